@@ -1,0 +1,3 @@
+//! The `hipflask` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Reading `Cookie` headers and writing `Set-Cookie`, in the grammar of Werkzeug.

@@ -1,0 +1,5 @@
+//! Flask's session system without I/O.
+
+pub mod cookie;
+pub mod signing;
+pub mod time;

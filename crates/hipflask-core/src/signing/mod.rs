@@ -1,0 +1,1 @@
+//! The signing family of itsdangerous: keys, derivation, timestamps, URL-safe payloads.

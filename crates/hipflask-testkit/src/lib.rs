@@ -1,0 +1,1 @@
+//! What tests of Hipflask share: real Flask as an oracle, recordings, generators.
