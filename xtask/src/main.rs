@@ -1,3 +1,51 @@
-//! The commands of this workspace: `cargo xtask check`, `cargo xtask test`.
+//! The commands of this workspace. `cargo xtask` alone says which there are.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
-fn main() {}
+mod help;
+mod python;
+mod report;
+mod rules;
+mod steps;
+mod wire;
+mod workspace;
+
+use std::process::ExitCode;
+
+use report::{Failure, run_steps};
+use workspace::Workspace;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let workspace = Workspace::find();
+    match words.as_slice() {
+        ["setup"] => finish(python::setup(&workspace).map(|note| println!("{note}"))),
+        ["check"] => run_steps("check", steps::CHECK, &workspace),
+        ["test"] => run_steps("test", steps::TEST, &workspace),
+        ["wire"] => finish(wire::record(&workspace).map(|note| println!("{note}"))),
+        ["help" | "--help" | "-h"] => {
+            println!("{}", help::text());
+            ExitCode::SUCCESS
+        }
+        [] => misuse(None),
+        [command, rest @ ..] => misuse(Some(help::complaint(command, rest))),
+    }
+}
+
+fn finish(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\n{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn misuse(complaint: Option<String>) -> ExitCode {
+    if let Some(complaint) = complaint {
+        eprintln!("{complaint}\n");
+    }
+    eprintln!("{}", help::text());
+    ExitCode::from(2)
+}

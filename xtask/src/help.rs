@@ -1,0 +1,75 @@
+//! What a person reads who typed nothing, or something else.
+
+/// A command, and what it is for in one line.
+const COMMANDS: &[(&str, &str)] = &[
+    ("check", "quick, before every commit: format, lints, docs, tests that need no Python"),
+    ("test", "everything, as CI runs it; makes the machine ready first"),
+    ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with"),
+    ("wire", "makes the recordings under wire/ again, with that Flask"),
+];
+
+pub(crate) fn text() -> String {
+    let mut text = String::from("Usage: cargo xtask COMMAND\n\n");
+    for (name, purpose) in COMMANDS {
+        text.push_str(&format!("  {name:<7} {purpose}\n"));
+    }
+    text.push_str(
+        "\nNew here? `cargo xtask check` needs nothing but Rust and takes about a minute the first time.",
+    );
+    text
+}
+
+/// What is wrong with `command` and the words after it, and what was probably meant.
+pub(crate) fn complaint(command: &str, rest: &[&str]) -> String {
+    if COMMANDS.iter().any(|(name, _)| *name == command) {
+        return format!("`cargo xtask {command}` takes nothing after it, but got: {}", rest.join(" "));
+    }
+    let nearest = COMMANDS.iter().map(|(name, _)| (distance(name, command), *name)).min();
+    match nearest {
+        Some((steps, name)) if steps <= 2 => {
+            format!("There is no command `{command}`. Did you mean `cargo xtask {name}`?")
+        }
+        _ => format!("There is no command `{command}`."),
+    }
+}
+
+/// How many letters must be added, dropped or changed to turn `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{complaint, text};
+
+    #[test]
+    fn a_mistyped_command_is_answered_with_the_nearest_one() {
+        assert_eq!(complaint("tset", &[]), "There is no command `tset`. Did you mean `cargo xtask test`?");
+        assert_eq!(complaint("chekc", &[]), "There is no command `chekc`. Did you mean `cargo xtask check`?");
+        assert_eq!(complaint("deploy", &[]), "There is no command `deploy`.");
+    }
+
+    #[test]
+    fn words_after_a_command_are_refused() {
+        let complaint = complaint("test", &["--fast"]);
+        assert_eq!(complaint, "`cargo xtask test` takes nothing after it, but got: --fast");
+    }
+
+    #[test]
+    fn help_names_every_command_on_a_line_of_its_own() {
+        for name in ["check", "test", "setup", "wire"] {
+            assert!(text().lines().any(|line| line.trim_start().starts_with(name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What `check` and `test` run. A new step is one entry in a list and a function.
+
+use std::process::Command;
+
+use crate::report::{Failure, Step};
+use crate::workspace::run;
+use crate::{python, rules};
+
+/// Quick: nothing but Rust is needed.
+pub(crate) const CHECK: &[Step] = &[FORMAT, LINTS, DOCS, RULES, LICENCES, TESTS_WITHOUT_FLASK, DOC_TESTS];
+
+/// Everything.
+pub(crate) const TEST: &[Step] =
+    &[FORMAT, SETUP, LINTS, DOCS, RULES, LICENCES, TESTS, TESTS_STOCK_ZLIB, DOC_TESTS];
+
+const FORMAT: Step = Step {
+    name: "format",
+    remedy: "run `cargo fmt --all` and look at what it changed",
+    run: |workspace| passes(&mut workspace.cargo("fmt --all --check")),
+};
+
+const SETUP: Step = Step {
+    name: "setup",
+    remedy: "read the lines above; then `cargo xtask setup` tries again",
+    run: python::setup,
+};
+
+const LINTS: Step = Step {
+    name: "lints",
+    remedy: "change what clippy names, or write `#[expect(lint, reason = \"..\")]` at the line",
+    run: |workspace| {
+        passes(&mut workspace.cargo("clippy --workspace --all-targets --all-features --quiet -- -D warnings"))
+    },
+};
+
+const DOCS: Step = Step {
+    name: "docs",
+    remedy: "mend the doc comment that rustdoc names",
+    run: |workspace| {
+        let mut command = workspace.cargo("doc --workspace --no-deps --all-features --quiet");
+        passes(command.env("RUSTDOCFLAGS", "-D warnings"))
+    },
+};
+
+const RULES: Step = Step {
+    name: "what core may depend on",
+    remedy: "keep that crate out of hipflask-core: it decides with values and does no I/O (ARCHITECTURE.md)",
+    run: rules::core_is_free_of_io,
+};
+
+const LICENCES: Step = Step {
+    name: "licences",
+    remedy: "choose another crate, or add the licence to xtask/src/rules.rs if our users can live with it",
+    run: rules::licences_are_permissive,
+};
+
+const TESTS: Step = Step {
+    name: "tests",
+    remedy: "run the failing test alone: `cargo test -p CRATE NAME_OF_THE_TEST`",
+    run: |workspace| {
+        passes(&mut workspace.cargo("test --workspace --lib --bins --tests --examples --no-fail-fast"))
+    },
+};
+
+// Tests that talk to real Flask have `real_flask` in their names: see CONTRIBUTING.md.
+const TESTS_WITHOUT_FLASK: Step = Step {
+    name: "tests without Flask",
+    remedy: TESTS.remedy,
+    run: |workspace| {
+        passes(
+            &mut workspace
+                .cargo("test --workspace --lib --bins --tests --quiet --no-fail-fast -- --skip real_flask"),
+        )
+    },
+};
+
+const TESTS_STOCK_ZLIB: Step = Step {
+    name: "tests, feature stock-zlib",
+    remedy: "run it alone: `cargo test -p hipflask-core --features stock-zlib`",
+    run: |workspace| {
+        passes(
+            &mut workspace.cargo("test -p hipflask-core --features stock-zlib --lib --tests --no-fail-fast"),
+        )
+    },
+};
+
+const DOC_TESTS: Step = Step {
+    name: "examples in docs",
+    remedy: "run it alone: `cargo test --doc`",
+    run: |workspace| passes(&mut workspace.cargo("test --workspace --doc --quiet")),
+};
+
+fn passes(command: &mut Command) -> Result<String, Failure> {
+    run(command).map(|()| String::new())
+}

@@ -1,0 +1,70 @@
+//! Where things are, and how programs are started.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::report::Failure;
+
+/// The checkout that this program belongs to.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// Cargo says where the manifest of this package is, whatever the current directory.
+    pub(crate) fn find() -> Self {
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        Self { root: manifest.parent().map_or_else(|| manifest.clone(), Path::to_path_buf) }
+    }
+
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A program started in the root with nothing to read, so that none can wait for an answer.
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root).stdin(Stdio::null());
+        command
+    }
+
+    /// The cargo that runs us, with `arguments` split at spaces.
+    pub(crate) fn cargo(&self, arguments: &str) -> Command {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = self.command(cargo);
+        command.args(arguments.split(' '));
+        command
+    }
+}
+
+/// Shows `command` as it would be typed and runs it; its output goes to ours.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    println!("$ {}", typed(command));
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::new(format!("`{}` ended with {status}", typed(command)))),
+        Err(error) => Err(Failure::new(format!("`{}` could not be started: {error}", typed(command)))),
+    }
+}
+
+/// Runs `command` and returns what it printed on standard output.
+pub(crate) fn read(command: &mut Command) -> Result<String, Failure> {
+    let output = command
+        .output()
+        .map_err(|error| Failure::new(format!("`{}` could not be started: {error}", typed(command))))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let complaint = complaint.trim();
+    Err(Failure::new(format!("`{}` ended with {}: {complaint}", typed(command), output.status)))
+}
+
+fn typed(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let mut words = vec![program.to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
+    words.join(" ")
+}
