@@ -1,1 +1,23 @@
-//! Reading `Cookie` headers and writing `Set-Cookie`, in the grammar of Werkzeug.
+//! Reading `Cookie` headers and writing `Set-Cookie`, in the grammar of Werkzeug 3.1.9.
+//!
+//! [`parse`] gives every cookie of a header as Flask's `request.cookies` would; [`values`] gives only the ones of one name
+//! and is what a request pays for. [`CookieConfig`] says how the session cookie is written: everything that a browser
+//! would drop in silence is refused where it is built.
+
+mod config;
+mod error;
+mod grammar;
+mod parse;
+mod rules;
+mod same_site;
+mod values;
+mod write;
+
+pub use config::{CookieConfig, CookieConfigBuilder};
+pub use error::{CookieConfigError, CookieTooLarge, ParseSameSiteError};
+pub use parse::{Cookies, parse};
+pub use same_site::SameSite;
+pub use values::values;
+
+#[cfg(test)]
+mod tests;

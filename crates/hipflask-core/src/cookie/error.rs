@@ -1,0 +1,178 @@
+//! What can be wrong with a cookie's configuration or size.
+
+/// A word that is not a [`SameSite`](super::SameSite) mode. The text is Flask's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("SameSite must be 'Strict', 'Lax', or 'None'.")]
+pub struct ParseSameSiteError;
+
+/// A configuration whose cookie browsers would drop, or that could write something else than was meant.
+///
+/// Flask sends all of these but a non-ASCII domain with an empty or over-long label; the cookie then vanishes in the
+/// browser without a word.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CookieConfigError {
+    /// The name is empty.
+    #[error("the cookie name is empty; give it one, such as \"session\"")]
+    NameEmpty,
+    /// The name is not a token of RFC 6265.
+    #[error(
+        "the cookie name {name:?} holds {found:?}, which a cookie name must not; \
+         use ASCII letters, digits and any of !#$%&'*+-.^_`|~"
+    )]
+    NameNotToken {
+        /// The name as given.
+        name: String,
+        /// Its first character that is not allowed.
+        found: char,
+    },
+    /// The name's prefix promises something that the attributes do not keep, so browsers refuse the cookie.
+    #[error(
+        "browsers refuse a cookie named {name:?}, because the prefix {prefix} needs {needs}; \
+         {remedy}, or choose a name without the prefix"
+    )]
+    Prefix {
+        /// The name as given.
+        name: String,
+        /// The prefix in its usual spelling; browsers compare it without regard to case.
+        prefix: &'static str,
+        /// What is missing: `Secure`, `HttpOnly`, `Path=/` or `no Domain`.
+        needs: &'static str,
+        /// The builder call that mends it.
+        remedy: &'static str,
+    },
+    /// `SameSite=None` without `Secure`.
+    #[error(
+        "browsers drop a cookie with SameSite=None that is not Secure; \
+         call `secure(true)`, or use SameSite::Lax"
+    )]
+    SameSiteNoneWithoutSecure,
+    /// The name or an attribute is longer than browsers keep.
+    #[error(
+        "the cookie's {what} has {octets} octets as written, and browsers ignore more than {limit}; \
+         choose a shorter one"
+    )]
+    TooLong {
+        /// `name`, `Domain` or `Path`.
+        what: &'static str,
+        /// Its length as it would stand in the header.
+        octets: usize,
+        /// The longest that is accepted.
+        limit: usize,
+    },
+    /// A control character (U+0000 to U+001F, U+007F) in the domain or the path.
+    #[error(
+        "the cookie's {what} {value:?} holds the control character {found:?}, \
+         probably by mistake; remove it"
+    )]
+    ControlCharacter {
+        /// `Domain` or `Path`.
+        what: &'static str,
+        /// The value as given.
+        value: String,
+        /// The first such character.
+        found: char,
+    },
+    /// Nothing is left of the domain once a port and leading dots are cut off.
+    #[error(
+        "the cookie domain {domain:?} names no host, and browsers would ignore it; \
+         use `None` to keep the cookie to the host that set it"
+    )]
+    DomainEmpty {
+        /// The domain as given.
+        domain: String,
+    },
+    /// A label of the domain is not ASCII.
+    #[error(
+        "the label {label:?} of the cookie domain {domain:?} is not ASCII; \
+         write it in its xn-- form, as DNS has it"
+    )]
+    DomainNotAscii {
+        /// The domain as given.
+        domain: String,
+        /// The first such label.
+        label: String,
+    },
+    /// Two dots in a row, or a dot at the end.
+    #[error(
+        "the cookie domain {domain:?} has an empty label (two dots in a row, or one at the end), \
+         and browsers ignore such a domain; remove the dot"
+    )]
+    DomainLabelEmpty {
+        /// The domain as given.
+        domain: String,
+    },
+    /// A label of more than 63 octets, which DNS does not have.
+    #[error(
+        "the label {label:?} of the cookie domain {domain:?} has more than 63 octets, \
+         so no host is called that; shorten it"
+    )]
+    DomainLabelTooLong {
+        /// The domain as given.
+        domain: String,
+        /// The first such label.
+        label: String,
+    },
+    /// The domain is not a host name.
+    #[error(
+        "the cookie domain {domain:?} holds {found:?}, which a host name must not; \
+         give the bare name, such as \"example.com\", without scheme, path or wildcard"
+    )]
+    DomainNotHost {
+        /// The domain as given.
+        domain: String,
+        /// The first character that is out of place.
+        found: char,
+    },
+    /// The path does not begin with a slash.
+    #[error(
+        "browsers ignore the cookie path {path:?}, because it does not begin with a slash; \
+         use \"/\" for the whole site, or a path such as \"/app\""
+    )]
+    PathNotAbsolute {
+        /// The path as given.
+        path: String,
+    },
+}
+
+/// A `Set-Cookie` header that is over the configured limit. The text is Flask's warning, word for word.
+///
+/// It tells sizes and the cookie's name, never the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "The '{name}' cookie is too large: the value was {value_size} bytes but the header required {} extra bytes. \
+     The final size was {size} bytes but the limit is {limit} bytes. Browsers may silently ignore cookies larger than this.",
+    .size.saturating_sub(*.value_size)
+)]
+pub struct CookieTooLarge {
+    pub(super) name: String,
+    pub(super) value_size: usize,
+    pub(super) size: usize,
+    pub(super) limit: usize,
+}
+
+impl CookieTooLarge {
+    /// The cookie's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Octets of the value as it stands in the header, quotes and escapes included.
+    #[must_use]
+    pub const fn value_size(&self) -> usize {
+        self.value_size
+    }
+
+    /// Octets of the whole header value.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The most octets that the configuration allows.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+}

@@ -1,0 +1,253 @@
+//! The grammar of one part of a `Cookie` header, as Werkzeug 3.1.9 matches it.
+//!
+//! A part is `name`, `name=token` or `name="quoted"`, blanks around each piece, ended by `;` or the end of the line. Only
+//! space and tab are blanks; every other octet (NUL, newline, 0x80 and above) is an ordinary one.
+
+use std::borrow::Cow;
+
+/// Walks over one header line, part by part.
+#[derive(Clone)]
+pub(super) struct Scanner<'h> {
+    line: &'h [u8],
+    pos: usize,
+}
+
+/// What stands at a scanner's position.
+pub(super) enum Part<'h> {
+    /// A well-formed cookie; the scanner stands behind it.
+    Cookie(&'h [u8], RawValue<'h>),
+    /// Nothing that Werkzeug would give; the scanner stands behind the next `;`.
+    Junk,
+    /// A quoted value that the line does not close. The scanner has not moved, because a following header line may close
+    /// it; [`Scanner::skip_part`] goes on without.
+    OpenQuote,
+}
+
+/// A value as it stands in the header.
+#[derive(Clone, Copy)]
+pub(super) enum RawValue<'h> {
+    Token(&'h [u8]),
+    /// The octets between the quotes, escapes not undone.
+    Quoted(&'h [u8]),
+}
+
+impl<'h> Scanner<'h> {
+    pub(super) const fn new(line: &'h [u8]) -> Self {
+        Self::resume(line, 0)
+    }
+
+    /// A scanner of `line` that stands where another one of the same text stood.
+    pub(super) const fn resume(line: &'h [u8], pos: usize) -> Self {
+        Self { line, pos }
+    }
+
+    pub(super) const fn position(&self) -> usize {
+        self.pos
+    }
+
+    /// What has not been read yet.
+    pub(super) fn rest(&self) -> &'h [u8] {
+        self.line.get(self.pos..).unwrap_or_default()
+    }
+
+    /// Reads the part at the current position, or `None` at the end of the line.
+    pub(super) fn next_part(&mut self) -> Option<Part<'h>> {
+        let rest = self.rest();
+        if rest.is_empty() {
+            return None;
+        }
+        Some(match read_part(rest) {
+            Read::Cookie { name, value, end } => {
+                self.pos += end;
+                Part::Cookie(name, value)
+            }
+            Read::Junk => {
+                self.skip_part();
+                Part::Junk
+            }
+            Read::OpenQuote => Part::OpenQuote,
+        })
+    }
+
+    /// The value of the next cookie whose name is exactly `name`: `Part::Cookie`, `Part::OpenQuote`, or `None` at the end.
+    ///
+    /// Parts that are not ours and hold no quote are passed over without looking at their grammar: whatever they are, they
+    /// end at the next `;`.
+    pub(super) fn next_named(&mut self, name: &[u8]) -> Option<Part<'h>> {
+        loop {
+            let rest = self.rest();
+            if !starts_with_name(rest, name) {
+                let stop = find(rest, |b| b == b';' || b == b'"')?;
+                if rest[stop] == b';' {
+                    self.pos += stop + 1;
+                    continue;
+                }
+            }
+            match self.next_part()? {
+                Part::Cookie(found, _) if found != name => {}
+                Part::Junk => {}
+                ours_or_open => return Some(ours_or_open),
+            }
+        }
+    }
+
+    /// Goes behind the next `;`, quotes or not.
+    pub(super) fn skip_part(&mut self) {
+        let rest = self.rest();
+        self.pos += find(rest, |b| b == b';').map_or(rest.len(), |i| i + 1);
+    }
+}
+
+impl<'h> RawValue<'h> {
+    /// The value as `request.cookies` has it. Borrowed if it is ASCII and holds no escape.
+    pub(super) fn decode(self) -> Cow<'h, str> {
+        match self {
+            Self::Token(octets) => latin1(octets),
+            Self::Quoted(octets) if octets.contains(&b'\\') => Cow::Owned(unescape(octets)),
+            Self::Quoted(octets) => latin1(octets),
+        }
+    }
+}
+
+/// Whether a cookie of this name could ever be found: not empty, and without the octets that end a name.
+pub(super) fn can_be_a_name(name: &[u8]) -> bool {
+    !name.is_empty() && !name.iter().any(|&b| ends_token(b) || b == b'=')
+}
+
+/// Octets as the characters U+0000 to U+00FF, which is how WSGI hands a header to Flask.
+pub(super) fn latin1(octets: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(octets) {
+        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+        _ => Cow::Owned(octets.iter().copied().map(char::from).collect()),
+    }
+}
+
+enum Read<'h> {
+    Cookie { name: &'h [u8], value: RawValue<'h>, end: usize },
+    Junk,
+    OpenQuote,
+}
+
+fn read_part(text: &[u8]) -> Read<'_> {
+    let start = skip_blanks(text, 0);
+    let name_end = token_end(text, start, |b| ends_token(b) || b == b'=');
+    if name_end == start {
+        return Read::Junk;
+    }
+    let name = &text[start..name_end];
+    let equals = skip_blanks(text, name_end);
+    if text.get(equals) != Some(&b'=') {
+        return finish(text, name, RawValue::Token(b""), equals);
+    }
+    let value = skip_blanks(text, equals + 1);
+    if text.get(value) != Some(&b'"') {
+        let end = token_end(text, value, ends_token);
+        return finish(text, name, RawValue::Token(&text[value..end]), end);
+    }
+    let body = &text[value + 1..];
+    match closing_quote(body) {
+        Quote::Closed(len) => finish(text, name, RawValue::Quoted(&body[..len]), value + len + 2),
+        Quote::Broken => Read::Junk,
+        Quote::Open => Read::OpenQuote,
+    }
+}
+
+/// A cookie counts only if nothing but blanks stands between its value and the `;` or the end.
+fn finish<'h>(text: &'h [u8], name: &'h [u8], value: RawValue<'h>, at: usize) -> Read<'h> {
+    let at = skip_blanks(text, at);
+    match text.get(at) {
+        None => Read::Cookie { name, value, end: at },
+        Some(b';') => Read::Cookie { name, value, end: at + 1 },
+        Some(_) => Read::Junk,
+    }
+}
+
+enum Quote {
+    /// The body has this many octets.
+    Closed(usize),
+    /// A backslash before a newline, which Werkzeug's pattern does not match.
+    Broken,
+    Open,
+}
+
+/// Where the quoted value ends whose body starts here.
+///
+/// Every scan stops at the next quote that could open another value (an opening quote stands behind `=` or a blank, so it
+/// is never escaped), which keeps the whole header linear although a failed part is read again from its first `;`.
+fn closing_quote(body: &[u8]) -> Quote {
+    let mut at = 0;
+    loop {
+        match find(&body[at..], |b| b == b'"' || b == b'\\') {
+            None => return Quote::Open,
+            Some(step) => at += step,
+        }
+        if body[at] == b'"' {
+            return Quote::Closed(at);
+        }
+        match body.get(at + 1) {
+            None => return Quote::Open,
+            Some(b'\n') => return Quote::Broken,
+            Some(_) => at += 2,
+        }
+    }
+}
+
+/// Undoes `\ooo` (000 to 377, an octet of UTF-8) and `\x` (the character itself). Ill-formed UTF-8 becomes U+FFFD.
+fn unescape(body: &[u8]) -> String {
+    let mut out = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((&octet, behind)) = rest.split_first() {
+        rest = behind;
+        match (octet, behind) {
+            (b'\\', &[a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ref tail @ ..]) => {
+                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest = tail;
+            }
+            (b'\\', &[escaped, ref tail @ ..]) => {
+                push_latin1(&mut out, escaped);
+                rest = tail;
+            }
+            _ => push_latin1(&mut out, octet),
+        }
+    }
+    // `from_utf8_lossy` would copy a good one once more.
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// The octet's latin-1 character in UTF-8: Werkzeug encodes the text before it undoes escapes.
+fn push_latin1(out: &mut Vec<u8>, octet: u8) {
+    out.extend_from_slice(char::from(octet).encode_utf8(&mut [0; 2]).as_bytes());
+}
+
+/// Whether `rest` begins, behind blanks, with `name` and something that ends a name. Only a hint for speed: what follows
+/// decides.
+fn starts_with_name(rest: &[u8], name: &[u8]) -> bool {
+    let behind = rest[skip_blanks(rest, 0)..].strip_prefix(name);
+    behind.is_some_and(|b| b.first().is_none_or(|&b| ends_token(b) || b == b'='))
+}
+
+fn skip_blanks(text: &[u8], from: usize) -> usize {
+    let blanks = text[from..].iter().take_while(|&&b| b == b' ' || b == b'\t');
+    from + blanks.count()
+}
+
+fn token_end(text: &[u8], from: usize, ends: impl Fn(u8) -> bool) -> usize {
+    find(&text[from..], ends).map_or(text.len(), |i| from + i)
+}
+
+const fn ends_token(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'"' | b';')
+}
+
+/// The first octet that `hit` accepts. Whole blocks are asked without a branch, which compilers turn into vector code.
+#[inline]
+fn find(octets: &[u8], hit: impl Fn(u8) -> bool) -> Option<usize> {
+    const BLOCK: usize = 16;
+    let clean = octets
+        .chunks_exact(BLOCK)
+        .take_while(|block| !block.iter().fold(false, |any, &b| any | hit(b)))
+        .count()
+        * BLOCK;
+    let at = octets[clean..].iter().position(|&b| hit(b))?;
+    Some(clean + at)
+}

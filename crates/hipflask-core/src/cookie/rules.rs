@@ -1,0 +1,119 @@
+//! What a name, a domain, a path and their combination must keep to, so that browsers take the cookie.
+
+use std::borrow::Cow;
+
+use super::error::CookieConfigError as Error;
+use super::write::{Attributes, quote_path};
+
+/// The name is a token of RFC 6265.
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        return Err(Error::NameEmpty);
+    }
+    if let Some(found) = name.chars().find(|&c| !is_token_char(c)) {
+        let name = name.to_owned();
+        return Err(Error::NameNotToken { name, found });
+    }
+    check_length("name", name)
+}
+
+/// Gives the domain as it is written.
+pub(super) fn check_domain(given: &str) -> Result<&str, Error> {
+    check_controls("Domain", given)?;
+    let host = given.split(':').next().unwrap_or_default().trim_start_matches('.');
+    let domain = || given.to_owned();
+    if host.is_empty() {
+        return Err(Error::DomainEmpty { domain: domain() });
+    }
+    for label in host.split('.') {
+        let label_of = || (domain(), label.to_owned());
+        if label.is_empty() {
+            return Err(Error::DomainLabelEmpty { domain: domain() });
+        }
+        if !label.is_ascii() {
+            let (domain, label) = label_of();
+            return Err(Error::DomainNotAscii { domain, label });
+        }
+        if let Some(found) = label.chars().find(|&c| !is_host_char(c)) {
+            return Err(Error::DomainNotHost { domain: domain(), found });
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Err(Error::DomainNotHost { domain: domain(), found: '-' });
+        }
+        if label.len() > MAX_LABEL {
+            let (domain, label) = label_of();
+            return Err(Error::DomainLabelTooLong { domain, label });
+        }
+    }
+    check_length("Domain", host)?;
+    Ok(host)
+}
+
+/// Gives the path as it is written.
+pub(super) fn check_path(given: &str) -> Result<Cow<'_, str>, Error> {
+    check_controls("Path", given)?;
+    if !given.starts_with('/') {
+        return Err(Error::PathNotAbsolute { path: given.to_owned() });
+    }
+    let path = quote_path(given);
+    check_length("Path", &path)?;
+    Ok(path)
+}
+
+/// A prefixed name keeps the promises of its prefix. Browsers look at prefixes without regard to case.
+pub(super) fn check_prefix(name: &str, attributes: &Attributes<'_>) -> Result<(), Error> {
+    let has = |prefix: &str| {
+        let start = name.as_bytes().get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    // `__Host-Http-` before `__Host-`, which it begins with.
+    let Some(prefix) = PREFIXES.into_iter().find(|prefix| has(prefix)) else {
+        return Ok(());
+    };
+    let host = prefix.starts_with("__Host-");
+    let http = prefix.ends_with("Http-");
+    for (broken, needs, remedy) in [
+        (!attributes.secure, "Secure", "call `secure(true)`"),
+        (http && !attributes.http_only, "HttpOnly", "call `http_only(true)`"),
+        (host && attributes.path != "/", "Path=/", "call `path(\"/\")`"),
+        (host && attributes.domain.is_some(), "no Domain", "call `domain(None)`"),
+    ] {
+        if broken {
+            let name = name.to_owned();
+            return Err(Error::Prefix { name, prefix, needs, remedy });
+        }
+    }
+    Ok(())
+}
+
+fn check_controls(what: &'static str, value: &str) -> Result<(), Error> {
+    match value.chars().find(char::is_ascii_control) {
+        None => Ok(()),
+        Some(found) => {
+            let value = value.to_owned();
+            Err(Error::ControlCharacter { what, value, found })
+        }
+    }
+}
+
+fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
+    let (octets, limit) = (text.len(), MAX_OCTETS);
+    if octets > limit {
+        return Err(Error::TooLong { what, octets, limit });
+    }
+    Ok(())
+}
+
+fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
+
+/// Letters, digits, hyphen; and the underscore, which DNS has, browsers accept and internal host names use.
+const fn is_host_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
+/// Browsers ignore an attribute whose value is longer (RFC 6265bis, section 5.6).
+const MAX_OCTETS: usize = 1024;
+const MAX_LABEL: usize = 63;
+const PREFIXES: [&str; 4] = ["__Host-Http-", "__Host-", "__Secure-", "__Http-"];

@@ -1,0 +1,102 @@
+//! The cookies of one name, over all header lines.
+
+use std::borrow::Cow;
+use std::iter::Fuse;
+
+use super::grammar::{Part, Scanner, can_be_a_name};
+
+/// Gives the values of all cookies called `name`, in order, over all `Cookie` header lines of a request.
+///
+/// The result is that of [`parse`](super::parse) over the lines joined by `"; "` (RFC 9113, section 8.2.3), kept where the
+/// name is equal. Names are compared as raw octets: case counts and nothing is decoded or trimmed but space and tab. An empty
+/// value is given too.
+///
+/// This is what each request pays, so cookies of other names are only passed over, and a plain ASCII value is borrowed
+/// from the header. Lines are joined in memory only if one of them leaves a quoted value open. Any octets are accepted, in
+/// linear time. A name that no cookie can have (empty, or with one of space, tab, `=`, `"`, `;`) finds nothing.
+///
+/// ```
+/// use hipflask_core::cookie::values;
+///
+/// let lines: [&[u8]; 2] = [b"theme=dark; session=old", b"Session=other; session=new"];
+/// assert_eq!(values(lines, "session").collect::<Vec<_>>(), ["old", "new"]);
+/// ```
+///
+/// Flask takes the first of several cookies (`request.cookies.get`). Its development server joins lines by a comma and
+/// loses the session; we do not.
+pub fn values<'h>(
+    lines: impl IntoIterator<Item = &'h [u8]>,
+    name: &str,
+) -> impl Iterator<Item = Cow<'h, str>> {
+    Values {
+        lines: lines.into_iter().fuse(),
+        line: Scanner::new(b""),
+        joined: None,
+        name: Some(name.as_bytes()).filter(|name| can_be_a_name(name)),
+    }
+}
+
+struct Values<'h, 'n, I> {
+    lines: Fuse<I>,
+    line: Scanner<'h>,
+    joined: Option<Joined>,
+    /// `None` if no cookie can have it.
+    name: Option<&'n [u8]>,
+}
+
+impl<'h, I: Iterator<Item = &'h [u8]>> Iterator for Values<'h, '_, I> {
+    type Item = Cow<'h, str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = self.name?;
+        loop {
+            if let Some(joined) = &mut self.joined {
+                return joined.next(name).map(Cow::Owned);
+            }
+            match self.line.next_named(name) {
+                Some(Part::Cookie(_, value)) => return Some(value.decode()),
+                Some(Part::OpenQuote) => self.join(),
+                Some(Part::Junk) => {}
+                None => self.line = Scanner::new(self.lines.next()?),
+            }
+        }
+    }
+}
+
+impl<'h, I: Iterator<Item = &'h [u8]>> Values<'h, '_, I> {
+    /// The quote may be closed by a line further on, so everything that is left is joined; on the last line nothing can
+    /// close it.
+    fn join(&mut self) {
+        let Some(next) = self.lines.next() else {
+            self.line.skip_part();
+            return;
+        };
+        let mut text = self.line.rest().to_vec();
+        for line in std::iter::once(next).chain(&mut self.lines) {
+            text.extend_from_slice(b"; ");
+            text.extend_from_slice(line);
+        }
+        self.joined = Some(Joined { text, pos: 0 });
+    }
+}
+
+/// What is left of the lines, as one.
+struct Joined {
+    text: Vec<u8>,
+    pos: usize,
+}
+
+impl Joined {
+    fn next(&mut self, name: &[u8]) -> Option<String> {
+        let mut scanner = Scanner::resume(&self.text, self.pos);
+        let value = loop {
+            match scanner.next_named(name)? {
+                Part::Cookie(_, value) => break value.decode().into_owned(),
+                Part::OpenQuote => scanner.skip_part(),
+                Part::Junk => {}
+            }
+        };
+        self.pos = scanner.position();
+        Some(value)
+    }
+}
