@@ -1,0 +1,162 @@
+//! Secret keys, and the order in which several are used.
+
+use core::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A secret key: any bytes. Text is taken as UTF-8, as itsdangerous does.
+///
+/// Wipes itself when dropped and prints as `SecretKey(..)`. Two keys cannot be compared: there is nothing to gain from
+/// it, and a comparison that stops at the first difference tells where it is.
+///
+/// ```
+/// use hipflask_core::signing::SecretKey;
+///
+/// let key = SecretKey::from("a long random text");
+/// assert_eq!(format!("{key:?}"), "SecretKey(..)");
+/// ```
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SecretKey(Vec<u8>);
+
+impl SecretKey {
+    /// Whether the key has no bytes. Such a key is refused where a signer is built.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The length in bytes. Below 16 a key can be guessed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(..)")
+    }
+}
+
+impl From<Vec<u8>> for SecretKey {
+    /// Takes the bytes over without leaving a copy.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<String> for SecretKey {
+    /// Takes the text over without leaving a copy.
+    fn from(text: String) -> Self {
+        Self(text.into_bytes())
+    }
+}
+
+impl From<&str> for SecretKey {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl From<&String> for SecretKey {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&[u8]> for SecretKey {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for SecretKey {
+    fn from(mut bytes: [u8; N]) -> Self {
+        let key = Self(bytes.to_vec());
+        bytes.zeroize();
+        key
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for SecretKey {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+/// The key that signs and the keys that are accepted besides.
+///
+/// ```
+/// use hipflask_core::signing::KeyRing;
+///
+/// let keys = KeyRing::new("this year's key").accept("last year's key");
+/// assert_eq!(keys.accepted().count(), 2);
+/// assert_eq!(format!("{keys:?}"), "KeyRing(2 keys)");
+/// ```
+///
+/// A key of another type becomes a ring of one: wherever a ring is asked, `"text"` or bytes will do.
+#[doc(alias = "SECRET_KEY_FALLBACKS")]
+#[derive(Clone)]
+pub struct KeyRing {
+    /// In the order in which they are tried; the first signs. Never empty.
+    keys: Vec<SecretKey>,
+}
+
+impl KeyRing {
+    /// A ring of one key, which signs and verifies.
+    #[must_use]
+    pub fn new(current: impl Into<SecretKey>) -> Self {
+        Self { keys: vec![current.into()] }
+    }
+
+    /// Accepts what was signed with `old` too. Keys are tried in the order in which they were given.
+    #[must_use]
+    pub fn accept(mut self, old: impl Into<SecretKey>) -> Self {
+        self.keys.push(old.into());
+        self
+    }
+
+    /// The ring that Flask makes of `SECRET_KEY` and `SECRET_KEY_FALLBACKS`: `secret_key` signs, then it and the
+    /// fallbacks **from last to first** are tried.
+    ///
+    /// Same order as Flask 3.1.1 and later. Flask 3.1.0 signed with the last fallback instead; such cookies verify here
+    /// like all that a fallback signed.
+    #[must_use]
+    pub fn from_flask<K: Into<SecretKey>>(
+        secret_key: impl Into<SecretKey>,
+        fallbacks: impl IntoIterator<Item = K>,
+    ) -> Self {
+        let mut keys = vec![secret_key.into()];
+        keys.extend(fallbacks.into_iter().map(Into::into));
+        keys[1..].reverse();
+        Self { keys }
+    }
+
+    /// The key that signs.
+    #[must_use]
+    pub fn signing(&self) -> &SecretKey {
+        &self.keys[0]
+    }
+
+    /// Every key that verifies, in the order in which they are tried; the signing key is the first.
+    pub fn accepted(&self) -> impl ExactSizeIterator<Item = &SecretKey> {
+        self.keys.iter()
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.keys.len();
+        write!(f, "KeyRing({keys} {})", if keys == 1 { "key" } else { "keys" })
+    }
+}
+
+impl<K: Into<SecretKey>> From<K> for KeyRing {
+    fn from(key: K) -> Self {
+        Self::new(key)
+    }
+}

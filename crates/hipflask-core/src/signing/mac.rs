@@ -1,0 +1,338 @@
+//! HMAC with the work on the key done once, and how a signing key is derived from a secret key.
+//!
+//! The block functions are those of `sha1` and `sha2`, which choose the processor's own at run time. The padding is
+//! ours: it saves a tenth to a fifth of the time of a cookie's MAC, and lets the prepared key be wiped.
+
+use core::{fmt, str::FromStr};
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::error::SignerConfigError;
+
+/// The hash under the HMAC and the key derivation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Digest {
+    /// SHA-1: 20 bytes, 27 characters. Flask's. What breaks SHA-1 for documents (collisions) does not break HMAC-SHA1.
+    #[default]
+    Sha1,
+    /// SHA-256: 32 bytes, 43 characters.
+    Sha256,
+    /// SHA-512: 64 bytes, 86 characters.
+    Sha512,
+}
+
+impl Digest {
+    /// The length of a signature before encoding, in bytes.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Never: no digest has length 0.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        })
+    }
+}
+
+impl FromStr for Digest {
+    type Err = SignerConfigError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(match name {
+            "sha1" => Self::Sha1,
+            "sha256" => Self::Sha256,
+            "sha512" => Self::Sha512,
+            _ => return Err(SignerConfigError::unknown("digest", name, "sha1, sha256, sha512")),
+        })
+    }
+}
+
+/// How the key of the HMAC comes from the secret key and the salt. `H` is the signer's [`Digest`].
+///
+/// This keeps signatures for different purposes apart; it does not make a strong key out of a password.
+/// Same names as itsdangerous 2.2.0 `key_derivation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Derivation {
+    /// `H(salt + key)`.
+    Concat,
+    /// `H(salt + "signer" + key)`: the default of itsdangerous.
+    #[default]
+    DjangoConcat,
+    /// `HMAC(key, salt)`: Flask's.
+    Hmac,
+    /// The secret key itself; the salt has no effect.
+    None,
+}
+
+impl fmt::Display for Derivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Concat => "concat",
+            Self::DjangoConcat => "django-concat",
+            Self::Hmac => "hmac",
+            Self::None => "none",
+        })
+    }
+}
+
+impl FromStr for Derivation {
+    type Err = SignerConfigError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(match name {
+            "concat" => Self::Concat,
+            "django-concat" => Self::DjangoConcat,
+            "hmac" => Self::Hmac,
+            "none" => Self::None,
+            _ => {
+                let expected = "concat, django-concat, hmac, none";
+                return Err(SignerConfigError::unknown("key derivation", name, expected));
+            }
+        })
+    }
+}
+
+/// An HMAC whose key is already worked in.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(super) enum Mac {
+    Sha1(Pads<[u32; 5]>),
+    Sha256(Pads<[u32; 8]>),
+    Sha512(Pads<[u64; 8]>),
+}
+
+impl Mac {
+    /// The HMAC under `key`, of any length.
+    pub(super) fn new(digest: Digest, key: &[u8]) -> Self {
+        match digest {
+            Digest::Sha1 => Self::Sha1(Pads::new::<Sha1, 64>(key)),
+            Digest::Sha256 => Self::Sha256(Pads::new::<Sha256, 64>(key)),
+            Digest::Sha512 => Self::Sha512(Pads::new::<Sha512, 128>(key)),
+        }
+    }
+
+    /// The HMAC under the key derived from `secret` and `salt`.
+    pub(super) fn derived(digest: Digest, derivation: Derivation, secret: &[u8], salt: &[u8]) -> Self {
+        let mut key = match derivation {
+            Derivation::Concat => hash(digest, &mut [salt, secret].concat()),
+            Derivation::DjangoConcat => hash(digest, &mut [salt, b"signer", secret].concat()),
+            Derivation::Hmac => Self::new(digest, secret).tag(salt),
+            Derivation::None => return Self::new(digest, secret),
+        };
+        let mac = Self::new(digest, key.bytes());
+        key.zeroize();
+        mac
+    }
+
+    /// The MAC of `message`.
+    pub(super) fn tag(&self, message: &[u8]) -> Tag {
+        match self {
+            Self::Sha1(pads) => pads.tag::<Sha1, 64>(message),
+            Self::Sha256(pads) => pads.tag::<Sha256, 64>(message),
+            Self::Sha512(pads) => pads.tag::<Sha512, 128>(message),
+        }
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mac(..)")
+    }
+}
+
+/// The result of a hash or HMAC. Wiped by hand where it is a key: wiping every signature would cost a tenth of it.
+#[derive(Zeroize)]
+pub(super) struct Tag {
+    bytes: [u8; LONGEST_TAG],
+    len: usize,
+}
+
+impl Tag {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// The states after the inner and the outer padded key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(super) struct Pads<S: Zeroize> {
+    inner: S,
+    outer: S,
+}
+
+impl<S: Copy + Zeroize> Pads<S> {
+    fn new<H: Hash<BLOCK, State = S>, const BLOCK: usize>(key: &[u8]) -> Self {
+        let mut block = [0; BLOCK];
+        if key.len() <= BLOCK {
+            block[..key.len()].copy_from_slice(key);
+        } else {
+            let mut hashed = digest::<H, BLOCK>(key);
+            block[..hashed.len].copy_from_slice(hashed.bytes());
+            hashed.zeroize();
+        }
+        let pad = |byte: u8| {
+            let mut padded = block.map(|b| b ^ byte);
+            let mut state = H::INITIAL;
+            H::compress(&mut state, &[padded]);
+            padded.zeroize();
+            state
+        };
+        let pads = Self { inner: pad(0x36), outer: pad(0x5c) };
+        block.zeroize();
+        pads
+    }
+
+    fn tag<H: Hash<BLOCK, State = S>, const BLOCK: usize>(&self, message: &[u8]) -> Tag {
+        let mut state = self.inner;
+        finish::<H, BLOCK>(&mut state, BLOCK, message);
+        let inner = tag_of::<H, BLOCK>(&state);
+        let mut state = self.outer;
+        finish::<H, BLOCK>(&mut state, BLOCK, inner.bytes());
+        tag_of::<H, BLOCK>(&state)
+    }
+}
+
+/// One of the hashes, as its block function and its constants.
+trait Hash<const BLOCK: usize> {
+    type State: Copy + Zeroize;
+    const INITIAL: Self::State;
+    /// Bytes kept free for the length at the end of the last block.
+    const LENGTH: usize;
+
+    fn compress(state: &mut Self::State, blocks: &[[u8; BLOCK]]);
+    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize;
+}
+
+struct Sha1;
+
+impl Hash<64> for Sha1 {
+    type State = [u32; 5];
+    const INITIAL: Self::State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+    const LENGTH: usize = 8;
+
+    fn compress(state: &mut Self::State, blocks: &[[u8; 64]]) {
+        sha1::block_api::compress(state, blocks);
+    }
+
+    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize {
+        write_words(state.iter().map(|word| word.to_be_bytes()), out)
+    }
+}
+
+struct Sha256;
+
+impl Hash<64> for Sha256 {
+    type State = [u32; 8];
+    const INITIAL: Self::State = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    const LENGTH: usize = 8;
+
+    fn compress(state: &mut Self::State, blocks: &[[u8; 64]]) {
+        sha2::block_api::compress256(state, blocks);
+    }
+
+    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize {
+        write_words(state.iter().map(|word| word.to_be_bytes()), out)
+    }
+}
+
+struct Sha512;
+
+impl Hash<128> for Sha512 {
+    type State = [u64; 8];
+    const INITIAL: Self::State = [
+        0x6a09_e667_f3bc_c908,
+        0xbb67_ae85_84ca_a73b,
+        0x3c6e_f372_fe94_f82b,
+        0xa54f_f53a_5f1d_36f1,
+        0x510e_527f_ade6_82d1,
+        0x9b05_688c_2b3e_6c1f,
+        0x1f83_d9ab_fb41_bd6b,
+        0x5be0_cd19_137e_2179,
+    ];
+    const LENGTH: usize = 16;
+
+    fn compress(state: &mut Self::State, blocks: &[[u8; 128]]) {
+        sha2::block_api::compress512(state, blocks);
+    }
+
+    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize {
+        write_words(state.iter().map(|word| word.to_be_bytes()), out)
+    }
+}
+
+/// Hashes `message` and wipes it: it holds a secret key.
+fn hash(digest_: Digest, message: &mut Vec<u8>) -> Tag {
+    let tag = match digest_ {
+        Digest::Sha1 => digest::<Sha1, 64>(message),
+        Digest::Sha256 => digest::<Sha256, 64>(message),
+        Digest::Sha512 => digest::<Sha512, 128>(message),
+    };
+    message.zeroize();
+    tag
+}
+
+fn digest<H: Hash<BLOCK>, const BLOCK: usize>(message: &[u8]) -> Tag {
+    let mut state = H::INITIAL;
+    finish::<H, BLOCK>(&mut state, 0, message);
+    tag_of::<H, BLOCK>(&state)
+}
+
+/// Hashes `message` to its end into `state`, which has taken `before` bytes (whole blocks) already.
+fn finish<H: Hash<BLOCK>, const BLOCK: usize>(state: &mut H::State, before: usize, message: &[u8]) {
+    let (blocks, rest) = message.as_chunks::<BLOCK>();
+    if !blocks.is_empty() {
+        H::compress(state, blocks);
+    }
+    let mut last = [[0; BLOCK]; 2];
+    let used = if rest.len() + 1 + H::LENGTH > BLOCK { 2 } else { 1 };
+    let bytes = last.as_flattened_mut();
+    bytes[..rest.len()].copy_from_slice(rest);
+    bytes[rest.len()] = 0x80;
+    // A slice is shorter than 2^61 bytes, so the upper half of a 16-byte length stays zero.
+    let bits = (before + message.len()) as u64 * 8;
+    bytes[used * BLOCK - 8..used * BLOCK].copy_from_slice(&bits.to_be_bytes());
+    H::compress(state, &last[..used]);
+}
+
+fn tag_of<H: Hash<BLOCK>, const BLOCK: usize>(state: &H::State) -> Tag {
+    let mut bytes = [0; LONGEST_TAG];
+    let len = H::write(state, &mut bytes);
+    Tag { bytes, len }
+}
+
+fn write_words<const N: usize>(words: impl Iterator<Item = [u8; N]>, out: &mut [u8; LONGEST_TAG]) -> usize {
+    let mut len = 0;
+    for (word, place) in words.zip(out.chunks_exact_mut(N)) {
+        place.copy_from_slice(&word);
+        len += N;
+    }
+    len
+}
+
+/// SHA-512's.
+pub(super) const LONGEST_TAG: usize = 64;
