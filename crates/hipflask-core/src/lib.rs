@@ -3,3 +3,4 @@
 pub mod cookie;
 pub mod signing;
 pub mod time;
+pub mod value;

@@ -91,8 +91,8 @@ impl DateTime {
     }
 
     fn from_civil(local: civil::DateTime, offset: i32) -> Option<Self> {
-        let secs = local.duration_since(EPOCH).as_secs() - i64::from(offset);
-        Self::new(secs.checked_mul(MICROS)?, offset)
+        let local = i64::try_from(local.duration_since(EPOCH).as_micros()).ok()?;
+        Self::new(local.checked_sub(i64::from(offset) * MICROS)?, offset)
     }
 
     /// Microseconds since the epoch; negative before 1970.
@@ -129,9 +129,7 @@ impl DateTime {
         let (sign, hours, minutes) = (zone.get(..1)?, zone.get(1..3)?, zone.get(4..6)?);
         let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;
         let offset = if sign == "-" { -seconds } else { seconds };
-        let local: civil::DateTime = local.parse().ok()?;
-        let whole = Self::from_civil(local, offset)?;
-        Self::new(whole.micros + i64::from(local.subsec_nanosecond()) / 1000, offset)
+        Self::from_civil(local.parse().ok()?, offset)
     }
 
     /// Appends the date as a session cookie carries it: in GMT, microseconds dropped.

@@ -1,0 +1,281 @@
+//! [`Dict`]: a Python `dict` with text keys, in insertion order.
+
+use core::fmt;
+
+use indexmap::IndexMap;
+
+use super::{Text, Value};
+
+/// Up to this many entries are searched one by one, which is faster than hashing and needs one allocation.
+const FEW: usize = 24;
+
+/// A Python `dict` whose keys are `str`: it keeps the order in which keys came, and finds a key fast at any size.
+///
+/// Setting a key that is there keeps its place; removing one keeps the order of the rest.
+///
+/// ```
+/// use hipflask_core::value::{Dict, Value};
+/// let mut cart = Dict::new();
+/// cart.insert("pear", 1);
+/// cart.insert("apple", 2);
+/// cart.insert("pear", 3);
+/// assert_eq!(cart.keys().map(|key| key.to_string()).collect::<Vec<_>>(), ["pear", "apple"]);
+/// assert_eq!(cart.get("pear"), Some(&Value::from(3)));
+/// ```
+#[derive(Clone)]
+pub struct Dict<V = Value>(Repr<V>);
+
+#[derive(Clone)]
+enum Repr<V> {
+    Few(Vec<(Text, V)>),
+    Many(IndexMap<Text, V>),
+}
+
+impl<V> Dict<V> {
+    /// An empty dict; allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Repr::Few(Vec::new()))
+    }
+
+    /// How many keys it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Few(entries) => entries.len(),
+            Repr::Many(map) => map.len(),
+        }
+    }
+
+    /// Whether it has no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn position(&self, key: &[u8]) -> Option<usize> {
+        match &self.0 {
+            Repr::Few(entries) => entries.iter().position(|(name, _)| name.as_bytes() == key),
+            Repr::Many(map) => map.get_index_of(key),
+        }
+    }
+
+    /// The value of `key`.
+    #[must_use]
+    pub fn get(&self, key: impl AsKey) -> Option<&V> {
+        let at = self.position(key.as_key())?;
+        match &self.0 {
+            Repr::Few(entries) => entries.get(at).map(|(_, value)| value),
+            Repr::Many(map) => map.get_index(at).map(|(_, value)| value),
+        }
+    }
+
+    /// The value of `key`, to change in place.
+    #[must_use]
+    pub fn get_mut(&mut self, key: impl AsKey) -> Option<&mut V> {
+        let at = self.position(key.as_key())?;
+        match &mut self.0 {
+            Repr::Few(entries) => entries.get_mut(at).map(|(_, value)| value),
+            Repr::Many(map) => map.get_index_mut(at).map(|(_, value)| value),
+        }
+    }
+
+    /// Whether `key` is in it: Python's `in`.
+    #[must_use]
+    pub fn contains(&self, key: impl AsKey) -> bool {
+        self.position(key.as_key()).is_some()
+    }
+
+    /// Sets `key` and returns what it held before.
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<V>) -> Option<V> {
+        let (key, value) = (key.into(), value.into());
+        if let Some(held) = self.get_mut(&key) {
+            return Some(core::mem::replace(held, value));
+        }
+        self.append(key, value);
+        None
+    }
+
+    /// Adds a key that is known not to be there.
+    fn append(&mut self, key: Text, value: V) {
+        match &mut self.0 {
+            Repr::Few(entries) if entries.len() < FEW => entries.push((key, value)),
+            Repr::Few(entries) => {
+                let mut map: IndexMap<_, _> = core::mem::take(entries).into_iter().collect();
+                map.insert(key, value);
+                self.0 = Repr::Many(map);
+            }
+            Repr::Many(map) => {
+                map.insert(key, value);
+            }
+        }
+    }
+
+    /// Removes `key` and returns what it held: Python's `pop(key, None)`.
+    pub fn remove(&mut self, key: impl AsKey) -> Option<V> {
+        match &mut self.0 {
+            Repr::Few(entries) => {
+                let at = entries.iter().position(|(name, _)| name.as_bytes() == key.as_key())?;
+                Some(entries.remove(at).1)
+            }
+            Repr::Many(map) => map.shift_remove(key.as_key()),
+        }
+    }
+
+    /// Removes the key that came last, with its value: Python's `popitem`.
+    pub fn pop_item(&mut self) -> Option<(Text, V)> {
+        match &mut self.0 {
+            Repr::Few(entries) => entries.pop(),
+            Repr::Many(map) => map.pop(),
+        }
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        self.0 = Repr::Few(Vec::new());
+    }
+
+    /// The entries in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Text, &V)> + '_ {
+        let (few, many) = match &self.0 {
+            Repr::Few(entries) => (Some(entries), None),
+            Repr::Many(map) => (None, Some(map)),
+        };
+        let few = few.into_iter().flatten().map(|(key, value)| (key, value));
+        few.chain(many.into_iter().flatten())
+    }
+
+    /// The keys in order.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Text> + '_ {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// The values in the order of their keys.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + '_ {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// The entries of a dict that is not needed any more.
+    pub fn into_entries(self) -> Vec<(Text, V)> {
+        match self.0 {
+            Repr::Few(entries) => entries,
+            Repr::Many(map) => map.into_iter().collect(),
+        }
+    }
+
+    /// A dict of entries whose keys are known to differ.
+    pub(crate) fn from_distinct(entries: Vec<(Text, V)>) -> Self {
+        if entries.len() <= FEW {
+            Self(Repr::Few(entries))
+        } else {
+            Self(Repr::Many(entries.into_iter().collect()))
+        }
+    }
+
+    /// The entries as one slice, where they stand so.
+    pub(crate) fn as_few(&self) -> Option<&[(Text, V)]> {
+        match &self.0 {
+            Repr::Few(entries) => Some(entries),
+            Repr::Many(_) => None,
+        }
+    }
+}
+
+/// What a key can be given as.
+pub trait AsKey {
+    /// The key's UTF-8, lone surrogates as three bytes each.
+    fn as_key(&self) -> &[u8];
+}
+
+impl<K: AsKey + ?Sized> AsKey for &K {
+    fn as_key(&self) -> &[u8] {
+        (**self).as_key()
+    }
+}
+
+impl AsKey for str {
+    fn as_key(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl AsKey for String {
+    fn as_key(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl AsKey for Text {
+    fn as_key(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl<V> Default for Dict<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Equal if they hold the same keys with the same values, in any order, as in Python.
+impl<V: PartialEq> PartialEq for Dict<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().all(|(key, value)| other.get(key) == Some(value))
+    }
+}
+
+impl<V: Eq> Eq for Dict<V> {}
+
+impl<K: Into<Text>, I: Into<V>, V> FromIterator<(K, I)> for Dict<V> {
+    fn from_iter<T: IntoIterator<Item = (K, I)>>(entries: T) -> Self {
+        let mut dict = Self::new();
+        dict.extend(entries);
+        dict
+    }
+}
+
+impl<K: Into<Text>, I: Into<V>, V> Extend<(K, I)> for Dict<V> {
+    fn extend<T: IntoIterator<Item = (K, I)>>(&mut self, entries: T) {
+        for (key, value) in entries {
+            self.insert(key, value);
+        }
+    }
+}
+
+impl<K: Into<Text>, I: Into<V>, V, const N: usize> From<[(K, I); N]> for Dict<V> {
+    fn from(entries: [(K, I); N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl<V: fmt::Debug> fmt::Debug for Dict<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dict_of_any_size_keeps_order_through_overwriting_and_removal() {
+        for size in [3, FEW, FEW + 1, 200] {
+            let mut dict: Dict = (0..size).map(|n| (format!("k{n}"), n as i64)).collect();
+            assert_eq!(dict.insert("k1", 100), Some(Value::from(1)));
+            assert_eq!(dict.remove("k0"), Some(Value::from(0)));
+            assert_eq!(dict.remove("k0"), None);
+            let keys: Vec<String> = dict.keys().map(ToString::to_string).collect();
+            let expected: Vec<String> = (1..size).map(|n| format!("k{n}")).collect();
+            assert_eq!(keys, expected);
+            assert_eq!(dict.get("k1"), Some(&Value::from(100)));
+            assert_eq!(dict.pop_item().map(|(key, _)| key.to_string()), expected.last().cloned());
+        }
+    }
+
+    #[test]
+    fn order_does_not_decide_equality() {
+        assert_eq!(Dict::<Value>::from([("a", 1), ("b", 2)]), Dict::from([("b", 2), ("a", 1)]));
+        assert_ne!(Dict::<Value>::from([("a", 1)]), Dict::from([("a", 2)]));
+    }
+}

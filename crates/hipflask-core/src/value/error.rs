@@ -1,0 +1,133 @@
+//! Why a value could not be converted or reached.
+
+use core::fmt;
+
+use serde::de::Unexpected;
+
+use super::{MAX_DEPTH, Text};
+
+/// The type of a [`Value`](super::Value), printed under its Python name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is the Python type of its name")]
+pub enum Kind {
+    None,
+    Bool,
+    Int,
+    Float,
+    Str,
+    Bytes,
+    List,
+    Tuple,
+    Dict,
+    DateTime,
+    Uuid,
+    Markup,
+    /// Something that serde knows and a session does not.
+    Other,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Str => "str",
+            Self::Bytes => "bytes",
+            Self::List => "list",
+            Self::Tuple => "tuple",
+            Self::Dict => "dict",
+            Self::DateTime => "datetime",
+            Self::Uuid => "UUID",
+            Self::Markup => "Markup",
+            Self::Other => "another type",
+        })
+    }
+}
+
+/// A value is not what was asked for, or cannot live in a session. Never shows the value itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// The value has another type.
+    #[error("found {found}, asked for {wanted}")]
+    Mismatch {
+        /// The type that is there.
+        found: Kind,
+        /// What the caller wanted.
+        wanted: String,
+    },
+    /// A dict has no such key.
+    #[error("there is no key {key:?}")]
+    NoSuchKey {
+        /// The key.
+        key: Text,
+    },
+    /// A list is shorter.
+    #[error("there is no item {index}: the list has {length}")]
+    NoSuchItem {
+        /// The place asked for, from 0.
+        index: usize,
+        /// How many there are.
+        length: usize,
+    },
+    /// Lists and dicts stand too deep in one another.
+    #[error("nested deeper than {MAX_DEPTH} levels; Flask could not read it back")]
+    TooDeep,
+    /// A dict key of a type that JSON cannot have.
+    #[error("a dict key must be text, a number or a bool; {found} cannot be one")]
+    BadKey {
+        /// The type of the key.
+        found: Kind,
+    },
+    /// What a `Serialize` or `Deserialize` implementation reported in its own words.
+    #[error("{0}")]
+    Custom(String),
+}
+
+impl ValueError {
+    pub(crate) fn no_such_key(key: &[u8]) -> Self {
+        Self::NoSuchKey { key: Text::from_bytes(key).unwrap_or_default() }
+    }
+}
+
+impl serde::ser::Error for ValueError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Custom(message.to_string())
+    }
+}
+
+impl serde::de::Error for ValueError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Custom(message.to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, wanted: &dyn serde::de::Expected) -> Self {
+        Self::Mismatch { found: kind_of(&found), wanted: wanted.to_string() }
+    }
+
+    fn invalid_value(found: Unexpected<'_>, wanted: &dyn serde::de::Expected) -> Self {
+        let kind = kind_of(&found);
+        Self::Custom(format!("the value of this {kind} does not fit; asked for {wanted}"))
+    }
+
+    fn unknown_variant(_: &str, wanted: &'static [&'static str]) -> Self {
+        Self::Custom(format!("not one of the variants {}", wanted.join(", ")))
+    }
+}
+
+fn kind_of(found: &Unexpected<'_>) -> Kind {
+    match found {
+        Unexpected::Bool(_) => Kind::Bool,
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => Kind::Int,
+        Unexpected::Float(_) => Kind::Float,
+        Unexpected::Char(_) | Unexpected::Str(_) => Kind::Str,
+        Unexpected::Bytes(_) => Kind::Bytes,
+        Unexpected::Unit | Unexpected::Option => Kind::None,
+        Unexpected::Seq => Kind::List,
+        Unexpected::Map => Kind::Dict,
+        _ => Kind::Other,
+    }
+}

@@ -1,0 +1,179 @@
+//! [`Int`]: a Python `int`.
+
+use core::fmt;
+use core::str::FromStr;
+
+use num_bigint::BigInt;
+
+/// A Python `int`: whole numbers of any size.
+///
+/// Numbers of 64 bits stand in the value itself. Text of more than [`MAX_DIGITS`](Int::MAX_DIGITS) digits is refused,
+/// as CPython refuses it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Int(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Small(i64),
+    /// Outside the range of `Small`.
+    Big(Box<BigInt>),
+}
+
+impl Int {
+    /// How many decimal digits are read at most: CPython's own default limit.
+    pub const MAX_DIGITS: usize = 4300;
+
+    /// The number as `i64`, if it fits.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.0 {
+            Repr::Small(number) => Some(number),
+            Repr::Big(_) => None,
+        }
+    }
+
+    /// The number as `u64`, if it fits.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        match &self.0 {
+            Repr::Small(number) => u64::try_from(*number).ok(),
+            Repr::Big(number) => u64::try_from(&**number).ok(),
+        }
+    }
+
+    /// The number as `i128`, if it fits.
+    #[must_use]
+    pub fn as_i128(&self) -> Option<i128> {
+        match &self.0 {
+            Repr::Small(number) => Some(i128::from(*number)),
+            Repr::Big(number) => i128::try_from(&**number).ok(),
+        }
+    }
+
+    /// The number, whatever its size.
+    #[must_use]
+    pub fn to_big(&self) -> BigInt {
+        match &self.0 {
+            Repr::Small(number) => BigInt::from(*number),
+            Repr::Big(number) => BigInt::clone(number),
+        }
+    }
+
+    /// Reads digits with an optional minus sign, the integers of JSON; `None` for anything else, and for too many digits.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let (negative, digits) = match text {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        if digits.is_empty() || digits.len() > Self::MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        if digits.len() <= 18 {
+            let number = digits.iter().fold(0i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+            return Some(Self::from(if negative { -number } else { number }));
+        }
+        BigInt::parse_bytes(text, 10).map(Self::from)
+    }
+}
+
+impl core::ops::Add<&Int> for &Int {
+    type Output = Int;
+
+    fn add(self, other: &Int) -> Int {
+        if let (Repr::Small(a), Repr::Small(b)) = (&self.0, &other.0) {
+            if let Some(sum) = a.checked_add(*b) {
+                return sum.into();
+            }
+        }
+        (self.to_big() + other.to_big()).into()
+    }
+}
+
+impl From<i64> for Int {
+    fn from(number: i64) -> Self {
+        Self(Repr::Small(number))
+    }
+}
+
+impl From<BigInt> for Int {
+    fn from(number: BigInt) -> Self {
+        Self(i64::try_from(&number).map_or_else(|_| Repr::Big(Box::new(number)), Repr::Small))
+    }
+}
+
+macro_rules! from_integers {
+    ($($small:ty),*; $($wide:ty),*) => {
+        $(impl From<$small> for Int {
+            fn from(number: $small) -> Self {
+                Self(Repr::Small(i64::from(number)))
+            }
+        })*
+        $(impl From<$wide> for Int {
+            fn from(number: $wide) -> Self {
+                i64::try_from(number).map_or_else(|_| BigInt::from(number).into(), Self::from)
+            }
+        })*
+    };
+}
+from_integers!(i8, i16, i32, u8, u16, u32; u64, i128, u128, usize, isize);
+
+impl FromStr for Int {
+    type Err = NotAnInt;
+
+    fn from_str(text: &str) -> Result<Self, NotAnInt> {
+        Self::parse(text.as_bytes()).ok_or(NotAnInt)
+    }
+}
+
+/// The text is not a whole number of at most [`Int::MAX_DIGITS`] digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a whole number of at most {} decimal digits", Int::MAX_DIGITS)]
+pub struct NotAnInt;
+
+impl fmt::Display for Int {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Small(number) => number.fmt(f),
+            Repr::Big(number) => number.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Int {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_around_the_edge_of_64_bits_keep_their_value_and_one_form() {
+        for text in
+            ["9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809"]
+        {
+            let number: Int = text.parse().unwrap();
+            assert_eq!(number.to_string(), text);
+            assert_eq!(number, Int::from(text.parse::<i128>().unwrap()));
+        }
+        assert_eq!("18446744073709551615".parse::<Int>().unwrap().as_u64(), Some(u64::MAX));
+    }
+
+    #[test]
+    fn more_digits_than_cpython_reads_are_refused() {
+        assert!("9".repeat(4300).parse::<Int>().is_ok());
+        assert_eq!("9".repeat(4301).parse::<Int>(), Err(NotAnInt));
+        for text in ["", "-", "+1", "1.0", "１"] {
+            assert_eq!(text.parse::<Int>(), Err(NotAnInt), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sum_grows_beyond_64_bits() {
+        let sum = &Int::from(i64::MAX) + &Int::from(1);
+        assert_eq!(sum.to_string(), "9223372036854775808");
+    }
+}

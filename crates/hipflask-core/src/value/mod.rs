@@ -1,0 +1,294 @@
+//! What a Flask session can hold.
+//!
+//! [`Value`] has one variant for each Python type that Flask's tagged JSON can carry. Rust types come and go through
+//! serde: [`to_value`] and [`from_value`].
+
+mod de;
+mod dict;
+mod error;
+mod float;
+mod int;
+mod ser;
+mod text;
+
+pub use de::from_value;
+pub use dict::{AsKey, Dict};
+pub use error::{Kind, ValueError};
+pub use int::{Int, NotAnInt};
+pub use num_bigint::BigInt;
+pub use ser::to_value;
+pub use text::Text;
+pub use uuid::Uuid;
+
+pub(crate) use float::write_repr;
+pub(crate) use text::first_code_point;
+
+use crate::time::DateTime;
+
+/// How many lists, tuples and dicts may stand inside one another.
+///
+/// Flask's own reader stops at 496 on CPython 3.11 and its writer at 329, so every session that Flask made fits.
+pub const MAX_DEPTH: usize = 500;
+
+/// A value in a session, as Python has it.
+///
+/// `==` asks "would it be written alike?": two NaN are equal, `0.0` and `-0.0` are not, and dicts are equal in any order.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Value {
+    /// `None`.
+    None,
+    /// `bool`.
+    Bool(bool),
+    /// `int`, of any size.
+    Int(Int),
+    /// `float`.
+    Float(f64),
+    /// `str`.
+    Str(Text),
+    /// `bytes`.
+    Bytes(Vec<u8>),
+    /// `list`.
+    List(Vec<Value>),
+    /// `tuple`.
+    Tuple(Vec<Value>),
+    /// `dict` with `str` keys.
+    Dict(Dict),
+    /// An aware `datetime`. A session cookie keeps it in whole seconds of UTC.
+    DateTime(DateTime),
+    /// `uuid.UUID`.
+    Uuid(Uuid),
+    /// `markupsafe.Markup`: text that templates do not escape.
+    Markup(Text),
+}
+
+impl Value {
+    /// The type, under its Python name.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::None => Kind::None,
+            Self::Bool(_) => Kind::Bool,
+            Self::Int(_) => Kind::Int,
+            Self::Float(_) => Kind::Float,
+            Self::Str(_) => Kind::Str,
+            Self::Bytes(_) => Kind::Bytes,
+            Self::List(_) => Kind::List,
+            Self::Tuple(_) => Kind::Tuple,
+            Self::Dict(_) => Kind::Dict,
+            Self::DateTime(_) => Kind::DateTime,
+            Self::Uuid(_) => Kind::Uuid,
+            Self::Markup(_) => Kind::Markup,
+        }
+    }
+
+    /// The text of a `str` or `Markup` without lone surrogates.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) | Self::Markup(text) => text.as_str(),
+            _ => None,
+        }
+    }
+
+    /// The `bool`.
+    #[must_use]
+    pub const fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The `int`, if it has 64 bits.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => number.as_i64(),
+            _ => None,
+        }
+    }
+
+    /// The items of a `list` or `tuple`.
+    #[must_use]
+    pub fn as_items(&self) -> Option<&[Value]> {
+        match self {
+            Self::List(items) | Self::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The `dict`.
+    #[must_use]
+    pub const fn as_dict(&self) -> Option<&Dict> {
+        match self {
+            Self::Dict(dict) => Some(dict),
+            _ => None,
+        }
+    }
+
+    /// The value under `key` of a `dict`; `None` if this is no dict or has no such key.
+    #[must_use]
+    pub fn get(&self, key: impl AsKey) -> Option<&Value> {
+        self.as_dict()?.get(key)
+    }
+
+    /// The value under `key`, to change in place: Python's `value[key]`.
+    ///
+    /// # Errors
+    /// [`ValueError::Mismatch`] if this is not a dict, [`ValueError::NoSuchKey`] if it has no such key.
+    pub fn at(&mut self, key: impl AsKey) -> Result<&mut Value, ValueError> {
+        let dict = self.expect_dict()?;
+        match dict.get_mut(&key) {
+            Some(value) => Ok(value),
+            None => Err(ValueError::no_such_key(key.as_key())),
+        }
+    }
+
+    /// The value at a place of a list, to change in place.
+    ///
+    /// # Errors
+    /// [`ValueError::Mismatch`] if this is not a list, [`ValueError::NoSuchItem`] if it is shorter.
+    pub fn at_index(&mut self, index: usize) -> Result<&mut Value, ValueError> {
+        let items = self.expect_list()?;
+        let length = items.len();
+        items.get_mut(index).ok_or(ValueError::NoSuchItem { index, length })
+    }
+
+    /// Sets `key` of a dict and returns what it held: Python's `value[key] = new`.
+    ///
+    /// # Errors
+    /// [`ValueError::Mismatch`] if this is not a dict.
+    pub fn insert(
+        &mut self,
+        key: impl Into<Text>,
+        new: impl Into<Value>,
+    ) -> Result<Option<Value>, ValueError> {
+        Ok(self.expect_dict()?.insert(key, new))
+    }
+
+    /// Removes `key` of a dict and returns what it held: Python's `value.pop(key, None)`.
+    ///
+    /// # Errors
+    /// [`ValueError::Mismatch`] if this is not a dict.
+    pub fn remove(&mut self, key: impl AsKey) -> Result<Option<Value>, ValueError> {
+        Ok(self.expect_dict()?.remove(key))
+    }
+
+    /// Adds to the end of a list: Python's `value.append(item)`.
+    ///
+    /// # Errors
+    /// [`ValueError::Mismatch`] if this is not a list.
+    pub fn push(&mut self, item: impl Into<Value>) -> Result<(), ValueError> {
+        self.expect_list()?.push(item.into());
+        Ok(())
+    }
+
+    fn expect_dict(&mut self) -> Result<&mut Dict, ValueError> {
+        match self {
+            Self::Dict(dict) => Ok(dict),
+            other => Err(ValueError::Mismatch { found: other.kind(), wanted: "a dict".into() }),
+        }
+    }
+
+    fn expect_list(&mut self) -> Result<&mut Vec<Value>, ValueError> {
+        match self {
+            Self::List(items) => Ok(items),
+            other => Err(ValueError::Mismatch { found: other.kind(), wanted: "a list".into() }),
+        }
+    }
+
+    /// Whether lists, tuples and dicts stand at most `levels` deep in it. Looks no deeper than that.
+    pub(crate) fn is_within_depth(&self, levels: usize) -> bool {
+        match self {
+            Self::List(items) | Self::Tuple(items) => {
+                levels > 0 && items.iter().all(|item| item.is_within_depth(levels - 1))
+            }
+            Self::Dict(dict) => levels > 0 && dict.values().all(|value| value.is_within_depth(levels - 1)),
+            _ => true,
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
+            (Self::Str(a), Self::Str(b)) | (Self::Markup(a), Self::Markup(b)) => a == b,
+            (Self::Bytes(a), Self::Bytes(b)) => a == b,
+            (Self::List(a), Self::List(b)) | (Self::Tuple(a), Self::Tuple(b)) => a == b,
+            (Self::Dict(a), Self::Dict(b)) => a == b,
+            (Self::DateTime(a), Self::DateTime(b)) => a == b,
+            (Self::Uuid(a), Self::Uuid(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Value {}
+
+macro_rules! from_types {
+    ($($source:ty => |$name:ident| $value:expr;)*) => {
+        $(impl From<$source> for Value {
+            fn from($name: $source) -> Self {
+                $value
+            }
+        })*
+    };
+}
+from_types! {
+    bool => |b| Self::Bool(b);
+    f32 => |x| Self::Float(f64::from(x));
+    f64 => |x| Self::Float(x);
+    &str => |s| Self::Str(s.into());
+    String => |s| Self::Str(s.into());
+    Text => |s| Self::Str(s);
+    Int => |n| Self::Int(n);
+    BigInt => |n| Self::Int(n.into());
+    Vec<Value> => |items| Self::List(items);
+    Dict => |dict| Self::Dict(dict);
+    DateTime => |date| Self::DateTime(date);
+    Uuid => |id| Self::Uuid(id);
+}
+
+macro_rules! from_integers {
+    ($($source:ty),*) => {
+        $(impl From<$source> for Value {
+            fn from(number: $source) -> Self {
+                Self::Int(number.into())
+            }
+        })*
+    };
+}
+from_integers!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::None, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_means_written_alike() {
+        assert_eq!(Value::from(f64::NAN), Value::from(-f64::NAN));
+        assert_ne!(Value::from(0.0), Value::from(-0.0));
+        assert_ne!(Value::from(1), Value::from(1.0));
+        assert_ne!(Value::List(vec![]), Value::Tuple(vec![]));
+    }
+
+    #[test]
+    fn a_wrong_step_into_a_value_names_what_was_found() {
+        let mut value = Value::from(Dict::from([("n", 1)]));
+        let error = value.at("n").unwrap().remove("x").unwrap_err();
+        assert_eq!(error.to_string(), "found int, asked for a dict");
+        assert_eq!(value.at("m").unwrap_err().to_string(), "there is no key \"m\"");
+        assert_eq!(value.remove("n"), Ok(Some(Value::from(1))));
+    }
+}

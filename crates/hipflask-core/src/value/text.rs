@@ -1,0 +1,220 @@
+//! [`Text`]: a Python `str`.
+
+use core::cmp::Ordering;
+use core::fmt;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+/// A Python `str`: Unicode text that may also hold lone surrogates, which Rust's `str` cannot.
+///
+/// Nearly every text is plain UTF-8 and [`as_str`](Self::as_str) gives it. Flask's cookies can carry a lone surrogate
+/// (`"\ud800"`), and such a text survives a read and a write unharmed. Texts order by code point, as Python's do.
+/// Up to 23 bytes stand in the value itself; longer ones are shared, so that a clone copies nothing.
+#[derive(Clone)]
+pub struct Text(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Utf8(SmolStr),
+    /// UTF-8 generalised to surrogates (WTF-8); holds at least one.
+    Wtf8(Arc<[u8]>),
+}
+
+impl Text {
+    /// A text that is plain UTF-8.
+    #[must_use]
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(Repr::Utf8(SmolStr::new(text)))
+    }
+
+    /// The text as `str`, or `None` if it holds a lone surrogate.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Utf8(text) => Some(text),
+            Repr::Wtf8(_) => None,
+        }
+    }
+
+    /// The text with U+FFFD in place of each lone surrogate.
+    #[must_use]
+    pub fn to_string_lossy(&self) -> Cow<'_, str> {
+        match &self.0 {
+            Repr::Utf8(text) => Cow::Borrowed(text),
+            Repr::Wtf8(_) => Cow::Owned(
+                self.code_points().map(|point| char::from_u32(point).unwrap_or('\u{FFFD}')).collect(),
+            ),
+        }
+    }
+
+    /// UTF-8, with a lone surrogate as the three bytes that Python's `surrogatepass` writes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Utf8(text) => text.as_bytes(),
+            Repr::Wtf8(bytes) => bytes,
+        }
+    }
+
+    /// Reads UTF-8 in which lone surrogates may stand as three bytes each; `None` if it is not that.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if let Ok(text) = core::str::from_utf8(bytes) {
+            return Some(Self::new(text));
+        }
+        let mut rest = bytes;
+        while let Err(error) = core::str::from_utf8(rest) {
+            rest = &rest[error.valid_up_to()..];
+            let [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] = rest else {
+                return None;
+            };
+            rest = &rest[3..];
+        }
+        Some(Self(Repr::Wtf8(bytes.into())))
+    }
+
+    /// The code points, lone surrogates among them.
+    pub fn code_points(&self) -> impl Iterator<Item = u32> + '_ {
+        let mut rest = self.as_bytes();
+        core::iter::from_fn(move || {
+            let (point, after) = first_code_point(rest)?;
+            rest = after;
+            Some(point)
+        })
+    }
+
+    /// The length in bytes of [`as_bytes`](Self::as_bytes).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The first code point of generalised UTF-8, and what follows it.
+pub(crate) fn first_code_point(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (&lead, rest) = bytes.split_first()?;
+    let (length, bits) = match lead {
+        0..=0x7F => return Some((u32::from(lead), rest)),
+        0..=0xDF => (1, u32::from(lead & 0x1F)),
+        0..=0xEF => (2, u32::from(lead & 0x0F)),
+        _ => (3, u32::from(lead & 0x07)),
+    };
+    let (tail, rest) = rest.split_at_checked(length)?;
+    let point = tail.iter().fold(bits, |point, byte| point << 6 | u32::from(byte & 0x3F));
+    Some((point, rest))
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Repr::Utf8(SmolStr::from(text)))
+    }
+}
+
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl core::hash::Hash for Text {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+/// Lets a map of texts be searched by the bytes of a key.
+impl core::borrow::Borrow<[u8]> for Text {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// Shows lone surrogates as U+FFFD.
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.to_string_lossy())
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string_lossy(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_surrogate_is_kept_and_shown_as_a_replacement_character() {
+        let text = Text::from_bytes(b"a\xED\xA0\x80b").unwrap();
+        assert_eq!(text.as_str(), None);
+        assert_eq!(text.to_string_lossy(), "a\u{FFFD}b");
+        assert_eq!(text.code_points().collect::<Vec<_>>(), [0x61, 0xD800, 0x62]);
+    }
+
+    #[test]
+    fn bytes_that_are_neither_text_nor_surrogates_are_refused() {
+        for bytes in [&b"\xFF"[..], b"a\xED\xA0", b"\xC0\x80", b"\xED\xA0\x80\xFE"] {
+            assert_eq!(Text::from_bytes(bytes), None);
+        }
+    }
+
+    #[test]
+    fn texts_order_by_code_point_and_not_by_utf_16_unit() {
+        assert!(Text::new("\u{FFFF}") < Text::new("\u{1F600}"));
+    }
+}
