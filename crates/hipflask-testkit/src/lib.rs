@@ -13,7 +13,7 @@
 //! - [`recordings`]: what that Flask wrote, kept under `wire/`; needs no Python.
 //! - [`clock`]: a clock that stands until a test moves it.
 //!
-//! Session values travel as *descriptions*: text that both sides spell alike, letter by letter.
+//! - [`describe`]: session values as text that Rust and Python spell alike, letter by letter. They travel so.
 //!
 //! | description | value |
 //! | --- | --- |
@@ -28,6 +28,7 @@
 //! | `[x,y]` `(x,y)` `{k:v}` | list, tuple, dict in its order |
 
 pub mod clock;
+pub mod describe;
 pub mod oracle;
 pub mod recordings;
 

@@ -1,5 +1,6 @@
 //! The judge is asked here only about itself; the crates ask it about sessions.
 
+use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::{RealFlask, SaveCase, Settings, Verdict, Visit};
 use hipflask_testkit::recordings;
 use serde_json::json;
@@ -13,6 +14,8 @@ fn real_flask_signs_a_description_as_it_signed_the_session() {
     let cookies = flask.sign(&settings, &values).unwrap();
     for (session, cookie) in sessions.iter().zip(cookies) {
         assert_eq!(cookie.as_ref(), Ok(&session.cookie), "{}", session.value);
+        assert_eq!(parse(&session.value).map(|value| describe(&value)).as_ref(), Ok(&session.value));
+        assert_eq!(parse(&session.opened).map(|value| describe(&value)).as_ref(), Ok(&session.opened));
     }
 }
 
