@@ -7,8 +7,8 @@ pub struct ParseSameSiteError;
 
 /// A configuration whose cookie browsers would drop, or that could write something else than was meant.
 ///
-/// Flask sends all of these but a non-ASCII domain with an empty or over-long label; the cookie then vanishes in the
-/// browser without a word.
+/// Flask sends nearly all of these (it refuses two dots in a row and over-long labels, with a 500 on the first save); the
+/// cookie then vanishes in the browser without a word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieConfigError {

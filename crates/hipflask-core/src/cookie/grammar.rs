@@ -77,7 +77,7 @@ impl<'h> Scanner<'h> {
         loop {
             let rest = self.rest();
             if !starts_with_name(rest, name) {
-                let stop = find(rest, |b| b == b';' || b == b'"')?;
+                let stop = find(rest, [b';', b'"'])?;
                 if rest[stop] == b';' {
                     self.pos += stop + 1;
                     continue;
@@ -94,7 +94,7 @@ impl<'h> Scanner<'h> {
     /// Goes behind the next `;`, quotes or not.
     pub(super) fn skip_part(&mut self) {
         let rest = self.rest();
-        self.pos += find(rest, |b| b == b';').map_or(rest.len(), |i| i + 1);
+        self.pos += find(rest, [b';']).map_or(rest.len(), |i| i + 1);
     }
 }
 
@@ -111,7 +111,7 @@ impl<'h> RawValue<'h> {
 
 /// Whether a cookie of this name could ever be found: not empty, and without the octets that end a name.
 pub(super) fn can_be_a_name(name: &[u8]) -> bool {
-    !name.is_empty() && !name.iter().any(|&b| ends_token(b) || b == b'=')
+    !name.is_empty() && !name.iter().any(|b| NAME_ENDS.contains(b))
 }
 
 /// Octets as the characters U+0000 to U+00FF, which is how WSGI hands a header to Flask.
@@ -130,7 +130,7 @@ enum Read<'h> {
 
 fn read_part(text: &[u8]) -> Read<'_> {
     let start = skip_blanks(text, 0);
-    let name_end = token_end(text, start, |b| ends_token(b) || b == b'=');
+    let name_end = token_end(text, start, NAME_ENDS);
     if name_end == start {
         return Read::Junk;
     }
@@ -141,7 +141,7 @@ fn read_part(text: &[u8]) -> Read<'_> {
     }
     let value = skip_blanks(text, equals + 1);
     if text.get(value) != Some(&b'"') {
-        let end = token_end(text, value, ends_token);
+        let end = token_end(text, value, VALUE_ENDS);
         return finish(text, name, RawValue::Token(&text[value..end]), end);
     }
     let body = &text[value + 1..];
@@ -177,7 +177,7 @@ enum Quote {
 fn closing_quote(body: &[u8]) -> Quote {
     let mut at = 0;
     loop {
-        match find(&body[at..], |b| b == b'"' || b == b'\\') {
+        match find(&body[at..], [b'"', b'\\']) {
             None => return Quote::Open,
             Some(step) => at += step,
         }
@@ -223,7 +223,7 @@ fn push_latin1(out: &mut Vec<u8>, octet: u8) {
 /// decides.
 fn starts_with_name(rest: &[u8], name: &[u8]) -> bool {
     let behind = rest[skip_blanks(rest, 0)..].strip_prefix(name);
-    behind.is_some_and(|b| b.first().is_none_or(|&b| ends_token(b) || b == b'='))
+    behind.is_some_and(|behind| behind.first().is_none_or(|b| NAME_ENDS.contains(b)))
 }
 
 fn skip_blanks(text: &[u8], from: usize) -> usize {
@@ -231,23 +231,33 @@ fn skip_blanks(text: &[u8], from: usize) -> usize {
     from + blanks.count()
 }
 
-fn token_end(text: &[u8], from: usize, ends: impl Fn(u8) -> bool) -> usize {
+fn token_end<const N: usize>(text: &[u8], from: usize, ends: [u8; N]) -> usize {
     find(&text[from..], ends).map_or(text.len(), |i| from + i)
 }
 
-const fn ends_token(b: u8) -> bool {
-    matches!(b, b' ' | b'\t' | b'"' | b';')
+/// The first octet that is one of `wanted`, eight octets at a time.
+#[inline]
+fn find<const N: usize>(octets: &[u8], wanted: [u8; N]) -> Option<usize> {
+    let (words, tail) = octets.as_chunks::<8>();
+    for (index, &word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(word);
+        let hits = wanted.iter().fold(0, |hits, &octet| hits | marks_of(word, octet));
+        if hits != 0 {
+            return Some(index * 8 + hits.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = tail.iter().position(|octet| wanted.contains(octet))?;
+    Some(words.len() * 8 + at)
 }
 
-/// The first octet that `hit` accepts. Whole blocks are asked without a branch, which compilers turn into vector code.
-#[inline]
-fn find(octets: &[u8], hit: impl Fn(u8) -> bool) -> Option<usize> {
-    const BLOCK: usize = 16;
-    let clean = octets
-        .chunks_exact(BLOCK)
-        .take_while(|block| !block.iter().fold(false, |any, &b| any | hit(b)))
-        .count()
-        * BLOCK;
-    let at = octets[clean..].iter().position(|&b| hit(b))?;
-    Some(clean + at)
+/// Sets the highest bit of each octet of `word` that equals `octet`. A borrow may mark octets above such a one as well, but
+/// the lowest mark is always right.
+const fn marks_of(word: u64, octet: u8) -> u64 {
+    const LOWEST: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    let zero_where_equal = word ^ (LOWEST * octet as u64);
+    zero_where_equal.wrapping_sub(LOWEST) & !zero_where_equal & HIGHEST
 }
+
+const NAME_ENDS: [u8; 5] = *b" \t=\";";
+const VALUE_ENDS: [u8; 4] = *b" \t\";";

@@ -33,7 +33,6 @@ use super::grammar::{Part, Scanner, latin1};
 /// Same rules as Werkzeug 3.1.9 `parse_cookie`; 3.1.8 and older also kept values with blanks and quotes inside.
 #[doc(alias = "request.cookies")]
 #[doc(alias = "parse_cookie")]
-#[must_use]
 pub fn parse(header: &[u8]) -> Cookies<'_> {
     Cookies(Scanner::new(header))
 }
