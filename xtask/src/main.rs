@@ -1,6 +1,7 @@
 //! The commands of this workspace. `cargo xtask` alone says which there are.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
+mod documents;
 mod help;
 mod python;
 mod report;

@@ -4,14 +4,15 @@ use std::process::Command;
 
 use crate::report::{Failure, Step};
 use crate::workspace::run;
-use crate::{python, rules};
+use crate::{documents, python, rules};
 
 /// Quick: nothing but Rust is needed.
-pub(crate) const CHECK: &[Step] = &[FORMAT, LINTS, DOCS, RULES, LICENCES, TESTS_WITHOUT_FLASK, DOC_TESTS];
+pub(crate) const CHECK: &[Step] =
+    &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, LICENCES, TESTS_WITHOUT_FLASK, DOC_TESTS];
 
 /// Everything.
 pub(crate) const TEST: &[Step] =
-    &[FORMAT, SETUP, LINTS, DOCS, RULES, LICENCES, TESTS, TESTS_STOCK_ZLIB, DOC_TESTS];
+    &[FORMAT, SETUP, LINTS, DOCS, DOCUMENTS, RULES, LICENCES, TESTS, TESTS_STOCK_ZLIB, DOC_TESTS];
 
 const FORMAT: Step = Step {
     name: "format",
@@ -40,6 +41,12 @@ const DOCS: Step = Step {
         let mut command = workspace.cargo("doc --workspace --no-deps --all-features --quiet");
         passes(command.env("RUSTDOCFLAGS", "-D warnings"))
     },
+};
+
+const DOCUMENTS: Step = Step {
+    name: "documents",
+    remedy: "mend the link, or give the row of COMPATIBILITY.md the name of the test that holds it",
+    run: documents::say_the_truth,
 };
 
 const RULES: Step = Step {
