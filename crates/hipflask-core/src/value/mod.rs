@@ -198,16 +198,23 @@ impl Value {
         }
     }
 
-    /// Whether lists, tuples and dicts stand at most `levels` deep in it. Looks no deeper than that.
+    /// Whether its JSON nests at most `levels` deep, a tag being a level of its own. Looks no deeper than that.
     pub(crate) fn is_within_depth(&self, levels: usize) -> bool {
         match self {
-            Self::List(items) | Self::Tuple(items) => {
-                levels > 0 && items.iter().all(|item| item.is_within_depth(levels - 1))
+            Self::List(items) => are_within_depth(items, levels.checked_sub(1)),
+            Self::Tuple(items) => are_within_depth(items, levels.checked_sub(2)),
+            Self::Dict(dict) => {
+                let may_be_escaped =
+                    dict.len() == 1 && dict.keys().all(|key| key.as_bytes().starts_with(b" "));
+                are_within_depth(dict.values(), levels.checked_sub(1 + usize::from(may_be_escaped)))
             }
-            Self::Dict(dict) => levels > 0 && dict.values().all(|value| value.is_within_depth(levels - 1)),
             _ => true,
         }
     }
+}
+
+fn are_within_depth<'v>(inside: impl IntoIterator<Item = &'v Value>, levels: Option<usize>) -> bool {
+    levels.is_some_and(|levels| inside.into_iter().all(|value| value.is_within_depth(levels)))
 }
 
 impl PartialEq for Value {

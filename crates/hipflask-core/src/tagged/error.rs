@@ -1,0 +1,84 @@
+//! Why a text is not the JSON of a session, or a value cannot be written as such.
+
+use crate::value::{Int, Kind, MAX_DEPTH};
+
+use super::MAX_BYTES;
+
+/// A text that Python's `json`, or Flask's tags, would not read; or a value that JSON cannot hold.
+///
+/// Names the place as a byte offset from 0 and never shows the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} (at byte {at})")]
+pub struct JsonError {
+    kind: JsonErrorKind,
+    at: usize,
+}
+
+impl JsonError {
+    pub(super) const fn new(kind: JsonErrorKind, at: usize) -> Self {
+        Self { kind, at }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub const fn kind(&self) -> &JsonErrorKind {
+        &self.kind
+    }
+
+    /// Where, in bytes from the start of the text; 0 where a value could not be written.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+}
+
+/// What is wrong with a text or a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonErrorKind {
+    /// The text ends in the middle of a value.
+    #[error("the JSON ends too early")]
+    UnexpectedEnd,
+    /// A character stands where JSON does not allow it.
+    #[error("a character that JSON does not allow here")]
+    UnexpectedCharacter,
+    /// Something follows the value.
+    #[error("more text after the JSON")]
+    TrailingText,
+    /// A backslash is followed by something that is no escape.
+    #[error("a bad escape in a string")]
+    BadEscape,
+    /// A control character stands in a string as it is.
+    #[error("a raw control character in a string")]
+    ControlCharacter,
+    /// The text is not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// An integer has more digits than CPython reads.
+    #[error("an integer of more than {} digits", Int::MAX_DIGITS)]
+    TooManyDigits,
+    /// Lists and objects stand too deep in one another.
+    #[error("nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// The text is longer than a session may be.
+    #[error("longer than {MAX_BYTES} bytes")]
+    TooLong,
+    /// The content of a tag such as `{" t": ..}` does not fit the tag.
+    #[error("the tag {tag:?} holds something that it cannot")]
+    BadTag {
+        /// The tag, with its space.
+        tag: &'static str,
+    },
+    /// The session is neither an object nor a list of pairs.
+    #[error("a session must be an object, but this is {found}")]
+    NotASession {
+        /// What it is.
+        found: Kind,
+    },
+    /// Plain JSON, without Flask's tags, cannot hold the value.
+    #[error("plain JSON cannot hold {found}; only Flask's tagged JSON can")]
+    NotPlain {
+        /// What it is.
+        found: Kind,
+    },
+}

@@ -1,0 +1,298 @@
+//! Text to a tree of values.
+
+use super::error::{JsonError, JsonErrorKind as Bad};
+use super::lex::{Cursor, Number, unescape};
+use super::{MAX_BYTES, tags};
+use crate::value::{Dict, Int, MAX_DEPTH, Text, Value};
+
+/// Reads Flask's tagged JSON.
+///
+/// Reads what Python's `json.loads` reads, then resolves the tags. At most [`MAX_BYTES`] long and
+/// [`MAX_DEPTH`] deep; of equal keys the last counts; names with a space that are no tag stay keys.
+///
+/// # Errors
+/// [`JsonError`] where Flask raises, or a bound is passed.
+///
+/// ```
+/// use hipflask_core::{tagged, value::Value};
+/// assert_eq!(tagged::from_str(r#"{" b":"AP8="}"#)?, Value::Bytes(vec![0, 255]));
+/// assert!(tagged::from_str("[01]").is_err());
+/// # Ok::<(), tagged::JsonError>(())
+/// ```
+pub fn from_str(text: &str) -> Result<Value, JsonError> {
+    read(text, true)
+}
+
+/// [`from_str`] for bytes that may turn out not to be UTF-8.
+///
+/// # Errors
+/// As [`from_str`], and [`NotUtf8`](super::JsonErrorKind::NotUtf8).
+pub fn from_slice(text: &[u8]) -> Result<Value, JsonError> {
+    let text =
+        core::str::from_utf8(text).map_err(|error| JsonError::new(Bad::NotUtf8, error.valid_up_to()))?;
+    from_str(text)
+}
+
+/// Reads JSON as Python's `json.loads` does, tags left as they are.
+///
+/// # Errors
+/// As [`from_str`].
+pub fn from_str_plain(text: &str) -> Result<Value, JsonError> {
+    read(text, false)
+}
+
+fn read(text: &str, tagged: bool) -> Result<Value, JsonError> {
+    if text.len() > MAX_BYTES {
+        return Err(JsonError::new(Bad::TooLong, 0));
+    }
+    let mut reader = Reader { cursor: Cursor::new(text.as_bytes()), levels: MAX_DEPTH, tagged };
+    reader.cursor.skip_space();
+    let value = reader.value()?;
+    reader.cursor.skip_space();
+    if reader.cursor.at < text.len() { Err(reader.cursor.error(Bad::TrailingText)) } else { Ok(value) }
+}
+
+/// Reads one value of a text that has been scanned, `levels` being what is left of the depth.
+pub(super) fn read_inside(text: &[u8], levels: usize) -> Result<Value, JsonError> {
+    Reader { cursor: Cursor::new(text), levels, tagged: true }.value()
+}
+
+/// The value of a member that [`index`](super::index) found well-formed.
+pub(crate) fn read_member(text: &str) -> Value {
+    let value = read_inside(text.as_bytes(), MAX_DEPTH - 1);
+    debug_assert!(value.is_ok(), "the scanner lets through only what the reader reads");
+    value.unwrap_or(Value::None)
+}
+
+struct Reader<'t> {
+    cursor: Cursor<'t>,
+    levels: usize,
+    tagged: bool,
+}
+
+impl Reader<'_> {
+    fn value(&mut self) -> Result<Value, JsonError> {
+        match self.cursor.peek() {
+            b'"' => {
+                self.cursor.at += 1;
+                self.text().map(Value::Str)
+            }
+            b'{' => self.nested(Self::object),
+            b'[' => self.nested(Self::array),
+            b't' => self.cursor.word(b"true").map(|()| Value::Bool(true)),
+            b'f' => self.cursor.word(b"false").map(|()| Value::Bool(false)),
+            b'n' => self.cursor.word(b"null").map(|()| Value::None),
+            b'N' => self.cursor.word(b"NaN").map(|()| Value::Float(f64::NAN)),
+            b'I' => self.cursor.word(b"Infinity").map(|()| Value::Float(f64::INFINITY)),
+            b'-' if self.cursor.text.get(self.cursor.at + 1) == Some(&b'I') => {
+                self.cursor.word(b"-Infinity").map(|()| Value::Float(f64::NEG_INFINITY))
+            }
+            _ => self.number(),
+        }
+    }
+
+    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, JsonError>) -> Result<Value, JsonError> {
+        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
+        self.cursor.at += 1;
+        let value = read(self)?;
+        self.levels += 1;
+        Ok(value)
+    }
+
+    fn array(&mut self) -> Result<Value, JsonError> {
+        let mut items = Vec::new();
+        self.cursor.skip_space();
+        if self.cursor.peek() == b']' {
+            self.cursor.at += 1;
+            return Ok(Value::List(items));
+        }
+        loop {
+            items.push(self.value()?);
+            self.cursor.skip_space();
+            match self.cursor.peek() {
+                b',' => self.cursor.at += 1,
+                b']' => break,
+                _ => return Err(self.cursor.unexpected()),
+            }
+            self.cursor.skip_space();
+        }
+        self.cursor.at += 1;
+        Ok(Value::List(items))
+    }
+
+    fn object(&mut self) -> Result<Value, JsonError> {
+        let start = self.cursor.at;
+        let mut dict = Dict::new();
+        self.cursor.skip_space();
+        if self.cursor.peek() == b'}' {
+            self.cursor.at += 1;
+            return Ok(Value::Dict(dict));
+        }
+        loop {
+            self.cursor.expect(b'"')?;
+            let key = self.text()?;
+            self.cursor.skip_space();
+            self.cursor.expect(b':')?;
+            self.cursor.skip_space();
+            let value = self.value()?;
+            dict.insert(key, value);
+            self.cursor.skip_space();
+            match self.cursor.peek() {
+                b',' => self.cursor.at += 1,
+                b'}' => break,
+                _ => return Err(self.cursor.unexpected()),
+            }
+            self.cursor.skip_space();
+        }
+        self.cursor.at += 1;
+        self.resolve(dict).map_err(|kind| JsonError::new(kind, start - 1))
+    }
+
+    /// The dict, or what it stands for if its only key is a tag.
+    fn resolve(&self, mut dict: Dict) -> Result<Value, Bad> {
+        let only_key = if dict.len() == 1 { dict.keys().next() } else { None };
+        let tag = only_key.filter(|_| self.tagged).and_then(|key| tags::tag(key.as_bytes()));
+        match tag.and_then(|tag| Some((tag, dict.pop_item()?.1))) {
+            Some((tag, content)) => tags::untag(tag, content),
+            None => Ok(Value::Dict(dict)),
+        }
+    }
+
+    fn text(&mut self) -> Result<Text, JsonError> {
+        let (content, escaped) = self.cursor.string()?;
+        unescape(content, escaped).ok_or_else(|| self.cursor.error(Bad::BadEscape))
+    }
+
+    fn number(&mut self) -> Result<Value, JsonError> {
+        let start = self.cursor.at;
+        Ok(match self.cursor.number()? {
+            Number::Int(digits) => match Int::parse(digits) {
+                Some(number) => Value::Int(number),
+                None => return Err(JsonError::new(Bad::TooManyDigits, start)),
+            },
+            Number::Float(text) => Value::Float(text.parse().unwrap_or(f64::NAN)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(text: &str) -> Bad {
+        from_str(text).unwrap_err().kind().clone()
+    }
+
+    #[test]
+    fn what_python_reads_and_strict_json_does_not_is_read() {
+        let read =
+            from_str(" [NaN, -Infinity ,Infinity,1e400,-0,-0.0,123456789012345678901234567890] ").unwrap();
+        let items = read.as_items().unwrap();
+        assert_eq!(items[0], f64::NAN.into());
+        assert_eq!(items[1], f64::NEG_INFINITY.into());
+        assert_eq!(items[3], f64::INFINITY.into());
+        assert_eq!(items[4], 0.into());
+        assert_eq!(items[5], (-0.0).into());
+        assert_eq!(items[6], 123_456_789_012_345_678_901_234_567_890i128.into());
+        assert_eq!(from_str(r#"{"a":1,"b":2,"a":3}"#).unwrap(), Dict::from([("a", 3), ("b", 2)]).into());
+    }
+
+    #[test]
+    fn what_python_refuses_is_refused() {
+        let refused = [
+            "",
+            " ",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "{\"a\":1,}",
+            "{a:1}",
+            "01",
+            "-",
+            "-01",
+            "1.",
+            "1.e5",
+            ".5",
+            "1e",
+            "1e+",
+            "+1",
+            "nul",
+            "tru",
+            "Nan",
+            "infinity",
+            "-NaN",
+            "'a'",
+            "\"a",
+            "\"\\",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12G4\"",
+            "\"\n\"",
+            "\"\u{1f}\"",
+            "1 2",
+            "\u{feff}1",
+            "\u{a0}1",
+            "[1}",
+            "{]",
+        ];
+        for text in refused {
+            assert!(from_str(text).is_err(), "{text:?}");
+        }
+        assert_eq!(fails(&"9".repeat(4301)), Bad::TooManyDigits);
+        assert_eq!(fails(&format!("[{}]", " ".repeat(MAX_BYTES))), Bad::TooLong);
+    }
+
+    #[test]
+    fn nesting_is_read_to_its_bound_and_no_further() {
+        let nest = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(from_str(&nest(500)).is_ok());
+        assert_eq!(fails(&nest(501)), Bad::TooDeep);
+        assert_eq!(fails(&"[".repeat(1_000_000)), Bad::TooDeep);
+        assert_eq!(fails(&"{\"a\":".repeat(600_000)), Bad::TooDeep);
+    }
+
+    #[test]
+    fn tags_hold_what_flask_lets_them_hold() {
+        let text = |text: &str| Value::from(text);
+        let cases = [
+            (r#"{" t":"abc"}"#, Value::Tuple(vec![text("a"), text("b"), text("c")])),
+            (r#"{" t":{"k":1}}"#, Value::Tuple(vec![text("k")])),
+            (r#"{" b":"!!!"}"#, Value::Bytes(vec![])),
+            (r#"{" b":"-_-_"}"#, Value::Bytes(vec![])),
+            (r#"{" d":"nope"}"#, Value::None),
+            (r#"{" d":null}"#, Value::None),
+            (r#"{" di":{"a":1}}"#, Dict::from([("", 1)]).into()),
+            (r#"{" di":{" t__":[1]}}"#, Dict::from([(" t", Value::List(vec![1.into()]))]).into()),
+            (r#"{" m":1}"#, Value::Markup("1".into())),
+            (r#"{" m":true}"#, Value::Markup("True".into())),
+            (r#"{" u":"{00000000-0000-0000-0000-000000000001}"}"#, uuid::Uuid::from_u128(1).into()),
+            (r#"{" x":1}"#, Dict::from([(" x", 1)]).into()),
+            (r#"{" t":1," b":2}"#, Dict::from([(" t", 1), (" b", 2)]).into()),
+            (r#"{" t":1," t":[]}"#, Value::Tuple(vec![])),
+            (r#"{"\u0020t":[]}"#, Value::Tuple(vec![])),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(from_str(json).unwrap(), expected, "{json}");
+        }
+        for json in [
+            r#"{" t":1}"#,
+            r#"{" b":"YQ"}"#,
+            r#"{" b":1}"#,
+            r#"{" b":"é"}"#,
+            r#"{" u":"zz"}"#,
+            r#"{" u":1}"#,
+            r#"{" d":1}"#,
+            r#"{" di":{}}"#,
+            r#"{" di":[]}"#,
+            r#"{" di":{" m":"x"}}"#,
+        ] {
+            assert!(matches!(fails(json), Bad::BadTag { .. }), "{json}");
+        }
+        assert_eq!(from_str_plain(r#"{" t":[1]}"#).unwrap().get(" t").unwrap().as_items().unwrap().len(), 1);
+    }
+}

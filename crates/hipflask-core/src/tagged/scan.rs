@@ -1,0 +1,372 @@
+//! Text to an index of the session's keys, their values left as text.
+//!
+//! Most requests ask for one or two keys. The scan checks everything that the reader would check, so that what it lets
+//! through can be read later without an error, but builds nothing. It also notes whether each member is spelled as we
+//! would spell it, for then a member that nobody changed can be copied as text when the session is written.
+
+use core::ops::Range;
+
+use super::error::{JsonError, JsonErrorKind as Bad};
+use super::lex::{Cursor, Number, unescape};
+use super::read::read_inside;
+use super::{MAX_BYTES, tags};
+use crate::value::{Dict, MAX_DEPTH, Text, write_repr};
+
+/// Where the value of a key stands in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    start: u32,
+    end: u32,
+    /// Whether the text is what we would write for the value.
+    pub(crate) canonical: bool,
+}
+
+impl Member {
+    pub(crate) const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Finds the members of a session's JSON and checks all of it.
+///
+/// `None` if the text is not simply an object of keys and values: a tag, a list of pairs, `null`. Then the reader decides.
+pub(crate) fn index(text: &str) -> Result<Option<Dict<Member>>, JsonError> {
+    if text.len() > MAX_BYTES {
+        return Err(JsonError::new(Bad::TooLong, 0));
+    }
+    let bytes = text.as_bytes();
+    // Flask writes printable ASCII only. Anything else is readable, but not as we would write it.
+    let ascii = bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0x7F;
+    let mut scanner = Scanner { cursor: Cursor::new(bytes), levels: MAX_DEPTH - 1, canonical: ascii };
+    scanner.cursor.skip_space();
+    if scanner.cursor.peek() != b'{' {
+        return Ok(None);
+    }
+    scanner.cursor.at += 1;
+    let members = scanner.members(ascii)?;
+    scanner.cursor.skip_space();
+    if scanner.cursor.at < bytes.len() {
+        return Err(scanner.cursor.error(Bad::TrailingText));
+    }
+    let is_tag = members.len() == 1 && members.keys().all(tags::is_registered);
+    Ok((!is_tag).then_some(members))
+}
+
+struct Scanner<'t> {
+    cursor: Cursor<'t>,
+    levels: usize,
+    /// Whether everything since it was last set is spelled as we spell it.
+    canonical: bool,
+}
+
+impl<'t> Scanner<'t> {
+    /// The members of the outermost object, its brace being behind us.
+    fn members(&mut self, ascii: bool) -> Result<Dict<Member>, JsonError> {
+        let mut entries: Vec<(Text, Member)> = Vec::new();
+        let mut distinct = true;
+        self.cursor.skip_space();
+        if self.cursor.peek() == b'}' {
+            self.cursor.at += 1;
+            return Ok(Dict::new());
+        }
+        entries.reserve(8);
+        loop {
+            self.canonical = ascii;
+            self.cursor.expect(b'"')?;
+            let (key, escaped) = self.cursor.string()?;
+            let key = unescape(key, escaped).ok_or_else(|| self.cursor.error(Bad::BadEscape))?;
+            self.colon()?;
+            let start = self.cursor.at;
+            self.value()?;
+            let end = self.cursor.at;
+            distinct &= entries.last().is_none_or(|(before, _)| *before < key);
+            entries.push((key, Member { start: start as u32, end: end as u32, canonical: self.canonical }));
+            self.cursor.skip_space();
+            match self.cursor.peek() {
+                b',' => self.cursor.at += 1,
+                b'}' => break,
+                _ => return Err(self.cursor.unexpected()),
+            }
+            self.cursor.skip_space();
+        }
+        self.cursor.at += 1;
+        Ok(if distinct { Dict::from_distinct(entries) } else { entries.into_iter().collect() })
+    }
+
+    fn colon(&mut self) -> Result<(), JsonError> {
+        if self.cursor.peek() != b':' {
+            self.space();
+        }
+        self.cursor.expect(b':')?;
+        self.space();
+        Ok(())
+    }
+
+    /// Steps over white space, which we would not have written.
+    fn space(&mut self) {
+        if matches!(self.cursor.peek(), b' ' | b'\t' | b'\n' | b'\r') {
+            self.canonical = false;
+            self.cursor.skip_space();
+        }
+    }
+
+    fn value(&mut self) -> Result<(), JsonError> {
+        match self.cursor.peek() {
+            b'"' => {
+                self.cursor.at += 1;
+                let (content, escaped) = self.cursor.string()?;
+                self.canonical &= !escaped || is_canonical_escaped(content);
+                Ok(())
+            }
+            b'{' => self.nested(Self::object),
+            b'[' => self.nested(Self::array),
+            b't' => self.cursor.word(b"true"),
+            b'f' => self.cursor.word(b"false"),
+            b'n' => self.cursor.word(b"null"),
+            b'N' => self.cursor.word(b"NaN"),
+            b'I' => self.cursor.word(b"Infinity"),
+            b'-' if self.cursor.text.get(self.cursor.at + 1) == Some(&b'I') => self.cursor.word(b"-Infinity"),
+            _ => self.number(),
+        }
+    }
+
+    fn nested(&mut self, scan: fn(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
+        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
+        self.cursor.at += 1;
+        scan(self)?;
+        self.levels += 1;
+        Ok(())
+    }
+
+    fn array(&mut self) -> Result<(), JsonError> {
+        self.space();
+        if self.cursor.peek() == b']' {
+            self.cursor.at += 1;
+            return Ok(());
+        }
+        loop {
+            self.value()?;
+            self.space();
+            match self.cursor.peek() {
+                b',' => self.cursor.at += 1,
+                b']' => break,
+                _ => return Err(self.cursor.unexpected()),
+            }
+            self.space();
+        }
+        self.cursor.at += 1;
+        Ok(())
+    }
+
+    fn object(&mut self) -> Result<(), JsonError> {
+        let open = self.cursor.at - 1;
+        self.space();
+        if self.cursor.peek() == b'}' {
+            self.cursor.at += 1;
+            return Ok(());
+        }
+        let mut may_be_tag = false;
+        let mut before: Option<&[u8]> = None;
+        let mut content;
+        loop {
+            self.cursor.expect(b'"')?;
+            let (key, escaped) = self.cursor.string()?;
+            may_be_tag |= escaped || key.first() == Some(&b' ');
+            self.canonical &= !escaped && before.is_none_or(|before| before < key);
+            self.colon()?;
+            content = self.cursor.at;
+            self.value()?;
+            let first = before.is_none();
+            before = Some(key);
+            self.space();
+            match self.cursor.peek() {
+                b',' => self.cursor.at += 1,
+                b'}' if first && may_be_tag && !escaped => {
+                    let end = self.cursor.at;
+                    self.cursor.at += 1;
+                    return self.tag(open, key, content..end);
+                }
+                b'}' => break,
+                _ => return Err(self.cursor.unexpected()),
+            }
+            self.space();
+        }
+        self.cursor.at += 1;
+        // Keys with escapes, or several that might turn out to be one: only reading tells whether this is a tag.
+        if may_be_tag { self.read_to_check(open) } else { Ok(()) }
+    }
+
+    /// Checks an object whose only key begins with a space.
+    fn tag(&mut self, open: usize, key: &[u8], content: Range<usize>) -> Result<(), JsonError> {
+        let Some(tag) = tags::tag(key) else {
+            return Ok(());
+        };
+        let fits = match &self.cursor.text[content] {
+            [b'[', ..] => tag == tags::TUPLE,
+            [b'"', content @ .., b'"'] if !content.contains(&b'\\') => {
+                tags::is_canonical_content(tag, content)
+            }
+            [b'"', ..] => tag == tags::MARKUP,
+            _ => false,
+        };
+        if fits { Ok(()) } else { self.read_to_check(open) }
+    }
+
+    /// The slow way, for what is rare: reads the object that began at `open`.
+    #[cold]
+    fn read_to_check(&mut self, open: usize) -> Result<(), JsonError> {
+        self.canonical = false;
+        let end = self.cursor.at;
+        let read = read_inside(&self.cursor.text[open..end], self.levels + 1);
+        read.map(|_| ()).map_err(|error| JsonError::new(error.kind().clone(), open + error.at()))
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        self.canonical &= match self.cursor.number()? {
+            Number::Int(text) => text != b"-0",
+            Number::Float(text) => is_canonical_float(text),
+        };
+        Ok(())
+    }
+}
+
+/// Whether every escape of a string is the one that we would write.
+fn is_canonical_escaped(content: &[u8]) -> bool {
+    let Some(text) = unescape(content, true) else { return false };
+    let mut written = Vec::new();
+    super::write_text(&mut written, &text);
+    written.get(1..written.len() - 1) == Some(content)
+}
+
+fn is_canonical_float(text: &str) -> bool {
+    if is_short_decimal(text.as_bytes()) {
+        return true;
+    }
+    let mut written = Vec::new();
+    write_repr(&mut written, text.parse().unwrap_or(f64::NAN));
+    written == text.as_bytes()
+}
+
+/// A decimal of at most 15 digits, of ordinary size and without a needless zero, is its own shortest spelling.
+fn is_short_decimal(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let Some(point) = text.iter().position(|&byte| byte == b'.') else { return false };
+    let (whole, part) = (&text[..point], &text[point + 1..]);
+    let ordinary = whole != b"0" && part.iter().all(u8::is_ascii_digit);
+    ordinary && whole.len() + part.len() <= 15 && (part == b"0" || part.last() != Some(&b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{KeyOrder, Style, from_str, write_value};
+    use super::*;
+    use crate::value::Value;
+
+    /// What the scan says must be what the reader and the writer say.
+    fn agrees_with_reader_and_writer(text: &str) -> Result<(), String> {
+        let (scanned, read) = (index(text), from_str(text));
+        match (&scanned, &read) {
+            (Ok(None), _) => return Ok(()),
+            (Err(_), Err(_)) => return Ok(()),
+            (Ok(Some(_)), Ok(Value::Dict(_))) => {}
+            _ => return Err(format!("{text:?}: scanned {scanned:?}, read {read:?}")),
+        }
+        let (Ok(Some(members)), Ok(Value::Dict(dict))) = (scanned, read) else { unreachable!() };
+        if !members.keys().eq(dict.keys()) {
+            return Err(format!("{text:?}: other keys"));
+        }
+        for (key, member) in members.iter() {
+            let value = from_str(&text[member.range()]).map_err(|error| error.to_string())?;
+            if Some(&value) != dict.get(key) {
+                return Err(format!("{text:?}: other value of {key}"));
+            }
+            let mut written = Vec::new();
+            write_value(&mut written, &value, Style::flask(KeyOrder::Sorted), MAX_DEPTH).unwrap();
+            if member.canonical && written != text[member.range()].as_bytes() {
+                return Err(format!("{text:?}: {key} is not canonical"));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn members_are_canonical_exactly_where_we_would_write_the_same() {
+        let canonical = [
+            "1",
+            "-1",
+            "1.5",
+            "0.1",
+            "1e+16",
+            "1e-05",
+            "NaN",
+            "-Infinity",
+            "\"a\\n\\u00e9\\ud83d\\ude00\"",
+            "[]",
+            "{}",
+            r#"{"a":1,"b":{"c":[null,true]}}"#,
+            r#"{" t":[1,{" t":[]}]}"#,
+            r#"{" d":"Tue, 02 Jan 2024 03:04:05 GMT"}"#,
+            r#"{" u":"00000000000000000000000000000001"}"#,
+            r#"{" b":"AP8="}"#,
+            r#"{" m":"<b>"}"#,
+            r#"{" x":1}"#,
+        ];
+        let other = [
+            " 1",
+            "1 ",
+            "-0",
+            "1.50",
+            "1e16",
+            "100000000000000000000.0",
+            "\"\\u00E9\"",
+            "\"\\/\"",
+            "\"é\"",
+            "\"\u{7f}\"",
+            "[1, 2]",
+            r#"{"b":1,"a":2}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"\u0061":1}"#,
+            r#"{" t":"ab"}"#,
+            r#"{" d":null}"#,
+            r#"{" d":"Wed, 02 Jan 2024 03:04:05 GMT"}"#,
+            r#"{" u":"0000000000000000000000000000000A"}"#,
+            r#"{" b":"AP9="}"#,
+            r#"{" di":{" t__":1}}"#,
+        ];
+        for (text, expected) in canonical.map(|t| (t, true)).into_iter().chain(other.map(|t| (t, false))) {
+            let session = format!("{{\"k\":{text},\"z\":0}}");
+            let members = index(&session).unwrap().unwrap();
+            let near_space = text.ends_with(' ') || text.starts_with(' ');
+            assert!(near_space || members.get("k").unwrap().canonical == expected, "{text}");
+            agrees_with_reader_and_writer(&session).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_object_is_left_to_the_reader() {
+        for text in ["null", "[]", " [[\"a\",1]]", r#"{" t":[]}"#, r#"{" di":{" t__":1}}"#] {
+            assert_eq!(index(text).unwrap(), None, "{text}");
+        }
+        assert!(index("{}").unwrap().unwrap().is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn scanner_reader_and_writer_agree_on_nasty_text(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "\" t\":", "\" d\":", "\" b\":\"AP8=\"", "\" di\":",
+                "\"\\u0020t\":", "\" t__\":", "null", "true", "1", "-0", "1.0", "1e5", "0.10", " ", "\\", "\\u00e9", "é",
+                "\"k\":{", "},", "\" m\":\"x\"", "NaN", "\u{7f}", "\"\\ud800\"",
+            ]), 0..14),
+        ) {
+            let inside = pieces.concat();
+            for text in [format!("{{\"k\":{inside}}}"), format!("{{{inside}}}"), format!("{{\"k\":{{{inside}}},\"z\":1}}")] {
+                prop_assert_eq!(agrees_with_reader_and_writer(&text), Ok(()));
+            }
+        }
+    }
+}

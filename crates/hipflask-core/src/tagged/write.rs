@@ -1,0 +1,332 @@
+//! A tree of values to text.
+
+use super::error::{JsonError, JsonErrorKind as Bad};
+use super::tags;
+use crate::value::{Dict, MAX_DEPTH, Text, Value, first_code_point, write_repr};
+
+/// The order in which the keys of a dict are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyOrder {
+    /// By code point at every level, as Flask writes a session inside a request.
+    #[default]
+    Sorted,
+    /// As they came into the dict: Flask with `app.json.sort_keys = False`, and itsdangerous.
+    Insertion,
+}
+
+/// How a value is spelled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    pub(crate) order: KeyOrder,
+    ascii: bool,
+    tagged: bool,
+}
+
+impl Style {
+    pub(crate) const fn flask(order: KeyOrder) -> Self {
+        Self { order, ascii: true, tagged: true }
+    }
+
+    const PLAIN: Self = Self { order: KeyOrder::Insertion, ascii: false, tagged: false };
+}
+
+/// Writes Flask's tagged JSON: ASCII, no spaces, keys sorted. Byte for byte what Flask 3.1 writes.
+///
+/// # Errors
+/// [`TooDeep`](super::JsonErrorKind::TooDeep) beyond [`MAX_DEPTH`] levels.
+pub fn to_string(value: &Value) -> Result<String, JsonError> {
+    to_string_ordered(value, KeyOrder::Sorted)
+}
+
+/// [`to_string`] with the order of keys to choose.
+///
+/// # Errors
+/// As [`to_string`].
+pub fn to_string_ordered(value: &Value, order: KeyOrder) -> Result<String, JsonError> {
+    write(value, Style::flask(order))
+}
+
+/// Writes JSON as itsdangerous does: no tags, no spaces, text as it is, keys in the order they came.
+///
+/// # Errors
+/// [`NotPlain`](super::JsonErrorKind::NotPlain) for bytes, datetimes, UUIDs and lone surrogates, which plain JSON in UTF-8
+/// does not have; and as [`to_string`].
+pub fn to_string_plain(value: &Value) -> Result<String, JsonError> {
+    write(value, Style::PLAIN)
+}
+
+fn write(value: &Value, style: Style) -> Result<String, JsonError> {
+    let mut out = Vec::new();
+    write_value(&mut out, value, style, MAX_DEPTH)?;
+    String::from_utf8(out).map_err(|_| JsonError::new(Bad::NotUtf8, 0))
+}
+
+/// Appends a value that may nest `levels` deep.
+pub(crate) fn write_value(
+    out: &mut Vec<u8>,
+    value: &Value,
+    style: Style,
+    levels: usize,
+) -> Result<(), JsonError> {
+    match value {
+        Value::None => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(number) => match number.as_i64() {
+            Some(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+            None => out.extend_from_slice(number.to_string().as_bytes()),
+        },
+        Value::Float(number) => write_repr(out, *number),
+        Value::Str(text) => write_text_in(out, text, style)?,
+        Value::List(items) => write_items(out, items, style, levels)?,
+        Value::Dict(dict) => write_dict(out, dict, style, levels)?,
+        Value::Tuple(items) if !style.tagged => write_items(out, items, style, levels)?,
+        Value::Markup(text) if !style.tagged => write_text_in(out, text, style)?,
+        other if style.tagged => write_tagged(out, other, style, levels)?,
+        other => return Err(JsonError::new(Bad::NotPlain { found: other.kind() }, 0)),
+    }
+    Ok(())
+}
+
+fn write_items(out: &mut Vec<u8>, items: &[Value], style: Style, levels: usize) -> Result<(), JsonError> {
+    let levels = one_less(levels)?;
+    out.push(b'[');
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_value(out, item, style, levels)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_dict(out: &mut Vec<u8>, dict: &Dict, style: Style, levels: usize) -> Result<(), JsonError> {
+    let mut levels = one_less(levels)?;
+    let escape = style.tagged && dict.len() == 1 && dict.keys().all(tags::is_registered);
+    if escape {
+        levels = one_less(levels)?;
+        open_tag(out, tags::DICT);
+    }
+    out.push(b'{');
+    let mut write_entry = |at: usize, key: &Text, value: &Value| {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_text_in(out, key, style)?;
+        if escape {
+            out.truncate(out.len() - 1);
+            out.extend_from_slice(tags::ESCAPE.as_bytes());
+            out.push(b'"');
+        }
+        out.push(b':');
+        write_value(out, value, style, levels)
+    };
+    if style.order == KeyOrder::Insertion || dict.keys().is_sorted() {
+        dict.iter().enumerate().try_for_each(|(at, (key, value))| write_entry(at, key, value))?;
+    } else {
+        let mut entries: Vec<_> = dict.iter().collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        entries.into_iter().enumerate().try_for_each(|(at, (key, value))| write_entry(at, key, value))?;
+    }
+    out.push(b'}');
+    if escape {
+        out.push(b'}');
+    }
+    Ok(())
+}
+
+fn one_less(levels: usize) -> Result<usize, JsonError> {
+    levels.checked_sub(1).ok_or(JsonError::new(Bad::TooDeep, 0))
+}
+
+/// The kinds that have a tag of their own.
+fn write_tagged(out: &mut Vec<u8>, value: &Value, style: Style, levels: usize) -> Result<(), JsonError> {
+    match value {
+        Value::Tuple(items) => {
+            open_tag(out, tags::TUPLE);
+            // The tag is an object more than the list that Rust sees.
+            write_items(out, items, style, one_less(levels)?)?;
+        }
+        Value::Bytes(bytes) => {
+            open_tag(out, tags::BYTES);
+            out.push(b'"');
+            base64_simd::STANDARD.encode_append(bytes, out);
+            out.push(b'"');
+        }
+        Value::Markup(text) => {
+            open_tag(out, tags::MARKUP);
+            write_text(out, text);
+        }
+        Value::Uuid(id) => {
+            open_tag(out, tags::UUID);
+            out.push(b'"');
+            out.extend_from_slice(id.simple().encode_lower(&mut [0; 32]).as_bytes());
+            out.push(b'"');
+        }
+        Value::DateTime(date) => {
+            let mut text = String::with_capacity(29);
+            date.write_http_date(&mut text);
+            open_tag(out, tags::DATETIME);
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+        }
+        other => return write_value(out, other, style, levels),
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn open_tag(out: &mut Vec<u8>, tag: &str) {
+    out.extend_from_slice(b"{\"");
+    out.extend_from_slice(tag.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn write_text_in(out: &mut Vec<u8>, text: &Text, style: Style) -> Result<(), JsonError> {
+    if style.ascii {
+        write_text(out, text);
+        return Ok(());
+    }
+    let Some(text) = text.as_str() else {
+        return Err(JsonError::new(Bad::NotPlain { found: crate::value::Kind::Str }, 0));
+    };
+    out.push(b'"');
+    for piece in text.split_inclusive(|letter| letter < ' ' || matches!(letter, '"' | '\\')) {
+        match piece.as_bytes().split_last() {
+            Some((&last, before)) if last < 0x20 || matches!(last, b'"' | b'\\') => {
+                out.extend_from_slice(before);
+                write_escape(out, u32::from(last));
+            }
+            _ => out.extend_from_slice(piece.as_bytes()),
+        }
+    }
+    out.push(b'"');
+    Ok(())
+}
+
+/// Appends a string in ASCII: the spelling of Python's `json` with `ensure_ascii`.
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &Text) {
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    let mut rest = bytes;
+    loop {
+        let run = plain_run(rest);
+        out.extend_from_slice(&rest[..run]);
+        let Some((point, after)) = first_code_point(&rest[run..]) else {
+            break;
+        };
+        write_escape(out, point);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+/// How many bytes at the start need no escape.
+fn plain_run(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let mut at = 0;
+    while let Some(chunk) = text[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let (quote, slash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+        let delete = word ^ (ONES * 0x7F);
+        let low = word.wrapping_sub(ONES * 0x20) & !word;
+        let equal = quote.wrapping_sub(ONES) & !quote
+            | slash.wrapping_sub(ONES) & !slash
+            | delete.wrapping_sub(ONES) & !delete;
+        let found = (low | equal | word) & HIGH;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let tail =
+        text[at..].iter().position(|&byte| !matches!(byte, 0x20..=0x7E) || matches!(byte, b'"' | b'\\'));
+    tail.map_or(text.len(), |tail| at + tail)
+}
+
+fn write_escape(out: &mut Vec<u8>, point: u32) {
+    match point {
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x09 => out.extend_from_slice(b"\\t"),
+        0x0A => out.extend_from_slice(b"\\n"),
+        0x0C => out.extend_from_slice(b"\\f"),
+        0x0D => out.extend_from_slice(b"\\r"),
+        0x22 => out.extend_from_slice(b"\\\""),
+        0x5C => out.extend_from_slice(b"\\\\"),
+        0..=0xFFFF => write_unit(out, point),
+        _ => {
+            write_unit(out, 0xD800 + ((point - 0x10000) >> 10));
+            write_unit(out, 0xDC00 + ((point - 0x10000) & 0x3FF));
+        }
+    }
+}
+
+fn write_unit(out: &mut Vec<u8>, unit: u32) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(b"\\u");
+    out.extend([12, 8, 4, 0].map(|shift| HEX[(unit >> shift & 0xF) as usize]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tagged::from_str;
+
+    #[test]
+    fn text_is_spelled_in_ascii_at_every_distance_from_its_start() {
+        for length in 0..20 {
+            let mut out = Vec::new();
+            let text = format!("{}\"\\/<&'\n\t\u{8}\u{c}\r\u{1f}\u{7f}é\u{ffff}😀 end", "x".repeat(length));
+            write_text(&mut out, &Text::new(text));
+            let tail = r#"\"\\/<&'\n\t\b\f\r\u001f\u007f\u00e9\uffff\ud83d\ude00 end""#;
+            assert_eq!(String::from_utf8(out).unwrap(), format!("\"{}{tail}", "x".repeat(length)));
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_by_code_point_at_every_level_or_left_in_order() {
+        let inner = Dict::from([("\u{1F600}", 1), ("\u{FFFF}", 2), ("10", 3), ("9", 4)]);
+        let value = Value::List(vec![inner.into()]);
+        assert_eq!(to_string(&value).unwrap(), r#"[{"10":3,"9":4,"\uffff":2,"\ud83d\ude00":1}]"#);
+        let unsorted = to_string_ordered(&value, KeyOrder::Insertion).unwrap();
+        assert_eq!(unsorted, r#"[{"\ud83d\ude00":1,"\uffff":2,"10":3,"9":4}]"#);
+    }
+
+    #[test]
+    fn a_dict_that_looks_like_a_tag_is_escaped_and_comes_back() {
+        let cases = [
+            (r#"{" di":{" t__":1}}"#, Dict::from([(" t", Value::from(1))])),
+            (
+                r#"{" di":{" di__":{" di":{" di__":1}}}}"#,
+                Dict::from([(" di", Value::from(Dict::from([(" di", 1)])))]),
+            ),
+            (r#"{" t__":1}"#, Dict::from([(" t__", Value::from(1))])),
+            (r#"{" x":1}"#, Dict::from([(" x", Value::from(1))])),
+            (r#"{" t":1,"a":2}"#, Dict::from([("a", Value::from(2)), (" t", 1.into())])),
+        ];
+        for (json, dict) in cases {
+            let value = Value::Dict(dict);
+            assert_eq!(to_string(&value).unwrap(), json);
+            assert_eq!(from_str(json).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn plain_json_keeps_letters_and_order_and_refuses_what_has_a_tag() {
+        let value =
+            Value::Dict(Dict::from([("b", Value::from("é\"\n")), ("a", Value::Tuple(vec![1.into()]))]));
+        assert_eq!(to_string_plain(&value).unwrap(), r#"{"b":"é\"\n","a":[1]}"#);
+        let error = to_string_plain(&Value::Bytes(vec![])).unwrap_err();
+        assert_eq!(error.kind().to_string(), "plain JSON cannot hold bytes; only Flask's tagged JSON can");
+    }
+
+    #[test]
+    fn a_value_nested_too_deep_is_an_error_and_no_overflow() {
+        let deep = (0..501).fold(Value::None, |inner, _| Value::List(vec![inner]));
+        assert_eq!(to_string(&deep).unwrap_err().kind(), &Bad::TooDeep);
+    }
+}
