@@ -21,7 +21,10 @@ pub(crate) fn setup(workspace: &Workspace) -> Result<String, Failure> {
     // Without its stamp an environment that was left half made is made again.
     let _ = fs::remove_file(workspace.path(STAMP));
     let place = workspace.path("target/flask-venv");
-    run(workspace.command(&python).args(["-m", "venv", "--clear"]).arg(&place))?;
+    run(workspace.command(&python).args(["-m", "venv", "--clear"]).arg(&place)).map_err(|failure| {
+        failure
+            .with_remedy("see that target/ can be written to and the disk has room, then `cargo xtask setup`")
+    })?;
     let mut pip = workspace.command(workspace.path(INTERPRETER));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
     // As root in a container pip warns of a danger that an environment of our own does not have.
@@ -63,7 +66,8 @@ fn find_or_install(workspace: &Workspace) -> Result<String, Failure> {
 
 /// The first interpreter that is new enough and can make environments; Debian ships one that cannot.
 fn find(workspace: &Workspace) -> Option<String> {
-    const PROBE: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))";
+    const PROBE: &str =
+        "import sys, venv; from ensurepip import version; sys.exit(sys.version_info < (3, 9))";
     CANDIDATES
         .iter()
         .find(|python| read(workspace.command(python).args(["-c", PROBE])).is_ok())

@@ -1,5 +1,7 @@
 //! What real Flask wrote, kept under `wire/`. Reading it needs no Python.
 
+use std::error::Error as _;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -55,8 +57,8 @@ pub struct FlaskCookie {
     pub opened: String,
 }
 
-/// A recording that cannot be read.
-#[derive(Debug, thiserror::Error)]
+/// A recording that cannot be read. Shown by `{:?}` as by `{}`, because tests unwrap it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
     /// There is no checkout around the running test.
@@ -82,6 +84,16 @@ pub enum RecordingError {
         /// What the parser said.
         source: serde_json::Error,
     },
+}
+
+impl fmt::Debug for RecordingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self.source() {
+            Some(source) => write!(f, " ({source})"),
+            None => Ok(()),
+        }
+    }
 }
 
 fn read<T: DeserializeOwned>(name: &str) -> Result<Vec<T>, RecordingError> {

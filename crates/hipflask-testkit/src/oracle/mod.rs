@@ -13,6 +13,8 @@ pub use answers::{
 };
 pub use questions::{SaveCase, Settings, Visit};
 
+use std::error::Error as _;
+use std::fmt;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -95,8 +97,8 @@ impl Drop for RealFlask {
     }
 }
 
-/// Why real Flask cannot be asked.
-#[derive(Debug, thiserror::Error)]
+/// Why real Flask cannot be asked. Shown by `{:?}` as by `{}`, because tests unwrap it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OracleError {
     /// There is no checkout around the running test.
@@ -133,6 +135,16 @@ pub enum OracleError {
         /// What the parser said.
         source: serde_json::Error,
     },
+}
+
+impl fmt::Debug for OracleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self.source() {
+            Some(source) => write!(f, " ({source})"),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
