@@ -8,9 +8,14 @@ pub(super) fn encode_append(bytes: &[u8], out: &mut String) {
     URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 
-/// Writes the text of `bytes` to the front of `out`, which must be long enough, and returns that part.
-pub(super) fn encode_to<'o>(bytes: &[u8], out: &'o mut [u8]) -> &'o str {
-    URL_SAFE_NO_PAD.encode_as_str(bytes, out.as_out())
+/// Decodes the one spelling that [`encode_append`] writes to the front of `out`, and returns that part.
+///
+/// `None` for every other spelling, and if `out` is too short.
+pub(super) fn decode_strict<'o>(text: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+    if URL_SAFE_NO_PAD.decoded_length(text).ok()? > out.len() {
+        return None;
+    }
+    URL_SAFE_NO_PAD.decode(text, out.as_out()).ok().map(|part| &*part)
 }
 
 /// The length of the text of `bytes` bytes.
@@ -70,4 +75,83 @@ fn sextet(byte: u8) -> Option<u8> {
         b'_' | b'/' => 63,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What itsdangerous 2.2.0 `base64_decode` makes of each text (Python 3.11).
+    #[test]
+    fn text_is_read_as_leniently_as_python_reads_it() {
+        let json = Some(br#"{"a":1}"#.as_slice());
+        let table: [(&[u8], Option<&[u8]>); 22] = [
+            (b"", Some(b"")),
+            (b"eyJhIjoxfQ", json),
+            (b"eyJhIjoxfQ=", json),
+            (b"eyJhIjoxfQ==", json),
+            (b"eyJhIjoxfR", json),
+            (b"eyJh****IjoxfQ", json),
+            (b"eyJhIjoxfQ==zzz", json),
+            (b"eyJhIjoxfQ==zzzz", json),
+            (b"eyJh=Ijo=xfQ=", Some(b"{\"a\":")),
+            (b"-__-", Some(b"\xfb\xff\xfe")),
+            (b"+//+", Some(b"\xfb\xff\xfe")),
+            (b"=", Some(b"")),
+            (b"====", Some(b"")),
+            (b"AA==", Some(b"\0")),
+            (b"AA=A==", Some(b"\0\0")),
+            (b"AAA=AAAA", Some(b"\0\0")),
+            (b"e", None),
+            (b"eyJhI", None),
+            (b"ey=JhIjoxfQ", None),
+            (b"eyJh*IjoxfQ", None),
+            (b"A===", None),
+            (b"AA=A", None),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(decode(text).as_deref(), bytes, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn one_spelling_is_accepted_where_it_must_be_canonical() {
+        let mut out = [0; 64];
+        assert_eq!(decode_strict(b"eyJhIjoxfQ", &mut out), Some(br#"{"a":1}"#.as_slice()));
+        for other in ["eyJhIjoxfR", "eyJhIjoxfQ=", "eyJhIjoxfQ==", "eyJhIjoxfQ\n", " eyJhIjoxfQ", "+//+", "e"]
+        {
+            assert_eq!(decode_strict(other.as_bytes(), &mut out), None, "{other:?}");
+        }
+        assert_eq!(decode_strict(b"eyJhIjoxfQ", &mut [0; 6]), None, "no room");
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_survive_both_decoders(bytes: Vec<u8>) {
+            let mut text = String::new();
+            encode_append(&bytes, &mut text);
+            prop_assert_eq!(text.len(), encoded_len(bytes.len()));
+            prop_assert_eq!(decode_lenient(text.as_bytes()), Some(bytes.clone()));
+            let mut room = vec![0; bytes.len()];
+            prop_assert_eq!(decode_strict(text.as_bytes(), &mut room), Some(bytes.as_slice()));
+        }
+
+        #[test]
+        fn what_is_read_strictly_is_written_so_and_read_leniently_alike(text in "[A-Za-z0-9+/=_-]{0,40}") {
+            let mut room = [0; 64];
+            if let Some(bytes) = decode_strict(text.as_bytes(), &mut room) {
+                let mut again = String::new();
+                encode_append(bytes, &mut again);
+                prop_assert_eq!(&again, &text);
+                prop_assert_eq!(decode_lenient(text.as_bytes()), Some(bytes.to_vec()));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoders_panic(text: Vec<u8>) {
+            let _ = (decode(&text), decode_lenient(&text), decode_strict(&text, &mut [0; 8]));
+        }
+    }
 }

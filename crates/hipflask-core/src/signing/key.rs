@@ -160,3 +160,59 @@ impl<K: Into<SecretKey>> From<K> for KeyRing {
         Self::new(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const _: () = {
+        const fn shareable<T: Send + Sync + Clone>() {}
+        shareable::<SecretKey>();
+        shareable::<KeyRing>();
+    };
+
+    fn texts(keys: &KeyRing) -> Vec<&[u8]> {
+        keys.accepted().map(SecretKey::bytes).collect()
+    }
+
+    #[test]
+    fn debug_output_of_keys_hides_them() {
+        let keys = KeyRing::new("hush").accept("whisper");
+        let shown = format!("{keys:?} {:?} {:?}", keys.signing(), KeyRing::new(*b"hush"));
+        assert_eq!(shown, "KeyRing(2 keys) SecretKey(..) KeyRing(1 key)");
+    }
+
+    #[test]
+    fn text_keys_are_their_utf8_bytes() {
+        let bytes = "ключ".as_bytes();
+        for key in [SecretKey::from("ключ"), String::from("ключ").into(), bytes.into(), bytes.to_vec().into()]
+        {
+            assert_eq!(key.bytes(), bytes);
+            assert_eq!((key.len(), key.is_empty()), (8, false));
+        }
+        assert_eq!(SecretKey::from([1, 2]).bytes(), SecretKey::from(&[1, 2]).bytes());
+    }
+
+    #[test]
+    fn a_wiped_key_holds_no_bytes() {
+        let mut key = SecretKey::from("hush");
+        key.zeroize();
+        assert!(key.is_empty());
+    }
+
+    #[test]
+    fn the_first_key_signs_and_the_accepted_follow_in_their_order() {
+        let keys = KeyRing::new("new").accept("old").accept("older");
+        assert_eq!(keys.signing().bytes(), b"new");
+        assert_eq!(texts(&keys), [b"new".as_slice(), b"old", b"older"]);
+    }
+
+    /// Flask 3.1.3 hands over `[old0, old1, current]`, and itsdangerous 2.2.0 tries them from the end.
+    #[test]
+    fn flask_fallbacks_are_tried_from_last_to_first_after_the_secret_key() {
+        let keys = KeyRing::from_flask("current", ["old0", "old1"]);
+        assert_eq!(keys.signing().bytes(), b"current");
+        assert_eq!(texts(&keys), [b"current".as_slice(), b"old1", b"old0"]);
+        assert_eq!(texts(&KeyRing::from_flask("current", [""; 0])), [b"current"]);
+    }
+}

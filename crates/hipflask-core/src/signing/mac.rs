@@ -5,6 +5,7 @@
 
 use core::{fmt, str::FromStr};
 
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::error::SignerConfigError;
@@ -140,6 +141,15 @@ impl Mac {
         mac
     }
 
+    /// Whether `given` is the MAC of `message`, in a time that does not depend on where they differ.
+    pub(super) fn verifies(&self, message: &[u8], given: &[u8]) -> bool {
+        match self {
+            Self::Sha1(pads) => Sha1::is(&pads.state::<Sha1, 64>(message), given),
+            Self::Sha256(pads) => Sha256::is(&pads.state::<Sha256, 64>(message), given),
+            Self::Sha512(pads) => Sha512::is(&pads.state::<Sha512, 128>(message), given),
+        }
+    }
+
     /// The MAC of `message`.
     pub(super) fn tag(&self, message: &[u8]) -> Tag {
         match self {
@@ -199,12 +209,17 @@ impl<S: Copy + Zeroize> Pads<S> {
     }
 
     fn tag<H: Hash<BLOCK, State = S>, const BLOCK: usize>(&self, message: &[u8]) -> Tag {
+        tag_of::<H, BLOCK>(&self.state::<H, BLOCK>(message))
+    }
+
+    fn state<H: Hash<BLOCK, State = S>, const BLOCK: usize>(&self, message: &[u8]) -> S {
         let mut state = self.inner;
         finish::<H, BLOCK>(&mut state, BLOCK, message);
-        let inner = tag_of::<H, BLOCK>(&state);
-        let mut state = self.outer;
-        finish::<H, BLOCK>(&mut state, BLOCK, inner.bytes());
-        tag_of::<H, BLOCK>(&state)
+        let mut block = [0; BLOCK];
+        let len = H::write(&state, &mut block);
+        state = self.outer;
+        finish_block::<H, BLOCK>(&mut state, block, len, BLOCK + len);
+        state
     }
 }
 
@@ -216,7 +231,10 @@ trait Hash<const BLOCK: usize> {
     const LENGTH: usize;
 
     fn compress(state: &mut Self::State, blocks: &[[u8; BLOCK]]);
-    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize;
+    /// Writes the hash to the front of `out` and returns its length.
+    fn write(state: &Self::State, out: &mut [u8]) -> usize;
+    /// Whether the hash is `given`, in constant time. By words: by bytes it takes a fifth of the time of a short MAC.
+    fn is(state: &Self::State, given: &[u8]) -> bool;
 }
 
 struct Sha1;
@@ -230,8 +248,15 @@ impl Hash<64> for Sha1 {
         sha1::block_api::compress(state, blocks);
     }
 
-    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize {
-        write_words(state.iter().map(|word| word.to_be_bytes()), out)
+    fn write(state: &Self::State, out: &mut [u8]) -> usize {
+        write(state.map(u32::to_be_bytes).as_flattened(), out)
+    }
+
+    fn is(state: &Self::State, given: &[u8]) -> bool {
+        let (words, rest) = given.as_chunks();
+        let differences =
+            state.iter().zip(words).fold(0, |all, (word, given)| all | word ^ u32::from_be_bytes(*given));
+        rest.is_empty() && words.len() == state.len() && differences.ct_eq(&0).into()
     }
 }
 
@@ -255,8 +280,15 @@ impl Hash<64> for Sha256 {
         sha2::block_api::compress256(state, blocks);
     }
 
-    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize {
-        write_words(state.iter().map(|word| word.to_be_bytes()), out)
+    fn write(state: &Self::State, out: &mut [u8]) -> usize {
+        write(state.map(u32::to_be_bytes).as_flattened(), out)
+    }
+
+    fn is(state: &Self::State, given: &[u8]) -> bool {
+        let (words, rest) = given.as_chunks();
+        let differences =
+            state.iter().zip(words).fold(0, |all, (word, given)| all | word ^ u32::from_be_bytes(*given));
+        rest.is_empty() && words.len() == state.len() && differences.ct_eq(&0).into()
     }
 }
 
@@ -280,8 +312,15 @@ impl Hash<128> for Sha512 {
         sha2::block_api::compress512(state, blocks);
     }
 
-    fn write(state: &Self::State, out: &mut [u8; LONGEST_TAG]) -> usize {
-        write_words(state.iter().map(|word| word.to_be_bytes()), out)
+    fn write(state: &Self::State, out: &mut [u8]) -> usize {
+        write(state.map(u64::to_be_bytes).as_flattened(), out)
+    }
+
+    fn is(state: &Self::State, given: &[u8]) -> bool {
+        let (words, rest) = given.as_chunks();
+        let differences =
+            state.iter().zip(words).fold(0, |all, (word, given)| all | word ^ u64::from_be_bytes(*given));
+        rest.is_empty() && words.len() == state.len() && differences.ct_eq(&0).into()
     }
 }
 
@@ -308,15 +347,28 @@ fn finish<H: Hash<BLOCK>, const BLOCK: usize>(state: &mut H::State, before: usiz
     if !blocks.is_empty() {
         H::compress(state, blocks);
     }
-    let mut last = [[0; BLOCK]; 2];
-    let used = if rest.len() + 1 + H::LENGTH > BLOCK { 2 } else { 1 };
-    let bytes = last.as_flattened_mut();
-    bytes[..rest.len()].copy_from_slice(rest);
-    bytes[rest.len()] = 0x80;
+    let mut last = [0; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    finish_block::<H, BLOCK>(state, last, rest.len(), before + message.len());
+}
+
+/// Hashes `last`, whose first `len` bytes are the end of a message of `total` bytes and whose others are zero.
+#[inline(always)]
+fn finish_block<H: Hash<BLOCK>, const BLOCK: usize>(
+    state: &mut H::State,
+    mut last: [u8; BLOCK],
+    len: usize,
+    total: usize,
+) {
+    last[len] = 0x80;
+    if len + 1 + H::LENGTH > BLOCK {
+        H::compress(state, &[last]);
+        last = [0; BLOCK];
+    }
     // A slice is shorter than 2^61 bytes, so the upper half of a 16-byte length stays zero.
-    let bits = (before + message.len()) as u64 * 8;
-    bytes[used * BLOCK - 8..used * BLOCK].copy_from_slice(&bits.to_be_bytes());
-    H::compress(state, &last[..used]);
+    let bits = total as u64 * 8;
+    last[BLOCK - 8..].copy_from_slice(&bits.to_be_bytes());
+    H::compress(state, &[last]);
 }
 
 fn tag_of<H: Hash<BLOCK>, const BLOCK: usize>(state: &H::State) -> Tag {
@@ -325,14 +377,87 @@ fn tag_of<H: Hash<BLOCK>, const BLOCK: usize>(state: &H::State) -> Tag {
     Tag { bytes, len }
 }
 
-fn write_words<const N: usize>(words: impl Iterator<Item = [u8; N]>, out: &mut [u8; LONGEST_TAG]) -> usize {
-    let mut len = 0;
-    for (word, place) in words.zip(out.chunks_exact_mut(N)) {
-        place.copy_from_slice(&word);
-        len += N;
-    }
-    len
+fn write(hash: &[u8], out: &mut [u8]) -> usize {
+    out[..hash.len()].copy_from_slice(hash);
+    hash.len()
 }
 
 /// SHA-512's.
 pub(super) const LONGEST_TAG: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use ::hmac::{Hmac, KeyInit, Mac as _};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reference(digest: Digest, key: &[u8], message: &[u8]) -> Vec<u8> {
+        macro_rules! with {
+            ($hash:ty) => {
+                Hmac::<$hash>::new_from_slice(key)
+                    .unwrap()
+                    .chain_update(message)
+                    .finalize()
+                    .into_bytes()
+                    .to_vec()
+            };
+        }
+        match digest {
+            Digest::Sha1 => with!(sha1::Sha1),
+            Digest::Sha256 => with!(sha2::Sha256),
+            Digest::Sha512 => with!(sha2::Sha512),
+        }
+    }
+
+    fn check(digest: Digest, key: &[u8], message: &[u8]) {
+        let (mac, expected) = (Mac::new(digest, key), reference(digest, key, message));
+        assert_eq!(mac.tag(message).bytes(), expected, "{digest} {} {}", key.len(), message.len());
+        assert!(mac.verifies(message, &expected));
+        for place in 0..expected.len() {
+            let mut wrong = expected.clone();
+            wrong[place] ^= 1 << (place % 8);
+            assert!(!mac.verifies(message, &wrong), "{digest}, byte {place} changed");
+        }
+        assert!(!mac.verifies(message, &expected[..expected.len() - 1]));
+        assert!(!mac.verifies(message, &expected[..expected.len() - 8]));
+        assert!(!mac.verifies(message, &[expected.as_slice(), &[0; 8]].concat()));
+        assert!(!mac.verifies(message, &[]));
+    }
+
+    #[test]
+    fn our_padding_agrees_with_the_hmac_crate_around_every_block_edge() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(300).collect();
+        for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha512] {
+            for len in 0..300 {
+                check(digest, b"a key", &bytes[..len]);
+                check(digest, &bytes[..len], b"a message");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_python() {
+        for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha512] {
+            assert_eq!(digest.to_string().parse(), Ok(digest));
+        }
+        for derivation in [Derivation::Concat, Derivation::DjangoConcat, Derivation::Hmac, Derivation::None] {
+            assert_eq!(derivation.to_string().parse(), Ok(derivation));
+        }
+        let error = "md5".parse::<Digest>().unwrap_err();
+        assert_eq!(error.to_string(), r#"unknown digest "md5"; take one of sha1, sha256, sha512"#);
+        assert!("Hmac".parse::<Derivation>().is_err());
+        assert_eq!((Digest::default(), Derivation::default()), (Digest::Sha1, Derivation::DjangoConcat));
+    }
+
+    proptest! {
+        #[test]
+        fn our_padding_agrees_with_the_hmac_crate(
+            digest in prop::sample::select(vec![Digest::Sha1, Digest::Sha256, Digest::Sha512]),
+            key in prop::collection::vec(any::<u8>(), 0..400),
+            message in prop::collection::vec(any::<u8>(), 0..3000),
+        ) {
+            check(digest, &key, &message);
+        }
+    }
+}

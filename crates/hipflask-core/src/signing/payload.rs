@@ -1,7 +1,8 @@
 //! The payload of itsdangerous' URL-safe serializers: JSON, deflated or not, in base64.
 
 use core::{fmt, str::FromStr};
-use std::io::{Read, Write};
+
+use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::{
     base64,
@@ -103,15 +104,14 @@ impl PayloadCodec {
 
     /// Appends the payload of `json` to `out`.
     pub fn encode_into(&self, json: &[u8], out: &mut String) {
-        if self.deflates(json.len()) {
-            let deflated = deflate(json);
-            if deflated.len() + 1 < json.len() {
+        match self.deflates(json.len()).then(|| deflate(json)).flatten() {
+            Some(deflated) => {
                 out.reserve(1 + base64::encoded_len(deflated.len()));
                 out.push(DEFLATED);
-                return base64::encode_append(&deflated, out);
+                base64::encode_append(&deflated, out);
             }
+            None => base64::encode_append(json, out),
         }
-        base64::encode_append(json, out);
     }
 
     /// The JSON in `payload`, whose signature has been found good.
@@ -145,20 +145,268 @@ impl Default for PayloadCodec {
     }
 }
 
-fn deflate(json: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
-    encoder.write_all(json).and_then(|()| encoder.finish()).expect("writing to memory does not fail")
+/// The zlib stream of `json`, if it saves two bytes or more: one goes to the mark.
+fn deflate(json: &[u8]) -> Option<Vec<u8>> {
+    let mut deflated = Vec::with_capacity(json.len());
+    let status = Compress::new(flate2::Compression::new(6), true)
+        .compress_vec(json, &mut deflated, FlushCompress::Finish)
+        .ok()?;
+    // Without the end of the stream it is longer than the JSON.
+    (status == Status::StreamEnd && deflated.len() + 1 < json.len()).then_some(deflated)
 }
 
+/// What the zlib stream at the front of `deflated` stands for, if that is at most `limit` bytes.
 fn inflate(deflated: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
-    let mut json = Vec::new();
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    flate2::read::ZlibDecoder::new(deflated)
-        .take(bound)
-        .read_to_end(&mut json)
-        .map_err(|_| PayloadError::NotZlib)?;
-    if json.len() > limit { Err(PayloadError::TooLarge { limit }) } else { Ok(json) }
+    // One byte more than the limit tells "full" from "too large".
+    let most = limit.saturating_add(1);
+    let mut json = Vec::with_capacity(deflated.len().saturating_mul(USUAL_RATIO).min(most));
+    let mut state = Decompress::new(true);
+    let mut rest = deflated;
+    loop {
+        let before = state.total_in();
+        let status = state
+            .decompress_vec(rest, &mut json, FlushDecompress::Finish)
+            .map_err(|_| PayloadError::NotZlib)?;
+        if json.len() > limit {
+            return Err(PayloadError::TooLarge { limit });
+        }
+        if status == Status::StreamEnd {
+            return Ok(json);
+        }
+        if json.len() < json.capacity() {
+            // There was room to go on, so the stream has no end.
+            return Err(PayloadError::NotZlib);
+        }
+        let taken = usize::try_from(state.total_in() - before).unwrap_or(usize::MAX);
+        rest = rest.get(taken..).unwrap_or_default();
+        let more = json.len().max(SMALLEST_GROWTH).min(most - json.len());
+        json.reserve_exact(more);
+    }
 }
+
+/// Sessions of 400 bytes to 3 kB deflate to a half or a third: room for these without growing.
+const USUAL_RATIO: usize = 4;
+
+const SMALLEST_GROWTH: usize = 256;
 
 /// Marks a deflated payload.
 const DEFLATED: char = '.';
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `{"a":"xxx…"}` with 60 x, deflated by Flask 3.1.3 on a CPython with the stock zlib.
+    const DEFLATED_BY_FLASK: &str = ".eJyrVkpUslKqoAAo1QIA9VYePA";
+
+    fn sixty() -> Vec<u8> {
+        format!(r#"{{"a":"{}"}}"#, "x".repeat(60)).into_bytes()
+    }
+
+    fn encode(codec: PayloadCodec, json: &[u8]) -> String {
+        let mut text = String::new();
+        codec.encode_into(json, &mut text);
+        text
+    }
+
+    fn decode(payload: &str) -> Result<Vec<u8>, PayloadError> {
+        PayloadCodec::default().decode(payload.as_bytes())
+    }
+
+    /// JSON that deflates by about a half, as sessions do.
+    fn session(len: usize) -> Vec<u8> {
+        let mut json: Vec<u8> = b"[".to_vec();
+        for n in (0_u32..).map(|n| n.wrapping_mul(2_654_435_761)) {
+            if json.len() + 12 > len {
+                break;
+            }
+            json.extend_from_slice(format!("{n},").as_bytes());
+        }
+        json.resize(len - 1, b' ');
+        json.push(b']');
+        json
+    }
+
+    /// itsdangerous 2.2.0: `URLSafeSerializer('k').dumps({'a': 'é'})`, the part before the signature.
+    #[test]
+    fn short_json_is_plain_base64() {
+        for compression in [Compression::WhenItPays, Compression::AsFlask, Compression::Never] {
+            assert_eq!(encode(PayloadCodec::new(compression), r#"{"a":"é"}"#.as_bytes()), "eyJhIjoiw6kifQ");
+        }
+        assert_eq!(decode("eyJhIjoiw6kifQ").unwrap(), r#"{"a":"é"}"#.as_bytes());
+    }
+
+    /// What itsdangerous 2.2.0 `URLSafeSerializer.load_payload` makes of each payload. All deflated ones were made with
+    /// Python's zlib from `{"a":1}`.
+    #[test]
+    fn payloads_are_read_as_itsdangerous_reads_them() {
+        let json = Ok(br#"{"a":1}"#.to_vec());
+        let table = [
+            ("level 1", ".eAGrVkpUsjKsBQAIKgIJ", json.clone()),
+            ("level 9", ".eNqrVkpUsjKsBQAIKgIJ", json.clone()),
+            ("level 0", ".eAEBBwD4_3siYSI6MX0IKgIJ", json.clone()),
+            ("a window of 512 bytes", ".GJWrVkpUsjKsBQAIKgIJ", json.clone()),
+            ("garbage after the stream", ".eAGrVkpUsjKsBQAIKgIJZ2FyYmFnZQ", json.clone()),
+            ("two streams", ".eAGrVkpUsjKsBQAIKgIJeAGrVkpUsjKsBQAIKgIJ", json.clone()),
+            ("a second dot", "..eAGrVkpUsjKsBQAIKgIJ", json.clone()),
+            ("padding", ".eAGrVkpUsjKsBQAIKgIJ==", json.clone()),
+            ("plain with padding", "eyJhIjoxfQ==", json.clone()),
+            ("plain with junk", "eyJh****IjoxfQ", json),
+            ("nothing", "", Ok(Vec::new())),
+            ("raw deflate", ".q1ZKVLIyrAUA", Err(PayloadError::NotZlib)),
+            ("gzip", ".H4sIAAAAAAAAA6tWSlSyMqwFAK-sG1YHAAAA", Err(PayloadError::NotZlib)),
+            ("cut by a byte", ".eAGrVkpUsjKsBQAIKgI", Err(PayloadError::NotZlib)),
+            ("without checksum", ".eAGrVkpUsjKsBQA", Err(PayloadError::NotZlib)),
+            ("wrong checksum", ".eAGrVkpUsjKsBQAIKgII", Err(PayloadError::NotZlib)),
+            ("with a dictionary", ".eLsElQFbqwYRhrUACCoCCQ", Err(PayloadError::NotZlib)),
+            ("a dot alone", ".", Err(PayloadError::NotZlib)),
+            ("not base64", "e", Err(PayloadError::NotBase64)),
+            ("not base64 after the dot", ".e", Err(PayloadError::NotBase64)),
+        ];
+        for (what, payload, expected) in table {
+            assert_eq!(decode(payload), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_payload_deflated_by_flask_is_read() {
+        assert_eq!(decode(DEFLATED_BY_FLASK).unwrap(), sixty());
+    }
+
+    #[test]
+    fn as_flask_deflates_whatever_gets_two_bytes_shorter() {
+        let text = encode(PayloadCodec::new(Compression::AsFlask), &sixty());
+        assert!(text.starts_with('.') && text.len() < 40, "{text}");
+        assert_eq!(decode(&text).unwrap(), sixty());
+    }
+
+    #[cfg(feature = "stock-zlib")]
+    #[test]
+    fn with_the_stock_zlib_the_bytes_are_those_of_cpython() {
+        let codec = PayloadCodec::new(Compression::AsFlask);
+        assert_eq!(encode(codec, &sixty()), DEFLATED_BY_FLASK);
+        // The last of Flask's cookies in `timestamp`, with every type that a session can hold.
+        let payload = ".eJyrVkpSsqpWUgCSSo4BFrZKtTpKKWARIKkUUpqqo2BgpOCVmKdgZGBkomBgbGVgYmVgquDuGwJSmglRWwpUa4AfGIKU\
+                       54JVA0klmyQ7kEAJWABIRhvqGMUCBUAmxZQaGKRaKtUCAC9oJM4";
+        assert_eq!(encode(codec, &decode(payload).unwrap()), payload);
+    }
+
+    #[test]
+    fn a_saving_of_one_byte_is_not_taken() {
+        let mut savings = Vec::new();
+        for len in 0..40 {
+            let json = vec![b'x'; len];
+            let saved = len.saturating_sub(deflated_len(&json));
+            assert_eq!(deflate(&json).is_some(), saved >= 2, "{len} bytes, {saved} saved");
+            savings.push(saved);
+        }
+        assert!([0, 1, 2].iter().all(|saved| savings.contains(saved)), "both sides of the edge were met");
+    }
+
+    fn deflated_len(json: &[u8]) -> usize {
+        let mut room = Vec::with_capacity(json.len() + 64);
+        Compress::new(flate2::Compression::new(6), true)
+            .compress_vec(json, &mut room, FlushCompress::Finish)
+            .unwrap();
+        room.len()
+    }
+
+    #[test]
+    fn when_it_pays_deflates_from_one_kibibyte() {
+        let deflates = |len| encode(PayloadCodec::default(), &session(len)).starts_with('.');
+        assert!(!deflates(1024));
+        assert!(deflates(1025));
+        let from = |bytes| encode(PayloadCodec::default().pays_from(bytes), &session(500)).starts_with('.');
+        assert_eq!((from(499), from(500)), (true, false));
+    }
+
+    #[test]
+    fn when_it_pays_deflates_what_would_not_fit() {
+        let json = session(600);
+        let deflates = |limit| encode(PayloadCodec::default().limit(limit), &json).starts_with('.');
+        assert_eq!((deflates(799), deflates(800)), (true, false), "600 bytes are 800 characters");
+    }
+
+    #[test]
+    fn never_deflates_nothing() {
+        let codec = PayloadCodec::new(Compression::Never).limit(10).pays_from(0);
+        assert!(!encode(codec, &session(5000)).starts_with('.'));
+    }
+
+    #[test]
+    fn what_deflating_would_lengthen_is_left_plain() {
+        let mut state = 1_u32;
+        let noise: Vec<u8> = core::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        })
+        .take(3000)
+        .collect();
+        let text = encode(PayloadCodec::new(Compression::AsFlask), &noise);
+        assert!(!text.starts_with('.'));
+        assert_eq!(decode(&text).unwrap(), noise);
+    }
+
+    #[test]
+    fn encoding_appends() {
+        let mut text = String::from("session=");
+        PayloadCodec::default().encode_into(b"{}", &mut text);
+        assert_eq!(text, "session=e30");
+    }
+
+    #[test]
+    fn an_inflate_bomb_stops_at_the_limit() {
+        let bomb = encode(PayloadCodec::new(Compression::AsFlask), &vec![b' '; 50 << 20]);
+        assert!(bomb.len() < 80_000);
+        assert_eq!(decode(&bomb), Err(PayloadError::TooLarge { limit: 1 << 20 }));
+    }
+
+    #[test]
+    fn the_limit_itself_is_accepted() {
+        for len in [1, 63, 64, 1000, 4096, 100_000] {
+            let json = vec![b' '; len];
+            let mut stream = Vec::with_capacity(len + 64);
+            Compress::new(flate2::Compression::new(6), true)
+                .compress_vec(&json, &mut stream, FlushCompress::Finish)
+                .unwrap();
+            assert_eq!(inflate(&stream, len), Ok(json));
+            assert_eq!(inflate(&stream, len - 1), Err(PayloadError::TooLarge { limit: len - 1 }));
+            assert_eq!(inflate(&stream, 0), Err(PayloadError::TooLarge { limit: 0 }));
+            assert!(inflate(&stream, usize::MAX).is_ok());
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for compression in [Compression::WhenItPays, Compression::AsFlask, Compression::Never] {
+            assert_eq!(compression.to_string().parse(), Ok(compression));
+        }
+        assert!("gzip".parse::<Compression>().is_err());
+    }
+
+    #[test]
+    fn errors_are_bad_payloads_to_itsdangerous() {
+        let error = decode("e").unwrap_err();
+        assert_eq!(error.itsdangerous_class(), "BadPayload");
+        assert!(error.to_string().starts_with("the payload is not base64"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            json in prop::collection::vec(prop::sample::select(b"{}\":,abc01".to_vec()), 0..4000),
+            compression in prop::sample::select(vec![Compression::WhenItPays, Compression::AsFlask, Compression::Never]),
+        ) {
+            let text = encode(PayloadCodec::new(compression), &json);
+            prop_assert_eq!(decode(&text), Ok(json));
+        }
+
+        #[test]
+        fn no_bytes_make_the_codec_panic(payload: Vec<u8>, stream: Vec<u8>, limit in 0_usize..100) {
+            let codec = PayloadCodec::default().max_inflated(limit);
+            let _ = (codec.decode(&payload), inflate(&stream, limit), inflate(&[b"\x78\x9c", stream.as_slice()].concat(), limit));
+        }
+    }
+}

@@ -1,12 +1,10 @@
 //! `value.signature`.
 
-use subtle::ConstantTimeEq;
-
 use super::{
     base64,
     error::{SignatureError, SignerConfigError},
     key::KeyRing,
-    mac::{Derivation, Digest, LONGEST_TAG, Mac, Tag},
+    mac::{Derivation, Digest, LONGEST_TAG, Mac},
 };
 use crate::time::UnixTime;
 
@@ -65,7 +63,7 @@ impl Signer {
         let mut signed = Vec::with_capacity(value.len() + self.tail_len());
         signed.extend_from_slice(value);
         signed.push(self.separator);
-        signed.extend_from_slice(SignatureText::of(&self.macs[0].tag(value)).bytes());
+        signed.extend_from_slice(self.signature(value).as_bytes());
         signed
     }
 
@@ -95,8 +93,9 @@ impl Signer {
         if signature.len() != self.signature_len {
             return None;
         }
-        // The texts are compared, not the bytes: so exactly the spelling that we would write is accepted.
-        self.macs.iter().position(|mac| SignatureText::of(&mac.tag(value)).bytes().ct_eq(signature).into())
+        let mut given = [0; LONGEST_TAG];
+        let given = base64::decode_strict(signature, &mut given)?;
+        self.macs.iter().position(|mac| mac.verifies(value, given))
     }
 
     /// Verifies `signed` and returns the value before the last separator, without copying it.
@@ -229,20 +228,249 @@ impl SignerBuilder {
     }
 }
 
-/// A signature as text, on the stack.
-struct SignatureText {
-    bytes: [u8; base64::encoded_len(LONGEST_TAG)],
-    len: usize,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-impl SignatureText {
-    fn of(tag: &Tag) -> Self {
-        let mut bytes = [0; base64::encoded_len(LONGEST_TAG)];
-        let len = base64::encode_to(tag.bytes(), &mut bytes).len();
-        Self { bytes, len }
+    use super::*;
+
+    const _: () = {
+        const fn shareable<T: Send + Sync + Clone>() {}
+        shareable::<Signer>();
+        shareable::<SignerBuilder>();
+    };
+
+    fn signer(keys: impl Into<KeyRing>) -> Signer {
+        Signer::builder(keys).build().unwrap()
     }
 
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    /// itsdangerous 2.2.0: `Signer('k').sign('x')`.
+    #[test]
+    fn defaults_are_those_of_itsdangerous() {
+        let signer = signer("k");
+        assert_eq!(signer.sign("x"), b"x.tD2euamwNt6VDDfmraYZ59LgyAw");
+        assert_eq!(signer.sign_text("x"), "x.tD2euamwNt6VDDfmraYZ59LgyAw");
+        assert_eq!(signer.signature(b"x"), "tD2euamwNt6VDDfmraYZ59LgyAw");
+        assert_eq!((signer.separator(), signer.signature_len()), (b'.', 27));
+    }
+
+    /// itsdangerous 2.2.0 `Signer('k', salt='cookie-session', ..)` on Flask's `{"a":1}` at 1_700_000_000.
+    #[test]
+    fn every_derivation_and_digest_signs_as_itsdangerous() {
+        use Derivation::{Concat, DjangoConcat, Hmac, None};
+        use Digest::{Sha1, Sha256, Sha512};
+        let table = [
+            (Hmac, Sha1, "-1QlRaColPEibXlFRFd2EAdBB74"),
+            (Hmac, Sha256, "uMX9NDK1iUEXE0X4_F0AhuXWsL9OlV_0ak7239ihzpg"),
+            (
+                Hmac,
+                Sha512,
+                "QKuchlkA91BmvBVOyaF8dDUCTlnix_Wk9u_l8cpIp-HfrOX9AKHbrC9mokM2boiE2N0jmWOTISO1u8g3BiSwBQ",
+            ),
+            (Concat, Sha1, "l8kRkbWODG6gw0b_6kbXOL3ttTU"),
+            (DjangoConcat, Sha1, "Lw7IKDDCIAlqFJZ7PfUv2LRn6i8"),
+            (None, Sha1, "tpkGISYUdHL-nX8Kgia9o1LyRLo"),
+        ];
+        for (derivation, digest, signature) in table {
+            let signer = Signer::builder("k")
+                .salt("cookie-session")
+                .derivation(derivation)
+                .digest(digest)
+                .build()
+                .unwrap();
+            assert_eq!(signer.signature(b"eyJhIjoxfQ.ZVPxAA"), signature, "{derivation} {digest}");
+            assert_eq!(signer.verify(b"eyJhIjoxfQ.ZVPxAA", signature.as_bytes()), Some(0));
+        }
+    }
+
+    /// itsdangerous 2.2.0: `Signer(b'\xff\x00' * 80, salt=b'\x00salt', sep='!', ..).sign(b'value!\xff')`. The key is
+    /// longer than the blocks of all three hashes.
+    #[test]
+    fn any_bytes_can_be_key_salt_and_value() {
+        use Derivation::{Concat, DjangoConcat, Hmac, None};
+        use Digest::{Sha1, Sha256, Sha512};
+        let table = [
+            (Sha1, Concat, "RiyXeEFLJXbeFKr98UonlTYwyBQ"),
+            (Sha1, DjangoConcat, "41nmdS64mEOy43vrwJ72Cb2Yur0"),
+            (Sha1, Hmac, "vkFHGMbWXQbNQTcN401O5Mh7Y-8"),
+            (Sha1, None, "n-CENTIpD6RBXUHCLci2bgtKRZE"),
+            (Sha256, Concat, "RuZsUnnKTZUgihtkOi6QlXXZU1CBgxDF-DkGvBVV-4Y"),
+            (Sha256, DjangoConcat, "cypv3OKQVZLI6hFhQjwLg6g86g7wTHIiW11il2WrRn4"),
+            (Sha256, Hmac, "HrDl0lxJf12WmMyc8dP6mO9OK_TsnMchwWZ8ZX37TBI"),
+            (Sha256, None, "ZDuXeNNa_pZYtnqCiEP8tD3lZ87RZWKKsgbn-L-CoIw"),
+            (
+                Sha512,
+                Concat,
+                "uCMJFldYR6OL8uzOB_ISu9ljHpLSE0ZdlIzvOxJYznpMk4W6Wd8gzGqG5V0qgNk21DWPYRFfqin62JWtLHMbAQ",
+            ),
+            (
+                Sha512,
+                DjangoConcat,
+                "_eKmDAqNT98CHgZc6PRd5_CPGexf-tutgqgBkv3v2ndB85Aat2zkf5Wufw5t6Y3oEzXpNTaeHmh9XjKTdWl8Hw",
+            ),
+            (
+                Sha512,
+                Hmac,
+                "XeT4ZFX6JZBT3w1tBm-13DVjMbP8dUEwLJWgmO6A-8dQGoPGWr1zRXqW6b5IxU1DPyFChsmFF6FR5iUc60aXqw",
+            ),
+            (
+                Sha512,
+                None,
+                "hDyONy-tEDH10rcLtUZAhTcejsSBpeHhXDpIK4AXyiM4K0f_o6uqmgxb0nk_UpXqfZGXhcGoioWbCIjrtxZJjA",
+            ),
+        ];
+        for (digest, derivation, signature) in table {
+            let signer = Signer::builder([0xff, 0].repeat(80))
+                .salt(b"\0salt")
+                .separator(b'!')
+                .derivation(derivation)
+                .digest(digest)
+                .build()
+                .unwrap();
+            let signed = signer.sign(b"value!\xff");
+            assert_eq!(signed, [b"value!\xff!", signature.as_bytes()].concat(), "{digest} {derivation}");
+            assert_eq!(signer.unsign(&signed).map(|u| u.value), Ok(b"value!\xff".as_slice()));
+        }
+    }
+
+    /// Flask-Session 0.8.0 with SESSION_USE_SIGNER and SECRET_KEY "k".
+    #[test]
+    fn session_id_signed_by_flask_session_is_read() {
+        let signer = Signer::builder("k").salt("flask-session").derivation(Derivation::Hmac).build().unwrap();
+        let cookie = "VE5rPIvv2sw.XSGSFom5AYgjyEAodiVVWTWyzi0";
+        assert_eq!(signer.sign_text("VE5rPIvv2sw"), cookie);
+        let unsigned = signer.unsign(cookie.as_bytes()).unwrap();
+        assert_eq!((unsigned.value, unsigned.issued_at, unsigned.key), (b"VE5rPIvv2sw".as_slice(), None, 0));
+    }
+
+    #[test]
+    fn the_number_of_the_key_tells_which_one_signed() {
+        let ring = signer(KeyRing::from_flask("current", ["old0", "old1"]));
+        for (key, number) in
+            [("current", Some(0)), ("old1", Some(1)), ("old0", Some(2)), ("none of them", None)]
+        {
+            let signed = signer(key).sign("x");
+            assert_eq!(ring.unsign(&signed).ok().map(|unsigned| unsigned.key), number, "{key}");
+        }
+        assert_eq!(ring.sign("x"), signer("current").sign("x"), "the current key signs");
+    }
+
+    #[test]
+    fn a_key_given_twice_counts_as_the_newer() {
+        let ring = signer(KeyRing::new("k").accept("k"));
+        assert_eq!(ring.unsign(b"x.tD2euamwNt6VDDfmraYZ59LgyAw").map(|unsigned| unsigned.key), Ok(0));
+    }
+
+    #[test]
+    fn what_is_signed_for_one_purpose_is_refused_for_another() {
+        let build = |salt: &str| Signer::builder("k").salt(salt).build().unwrap();
+        let signed = build("activate").sign("42");
+        assert!(build("activate").unsign(&signed).is_ok());
+        assert!(build("upgrade").unsign(&signed).is_err());
+    }
+
+    #[test]
+    fn with_derivation_none_the_salt_has_no_effect() {
+        let build =
+            |salt: &str| Signer::builder("k").salt(salt).derivation(Derivation::None).build().unwrap();
+        assert_eq!(build("a").sign("x"), build("b").sign("x"));
+    }
+
+    /// itsdangerous reads every one of these as the signature of `x`; no client makes them.
+    #[test]
+    fn other_spellings_of_a_good_signature_are_refused() {
+        let signer = signer("k");
+        assert!(signer.unsign(b"x.tD2euamwNt6VDDfmraYZ59LgyAw").is_ok());
+        for spelling in [
+            "tD2euamwNt6VDDfmraYZ59LgyAw=",
+            "tD2euamwNt6VDDfmraYZ59LgyAw=garbage",
+            "tD2euamwNt6VDDfmraYZ59LgyAx",
+            "tD2euamwNt6VDDfmraYZ59LgyAy",
+            "tD2euamwNt6VDDfmraYZ59LgyAz",
+            "tD2e****uamwNt6VDDfmraYZ59LgyAw",
+        ] {
+            let signed = format!("x.{spelling}");
+            let refused = signer.unsign(signed.as_bytes());
+            assert!(matches!(refused, Err(SignatureError::BadSignature { .. })), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn the_standard_alphabet_is_refused_in_a_signature() {
+        let signer =
+            Signer::builder("k").salt("cookie-session").derivation(Derivation::Hmac).build().unwrap();
+        let value = b"eyJhIjoxfQ.ZVPxAA";
+        assert_eq!(signer.verify(value, b"-1QlRaColPEibXlFRFd2EAdBB74"), Some(0));
+        assert_eq!(signer.verify(value, b"+1QlRaColPEibXlFRFd2EAdBB74"), None);
+    }
+
+    #[test]
+    fn a_value_without_separator_says_so() {
+        let signer = signer("k");
+        for value in [b"".as_slice(), b"x", b"tD2euamwNt6VDDfmraYZ59LgyAw"] {
+            assert_eq!(signer.unsign(value), Err(SignatureError::NoSeparator));
+        }
+        let refused = signer.unsign(b".").unwrap_err();
+        assert_eq!(refused, SignatureError::BadSignature { issued_at: None, timed: false });
+        assert_eq!(refused.itsdangerous_class(), "BadSignature");
+        assert_eq!(SignatureError::NoSeparator.itsdangerous_class(), "BadSignature");
+    }
+
+    #[test]
+    fn the_empty_value_and_values_full_of_separators_can_be_signed() {
+        let signer = signer("k");
+        for value in ["", ".", "..", "a.b.c.", ".a"] {
+            let signed = signer.sign_text(value);
+            assert_eq!(signer.unsign(signed.as_bytes()).map(|u| u.value), Ok(value.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn separators_that_could_stand_in_a_signature_are_refused() {
+        for separator in 0..=u8::MAX {
+            let built = Signer::builder("k").separator(separator).build();
+            let allowed =
+                separator.is_ascii() && !separator.is_ascii_alphanumeric() && !b"-_=".contains(&separator);
+            assert_eq!(built.is_ok(), allowed, "{separator}");
+        }
+        let error = Signer::builder("k").separator(b'-').build().unwrap_err();
+        assert_eq!(error, SignerConfigError::SeparatorInAlphabet { separator: '-' });
+    }
+
+    #[test]
+    fn an_empty_key_is_refused_wherever_it_stands() {
+        let index = |keys: KeyRing| match Signer::builder(keys).build() {
+            Err(SignerConfigError::EmptyKey { index }) => Some(index),
+            _ => None,
+        };
+        assert_eq!(index(KeyRing::new("")), Some(0));
+        assert_eq!(index(KeyRing::new("k").accept("")), Some(1));
+        assert_eq!(index(KeyRing::new("k").accept("l")), None);
+    }
+
+    #[test]
+    fn debug_output_of_a_signer_hides_key_and_state() {
+        let builder = Signer::builder("hush").salt("s");
+        let shown = format!("{builder:?} {:?}", builder.clone().build().unwrap());
+        assert!(!shown.contains("hush") && !shown.contains("104, 117"), "{shown}");
+        assert!(shown.contains("KeyRing(1 key)") && shown.contains("macs: [Mac(..)]"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_changed_byte_breaks_the_signature(value: Vec<u8>, place: prop::sample::Index, change in 1_u8..) {
+            let signer = signer(KeyRing::new("k").accept("old"));
+            let mut signed = signer.sign(&value);
+            prop_assert_eq!(signer.unsign(&signed).map(|unsigned| unsigned.value), Ok(value.as_slice()));
+            let place = place.index(signed.len());
+            signed[place] ^= change;
+            prop_assert!(signer.unsign(&signed).is_err());
+        }
+
+        #[test]
+        fn no_bytes_make_a_signer_panic(signed: Vec<u8>, signature: Vec<u8>) {
+            let signer = signer("k");
+            let _ = (signer.unsign(&signed), signer.verify(&signed, &signature));
+        }
     }
 }

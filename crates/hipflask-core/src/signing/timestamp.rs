@@ -244,3 +244,353 @@ const LONGEST_TIMESTAMP_TEXT: usize = 1024;
 
 /// 9999-12-31T23:59:59Z. Python has no later time: itsdangerous refuses such a timestamp or fails on it.
 const LAST_SECOND: u64 = 253_402_300_799;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const _: () = {
+        const fn shareable<T: Send + Sync + Clone>() {}
+        shareable::<TimestampSigner>();
+    };
+
+    /// When the recordings were made.
+    const CLOCK: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    fn flask(keys: impl Into<KeyRing>) -> TimestampSigner {
+        TimestampSigner::flask_cookie(keys).unwrap()
+    }
+
+    fn at_most(secs: u64) -> Age {
+        Age::at_most(Duration::from_secs(secs))
+    }
+
+    /// Signs what stands before the signature as it is, to make timestamps that no signer writes.
+    fn stamped(text: &str) -> Vec<u8> {
+        flask("k").signer().sign(text)
+    }
+
+    /// Flask 3.1.3, itsdangerous 2.2.0, clock 1_700_000_000.
+    const COOKIES: [(&[u8], &str, &str); 9] = [
+        (b"k", "e30", "ZVPxAA.6lbnt5hnd_0io3lLtLhrudzUJW0"),
+        (b"k", "eyJhIjoxfQ", "ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74"),
+        ("ключ".as_bytes(), "eyJhIjoxfQ", "ZVPxAA.tUi2996CnXTmJgz10OddJIajMQ4"),
+        (&LONG_KEY, "eyJhIjoxfQ", "ZVPxAA.xc8fW-kDeCT89XqkQ76Dypo8ykQ"),
+        (b"k", "eyJ4Ijp7IiBkaSI6eyIgdF9fIjoxfX19", "ZVPxAA.PmjkjWeUGkX9jafsSYFoDDMsUQ8"),
+        (b"k", "eyIgZGkiOnsiIHRfXyI6MX19", "ZVPxAA.UIr0_TjawW_UTFKH88q2wIM1aC8"),
+        (
+            b"k",
+            "eyJfZmxhc2hlcyI6W3siIHQiOlsibWVzc2FnZSIsImhpIl19XSwiX3Blcm1hbmVudCI6dHJ1ZX0",
+            "ZVPxAA.bxgXQNTFPh_0CJ-TMpaKjplhHkQ",
+        ),
+        (b"k", ".eJyrVkpUslKqoAAo1QIA9VYePA", "ZVPxAA.pPlbHm_F-x7jsLzz9kROWU9O1qg"),
+        (
+            b"k",
+            ".eJyrVkpSsqpWUgCSSo4BFrZKtTpKKWARIKkUUpqqo2BgpOCVmKdgZGBkomBgbGVgYmVgquDuGwJSmglRWwpUa4AfGIKU54JVA0klmy\
+             Q7kEAJWABIRhvqGMUCBUAmxZQaGKRaKtUCAC9oJM4",
+            "ZVPxAA.Mb6R435HIJvd4_tm_GhH9jAHG6c",
+        ),
+    ];
+
+    const LONG_KEY: [u8; 80] = {
+        let mut key = [0; 80];
+        let mut place = 0;
+        while place < 80 {
+            key[place] = 0xff;
+            place += 2;
+        }
+        key
+    };
+
+    #[test]
+    fn cookies_written_by_flask_are_read_and_written_alike() {
+        for (key, payload, tail) in COOKIES {
+            let signer = flask(key);
+            let cookie = format!("{payload}.{tail}");
+            let unsigned = signer.unsign(cookie.as_bytes(), CLOCK, at_most(0)).unwrap();
+            assert_eq!(unsigned.value, payload.as_bytes());
+            assert_eq!((unsigned.issued_at, unsigned.key), (Some(CLOCK), 0));
+            assert_eq!(signer.sign(payload, CLOCK), cookie);
+        }
+    }
+
+    /// itsdangerous 2.2.0: `TimestampSigner('k').sign('x')`.
+    #[test]
+    fn defaults_are_those_of_itsdangerous() {
+        let signer = TimestampSigner::new(Signer::builder("k").build().unwrap());
+        assert_eq!(signer.sign("x", CLOCK), "x.ZVPxAA.xIH93b2uT17IeweUA33GxC8wcwU");
+    }
+
+    /// itsdangerous 2.2.0 `TimestampSigner` with Flask's settings, `get_timestamp` replaced.
+    #[test]
+    fn timestamps_have_as_many_bytes_as_they_need() {
+        let table = [
+            (0, "x..Iz6g4KRPZYE8n9SS8Wg7NuCY9VI"),
+            (1, "x.AQ.nuRnctDrB4G1dg4Wvq5csUEppng"),
+            (255, "x._w.pTmvn3U1zCXGVc6yTsXi2IC9yaE"),
+            (256, "x.AQA.D6rz48Lj-oY-z4_RS8UuPxxvJeM"),
+            ((1 << 32) - 1, "x._____w.4zIEjgC4MxqnU4r7GXsMgjx7qNc"),
+            (1 << 32, "x.AQAAAAA.o3HKnO9VnrYPNync1y9D9OMDImU"),
+            (253_402_300_799, "x.Ov_0QX8.mnU6I_lkQR6qVvJ7rOnrc4TTJA0"),
+        ];
+        for (secs, cookie) in table {
+            let at = UnixTime::from_secs(secs);
+            assert_eq!(flask("k").sign("x", at), cookie);
+            assert_eq!(cookie.len(), 1 + flask("k").overhead(at));
+            let unsigned = flask("k").unsign(cookie.as_bytes(), at, at_most(0));
+            assert_eq!(unsigned.map(|u| u.issued_at), Ok(Some(at)));
+        }
+    }
+
+    /// As above; there `unsign(.., return_timestamp=True)` raises ValueError, OSError or OverflowError.
+    #[test]
+    fn times_after_the_year_9999_are_written_but_not_read() {
+        let table = [
+            (253_402_300_800, "x.Ov_0QYA.R1gOabGMNWyJQde5z1Xuds63kFM"),
+            (u64::MAX / 2, "x.f_________8.xKnCpOqbx40wad4Lmofu0jTZJsM"),
+            (u64::MAX, "x.__________8.Zvtr0q9XiFsAOWAVyNCj4uacQGw"),
+        ];
+        for (secs, cookie) in table {
+            assert_eq!(flask("k").sign("x", UnixTime::from_secs(secs)), cookie);
+            let refused = flask("k").unsign(cookie.as_bytes(), CLOCK, Age::any());
+            assert_eq!(refused, Err(SignatureError::TimestampMalformed));
+        }
+    }
+
+    /// What itsdangerous 2.2.0 makes of each text in the place of the timestamp, under a good signature.
+    #[test]
+    fn timestamps_under_a_good_signature_are_read_as_python_reads_them() {
+        let clock = Some(1_700_000_000);
+        let table = [
+            ("", Some(0)),
+            ("é", Some(0)),
+            ("AAAAAGVT8QA", clock),
+            ("ZVPxAA=", clock),
+            ("ZVPxAA==", clock),
+            ("ZVPxAB", clock),
+            ("ZV!!!!PxAA", clock),
+            ("ZVPxAA==zzz", clock),
+            ("ZVPx+A", Some(1_700_000_248)),
+            ("ZVPx", Some(6_640_625)),
+            ("AAAAAAAAAABlU_EA", None),
+            ("AQAAAAAAAAAA", None),
+            ("____________", None),
+            ("ZVP*xAA", None),
+            ("!ZVPxAA", None),
+            ("A", None),
+            ("ZV=PxAA", None),
+            ("ZVPxAA=zzz", None),
+        ];
+        for (text, secs) in table {
+            let signed = stamped(&format!("x.{text}"));
+            let read =
+                flask("k").unsign(&signed, CLOCK, Age::any()).map(|u| u.issued_at.map(UnixTime::as_secs));
+            assert_eq!(read, secs.map(Some).ok_or(SignatureError::TimestampMalformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_timestamp_is_the_epoch_and_so_expired() {
+        let month = at_most(31 * 24 * 60 * 60);
+        let refused = flask("k").unsign(&stamped("x."), CLOCK, month).unwrap_err();
+        assert!(matches!(refused, SignatureError::Expired { .. }));
+    }
+
+    #[test]
+    fn an_absurdly_long_timestamp_is_malformed() {
+        let signed = stamped(&format!("x.{}", "*".repeat(100_000)));
+        assert_eq!(flask("k").unsign(&signed, CLOCK, Age::any()), Err(SignatureError::TimestampMalformed));
+    }
+
+    #[test]
+    fn a_value_signed_without_time_lacks_the_timestamp() {
+        let refused = flask("k").unsign(&stamped("x"), CLOCK, Age::any()).unwrap_err();
+        assert_eq!(refused, SignatureError::TimestampMissing);
+        assert_eq!(refused.itsdangerous_class(), "BadTimeSignature");
+    }
+
+    #[test]
+    fn an_age_equal_to_the_greatest_passes_and_one_second_more_does_not() {
+        let signer = flask("k");
+        let signed = signer.sign("x", CLOCK);
+        let read = |later: u64, age: Age| {
+            signer
+                .unsign(signed.as_bytes(), CLOCK.saturating_add(Duration::from_secs(later)), age)
+                .map(|u| u.value)
+        };
+        assert_eq!(read(0, at_most(0)), Ok(b"x".as_slice()));
+        assert_eq!(read(100, at_most(100)), Ok(b"x".as_slice()));
+        assert_eq!(read(100, Age::at_most(Duration::from_millis(100_999))), Ok(b"x".as_slice()));
+        let refused = read(101, Age::at_most(Duration::from_millis(100_999))).unwrap_err();
+        let (age, max_age) = (Duration::from_secs(101), Duration::from_secs(100));
+        assert_eq!(refused, SignatureError::Expired { age, max_age, issued_at: CLOCK });
+        assert_eq!(refused.itsdangerous_class(), "SignatureExpired");
+        assert!(refused.to_string().starts_with("the signature is 101s old and at most 100s are accepted"));
+        assert_eq!(read(u64::MAX, Age::any()), Ok(b"x".as_slice()));
+    }
+
+    #[test]
+    fn a_future_time_is_refused_but_within_the_leeway_or_without_a_greatest_age() {
+        let signer = flask("k");
+        let ahead = |secs: u64, age: Age| {
+            let signed = signer.sign("x", CLOCK.saturating_add(Duration::from_secs(secs)));
+            signer.unsign(signed.as_bytes(), CLOCK, age).map(|u| u.issued_at)
+        };
+        let refused = ahead(1, at_most(100)).unwrap_err();
+        let issued_at = UnixTime::from_secs(1_700_000_001);
+        assert_eq!(refused, SignatureError::Future { ahead: Duration::from_secs(1), issued_at });
+        assert_eq!(refused.itsdangerous_class(), "SignatureExpired");
+        assert_eq!(refused.issued_at(), Some(issued_at));
+        assert_eq!(ahead(1, Age::any()), Ok(Some(issued_at)));
+        let lenient = at_most(100).leeway(Duration::from_secs(5));
+        assert!(ahead(5, lenient).is_ok());
+        assert!(matches!(ahead(6, lenient), Err(SignatureError::Future { .. })));
+        assert!(ahead(6, Age::any().leeway(Duration::from_secs(5))).is_ok());
+    }
+
+    #[test]
+    fn the_leeway_does_not_lengthen_the_greatest_age() {
+        let signed = flask("k").sign("x", CLOCK);
+        let age = at_most(100).leeway(Duration::from_secs(5));
+        let now = CLOCK.saturating_add(Duration::from_secs(101));
+        assert!(matches!(
+            flask("k").unsign(signed.as_bytes(), now, age),
+            Err(SignatureError::Expired { .. })
+        ));
+    }
+
+    #[test]
+    fn a_forged_and_expired_value_reports_the_forgery() {
+        let late = CLOCK.saturating_add(Duration::from_secs(1_000_000));
+        let refused =
+            flask("k").unsign(b"e30.ZVPxAA.AAAAAAAAAAAAAAAAAAAAAAAAAAA", late, at_most(1)).unwrap_err();
+        assert_eq!(refused, SignatureError::BadSignature { issued_at: Some(CLOCK), timed: true });
+        assert_eq!(refused.issued_at(), Some(CLOCK));
+    }
+
+    /// itsdangerous 2.2.0: a bad signature is a BadTimeSignature only if there is a place for a timestamp.
+    #[test]
+    fn a_bad_signature_tells_the_claimed_time_if_one_can_be_read() {
+        let refuse = |signed: &[u8]| flask("k").unsign(signed, CLOCK, Age::any()).unwrap_err();
+        let table: [(&[u8], Option<u64>, &str); 6] = [
+            (b"e30.ZVPxAA.sig", Some(1_700_000_000), "BadTimeSignature"),
+            (b"e30..sig", Some(0), "BadTimeSignature"),
+            (b"e30.A.sig", None, "BadTimeSignature"),
+            (b"e30.__________8.sig", None, "BadTimeSignature"),
+            (b"e30.sig", None, "BadSignature"),
+            (b"e30", None, "BadSignature"),
+        ];
+        for (signed, secs, class) in table {
+            let refused = refuse(signed);
+            assert_eq!(refused.issued_at().map(UnixTime::as_secs), secs, "{}", signed.escape_ascii());
+            assert_eq!(refused.itsdangerous_class(), class, "{}", signed.escape_ascii());
+        }
+        assert_eq!(refuse(b"e30"), SignatureError::NoSeparator);
+    }
+
+    #[test]
+    fn a_payload_that_begins_with_a_separator_stays_whole() {
+        let signed = flask("k").sign("..x", CLOCK);
+        assert_eq!(
+            flask("k").unsign(signed.as_bytes(), CLOCK, at_most(0)).map(|u| u.value),
+            Ok(b"..x".as_slice())
+        );
+    }
+
+    /// Flask 3.1.0 signed with the last fallback, 3.1.1 and later with the secret key (GHSA-4grg-w6v8-c28g).
+    #[test]
+    fn cookies_of_flask_3_1_0_verify_under_the_last_fallback() {
+        let ring = flask(KeyRing::from_flask("current", ["old0", "old1"]));
+        let by_3_1_0 = flask("old1").sign("e30", CLOCK);
+        assert_eq!(ring.unsign(by_3_1_0.as_bytes(), CLOCK, at_most(0)).map(|u| u.key), Ok(1));
+        assert_eq!(ring.sign("e30", CLOCK), flask("current").sign("e30", CLOCK));
+    }
+
+    #[test]
+    fn rotation_ends_when_the_old_key_is_removed() {
+        let signed = flask("old").sign("e30", CLOCK);
+        let key =
+            |ring: KeyRing| flask(ring).unsign(signed.as_bytes(), CLOCK, at_most(0)).ok().map(|u| u.key);
+        assert_eq!(key(KeyRing::new("old")), Some(0));
+        assert_eq!(key(KeyRing::new("new").accept("old")), Some(1));
+        assert_eq!(key(KeyRing::new("newer").accept("new").accept("old")), Some(2));
+        assert_eq!(key(KeyRing::new("newer").accept("new")), None);
+    }
+
+    #[test]
+    fn every_changed_byte_of_a_cookie_is_noticed() {
+        for (key, payload, tail) in COOKIES {
+            let cookie = format!("{payload}.{tail}").into_bytes();
+            let signer = flask(key);
+            for place in 0..cookie.len() {
+                for bit in 0..8 {
+                    let mut changed = cookie.clone();
+                    changed[place] ^= 1 << bit;
+                    assert!(signer.unsign(&changed, CLOCK, Age::any()).is_err(), "byte {place}, bit {bit}");
+                }
+            }
+            for len in 0..cookie.len() {
+                assert!(signer.unsign(&cookie[..len], CLOCK, Age::any()).is_err(), "cut to {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn signing_in_place_keeps_the_text_and_grows_it_once() {
+        let signer = flask("k");
+        let mut text = String::with_capacity(10 + signer.overhead(CLOCK));
+        text.push_str("eyJhIjoxfQ");
+        let before = text.as_ptr();
+        signer.sign_in_place(&mut text, CLOCK);
+        assert_eq!(text, "eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74");
+        assert_eq!(text.as_ptr(), before, "there was room, so nothing was allocated");
+    }
+
+    #[test]
+    fn a_value_is_taken_apart_without_a_key() {
+        let parts = split_unverified(b".a.b.ZVPxAA.sig", b'.').unwrap();
+        assert_eq!((parts.value, parts.signature), (b".a.b".as_slice(), b"sig".as_slice()));
+        assert_eq!((parts.timestamp, parts.timestamp_text), (Some(CLOCK), Some(b"ZVPxAA".as_slice())));
+        let parts = split_unverified(b"a.A.sig", b'.').unwrap();
+        assert_eq!(
+            (parts.value, parts.timestamp, parts.timestamp_text),
+            (b"a".as_slice(), None, Some(b"A".as_slice()))
+        );
+        let parts = split_unverified(b"a.sig", b'.').unwrap();
+        assert_eq!((parts.value, parts.timestamp_text), (b"a".as_slice(), None));
+        assert_eq!(split_unverified(b"a", b'.'), None);
+    }
+
+    #[test]
+    fn errors_show_nothing_of_key_or_value() {
+        let signer = flask("hushhush");
+        let values: [&[u8]; 3] = [b"sesame", b"sesame.ZVPxAA.sesame", b"sesame.sesame"];
+        for value in values {
+            let refused = signer.unsign(value, CLOCK, at_most(1)).unwrap_err();
+            let shown = format!("{refused} {refused:?} {signer:?}");
+            assert!(!shown.contains("sesame") && !shown.contains("hush"), "{shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_signed_is_read_again(value: String, secs in 0..=LAST_SECOND) {
+            let (signer, at) = (flask("k"), UnixTime::from_secs(secs));
+            let signed = signer.sign(&value, at);
+            let unsigned = signer.unsign(signed.as_bytes(), at, at_most(0)).unwrap();
+            prop_assert_eq!(unsigned.value, value.as_bytes());
+            prop_assert_eq!(unsigned.issued_at, Some(at));
+        }
+
+        #[test]
+        fn no_bytes_make_a_timestamp_signer_panic(signed: Vec<u8>, stamp: String, now: u64, max_age: Duration) {
+            let now = UnixTime::from_secs(now);
+            let age = Age::at_most(max_age).leeway(max_age);
+            let _ = flask("k").unsign(&signed, now, age);
+            let _ = flask("k").unsign(&stamped(&stamp), now, age);
+            let _ = split_unverified(&signed, b'.');
+        }
+    }
+}
