@@ -158,5 +158,28 @@ impl PayloadError {
     }
 }
 
+/// Why a signed payload could not be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// It was not signed by us, or is not accepted any more.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// It was signed by us, but cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+}
+
+impl LoadError {
+    /// The class that itsdangerous 2.2.0 raises for the same text.
+    #[must_use]
+    pub const fn itsdangerous_class(&self) -> &'static str {
+        match self {
+            Self::Signature(error) => error.itsdangerous_class(),
+            Self::Payload(error) => error.itsdangerous_class(),
+        }
+    }
+}
+
 /// A name in an error is for a person to recognise, not to fill a log.
 const LONGEST_NAME: usize = 32;

@@ -28,12 +28,14 @@ mod error;
 mod key;
 mod mac;
 mod payload;
+mod serializer;
 mod signer;
 mod timestamp;
 
-pub use error::{PayloadError, SignatureError, SignerConfigError};
+pub use error::{LoadError, PayloadError, SignatureError, SignerConfigError};
 pub use key::{KeyRing, SecretKey};
 pub use mac::{Derivation, Digest};
 pub use payload::{Compression, PayloadCodec};
+pub use serializer::{UrlSafeSerializer, UrlSafeTimedSerializer};
 pub use signer::{Signer, SignerBuilder, Unsigned};
 pub use timestamp::{Age, Parts, TimestampSigner, split_unverified};

@@ -225,11 +225,18 @@ fn read_timestamp(text: &[u8]) -> Option<UnixTime> {
     if text.len() > LONGEST_TIMESTAMP_TEXT {
         return None;
     }
-    let bytes = base64::decode(text)?;
-    let mut wide = [0; LONGEST_TIMESTAMP];
-    wide[LONGEST_TIMESTAMP.checked_sub(bytes.len())?..].copy_from_slice(&bytes);
-    let secs = u64::from_be_bytes(wide);
+    let mut room = [0; LONGEST_TIMESTAMP];
+    let secs = match base64::decode_strict(text, &mut room) {
+        Some(bytes) => big_endian(bytes),
+        None => {
+            base64::decode(text).filter(|bytes| bytes.len() <= LONGEST_TIMESTAMP).map(|b| big_endian(&b))?
+        }
+    };
     (secs <= LAST_SECOND).then_some(UnixTime::from_secs(secs))
+}
+
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 const fn leading_zeros(at: UnixTime) -> usize {
