@@ -290,7 +290,7 @@ fn month_number(name: &str) -> Option<i8> {
         "december",
     ];
     let named = |month: &&str| month.eq_ignore_ascii_case(name);
-    let at = MONTHS.iter().position(|m| named(m)).or_else(|| LONG.iter().position(|m| named(m)))?;
+    let at = MONTHS.iter().position(&named).or_else(|| LONG.iter().position(named))?;
     i8::try_from(at + 1).ok()
 }
 

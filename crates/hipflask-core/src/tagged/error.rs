@@ -19,6 +19,11 @@ impl JsonError {
         Self { kind, at }
     }
 
+    /// The error for a whole value.
+    pub(crate) const fn of_value(kind: JsonErrorKind) -> Self {
+        Self::new(kind, 0)
+    }
+
     /// What is wrong.
     #[must_use]
     pub const fn kind(&self) -> &JsonErrorKind {

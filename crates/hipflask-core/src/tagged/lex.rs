@@ -211,10 +211,10 @@ pub(super) fn unescape(content: &[u8], escaped: bool) -> Option<Text> {
 /// The code point of four hex digits, or of a surrogate pair if the second half follows as an escape of its own.
 fn unicode_escape(text: &[u8]) -> Option<(u32, &[u8])> {
     let (first, rest) = four_digits(text)?;
-    if let (0xD800..=0xDBFF, [b'\\', b'u', tail @ ..]) = (first, rest) {
-        if let Some((second @ 0xDC00..=0xDFFF, rest)) = four_digits(tail) {
-            return Some((0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00), rest));
-        }
+    if let (0xD800..=0xDBFF, [b'\\', b'u', tail @ ..]) = (first, rest)
+        && let Some((second @ 0xDC00..=0xDFFF, rest)) = four_digits(tail)
+    {
+        return Some((0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00), rest));
     }
     Some((first, rest))
 }

@@ -30,7 +30,7 @@ impl Member {
 /// Finds the members of a session's JSON and checks all of it.
 ///
 /// `None` if the text is not simply an object of keys and values: a tag, a list of pairs, `null`. Then the reader decides.
-pub(crate) fn index(text: &str) -> Result<Option<Dict<Member>>, JsonError> {
+pub(crate) fn index<V: From<Member>>(text: &str) -> Result<Option<Dict<V>>, JsonError> {
     if text.len() > MAX_BYTES {
         return Err(JsonError::new(Bad::TooLong, 0));
     }
@@ -61,8 +61,8 @@ struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     /// The members of the outermost object, its brace being behind us.
-    fn members(&mut self, ascii: bool) -> Result<Dict<Member>, JsonError> {
-        let mut entries: Vec<(Text, Member)> = Vec::new();
+    fn members<V: From<Member>>(&mut self, ascii: bool) -> Result<Dict<V>, JsonError> {
+        let mut entries: Vec<(Text, V)> = Vec::new();
         let mut distinct = true;
         self.cursor.skip_space();
         if self.cursor.peek() == b'}' {
@@ -80,7 +80,8 @@ impl<'t> Scanner<'t> {
             self.value()?;
             let end = self.cursor.at;
             distinct &= entries.last().is_none_or(|(before, _)| *before < key);
-            entries.push((key, Member { start: start as u32, end: end as u32, canonical: self.canonical }));
+            let member = Member { start: start as u32, end: end as u32, canonical: self.canonical };
+            entries.push((key, member.into()));
             self.cursor.skip_space();
             match self.cursor.peek() {
                 b',' => self.cursor.at += 1,
@@ -266,7 +267,7 @@ mod tests {
 
     /// What the scan says must be what the reader and the writer say.
     fn agrees_with_reader_and_writer(text: &str) -> Result<(), String> {
-        let (scanned, read) = (index(text), from_str(text));
+        let (scanned, read) = (index::<Member>(text), from_str(text));
         match (&scanned, &read) {
             (Ok(None), _) => return Ok(()),
             (Err(_), Err(_)) => return Ok(()),
@@ -337,7 +338,7 @@ mod tests {
         ];
         for (text, expected) in canonical.map(|t| (t, true)).into_iter().chain(other.map(|t| (t, false))) {
             let session = format!("{{\"k\":{text},\"z\":0}}");
-            let members = index(&session).unwrap().unwrap();
+            let members = index::<Member>(&session).unwrap().unwrap();
             let near_space = text.ends_with(' ') || text.starts_with(' ');
             assert!(near_space || members.get("k").unwrap().canonical == expected, "{text}");
             agrees_with_reader_and_writer(&session).unwrap();
@@ -347,9 +348,9 @@ mod tests {
     #[test]
     fn what_is_no_plain_object_is_left_to_the_reader() {
         for text in ["null", "[]", " [[\"a\",1]]", r#"{" t":[]}"#, r#"{" di":{" t__":1}}"#] {
-            assert_eq!(index(text).unwrap(), None, "{text}");
+            assert_eq!(index::<Member>(text).unwrap(), None, "{text}");
         }
-        assert!(index("{}").unwrap().unwrap().is_empty());
+        assert!(index::<Member>("{}").unwrap().unwrap().is_empty());
     }
 
     proptest! {

@@ -171,14 +171,6 @@ impl<V> Dict<V> {
             Self(Repr::Many(entries.into_iter().collect()))
         }
     }
-
-    /// The entries as one slice, where they stand so.
-    pub(crate) fn as_few(&self) -> Option<&[(Text, V)]> {
-        match &self.0 {
-            Repr::Few(entries) => Some(entries),
-            Repr::Many(_) => None,
-        }
-    }
 }
 
 /// What a key can be given as.

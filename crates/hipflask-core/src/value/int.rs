@@ -81,10 +81,10 @@ impl core::ops::Add<&Int> for &Int {
     type Output = Int;
 
     fn add(self, other: &Int) -> Int {
-        if let (Repr::Small(a), Repr::Small(b)) = (&self.0, &other.0) {
-            if let Some(sum) = a.checked_add(*b) {
-                return sum.into();
-            }
+        if let (Repr::Small(a), Repr::Small(b)) = (&self.0, &other.0)
+            && let Some(sum) = a.checked_add(*b)
+        {
+            return sum.into();
         }
         (self.to_big() + other.to_big()).into()
     }

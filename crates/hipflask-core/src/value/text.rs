@@ -102,9 +102,9 @@ impl Text {
 pub(crate) fn first_code_point(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (&lead, rest) = bytes.split_first()?;
     let (length, bits) = match lead {
-        0..=0x7F => return Some((u32::from(lead), rest)),
-        0..=0xDF => (1, u32::from(lead & 0x1F)),
-        0..=0xEF => (2, u32::from(lead & 0x0F)),
+        ..0x80 => return Some((u32::from(lead), rest)),
+        0x80..0xE0 => (1, u32::from(lead & 0x1F)),
+        0xE0..0xF0 => (2, u32::from(lead & 0x0F)),
         _ => (3, u32::from(lead & 0x07)),
     };
     let (tail, rest) = rest.split_at_checked(length)?;

@@ -1,0 +1,381 @@
+//! Session to cookie value and back: what Flask's `SecureCookieSessionInterface` does with its serializer.
+
+use core::time::Duration;
+
+use crate::session::Session;
+use crate::signing::{
+    Age, Compression, Derivation, Digest, KeyRing, PayloadCodec, PayloadError, SignatureError, Signer,
+    SignerConfigError, TimestampSigner, split_unverified,
+};
+use crate::tagged::{JsonError, JsonErrorKind, KeyOrder};
+use crate::time::UnixTime;
+
+/// Flask's `PERMANENT_SESSION_LIFETIME` unless configured: 31 days.
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+/// How far ahead of our clock another server's may be, unless configured.
+pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
+
+/// Opens and seals Flask session cookies: `payload.timestamp.signature`.
+///
+/// Keys are derived once, when it is built. It holds no clock: the time is an argument.
+///
+/// ```
+/// use hipflask_core::{codec::SessionCodec, time::UnixTime};
+/// let codec = SessionCodec::builder("k").build()?;
+/// let now = UnixTime::from_secs(1_700_000_000);
+/// let opened = codec.open(b"eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74", now)?;
+/// assert_eq!(opened.session.get::<u8>("a")?, Some(1));
+///
+/// let mut session = opened.session;
+/// session.set("username", "ada")?;
+/// let cookie = codec.seal(&session, now)?;
+/// assert_eq!(codec.open(cookie.as_bytes(), now)?.session, session);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SessionCodec {
+    signer: TimestampSigner,
+    payload: PayloadCodec,
+    age: Age,
+    order: KeyOrder,
+}
+
+/// A session whose signature was good.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The session, unmodified.
+    pub session: Session,
+    /// When it was signed.
+    pub issued_at: UnixTime,
+    /// Which key signed it: 0 is the one that signs now, others are being rotated out.
+    pub key: usize,
+}
+
+/// What a cookie claims, **without any check** of its signature.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Unverified {
+    /// The claimed session.
+    pub session: Session,
+    /// The claimed time of signing, if it can be read.
+    pub issued_at: Option<UnixTime>,
+    /// The JSON of the payload, as it stands there.
+    pub json: String,
+    /// Whether the payload is deflated.
+    pub is_deflated: bool,
+}
+
+/// Shows the keys, never a value.
+impl core::fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Unverified")
+            .field("session", &self.session)
+            .field("issued_at", &self.issued_at)
+            .field("is_deflated", &self.is_deflated)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a cookie is no session. Shows nothing of the cookie.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Forged, expired, from the future, or no signed value at all. Flask starts an empty session in silence.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The signature is good, but what it signs is not a payload. Flask answers 500 until the cookie goes.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The signature is good, but the payload is not the JSON of a session. Flask answers 500 until the cookie goes.
+    #[error("the signature is good, but the payload is not a session: {0}")]
+    Json(JsonError),
+}
+
+impl OpenError {
+    /// The reason in one word: `bad_signature`, `expired`, `future`, `malformed` or `bad_payload`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Signature(SignatureError::BadSignature { .. }) => "bad_signature",
+            Self::Signature(SignatureError::Expired { .. }) => "expired",
+            Self::Signature(SignatureError::Future { .. }) => "future",
+            Self::Signature(_) => "malformed",
+            Self::Payload(_) | Self::Json(_) => "bad_payload",
+        }
+    }
+}
+
+impl SessionCodec {
+    /// A codec with Flask's settings: salt `cookie-session`, derivation `hmac`, SHA-1, 31 days.
+    pub fn builder(keys: impl Into<KeyRing>) -> SessionCodecBuilder {
+        SessionCodecBuilder {
+            keys: keys.into(),
+            salt: b"cookie-session".to_vec(),
+            derivation: Derivation::Hmac,
+            digest: Digest::Sha1,
+            age: Age::at_most(DEFAULT_LIFETIME).leeway(DEFAULT_LEEWAY),
+            compression: Compression::default(),
+            order: KeyOrder::default(),
+            fits_in: usize::MAX,
+        }
+    }
+
+    /// Verifies a cookie's value and reads the session in it. Nothing is parsed before the signature is found good.
+    ///
+    /// # Errors
+    /// [`OpenError`]; its [`reason`](OpenError::reason) is for logs and tools.
+    pub fn open(&self, value: &[u8], now: UnixTime) -> Result<Opened, OpenError> {
+        let signed = self.signer.unsign(value, now, self.age)?;
+        let session = Session::from_json(self.json(signed.value)?).map_err(OpenError::Json)?;
+        let issued_at = signed.issued_at.unwrap_or(UnixTime::from_secs(0));
+        Ok(Opened { session, issued_at, key: signed.key })
+    }
+
+    /// Signs the session as the value of a cookie.
+    ///
+    /// # Errors
+    /// [`JsonError`] if a value is nested too deep; [`Session`] lets none in.
+    pub fn seal(&self, session: &Session, now: UnixTime) -> Result<String, JsonError> {
+        let json = session.to_json(self.order)?;
+        let mut value = String::with_capacity(json.len() / 3 * 4 + 4 + self.signer.overhead(now));
+        self.payload.encode_into(&json, &mut value);
+        self.signer.sign_in_place(&mut value, now);
+        Ok(value)
+    }
+
+    /// Reads what a cookie claims, **without any check** of its signature: for tools that show it to people.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it is not in the form of a session cookie.
+    pub fn open_unverified(value: &[u8]) -> Result<Unverified, OpenError> {
+        let parts = split_unverified(value, b'.').filter(|parts| parts.timestamp_text.is_some());
+        let parts = parts.ok_or(SignatureError::TimestampMissing)?;
+        let json = text(PayloadCodec::default().decode(parts.value)?)?;
+        let session = Session::from_json(json.clone()).map_err(OpenError::Json)?;
+        Ok(Unverified {
+            session,
+            issued_at: parts.timestamp,
+            json,
+            is_deflated: parts.value.starts_with(b"."),
+        })
+    }
+
+    /// How old a cookie may be.
+    #[must_use]
+    pub const fn lifetime(&self) -> Option<Duration> {
+        self.age.max_age
+    }
+
+    fn json(&self, payload: &[u8]) -> Result<String, OpenError> {
+        text(self.payload.decode(payload)?)
+    }
+}
+
+fn text(json: Vec<u8>) -> Result<String, OpenError> {
+    String::from_utf8(json).map_err(|_| OpenError::Json(JsonError::of_value(JsonErrorKind::NotUtf8)))
+}
+
+/// Settings of a [`SessionCodec`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SessionCodecBuilder {
+    keys: KeyRing,
+    salt: Vec<u8>,
+    derivation: Derivation,
+    digest: Digest,
+    age: Age,
+    compression: Compression,
+    order: KeyOrder,
+    fits_in: usize,
+}
+
+impl SessionCodecBuilder {
+    /// The salt: the class attribute of Flask's session interface.
+    pub fn salt(mut self, salt: impl AsRef<[u8]>) -> Self {
+        self.salt = salt.as_ref().to_vec();
+        self
+    }
+
+    /// How the key that signs is made of the secret key.
+    pub const fn derivation(mut self, derivation: Derivation) -> Self {
+        self.derivation = derivation;
+        self
+    }
+
+    /// The hash function.
+    pub const fn digest(mut self, digest: Digest) -> Self {
+        self.digest = digest;
+        self
+    }
+
+    /// How old a cookie may be, in whole seconds: Flask's `PERMANENT_SESSION_LIFETIME`. `None` accepts every age.
+    pub const fn lifetime(mut self, lifetime: Option<Duration>) -> Self {
+        self.age.max_age = lifetime;
+        self
+    }
+
+    /// How far ahead of our clock a cookie's time may be: 5 s unless set; 0 is Flask's rule.
+    pub const fn leeway(mut self, leeway: Duration) -> Self {
+        self.age.leeway = leeway;
+        self
+    }
+
+    /// When payloads are deflated.
+    pub const fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// The order of keys: [`KeyOrder::Insertion`] for an app with `app.json.sort_keys = False`.
+    pub const fn key_order(mut self, order: KeyOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// The longest value in bytes that fits into a cookie; a longer one is deflated, however small its JSON is.
+    pub const fn fits_in(mut self, bytes: usize) -> Self {
+        self.fits_in = bytes;
+        self
+    }
+
+    /// Derives the keys.
+    ///
+    /// # Errors
+    /// [`SignerConfigError`] if a key is empty.
+    pub fn build(self) -> Result<SessionCodec, SignerConfigError> {
+        let signer =
+            Signer::builder(self.keys).salt(self.salt).derivation(self.derivation).digest(self.digest);
+        let signer = TimestampSigner::new(signer.build()?);
+        let around = signer.overhead(UnixTime::from_secs(u64::from(u32::MAX)));
+        let payload = PayloadCodec::new(self.compression).limit(self.fits_in.saturating_sub(around));
+        Ok(SessionCodec { signer, payload, age: self.age, order: self.order })
+    }
+}
+
+const _: () = {
+    const fn is_shareable<T: Send + Sync>() {}
+    is_shareable::<SessionCodec>();
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Dict, Text, Value};
+
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    fn codec() -> SessionCodec {
+        SessionCodec::builder("k").leeway(Duration::ZERO).build().unwrap()
+    }
+
+    fn sign_payload(json: &str) -> String {
+        let signer = TimestampSigner::flask_cookie("k").unwrap();
+        let mut payload = String::new();
+        PayloadCodec::new(Compression::Never).encode_into(json.as_bytes(), &mut payload);
+        signer.sign(&payload, NOW)
+    }
+
+    /// Flask 3.1.3, SECRET_KEY "k", clock 1700000000, inside an app context.
+    #[test]
+    fn sessions_are_sealed_as_flask_seals_them() {
+        let flashes = Value::List(vec![Value::Tuple(vec!["message".into(), "hi".into()])]);
+        let cases = [
+            ("eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74", Dict::from([("a", Value::from(1))])),
+            (
+                "eyJ4Ijp7IiBkaSI6eyIgdF9fIjoxfX19.ZVPxAA.PmjkjWeUGkX9jafsSYFoDDMsUQ8",
+                Dict::from([("x", Value::from(Dict::from([(" t", 1)])))]),
+            ),
+            (
+                "eyIgZGkiOnsiIHRfXyI6MX19.ZVPxAA.UIr0_TjawW_UTFKH88q2wIM1aC8",
+                Dict::from([(" t", Value::from(1))]),
+            ),
+            (
+                "eyJfZmxhc2hlcyI6W3siIHQiOlsibWVzc2FnZSIsImhpIl19XSwiX3Blcm1hbmVudCI6dHJ1ZX0.ZVPxAA.bxgXQNTFPh_0CJ-TMpaKjplhHkQ",
+                Dict::from([("_permanent", true.into()), ("_flashes", flashes)]),
+            ),
+        ];
+        for (cookie, dict) in cases {
+            let session = Session::from_dict(dict);
+            assert_eq!(codec().seal(&session, NOW).unwrap(), cookie);
+            let opened = codec().open(cookie.as_bytes(), NOW).unwrap();
+            assert_eq!(opened.session, session);
+            assert_eq!((opened.issued_at, opened.key), (NOW, 0));
+        }
+    }
+
+    /// As above, deflated by CPython's zlib 1.2.13.
+    #[test]
+    fn a_session_that_flask_deflated_is_read() {
+        let cookie = ".eJyrVkpSsqpWUgCSSo4BFrZKtTpKKWARIKkUUpqqo2BgpOCVmKdgZGBkomBgbGVgYmVgquDuGwJSmglRWwpUa4AfGIKU54JVA0klmyQ7kEAJWABIRhvqGMUCBUAmxZQaGKRaKtUCAC9oJM4.ZVPxAA.Mb6R435HIJvd4_tm_GhH9jAHG6c";
+        let session = codec().open(cookie.as_bytes(), NOW).unwrap().session;
+        assert_eq!(session.get::<String>("u").unwrap().as_deref(), Some("é"));
+        assert_eq!(session.value("b"), Some(&Value::Bytes(vec![0, 255])));
+        assert_eq!(session.value("t"), Some(&Value::Tuple(vec![1.into(), 2.into()])));
+        assert_eq!(session.value("m"), Some(&Value::Markup("<b>".into())));
+        assert_eq!(session.value("id"), Some(&uuid::Uuid::from_u128(1).into()));
+        assert_eq!(session.value("d").unwrap().kind().to_string(), "datetime");
+    }
+
+    #[test]
+    fn json_that_is_no_object_becomes_a_session_where_flask_makes_one() {
+        let open = |json: &str| {
+            codec().open(sign_payload(json).as_bytes(), NOW).map(|opened| opened.session.to_dict())
+        };
+        for json in ["null", "[]", "{}", " {} ", r#"{" t":[]}"#] {
+            assert_eq!(open(json), Ok(Dict::new()), "{json}");
+        }
+        for json in [r#"[["a",5]]"#, r#"{" t":[["a",5]]}"#, r#"[{" t":["a",5]}]"#] {
+            assert_eq!(open(json), Ok(Dict::from([("a", 5)])), "{json}");
+        }
+        for json in ["[1]", "\"ab\"", "1", "", "{", "{\"a\":}", "[[1,2]]"] {
+            assert_eq!(open(json).unwrap_err().reason(), "bad_payload", "{json}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_too_old_a_second_after_its_lifetime_and_too_new_beyond_the_leeway() {
+        let cookie = sign_payload("{}");
+        let at = |secs: u64| UnixTime::from_secs(secs);
+        let reason =
+            |codec: &SessionCodec, now| codec.open(cookie.as_bytes(), now).err().map(|error| error.reason());
+        let lifetime = DEFAULT_LIFETIME.as_secs();
+        assert_eq!(reason(&codec(), at(1_700_000_000 + lifetime)), None);
+        assert_eq!(reason(&codec(), at(1_700_000_001 + lifetime)), Some("expired"));
+        assert_eq!(reason(&codec(), at(1_699_999_999)), Some("future"));
+        let lenient = SessionCodec::builder("k").build().unwrap();
+        assert_eq!(reason(&lenient, at(1_699_999_995)), None);
+        assert_eq!(reason(&lenient, at(1_699_999_994)), Some("future"));
+    }
+
+    #[test]
+    fn untouched_members_are_copied_and_odd_spelling_is_mended() {
+        let json = r#"{"a":[1, 2],"b":"\u00E9","c":{"z":1,"y":-0},"d":"plain"}"#;
+        let session = codec().open(sign_payload(json).as_bytes(), NOW).unwrap().session;
+        let mended = r#"{"a":[1,2],"b":"\u00e9","c":{"y":0,"z":1},"d":"plain"}"#;
+        assert_eq!(session.to_json(KeyOrder::Sorted).unwrap(), mended.as_bytes());
+    }
+
+    #[test]
+    fn a_lone_surrogate_survives_a_read_and_a_write() {
+        let json = r#"{"k":"\ud800","z":1}"#;
+        let mut session = codec().open(sign_payload(json).as_bytes(), NOW).unwrap().session;
+        let value = session.value("k").cloned().unwrap();
+        assert_eq!(value, Value::Str(Text::from_bytes(b"\xED\xA0\x80").unwrap()));
+        session.insert("k", value).unwrap();
+        assert_eq!(session.to_json(KeyOrder::Sorted).unwrap(), json.as_bytes());
+    }
+
+    #[test]
+    fn what_a_cookie_claims_can_be_seen_without_a_key() {
+        let cookie = "eyJhIjoxfQ.ZVPxAA.forged";
+        let claim = SessionCodec::open_unverified(cookie.as_bytes()).unwrap();
+        assert_eq!(
+            (claim.json.as_str(), claim.issued_at, claim.is_deflated),
+            (r#"{"a":1}"#, Some(NOW), false)
+        );
+        assert_eq!(SessionCodec::open_unverified(b"abc").unwrap_err().reason(), "malformed");
+        assert_eq!(SessionCodec::open_unverified(b"a.b.c").unwrap_err().reason(), "bad_payload");
+    }
+}

@@ -1,0 +1,527 @@
+//! [`Session`]: the dict and its flags.
+
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::changes::Changes;
+use super::error::SessionError;
+use super::flash::Flash;
+use crate::plan::Seen;
+use crate::tagged::{
+    self, JsonError, JsonErrorKind, KeyOrder, Member, Style, is_registered, read_member, write_text,
+    write_value,
+};
+use crate::value::{AsKey, Dict, Int, MAX_DEPTH, Text, Value, ValueError, from_value, to_value};
+
+const PERMANENT: &str = "_permanent";
+
+/// A session as a handler sees it: a dict that knows whether it was changed.
+///
+/// It follows Flask's rules of [`modified`](Self::is_modified): setting a key counts, even to the same value; so do
+/// [`clear`](Self::clear) and [`update`](Self::update) with nothing; taking a key that is not there does not. A change
+/// inside a value goes through [`edit`](Self::edit), which notices it by itself.
+///
+/// A session that was read from a cookie keeps the JSON and reads a key when it is asked for. What nobody changed is
+/// written back as it came.
+///
+/// ```
+/// use hipflask_core::session::Session;
+/// let mut session = Session::new();
+/// session.set("username", "ada")?;
+/// session.set("cart", vec![("pear", 2), ("fig", 1)])?;
+/// assert_eq!(session.get::<String>("username")?.as_deref(), Some("ada"));
+/// assert_eq!(session.pop::<Vec<(String, u32)>>("cart")?.unwrap().len(), 2);
+/// assert!(session.is_modified());
+/// # Ok::<(), hipflask_core::session::SessionError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Session {
+    json: String,
+    members: Dict<Slot>,
+    modified: bool,
+    accessed: bool,
+    new: bool,
+    changes: Changes,
+    pub(super) flashed: Option<Vec<Flash>>,
+}
+
+/// A key's value: read, or still text.
+#[derive(Clone)]
+struct Slot {
+    /// Where the value stands in the JSON that the session came from; `None` once it has been changed.
+    member: Option<Member>,
+    value: OnceLock<Value>,
+}
+
+impl From<Member> for Slot {
+    fn from(member: Member) -> Self {
+        Self { member: Some(member), value: OnceLock::new() }
+    }
+}
+
+impl From<Value> for Slot {
+    fn from(value: Value) -> Self {
+        Self { member: None, value: OnceLock::from(value) }
+    }
+}
+
+impl Slot {
+    fn value(&self, json: &str) -> &Value {
+        self.value.get_or_init(|| match self.member {
+            Some(member) => read_member(&json[member.range()]),
+            None => Value::None,
+        })
+    }
+
+    fn into_value(mut self, json: &str) -> Value {
+        self.value(json);
+        self.value.take().unwrap_or(Value::None)
+    }
+}
+
+/// Shows the keys and flags, never a value: sessions end up in logs.
+impl core::fmt::Debug for Session {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Session")
+            .field("keys", &self.keys().collect::<Vec<_>>())
+            .field("modified", &self.modified)
+            .field("accessed", &self.accessed)
+            .field("new", &self.new)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// An empty session that came from nowhere: [`is_new`](Self::is_new).
+    #[must_use]
+    pub fn new() -> Self {
+        Self { new: true, ..Self::default() }
+    }
+
+    /// A session that holds `dict`, unmodified, as if it had been loaded.
+    #[must_use]
+    pub fn from_dict(dict: Dict) -> Self {
+        let slots = dict.into_entries().into_iter().map(|(key, value)| (key, Slot::from(value))).collect();
+        Self { members: Dict::from_distinct(slots), ..Self::default() }
+    }
+
+    /// A session from Flask's tagged JSON, unmodified, as if it had been loaded.
+    ///
+    /// Like Flask it takes an object, a list of pairs, and `null` or an empty list for an empty session.
+    ///
+    /// # Errors
+    /// [`JsonError`] if the text is not such JSON. All of it is checked here: reading a key later cannot fail.
+    pub fn from_json(json: impl Into<String>) -> Result<Self, JsonError> {
+        let json = json.into();
+        match tagged::index(&json)? {
+            Some(members) => Ok(Self { json, members, ..Self::default() }),
+            None => dict_of(tagged::from_str(&json)?).map(Self::from_dict),
+        }
+    }
+
+    /// The session as Flask's tagged JSON: what a cookie carries.
+    ///
+    /// # Errors
+    /// [`TooDeep`](JsonErrorKind::TooDeep) if changes in place have nested values too deep.
+    pub fn to_json(&self, order: KeyOrder) -> Result<Vec<u8>, JsonError> {
+        let mut out = Vec::with_capacity(self.json.len() + 128);
+        let tag_like = self.members.len() == 1 && self.members.keys().all(is_registered);
+        if tag_like {
+            write_value(&mut out, &Value::Dict(self.to_dict()), Style::flask(order), MAX_DEPTH)?;
+            return Ok(out);
+        }
+        out.push(b'{');
+        if order == KeyOrder::Insertion || self.members.keys().is_sorted() {
+            self.write_members(&mut out, self.members.iter(), order)?;
+        } else {
+            let mut members: Vec<_> = self.members.iter().collect();
+            members.sort_unstable_by_key(|(key, _)| *key);
+            self.write_members(&mut out, members.into_iter(), order)?;
+        }
+        out.push(b'}');
+        Ok(out)
+    }
+
+    fn write_members<'s>(
+        &'s self,
+        out: &mut Vec<u8>,
+        members: impl Iterator<Item = (&'s Text, &'s Slot)>,
+        order: KeyOrder,
+    ) -> Result<(), JsonError> {
+        for (at, (key, slot)) in members.enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_text(out, key);
+            out.push(b':');
+            match slot.member {
+                Some(member) if member.canonical => {
+                    out.extend_from_slice(self.json[member.range()].as_bytes())
+                }
+                _ => write_value(out, slot.value(&self.json), Style::flask(order), MAX_DEPTH - 1)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy of everything in it: Python's `dict(session)`.
+    #[must_use]
+    pub fn to_dict(&self) -> Dict {
+        let entries = self.items().map(|(key, value)| (key.clone(), value.clone())).collect();
+        Dict::from_distinct(entries)
+    }
+
+    /// The value of `key` as a Rust type; `None` if there is no such key, or if it holds None and `T` does not want that.
+    ///
+    /// # Errors
+    /// [`SessionError`] if the value is of another type; it names the key, what was found and what was asked.
+    pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
+        self.value(&key).map(|value| convert(key.as_key(), value)).transpose()
+    }
+
+    /// The value of `key` as it is.
+    #[must_use]
+    pub fn value(&self, key: impl AsKey) -> Option<&Value> {
+        self.members.get(key).map(|slot| slot.value(&self.json))
+    }
+
+    /// Whether `key` is in it: Python's `in`.
+    #[doc(alias = "in")]
+    #[must_use]
+    pub fn contains(&self, key: impl AsKey) -> bool {
+        self.members.contains(key)
+    }
+
+    /// How many keys it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether it has no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The keys: those of a loaded session in the order of the cookie, which is alphabetical, then new ones.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Text> + '_ {
+        self.members.keys()
+    }
+
+    /// The keys and values, in the order of [`keys`](Self::keys).
+    pub fn items(&self) -> impl DoubleEndedIterator<Item = (&Text, &Value)> + '_ {
+        self.members.iter().map(|(key, slot)| (key, slot.value(&self.json)))
+    }
+
+    /// The values, in the order of [`keys`](Self::keys).
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &Value> + '_ {
+        self.items().map(|(_, value)| value)
+    }
+
+    /// Sets `key`: Python's `session[key] = value`. Counts as a change even if the value is the same.
+    ///
+    /// # Errors
+    /// [`SessionError`] if the value cannot live in a session; then nothing is changed.
+    pub fn set(&mut self, key: impl Into<Text>, value: impl Serialize) -> Result<(), SessionError> {
+        let key = key.into();
+        let value = to_value(&value).map_err(|problem| SessionError::new(key.as_bytes(), problem))?;
+        self.insert(key, value)
+    }
+
+    /// [`set`](Self::set) for a value that is one already.
+    ///
+    /// # Errors
+    /// [`SessionError`] with [`ValueError::TooDeep`] if it is nested too deep; then nothing is changed.
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Result<(), SessionError> {
+        let (key, value) = (key.into(), value.into());
+        check_depth(&key, &value)?;
+        self.changes.set(key.clone());
+        self.put(key, value);
+        Ok(())
+    }
+
+    /// Sets a key without a word in the log.
+    fn put(&mut self, key: Text, value: Value) {
+        self.members.insert(key, value);
+        self.modified = true;
+    }
+
+    /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`. A key that is not there is no
+    /// change.
+    ///
+    /// # Errors
+    /// [`SessionError`] if the value is of another type; then it stays.
+    pub fn pop<T: DeserializeOwned>(&mut self, key: impl AsKey) -> Result<Option<T>, SessionError> {
+        let value = self.get(&key)?;
+        self.remove(key);
+        Ok(value)
+    }
+
+    /// Removes `key` and returns its value as it is. A key that is not there is no change.
+    #[doc(alias = "del")]
+    pub fn remove(&mut self, key: impl AsKey) -> Option<Value> {
+        let slot = self.members.remove(&key)?;
+        self.modified = true;
+        self.changes.remove(Text::from_bytes(key.as_key())?);
+        Some(slot.into_value(&self.json))
+    }
+
+    /// Removes the last key with its value: Python's `popitem`. No change if there is none.
+    #[doc(alias = "popitem")]
+    pub fn pop_item(&mut self) -> Option<(Text, Value)> {
+        let (key, slot) = self.members.pop_item()?;
+        self.modified = true;
+        self.changes.remove(key.clone());
+        Some((key, slot.into_value(&self.json)))
+    }
+
+    /// Removes everything; a change even if there was nothing.
+    pub fn clear(&mut self) {
+        self.members.clear();
+        self.json.clear();
+        self.changes.clear();
+        self.modified = true;
+    }
+
+    /// Sets `key` if it is not there and returns what it holds then: Python's `setdefault`. No change if it was there.
+    ///
+    /// # Errors
+    /// [`SessionError`] if the value cannot live in a session.
+    #[doc(alias = "setdefault")]
+    pub fn set_default(
+        &mut self,
+        key: impl Into<Text>,
+        value: impl Serialize,
+    ) -> Result<&Value, SessionError> {
+        let key = key.into();
+        if !self.contains(&key) {
+            self.set(key.clone(), value)?;
+        }
+        match self.members.get(&key) {
+            Some(slot) => Ok(slot.value(&self.json)),
+            None => Err(SessionError::new(key.as_bytes(), ValueError::no_such_key(key.as_bytes()))),
+        }
+    }
+
+    /// Sets all of `entries`: Python's `update`. A change even if there are none.
+    ///
+    /// # Errors
+    /// [`SessionError`] for the first value that cannot live in a session; those before it are set.
+    pub fn update<K: Into<Text>, T: Serialize>(
+        &mut self,
+        entries: impl IntoIterator<Item = (K, T)>,
+    ) -> Result<(), SessionError> {
+        self.modified = true;
+        entries.into_iter().try_for_each(|(key, value)| self.set(key, value))
+    }
+
+    /// Adds `by` to a number, 0 if the key is not there, and returns the sum. Concurrent increments of a session in a
+    /// store add up.
+    ///
+    /// # Errors
+    /// [`SessionError`] if the key holds something else than an `int`.
+    pub fn increment(&mut self, key: impl Into<Text>, by: impl Into<Int>) -> Result<Int, SessionError> {
+        let (key, by) = (key.into(), by.into());
+        let sum = match self.value(&key) {
+            None => by.clone(),
+            Some(Value::Int(number)) => number + &by,
+            Some(other) => return Err(mismatch(&key, other, "an int to add to")),
+        };
+        self.changes.add(key.clone(), &by);
+        self.put(key, sum.clone().into());
+        Ok(sum)
+    }
+
+    /// Adds to the end of a list, a new one if the key is not there. Concurrent pushes to a session in a store are all
+    /// kept.
+    ///
+    /// # Errors
+    /// [`SessionError`] if the key holds something else than a `list`, or the item cannot live in a session.
+    pub fn push(&mut self, key: impl Into<Text>, item: impl Serialize) -> Result<(), SessionError> {
+        let key = key.into();
+        let item = to_value(&item).map_err(|problem| SessionError::new(key.as_bytes(), problem))?;
+        self.push_value(key, item)
+    }
+
+    pub(super) fn push_value(&mut self, key: Text, item: Value) -> Result<(), SessionError> {
+        if !item.is_within_depth(MAX_DEPTH - 2) {
+            return Err(SessionError::new(key.as_bytes(), ValueError::TooDeep));
+        }
+        let items = match self.value(&key) {
+            None => vec![item.clone()],
+            Some(Value::List(items)) => items.iter().chain([&item]).cloned().collect(),
+            Some(other) => return Err(mismatch(&key, other, "a list to add to")),
+        };
+        self.changes.push(key.clone(), item);
+        self.put(key, Value::List(items));
+        Ok(())
+    }
+
+    /// Removes a list and logs that its items were taken, so that those which another request adds meanwhile stay.
+    pub(super) fn take_list(&mut self, key: &str) -> Option<Value> {
+        let value = self.members.remove(key)?.into_value(&self.json);
+        self.modified = true;
+        match &value {
+            Value::List(items) => self.changes.take(key.into(), items.len()),
+            _ => self.changes.remove(key.into()),
+        }
+        Some(value)
+    }
+
+    /// Takes a key's value out to be changed, and says whether it was there; for [`edit`](Self::edit).
+    pub(super) fn lend(&mut self, key: impl AsKey) -> Option<&mut Value> {
+        let slot = self.members.get_mut(key)?;
+        slot.value(&self.json);
+        slot.member = None;
+        slot.value.get_mut()
+    }
+
+    /// Puts a key back to what it held, without a trace.
+    pub(super) fn restore(&mut self, key: Text, value: Option<Value>) {
+        match value {
+            Some(value) => drop(self.members.insert(key, value)),
+            None => drop(self.members.remove(key)),
+        }
+    }
+
+    /// Says that `key` was changed in place; it may be gone.
+    pub(super) fn note_change(&mut self, key: Text) {
+        self.modified = true;
+        if self.contains(&key) { self.changes.set(key) } else { self.changes.remove(key) }
+    }
+
+    /// Whether it was changed. Decides if the response saves it.
+    #[doc(alias = "modified")]
+    #[must_use]
+    pub const fn is_modified(&self) -> bool {
+        self.modified
+    }
+
+    /// Says by hand whether it was changed. `false` suppresses the save.
+    pub const fn set_modified(&mut self, modified: bool) {
+        self.modified = modified;
+    }
+
+    /// Whether the request looked at it. Decides `Vary: Cookie`.
+    #[doc(alias = "accessed")]
+    #[must_use]
+    pub const fn is_accessed(&self) -> bool {
+        self.accessed
+    }
+
+    /// Says whether the request looked at it; the fronts call this at each touch, as Flask's request context does.
+    pub const fn set_accessed(&mut self, accessed: bool) {
+        self.accessed = accessed;
+    }
+
+    /// Whether no valid session came with the request. (Flask has this flag, but it is always false there.)
+    #[doc(alias = "new")]
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// Says whether it came with the request.
+    pub const fn set_new(&mut self, new: bool) {
+        self.new = new;
+    }
+
+    /// Whether it outlives the browser: the truth of the key `_permanent`.
+    #[doc(alias = "permanent")]
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.value(PERMANENT).is_some_and(is_true)
+    }
+
+    /// Makes it outlive the browser for the configured lifetime, or not. Sets the key `_permanent`, so it is a change.
+    pub fn set_permanent(&mut self, permanent: bool) {
+        self.changes.set(PERMANENT.into());
+        self.put(PERMANENT.into(), permanent.into());
+    }
+
+    /// What was meant to change, for a store to replay.
+    #[must_use]
+    pub const fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// What [`plan`](crate::plan::plan) has to know of it.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        Seen {
+            empty: self.is_empty(),
+            modified: self.modified,
+            accessed: self.accessed,
+            permanent: self.is_permanent(),
+        }
+    }
+}
+
+/// Equal if they hold the same, whatever their flags.
+impl PartialEq for Session {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.items().all(|(key, value)| other.value(key) == Some(value))
+    }
+}
+
+fn convert<T: DeserializeOwned>(key: &[u8], value: &Value) -> Result<T, SessionError> {
+    from_value(value).map_err(|problem| SessionError::new(key, problem))
+}
+
+fn check_depth(key: &Text, value: &Value) -> Result<(), SessionError> {
+    // One level is the session itself, one the escape of a key that looks like a tag.
+    if value.is_within_depth(MAX_DEPTH - 2) {
+        Ok(())
+    } else {
+        Err(SessionError::new(key.as_bytes(), ValueError::TooDeep))
+    }
+}
+
+fn mismatch(key: &Text, found: &Value, wanted: &str) -> SessionError {
+    let problem = ValueError::Mismatch { found: found.kind(), wanted: wanted.into() };
+    SessionError::new(key.as_bytes(), problem)
+}
+
+/// Python's `bool(value)`.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::None => false,
+        Value::Bool(value) => *value,
+        Value::Int(number) => number.as_i64() != Some(0),
+        Value::Float(number) => *number != 0.0,
+        Value::Str(text) | Value::Markup(text) => !text.is_empty(),
+        Value::Bytes(bytes) => !bytes.is_empty(),
+        Value::List(items) | Value::Tuple(items) => !items.is_empty(),
+        Value::Dict(dict) => !dict.is_empty(),
+        Value::DateTime(_) | Value::Uuid(_) => true,
+    }
+}
+
+/// Python's `dict(value)`, which Flask calls on what it has read.
+fn dict_of(value: Value) -> Result<Dict, JsonError> {
+    let not_a_session =
+        |value: &Value| JsonError::of_value(JsonErrorKind::NotASession { found: value.kind() });
+    match value {
+        Value::Dict(dict) => Ok(dict),
+        Value::None => Ok(Dict::new()),
+        Value::List(ref items) | Value::Tuple(ref items) => {
+            items.iter().map(|item| pair(item).ok_or_else(|| not_a_session(&value))).collect()
+        }
+        value => Err(not_a_session(&value)),
+    }
+}
+
+fn pair(item: &Value) -> Option<(Text, Value)> {
+    match item.as_items()? {
+        [Value::Str(key), value] => Some((key.clone(), value.clone())),
+        _ => None,
+    }
+}
+
+const _: () = {
+    const fn is_shareable<T: Send + Sync>() {}
+    is_shareable::<Session>();
+};

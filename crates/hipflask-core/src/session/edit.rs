@@ -1,0 +1,111 @@
+//! Changes inside a value, noticed without a word.
+
+use super::data::Session;
+use super::error::SessionError;
+use crate::value::{AsKey, Text, Value, ValueError};
+
+/// A session opened for changes inside its values, within [`Session::edit`].
+#[derive(Debug)]
+pub struct Editor<'s> {
+    session: &'s mut Session,
+    /// Each key that was lent out, with what it held before.
+    before: Vec<(Text, Option<Value>)>,
+}
+
+impl Session {
+    /// Changes values in place. What really changed counts as modified, and nobody has to say `session.modified = True`.
+    ///
+    /// If the closure fails, every key is as it was before.
+    ///
+    /// # Errors
+    /// What the closure returns; and [`ValueError::TooDeep`] if a value ends up nested too deep.
+    ///
+    /// ```
+    /// use hipflask_core::session::Session;
+    /// let mut session = Session::from_json(r#"{"item":{"key":{"address":"Earth","name":"Soumitra"}}}"#)?;
+    /// session.edit(|s| s.at("item")?.at("key")?.remove("name"))?;
+    /// assert!(session.is_modified());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn edit<R>(
+        &mut self,
+        change: impl FnOnce(&mut Editor<'_>) -> Result<R, ValueError>,
+    ) -> Result<R, SessionError> {
+        let mut editor = Editor { session: self, before: Vec::new() };
+        let result = change(&mut editor);
+        let Editor { before, .. } = editor;
+        let too_deep = |(key, _): &&(Text, _)| {
+            self.value(key).is_some_and(|value| !value.is_within_depth(crate::value::MAX_DEPTH - 2))
+        };
+        let failed = match (&result, before.iter().find(too_deep)) {
+            (Err(problem), _) => Some((before.last().map(|(key, _)| key.clone()), problem.clone())),
+            (Ok(_), Some((key, _))) => Some((Some(key.clone()), ValueError::TooDeep)),
+            (Ok(_), None) => None,
+        };
+        for (key, old) in before {
+            if failed.is_some() {
+                self.restore(key, old);
+            } else if self.value(&key) != old.as_ref() {
+                self.note_change(key);
+            }
+        }
+        match (result, failed) {
+            (Ok(value), None) => Ok(value),
+            (Err(problem), None) => Err(SessionError { key: Text::default(), problem }),
+            (_, Some((key, problem))) => Err(SessionError { key: key.unwrap_or_default(), problem }),
+        }
+    }
+}
+
+impl Editor<'_> {
+    /// The value of `key`, to change in place: Python's `session[key]`.
+    ///
+    /// # Errors
+    /// [`ValueError::NoSuchKey`].
+    pub fn at(&mut self, key: impl AsKey) -> Result<&mut Value, ValueError> {
+        self.remember(&key);
+        self.session.lend(&key).ok_or_else(|| ValueError::no_such_key(key.as_key()))
+    }
+
+    /// The value of `key`, to change in place; `default` is set first if there is none.
+    pub fn at_or(&mut self, key: impl AsKey, default: impl Into<Value>) -> &mut Value {
+        self.remember(&key);
+        if !self.session.contains(&key) {
+            self.session.restore(text(&key), Some(default.into()));
+        }
+        match self.session.lend(&key) {
+            Some(value) => value,
+            None => unreachable!("the key was set above"),
+        }
+    }
+
+    /// Sets `key`.
+    pub fn insert(&mut self, key: impl AsKey, value: impl Into<Value>) {
+        self.remember(&key);
+        self.session.restore(text(&key), Some(value.into()));
+    }
+
+    /// Removes `key` and returns what it held.
+    pub fn remove(&mut self, key: impl AsKey) -> Option<Value> {
+        self.remember(&key);
+        let old = self.session.value(&key).cloned();
+        self.session.restore(text(&key), None);
+        old
+    }
+
+    /// The value of `key`.
+    #[must_use]
+    pub fn value(&self, key: impl AsKey) -> Option<&Value> {
+        self.session.value(key)
+    }
+
+    fn remember(&mut self, key: &impl AsKey) {
+        if !self.before.iter().any(|(held, _)| held.as_bytes() == key.as_key()) {
+            self.before.push((text(key), self.session.value(key).cloned()));
+        }
+    }
+}
+
+fn text(key: &impl AsKey) -> Text {
+    Text::from_bytes(key.as_key()).unwrap_or_default()
+}

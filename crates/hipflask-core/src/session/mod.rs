@@ -1,0 +1,15 @@
+//! The session: Flask's dict with its flags, and a log of what was meant.
+
+mod changes;
+mod data;
+mod edit;
+mod error;
+mod flash;
+#[cfg(test)]
+mod tests;
+
+pub use changes::{Change, Changes};
+pub use data::Session;
+pub use edit::Editor;
+pub use error::SessionError;
+pub use flash::Flash;

@@ -1,0 +1,225 @@
+use super::*;
+use crate::value::{Dict, Value, ValueError};
+
+fn loaded(json: &str) -> Session {
+    Session::from_json(json).unwrap()
+}
+
+fn json(session: &Session) -> String {
+    String::from_utf8(session.to_json(crate::tagged::KeyOrder::Sorted).unwrap()).unwrap()
+}
+
+/// Rows of `modified`, each seen in Flask 3.1.3.
+#[test]
+fn what_counts_as_modified_is_what_counts_in_flask() {
+    type Act = fn(&mut Session);
+    let acts: [(&str, bool, Act); 24] = [
+        ("set", true, |s| s.set("b", 1).unwrap()),
+        ("set to the same value", true, |s| s.set("a", 1).unwrap()),
+        ("remove a present key", true, |s| drop(s.remove("a"))),
+        ("remove a missing key", false, |s| drop(s.remove("zz"))),
+        ("clear", true, Session::clear),
+        ("pop a present key", true, |s| assert_eq!(s.pop::<i64>("a").unwrap(), Some(1))),
+        ("pop a missing key", false, |s| assert_eq!(s.pop::<i64>("zz").unwrap(), None)),
+        ("pop as the wrong type", false, |s| assert!(s.pop::<String>("a").is_err())),
+        ("pop_item", true, |s| assert!(s.pop_item().is_some())),
+        ("update with nothing", true, |s| s.update::<&str, i64>([]).unwrap()),
+        ("update", true, |s| s.update([("a", 2)]).unwrap()),
+        ("set_default of a missing key", true, |s| assert_eq!(s.set_default("b", 5).unwrap(), &5.into())),
+        ("set_default of a present key", false, |s| assert_eq!(s.set_default("a", 5).unwrap(), &1.into())),
+        ("permanent", true, |s| s.set_permanent(true)),
+        ("get", false, |s| assert_eq!(s.get::<i64>("a").unwrap(), Some(1))),
+        ("get as the wrong type", false, |s| assert!(s.get::<String>("a").is_err())),
+        ("contains, len, keys", false, |s| assert!(s.contains("a") && s.len() == 2 && s.keys().count() == 2)),
+        ("edit that changes", true, |s| s.edit(|e| e.at("l")?.push(2)).unwrap()),
+        ("edit that changes nothing", false, |s| s.edit(|e| e.at("l").map(drop)).unwrap()),
+        ("edit that fails", false, |s| {
+            assert!(s.edit(|e| e.at("l")?.push(2).and(e.at("zz").map(drop))).is_err())
+        }),
+        ("increment", true, |s| assert_eq!(s.increment("a", 2).unwrap().as_i64(), Some(3))),
+        ("push", true, |s| s.push("l", "x").unwrap()),
+        ("flash", true, |s| s.flash("hi").unwrap()),
+        ("flashed messages where there are none", false, |s| assert!(s.flashed_messages().is_empty())),
+    ];
+    for (name, modified, act) in acts {
+        let mut session = loaded(r#"{"a":1,"l":[1]}"#);
+        act(&mut session);
+        assert_eq!(session.is_modified(), modified, "{name}");
+        assert_eq!(session.changes().is_empty(), !modified || name == "update with nothing", "{name}");
+    }
+    let mut empty = Session::new();
+    assert!(empty.pop_item().is_none() && !empty.is_modified() && empty.is_new());
+    empty.clear();
+    assert!(empty.is_modified());
+}
+
+#[test]
+fn a_loaded_session_is_in_the_order_of_its_cookie_and_new_keys_follow() {
+    let mut session = loaded(r#"{"b":1,"d":2}"#);
+    session.set("a", 3).unwrap();
+    session.set("b", 4).unwrap();
+    let keys: Vec<_> = session.keys().map(ToString::to_string).collect();
+    assert_eq!(keys, ["b", "d", "a"]);
+    assert_eq!(json(&session), r#"{"a":3,"b":4,"d":2}"#);
+}
+
+#[test]
+fn an_edit_reaches_nested_values_and_undoes_itself_when_it_fails() {
+    let mut session = loaded(r#"{"item":{"key":{"address":"Earth","name":"Soumitra"}},"n":1}"#);
+    let old = session.edit(|s| s.at("item")?.at("key")?.remove("name")).unwrap();
+    assert_eq!(old, Some("Soumitra".into()));
+    assert_eq!(json(&session), r#"{"item":{"key":{"address":"Earth"}},"n":1}"#);
+
+    let error = session.edit(|s| {
+        s.insert("new", 1);
+        s.remove("n");
+        s.at("item")?.insert("key", 5)?;
+        s.at("item")?.at("key")?.remove("name")
+    });
+    assert_eq!(error.unwrap_err().to_string(), "session key \"item\": found int, asked for a dict");
+    assert_eq!(json(&session), r#"{"item":{"key":{"address":"Earth"}},"n":1}"#);
+    session.edit(|s| s.at_or("log", Value::List(vec![])).push("x")).unwrap();
+    assert_eq!(session.get::<Vec<String>>("log").unwrap(), Some(vec!["x".into()]));
+}
+
+#[test]
+fn a_type_that_does_not_fit_names_key_and_types_and_not_the_value() {
+    let session = loaded(r#"{"token":"hunter2"}"#);
+    let error = session.get::<u32>("token").unwrap_err();
+    assert_eq!(error.to_string(), "session key \"token\": found str, asked for u32");
+    assert!(!format!("{error:?} {session:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_value_nested_too_deep_is_refused_when_it_is_set() {
+    let deep = (0..499).fold(Value::None, |inner, _| Value::List(vec![inner]));
+    let mut session = Session::new();
+    assert_eq!(session.insert("k", deep.clone()).unwrap_err().problem, ValueError::TooDeep);
+    session.insert("k", deep.as_items().unwrap()[0].clone()).unwrap();
+    let error = session.edit(|s| {
+        let held = s.remove("k").unwrap_or(Value::None);
+        s.insert("k", Value::List(vec![held]));
+        Ok(())
+    });
+    assert_eq!(error.unwrap_err().problem, ValueError::TooDeep);
+    assert_eq!(Session::from_json(json(&session)).unwrap(), session);
+}
+
+#[test]
+fn flashed_messages_are_stored_as_flask_stores_them_and_taken_once() {
+    let mut session = Session::new();
+    session.flash("one").unwrap();
+    session.flash_as("error", "two").unwrap();
+    assert_eq!(json(&session), r#"{"_flashes":[{" t":["message","one"]},{" t":["error","two"]}]}"#);
+
+    let mut next = loaded(&json(&session));
+    let texts = |flashes: &[Flash]| flashes.iter().map(|flash| flash.text().into_owned()).collect::<Vec<_>>();
+    assert_eq!(texts(next.flashed_messages()), ["one", "two"]);
+    assert!(next.is_empty() && next.is_modified());
+    next.flash("three").unwrap();
+    assert_eq!(texts(next.flashed_messages()), ["one", "two"], "the first call decides for the request");
+    assert_eq!(json(&next), r#"{"_flashes":[{" t":["message","three"]}]}"#);
+
+    let mut stored = loaded(r#"{"_flashes":[["error","from a store"],"junk",[1],7]}"#);
+    assert_eq!(texts(stored.flashed_messages()), ["from a store"]);
+}
+
+#[test]
+fn permanent_is_a_key_and_counts_as_content() {
+    let mut session = Session::new();
+    session.set_permanent(true);
+    assert!(session.is_permanent() && !session.is_empty());
+    session.set_permanent(false);
+    assert_eq!(json(&session), r#"{"_permanent":false}"#);
+}
+
+fn replayed(base: &str, ours: impl FnOnce(&mut Session), newest: &str) -> String {
+    let mut session = loaded(base);
+    ours(&mut session);
+    let mut dict = loaded(newest).to_dict();
+    session.changes().replay(&session.to_dict(), &mut dict);
+    json(&Session::from_dict(dict))
+}
+
+#[test]
+fn changes_replay_on_what_another_request_saved() {
+    type Act = fn(&mut Session);
+    let cases: [(&str, &str, Act, &str, &str); 12] = [
+        ("another key is kept", "{}", |s| s.set("a", 1).unwrap(), r#"{"b":2}"#, r#"{"a":1,"b":2}"#),
+        ("on one key ours counts", r#"{"a":0}"#, |s| s.set("a", 1).unwrap(), r#"{"a":2}"#, r#"{"a":1}"#),
+        ("a removed key stays gone", r#"{"a":0}"#, |s| drop(s.remove("a")), r#"{"a":2,"b":1}"#, r#"{"b":1}"#),
+        ("clear clears theirs, too", "{}", Session::clear, r#"{"a":2}"#, "{}"),
+        (
+            "increments add up",
+            r#"{"n":1}"#,
+            |s| drop((s.increment("n", 1), s.increment("n", 2))),
+            r#"{"n":11}"#,
+            r#"{"n":14}"#,
+        ),
+        ("an increment of what is gone", r#"{"n":1}"#, |s| drop(s.increment("n", 1)), "{}", r#"{"n":2}"#),
+        (
+            "set after increment",
+            r#"{"n":1}"#,
+            |s| drop((s.increment("n", 1), s.set("n", 7))),
+            r#"{"n":11}"#,
+            r#"{"n":7}"#,
+        ),
+        (
+            "clear then increment",
+            r#"{"n":1}"#,
+            |s| {
+                s.clear();
+                s.increment("n", 1).unwrap();
+            },
+            r#"{"n":11}"#,
+            r#"{"n":1}"#,
+        ),
+        (
+            "pushes are all kept",
+            r#"{"l":[1]}"#,
+            |s| s.push("l", 3).unwrap(),
+            r#"{"l":[1,2]}"#,
+            r#"{"l":[1,2,3]}"#,
+        ),
+        (
+            "remove then push",
+            r#"{"l":[1]}"#,
+            |s| {
+                s.remove("l");
+                s.push("l", 3).unwrap();
+            },
+            r#"{"l":[1,2]}"#,
+            r#"{"l":[3]}"#,
+        ),
+        (
+            "a flash that came meanwhile is not lost",
+            r#"{"_flashes":[["m","old"]]}"#,
+            |s| {
+                s.flashed_messages();
+                s.flash("next").unwrap();
+            },
+            r#"{"_flashes":[["m","old"],["m","new"]]}"#,
+            r#"{"_flashes":[["m","new"],{" t":["message","next"]}]}"#,
+        ),
+        (
+            "a flash that was shown in the request that made it is not stored",
+            "{}",
+            |s| {
+                s.flash("now").unwrap();
+                s.flashed_messages();
+            },
+            r#"{"_flashes":[["m","new"]]}"#,
+            r#"{"_flashes":[["m","new"]]}"#,
+        ),
+    ];
+    for (name, base, ours, newest, expected) in cases {
+        assert_eq!(replayed(base, ours, newest), expected, "{name}");
+    }
+}
+
+#[test]
+fn from_dict_is_unmodified_and_equal_to_what_was_loaded() {
+    let session = Session::from_dict(Dict::from([("a", 1)]));
+    assert!(!session.is_modified() && !session.is_new());
+    assert_eq!(session, loaded(r#"{"a":1}"#));
+}
