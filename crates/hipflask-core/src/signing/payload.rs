@@ -151,7 +151,7 @@ fn deflate(json: &[u8]) -> Option<Vec<u8>> {
     let status = Compress::new(flate2::Compression::new(6), true)
         .compress_vec(json, &mut deflated, FlushCompress::Finish)
         .ok()?;
-    // Without the end of the stream it is longer than the JSON.
+    // There is room for the JSON's length, so without the end of the stream it does not pay either.
     (status == Status::StreamEnd && deflated.len() + 1 < json.len()).then_some(deflated)
 }
 

@@ -90,9 +90,6 @@ impl Signer {
     /// The time does not depend on where a wrong signature differs, only on the lengths and on which key matches.
     #[must_use]
     pub fn verify(&self, value: &[u8], signature: &[u8]) -> Option<usize> {
-        if signature.len() != self.signature_len {
-            return None;
-        }
         let mut given = [0; LONGEST_TAG];
         let given = base64::decode_strict(signature, &mut given)?;
         self.macs.iter().position(|mac| mac.verifies(value, given))
