@@ -14,7 +14,7 @@ use super::{
 #[non_exhaustive]
 pub enum Compression {
     /// JSON over [`PayloadCodec::pays_from`] bytes (1 KiB), or whose payload is over [`PayloadCodec::limit`], if that
-    /// saves two bytes or more. Deflating costs ten times what the rest of writing a cookie costs.
+    /// saves two bytes or more. Deflating costs many times what the rest of writing a cookie costs.
     #[default]
     WhenItPays,
     /// Always if that saves two bytes or more: the rule of itsdangerous 2.2.0, zlib at level 6.
