@@ -2,6 +2,8 @@
 
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
+use crate::base64::Alphabet;
+
 /// Appends the text of `bytes`.
 pub(super) fn encode_append(bytes: &[u8], out: &mut String) {
     out.reserve(encoded_len(bytes.len()));
@@ -32,49 +34,10 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
 ///
 /// That decoder skips every byte outside the alphabet, stops at the first complete padding, and looks at neither the
 /// spare bits nor what follows. Both alphabets are read.
-#[cold]
 fn decode_lenient(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.len().wrapping_neg() % 4;
-    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let (mut quad, mut held, mut pads) = (0_u8, 0_u8, 0_u8);
-    for &byte in text.iter().chain(core::iter::repeat_n(&b'=', padding)) {
-        if byte == b'=' {
-            if quad >= 2 {
-                pads += 1;
-                if quad + pads >= 4 {
-                    return Some(out);
-                }
-            }
-            continue;
-        }
-        let Some(six) = sextet(byte) else { continue };
-        pads = 0;
-        match quad {
-            0 => held = six,
-            1 => {
-                out.push(held << 2 | six >> 4);
-                held = six & 0x0f;
-            }
-            2 => {
-                out.push(held << 4 | six >> 2);
-                held = six & 0x03;
-            }
-            _ => out.push(held << 6 | six),
-        }
-        quad = (quad + 1) % 4;
-    }
-    (quad == 0).then_some(out)
-}
-
-fn sextet(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'-' | b'+' => 62,
-        b'_' | b'/' => 63,
-        _ => return None,
-    })
+    let padded = text.iter().copied().chain(core::iter::repeat_n(b'=', padding));
+    crate::base64::decode_lenient(padded, Alphabet::UrlSafe)
 }
 
 #[cfg(test)]
