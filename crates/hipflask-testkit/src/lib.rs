@@ -12,6 +12,7 @@
 //! - [`oracle`]: a Python process with real Flask that signs, opens, parses and answers requests, in batches.
 //! - [`recordings`]: what that Flask wrote, kept under `wire/`; needs no Python.
 //! - [`clock`]: a clock that stands until a test moves it.
+//! - [`chance`]: random numbers from a seed that a failed test prints.
 //!
 //! - [`describe`]: session values as text that Rust and Python spell alike, letter by letter. They travel so.
 //!
@@ -27,6 +28,7 @@
 //! | `D1700000000000000,0` | a date and time: microseconds since 1970, offset from UTC in seconds |
 //! | `[x,y]` `(x,y)` `{k:v}` | list, tuple, dict in its order |
 
+pub mod chance;
 pub mod clock;
 pub mod describe;
 pub mod oracle;

@@ -12,6 +12,8 @@ pub use answers::{
     Versions, Visited,
 };
 pub use questions::{SaveCase, Settings, Visit};
+/// Steps, configurations and arguments are its values.
+pub use serde_json;
 
 use std::error::Error as _;
 use std::fmt;

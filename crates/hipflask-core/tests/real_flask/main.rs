@@ -1,0 +1,7 @@
+//! The differential run: real Flask, Werkzeug and itsdangerous beside us, on what chance makes, thousands of times.
+//!
+//! Every test has `real_flask` in its name, because `cargo xtask check` does without Python. A failure prints the seed;
+//! `HIPFLASK_SEED=.. cargo test -p hipflask-core --test real_flask` shows it again.
+
+mod common;
+mod cookies;
