@@ -31,6 +31,12 @@ impl SecretKey {
         self.0.len()
     }
 
+    /// Whether the key is `other`, compared in constant time: to find a key that stands in public examples.
+    #[must_use]
+    pub fn is(&self, other: &[u8]) -> bool {
+        bool::from(subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other))
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,0 +1,314 @@
+//! [`SessionsBuilder`]: every setting, checked where the engine is built.
+
+use std::fmt;
+use std::time::Duration;
+
+use hipflask_core::codec::{DEFAULT_LEEWAY, DEFAULT_LIFETIME, SessionCodec};
+use hipflask_core::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
+use hipflask_core::plan::{Profile, Rules};
+use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
+use hipflask_core::tagged::KeyOrder;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::ConfigError;
+use crate::engine::Sessions;
+
+/// What the strict profile calls its cookie.
+const STRICT_NAME: &str = "__Host-session";
+
+/// A key shorter than this can be guessed: the strict profile refuses it below [`STRICT_KEY`], the other warns.
+const SHORT_KEY: usize = 16;
+const STRICT_KEY: usize = 32;
+
+/// Keys that stand in tutorials and documentation, where everybody can read them.
+const KNOWN_KEYS: [&str; 12] = [
+    "dev",
+    "secret",
+    "secret key",
+    "secret_key",
+    "secretkey",
+    "supersecretkey",
+    "super secret key",
+    "mysecretkey",
+    "your_secret_key",
+    "this-is-a-very-secret-key",
+    "changeme",
+    "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+];
+
+/// Configures [`Sessions`]. The defaults are Flask's; a secret key is all that is needed.
+///
+/// ```
+/// use std::time::Duration;
+/// use hipflask::{SameSite, Sessions};
+///
+/// let sessions = Sessions::builder()
+///     .secret_keys(["the key that signs", "last year's key, still accepted"])
+///     .permanent_lifetime(Duration::from_secs(7 * 24 * 60 * 60))
+///     .cookie_secure(true)
+///     .cookie_same_site(SameSite::Lax)
+///     .build()?;
+/// # Ok::<(), hipflask::ConfigError>(())
+/// ```
+#[must_use = "nothing is checked before `build`"]
+pub struct SessionsBuilder {
+    pub(crate) keys: Vec<SecretKey>,
+    /// In Flask's order: tried from last to first.
+    pub(crate) fallbacks: Vec<SecretKey>,
+    salt: Vec<u8>,
+    derivation: Derivation,
+    digest: Digest,
+    compression: Compression,
+    key_order: KeyOrder,
+    pub(crate) lifetime: Duration,
+    leeway: Duration,
+    pub(crate) refresh_each_request: bool,
+    profile: Profile,
+    cookie: CookieConfigBuilder,
+    /// What was set by hand and so is not a default that the strict profile replaces.
+    named: bool,
+    secured: Option<bool>,
+    same_site: Option<Option<SameSite>>,
+    clock: Box<dyn Clock>,
+}
+
+impl Default for SessionsBuilder {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            fallbacks: Vec::new(),
+            salt: b"cookie-session".to_vec(),
+            derivation: Derivation::Hmac,
+            digest: Digest::Sha1,
+            compression: Compression::default(),
+            key_order: KeyOrder::default(),
+            lifetime: DEFAULT_LIFETIME,
+            leeway: DEFAULT_LEEWAY,
+            refresh_each_request: true,
+            profile: Profile::default(),
+            cookie: CookieConfig::builder(),
+            named: false,
+            secured: None,
+            same_site: None,
+            clock: Box::new(SystemClock),
+        }
+    }
+}
+
+impl SessionsBuilder {
+    /// The key that signs: Flask's `SECRET_KEY`, or `app.secret_key`. Text is taken as UTF-8.
+    #[doc(alias = "SECRET_KEY")]
+    pub fn secret_key(self, key: impl Into<SecretKey>) -> Self {
+        self.secret_keys([key])
+    }
+
+    /// The keys: the first signs, every one verifies. For a rotation: `[new, old]`.
+    #[doc(alias = "SECRET_KEY_FALLBACKS")]
+    pub fn secret_keys<K: Into<SecretKey>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.keys = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The salt, where the Flask app's session interface has another than `cookie-session`.
+    pub fn salt(mut self, salt: impl AsRef<[u8]>) -> Self {
+        self.salt = salt.as_ref().to_vec();
+        self
+    }
+
+    /// The key derivation, where the Flask app's session interface has another than `hmac`.
+    pub const fn key_derivation(mut self, derivation: Derivation) -> Self {
+        self.derivation = derivation;
+        self
+    }
+
+    /// The hash function, where the Flask app's session interface has another than SHA-1.
+    pub const fn digest_method(mut self, digest: Digest) -> Self {
+        self.digest = digest;
+        self
+    }
+
+    /// When payloads are deflated. Flask reads all three ways.
+    pub const fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// The order of keys in the cookie, where the Flask app has `app.json.sort_keys = False`.
+    pub const fn key_order(mut self, order: KeyOrder) -> Self {
+        self.key_order = order;
+        self
+    }
+
+    /// How long a cookie is valid after it was signed, and how long a permanent session outlives the browser: 31 days
+    /// unless set, in whole seconds.
+    #[doc(alias = "PERMANENT_SESSION_LIFETIME")]
+    pub const fn permanent_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// How far ahead of our clock another server's may be: 5 s unless set; 0 is Flask's rule.
+    pub const fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Whether a permanent session's cookie is sent anew with every response, so that it lives on while it is used: true
+    /// unless set.
+    #[doc(alias = "SESSION_REFRESH_EACH_REQUEST")]
+    pub const fn refresh_each_request(mut self, refresh: bool) -> Self {
+        self.refresh_each_request = refresh;
+        self
+    }
+
+    /// How strict the rules are. [`Profile::Strict`] is for services that share nothing with Flask: the cookie is called
+    /// `__Host-session`, is `Secure` and `SameSite=Lax`; a response that carries it says `Cache-Control: no-store`; keys
+    /// have 32 bytes or more; and a cookie over the size limit is an error.
+    pub const fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The cookie's name: `session` unless set.
+    #[doc(alias = "SESSION_COOKIE_NAME")]
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie = self.cookie.name(name);
+        self.named = true;
+        self
+    }
+
+    /// The domain whose hosts get the cookie; only the host that set it unless set.
+    #[doc(alias = "SESSION_COOKIE_DOMAIN")]
+    pub fn cookie_domain<'a>(mut self, domain: impl Into<Option<&'a str>>) -> Self {
+        self.cookie = self.cookie.domain(domain);
+        self
+    }
+
+    /// The path under which the cookie is sent: `/` unless set.
+    #[doc(alias = "SESSION_COOKIE_PATH")]
+    pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
+        self.cookie = self.cookie.path(path);
+        self
+    }
+
+    /// Whether the cookie is sent over https only.
+    #[doc(alias = "SESSION_COOKIE_SECURE")]
+    pub const fn cookie_secure(mut self, secure: bool) -> Self {
+        self.secured = Some(secure);
+        self
+    }
+
+    /// Whether scripts on the page cannot see the cookie: true unless set.
+    #[doc(alias = "SESSION_COOKIE_HTTPONLY")]
+    pub fn cookie_http_only(mut self, http_only: bool) -> Self {
+        self.cookie = self.cookie.http_only(http_only);
+        self
+    }
+
+    /// Which requests from other sites carry the cookie.
+    #[doc(alias = "SESSION_COOKIE_SAMESITE")]
+    pub fn cookie_same_site(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
+        self.same_site = Some(same_site.into());
+        self
+    }
+
+    /// Whether an embedded page gets a cookie of its own for each embedding site. Forces `Secure`.
+    #[doc(alias = "SESSION_COOKIE_PARTITIONED")]
+    pub fn cookie_partitioned(mut self, partitioned: bool) -> Self {
+        self.cookie = self.cookie.partitioned(partitioned);
+        self
+    }
+
+    /// The size in bytes of a whole `Set-Cookie` value beyond which a warning is logged: 4093 unless set, 0 for none.
+    #[doc(alias = "MAX_COOKIE_SIZE")]
+    pub fn max_cookie_size(mut self, bytes: usize) -> Self {
+        self.cookie = self.cookie.max_size(bytes);
+        self
+    }
+
+    /// The clock; the system's unless set.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Checks everything and derives the keys.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for whatever is missing or cannot work; it says what to do.
+    pub fn build(self) -> Result<Sessions, ConfigError> {
+        self.check_keys()?;
+        let cookie = self.cookie()?;
+        let ring = self.ring().ok_or(ConfigError::NoSecretKey)?;
+        let rules = Rules { refresh_each_request: self.refresh_each_request, profile: self.profile };
+        let codec = SessionCodec::builder(ring)
+            .salt(&self.salt)
+            .derivation(self.derivation)
+            .digest(self.digest)
+            .lifetime(Some(self.lifetime))
+            .leeway(self.leeway)
+            .compression(self.compression)
+            .key_order(self.key_order)
+            .fits_in(room_for_value(&cookie))
+            .build()?;
+        Ok(Sessions::new(codec, cookie, rules, self.clock))
+    }
+
+    fn cookie(&self) -> Result<CookieConfig, ConfigError> {
+        let strict = self.profile == Profile::Strict;
+        let mut cookie = self.cookie.clone().secure(self.secured.unwrap_or(strict));
+        if strict && !self.named {
+            cookie = cookie.name(STRICT_NAME);
+        }
+        let default = strict.then_some(SameSite::Lax);
+        Ok(cookie.same_site(self.same_site.unwrap_or(default)).build()?)
+    }
+
+    fn ring(&self) -> Option<KeyRing> {
+        let (first, rest) = self.keys.split_first()?;
+        let ring = rest.iter().chain(self.fallbacks.iter().rev());
+        Some(ring.fold(KeyRing::new(first.clone()), |ring, key| ring.accept(key.clone())))
+    }
+
+    fn check_keys(&self) -> Result<(), ConfigError> {
+        for (index, key) in self.keys.iter().chain(&self.fallbacks).enumerate() {
+            let bytes = key.len();
+            if self.profile == Profile::Strict && bytes < STRICT_KEY {
+                return Err(ConfigError::ShortKey { index, bytes, needed: STRICT_KEY });
+            }
+            if KNOWN_KEYS.iter().any(|known| key.is(known.as_bytes())) {
+                tracing::warn!(
+                    index,
+                    "a secret key stands in public examples, so anybody can forge a session; make one with `hipflask key new`"
+                );
+            } else if bytes < SHORT_KEY {
+                tracing::warn!(
+                    index,
+                    bytes,
+                    "a secret key is so short that it can be guessed; make one with `hipflask key new`"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long the value can be before the whole header is over the limit.
+fn room_for_value(cookie: &CookieConfig) -> usize {
+    match cookie.max_size() {
+        0 => usize::MAX,
+        limit => limit.saturating_sub(cookie.set("", None).len()),
+    }
+}
+
+impl fmt::Debug for SessionsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsBuilder")
+            .field("keys", &self.keys)
+            .field("fallbacks", &self.fallbacks)
+            .field("lifetime", &self.lifetime)
+            .field("profile", &self.profile)
+            .field("cookie", &self.cookie)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,47 @@
+//! What a response gets from its session, as plain data for any framework.
+
+use std::collections::HashSet;
+
+/// What the response must carry. A front appends the cookie and merges the headers; nothing else is left to decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "the response has to carry it"]
+#[non_exhaustive]
+pub struct Commit {
+    /// A whole `Set-Cookie` value, to be **appended**: other cookies of the response stay.
+    pub set_cookie: Option<String>,
+    /// Whether `Vary` must name `Cookie`; see [`merged_vary`](Self::merged_vary).
+    pub vary_cookie: bool,
+    /// Whether `Cache-Control: no-store` must be set.
+    pub no_store: bool,
+}
+
+impl Commit {
+    /// Whether the response stays as it is.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.set_cookie.is_none() && !self.vary_cookie && !self.no_store
+    }
+
+    /// The `Vary` value that takes the place of the `existing` lines, or `None` if they can stay.
+    ///
+    /// As Werkzeug's header set does it: names once each in any case, `Cookie` at the end, `*` kept.
+    ///
+    /// ```
+    /// use hipflask::Commit;
+    /// assert_eq!(Commit::merged_vary(["Accept"]).as_deref(), Some("Accept, Cookie"));
+    /// assert_eq!(Commit::merged_vary(["accept, cookie"]), None);
+    /// assert_eq!(Commit::merged_vary([]).as_deref(), Some("Cookie"));
+    /// ```
+    #[must_use]
+    pub fn merged_vary<'h>(existing: impl IntoIterator<Item = &'h str>) -> Option<String> {
+        let mut seen = HashSet::new();
+        let names = existing.into_iter().flat_map(|line| line.split(',')).map(str::trim);
+        let mut names: Vec<&str> =
+            names.filter(|name| !name.is_empty() && seen.insert(name.to_lowercase())).collect();
+        if seen.contains("cookie") {
+            return None;
+        }
+        names.push("Cookie");
+        Some(names.join(", "))
+    }
+}

@@ -1,0 +1,321 @@
+//! Configuration from outside the program: environment variables and TOML, under Flask's names.
+
+use std::time::Duration;
+
+use hipflask_core::cookie::{CookieConfigError, SameSite};
+use hipflask_core::signing::SignerConfigError;
+use hipflask_core::tagged;
+use hipflask_core::value::{Dict, Value};
+
+use crate::builder::SessionsBuilder;
+use crate::engine::Sessions;
+
+/// A configuration that cannot work. Each error names the setting and says what to do; none shows a key.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No secret key.
+    #[error(
+        "The session is unavailable because no secret key was set. Set it with `.secret_key(..)`, or SECRET_KEY in the \
+         configuration, to something unique and secret; `hipflask key new` makes one."
+    )]
+    NoSecretKey,
+    /// A key is too short for the strict profile.
+    #[error(
+        "secret key {index} has {bytes} bytes; the strict profile needs {needed}. `hipflask key new` makes such a key."
+    )]
+    ShortKey {
+        /// Which key, from 0.
+        index: usize,
+        /// How long it is.
+        bytes: usize,
+        /// How long it must be.
+        needed: usize,
+    },
+    /// A key or the signing settings cannot be used.
+    #[error(transparent)]
+    Signer(#[from] SignerConfigError),
+    /// The cookie's settings cannot work in a browser.
+    #[error(transparent)]
+    Cookie(#[from] CookieConfigError),
+    /// A setting has a value of the wrong type.
+    #[error("{name} is {found}, but must be {wanted}")]
+    WrongType {
+        /// The setting.
+        name: String,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A setting that looks like ours has a name that does not exist.
+    #[error("there is no setting {name}{}", suggestion.map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+    UnknownSetting {
+        /// The name.
+        name: String,
+        /// A name that exists and is like it.
+        suggestion: Option<&'static str>,
+    },
+    /// A kind of session that is not there.
+    #[error(
+        "SESSION_TYPE {kind:?} is not available; without SESSION_TYPE the session lives in Flask's signed cookie"
+    )]
+    UnknownType {
+        /// What was asked for.
+        kind: String,
+    },
+    /// The TOML cannot be read.
+    #[error("the configuration is no valid TOML: {0}")]
+    Toml(String),
+}
+
+/// Flask's names, each with what takes it.
+type Setting = (&'static str, fn(SessionsBuilder, &str, &Value) -> Result<SessionsBuilder, ConfigError>);
+
+const SETTINGS: [Setting; 14] = [
+    ("SECRET_KEY", |b, name, value| Ok(b.secret_key(text(name, value, KEY)?))),
+    ("SECRET_KEY_FALLBACKS", |mut b, name, value| {
+        b.fallbacks = fallbacks(name, value)?;
+        Ok(b)
+    }),
+    ("PERMANENT_SESSION_LIFETIME", |b, name, value| Ok(b.permanent_lifetime(seconds(name, value)?))),
+    ("SESSION_REFRESH_EACH_REQUEST", |b, name, value| Ok(b.refresh_each_request(truth(name, value)?))),
+    ("SESSION_COOKIE_NAME", |b, name, value| Ok(b.cookie_name(text(name, value, "text")?))),
+    ("SESSION_COOKIE_DOMAIN", |b, name, value| match value {
+        Value::None | Value::Bool(false) => Ok(b.cookie_domain(None)),
+        value => Ok(b.cookie_domain(text(name, value, "text")?)),
+    }),
+    ("APPLICATION_ROOT", |b, name, value| Ok(b.cookie_path(text(name, value, "text")?))),
+    ("SESSION_COOKIE_PATH", |b, name, value| match value {
+        Value::None => Ok(b),
+        value => Ok(b.cookie_path(text(name, value, "text")?)),
+    }),
+    ("SESSION_COOKIE_HTTPONLY", |b, name, value| Ok(b.cookie_http_only(truth(name, value)?))),
+    ("SESSION_COOKIE_SECURE", |b, name, value| Ok(b.cookie_secure(truth(name, value)?))),
+    ("SESSION_COOKIE_SAMESITE", |b, name, value| Ok(b.cookie_same_site(same_site(name, value)?))),
+    ("SESSION_COOKIE_PARTITIONED", |b, name, value| Ok(b.cookie_partitioned(truth(name, value)?))),
+    ("MAX_COOKIE_SIZE", |b, name, value| Ok(b.max_cookie_size(size(name, value)?))),
+    ("SESSION_TYPE", |b, name, value| match value {
+        Value::None => Ok(b),
+        value => match text(name, value, "text")? {
+            "cookie" | "null" => Ok(b),
+            kind => Err(ConfigError::UnknownType { kind: kind.into() }),
+        },
+    }),
+];
+
+const KEY: &str = "text; in an environment variable a key of digits needs JSON quotes: '\"123\"'";
+
+impl Sessions {
+    /// The configuration that Flask's `app.config.from_prefixed_env(prefix)` would load: `FLASK_SECRET_KEY`,
+    /// `FLASK_SESSION_COOKIE_SAMESITE` and so on. Values are read as JSON, and as text where they are none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for whatever is missing or cannot work.
+    pub fn from_env(prefix: &str) -> Result<Self, ConfigError> {
+        Self::builder().env(prefix)?.build()
+    }
+
+    /// The configuration of a TOML text, with Flask's names as keys.
+    ///
+    /// ```
+    /// let sessions = hipflask::Sessions::from_toml(r#"
+    ///     SECRET_KEY = "a key of your own"
+    ///     SESSION_COOKIE_SAMESITE = "Lax"
+    ///     PERMANENT_SESSION_LIFETIME = 604800
+    /// "#)?;
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] for whatever is missing or cannot work.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        Self::builder().toml(text)?.build()
+    }
+}
+
+impl SessionsBuilder {
+    /// Takes over the environment variables that begin with `prefix` and an underscore.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that does not fit, or a name that is nearly one of Flask's.
+    pub fn env(self, prefix: &str) -> Result<Self, ConfigError> {
+        self.variables(
+            prefix,
+            std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?))),
+        )
+    }
+
+    /// [`env`](Self::env) with variables from elsewhere.
+    ///
+    /// # Errors
+    /// As [`env`](Self::env).
+    pub fn variables(
+        self,
+        prefix: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let prefix = format!("{prefix}_");
+        let ours = variables.into_iter().filter_map(|(name, text)| {
+            let value = tagged::from_str_plain(&text).unwrap_or_else(|_| Value::from(text));
+            Some((name.strip_prefix(&prefix)?.to_owned(), value))
+        });
+        self.settings(&ours.collect())
+    }
+
+    /// Takes over a TOML text with Flask's names as keys.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for text that is no TOML, a value that does not fit, or a name that is nearly one of Flask's.
+    pub fn toml(self, text: &str) -> Result<Self, ConfigError> {
+        let settings: Dict =
+            toml::from_str(text).map_err(|error| ConfigError::Toml(error.message().to_owned()))?;
+        self.settings(&settings)
+    }
+
+    /// Takes over settings under Flask's names, in Flask's order of precedence. Names that have nothing to do with sessions
+    /// are passed over.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that does not fit, or a name that is nearly one of Flask's.
+    pub fn settings(mut self, settings: &Dict) -> Result<Self, ConfigError> {
+        for (name, take) in SETTINGS {
+            if let Some(value) = settings.get(name) {
+                self = take(self, name, value)?;
+            }
+        }
+        let unknown = settings
+            .keys()
+            .map(ToString::to_string)
+            .find(|name| name.starts_with("SESSION_") && !SETTINGS.iter().any(|(known, _)| known == name));
+        match unknown {
+            Some(name) => Err(ConfigError::UnknownSetting { suggestion: nearest(&name), name }),
+            None => Ok(self),
+        }
+    }
+}
+
+/// The setting whose name has most in common with a mistyped one.
+fn nearest(name: &str) -> Option<&'static str> {
+    let common = |known: &str| {
+        let front = known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let back = known.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
+        front + back
+    };
+    let best = SETTINGS.iter().map(|(known, _)| *known).max_by_key(|known| common(known))?;
+    (common(best) + 3 >= best.len().min(name.len())).then_some(best)
+}
+
+fn wrong(name: &str, value: &Value, wanted: &'static str) -> ConfigError {
+    ConfigError::WrongType { name: name.into(), found: value.kind().to_string(), wanted }
+}
+
+fn text<'v>(name: &str, value: &'v Value, wanted: &'static str) -> Result<&'v str, ConfigError> {
+    value.as_str().ok_or_else(|| wrong(name, value, wanted))
+}
+
+fn truth(name: &str, value: &Value) -> Result<bool, ConfigError> {
+    value.as_bool().ok_or_else(|| wrong(name, value, "true or false, spelled so"))
+}
+
+fn seconds(name: &str, value: &Value) -> Result<Duration, ConfigError> {
+    let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
+    number.map(Duration::from_secs).ok_or_else(|| wrong(name, value, "a number of seconds, 0 or more"))
+}
+
+fn size(name: &str, value: &Value) -> Result<usize, ConfigError> {
+    let number = value.as_i64().and_then(|number| usize::try_from(number).ok());
+    number.ok_or_else(|| wrong(name, value, "a number of bytes, 0 for no limit"))
+}
+
+fn same_site(name: &str, value: &Value) -> Result<Option<SameSite>, ConfigError> {
+    const WANTED: &str = "'Strict', 'Lax', 'None' in quotes, or null";
+    match value {
+        Value::None => Ok(None),
+        value => text(name, value, WANTED)?.parse().map(Some).map_err(|_| ConfigError::WrongType {
+            name: name.into(),
+            found: format!("{value:?}"),
+            wanted: WANTED,
+        }),
+    }
+}
+
+fn fallbacks(name: &str, value: &Value) -> Result<Vec<hipflask_core::signing::SecretKey>, ConfigError> {
+    const WANTED: &str = "a list of keys: [\"old key\"]";
+    let keys = match value {
+        Value::None => &[],
+        value => value.as_items().ok_or_else(|| wrong(name, value, WANTED))?,
+    };
+    keys.iter().map(|key| text(name, key, WANTED).map(Into::into)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(variables: &[(&str, &str)]) -> Result<Sessions, ConfigError> {
+        let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Sessions::builder().variables("FLASK", variables)?.build()
+    }
+
+    fn error(variables: &[(&str, &str)]) -> String {
+        from(variables).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn environment_variables_are_read_as_flask_reads_them() {
+        let sessions = from(&[
+            ("FLASK_SECRET_KEY", "a long enough secret key"),
+            ("FLASK_SECRET_KEY_FALLBACKS", r#"["older", "newer"]"#),
+            ("FLASK_SESSION_COOKIE_NAME", "login"),
+            ("FLASK_SESSION_COOKIE_SAMESITE", "lax"),
+            ("FLASK_SESSION_COOKIE_SECURE", "true"),
+            ("FLASK_APPLICATION_ROOT", "/app"),
+            ("FLASK_PERMANENT_SESSION_LIFETIME", "60"),
+            ("FLASK_DEBUG", "1"),
+            ("OTHER_SECRET_KEY", "x"),
+        ])
+        .unwrap();
+        let cookie = sessions.cookie();
+        assert_eq!((cookie.name(), cookie.path(), cookie.is_secure()), ("login", "/app", true));
+        assert_eq!(cookie.same_site(), Some(SameSite::Lax));
+        assert_eq!(sessions.lifetime(), Duration::from_secs(60));
+        assert!(!format!("{sessions:?}").contains("enough"));
+    }
+
+    #[test]
+    fn the_cookie_path_goes_before_the_application_root() {
+        let text =
+            "SECRET_KEY = 'a long enough secret key'\nSESSION_COOKIE_PATH = '/a'\nAPPLICATION_ROOT = '/b'";
+        assert_eq!(Sessions::from_toml(text).unwrap().cookie().path(), "/a");
+    }
+
+    #[test]
+    fn a_bad_configuration_says_what_to_do() {
+        assert!(error(&[]).contains("no secret key was set"));
+        let key = ("FLASK_SECRET_KEY", "a long enough secret key");
+        assert_eq!(
+            error(&[key, ("FLASK_SESSION_COOKIE_SECURE", "yes")]),
+            "SESSION_COOKIE_SECURE is str, but must be true or false, spelled so"
+        );
+        assert!(error(&[("FLASK_SECRET_KEY", "12345")]).contains("needs JSON quotes"));
+        assert!(error(&[key, ("FLASK_SECRET_KEY_FALLBACKS", "old")]).contains("a list of keys"));
+        assert_eq!(
+            error(&[key, ("FLASK_SESSION_COOKIE_SAMSITE", "Lax")]),
+            "there is no setting SESSION_COOKIE_SAMSITE; did you mean SESSION_COOKIE_SAMESITE?"
+        );
+        assert!(error(&[key, ("FLASK_SESSION_COOKIE_SAMESITE", "None")]).contains("SameSite"));
+        assert!(error(&[key, ("FLASK_SESSION_TYPE", "redis")]).contains("not available"));
+        assert!(Sessions::from_toml("SECRET_KEY = ").unwrap_err().to_string().contains("TOML"));
+    }
+
+    #[test]
+    fn the_strict_profile_has_its_own_defaults_and_refuses_short_keys() {
+        use hipflask_core::plan::Profile;
+        let strict = |key: &str| Sessions::builder().secret_key(key).profile(Profile::Strict).build();
+        let sessions = strict(&"k".repeat(32)).unwrap();
+        let header = sessions.cookie().set("v", None);
+        assert_eq!(header, "__Host-session=v; Secure; HttpOnly; Path=/; SameSite=Lax");
+        assert!(strict("short").unwrap_err().to_string().contains("needs 32"));
+    }
+}

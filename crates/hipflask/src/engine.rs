@@ -1,0 +1,278 @@
+//! [`Sessions`]: the engine that every front drives.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hipflask_core::codec::{OpenError, Opened, SessionCodec};
+use hipflask_core::cookie::{self, CookieConfig};
+use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
+use hipflask_core::session::Session as Data;
+use hipflask_core::time::UnixTime;
+use memchr::memmem;
+
+use crate::builder::SessionsBuilder;
+use crate::clock::Clock;
+use crate::commit::Commit;
+use crate::error::SessionError;
+
+/// How many cookies of the session's name are tried. A browser can hold a stale one beside the right one; more come
+/// from no browser.
+const COOKIES_TRIED: usize = 4;
+
+/// The session engine: keys, cookie, rules and clock, shared by all requests. Cheap to clone.
+///
+/// It knows no web framework. A front calls [`begin`](Self::begin) with the request's `Cookie` lines, hands the
+/// [`RequestSession`](crate::RequestSession) to the handler, and calls [`finish`](crate::RequestSession::finish) when the
+/// response head is ready. [`layer`](Self::layer) is such a front, for tower.
+#[derive(Clone)]
+pub struct Sessions(Arc<Engine>);
+
+struct Engine {
+    codec: SessionCodec,
+    cookie: CookieConfig,
+    rules: Rules,
+    lifetime: Duration,
+    clock: Box<dyn Clock>,
+    permanent: PermanentHint,
+    counters: Counters,
+}
+
+/// What came of a request's cookies.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) data: Data,
+    /// Why the cookie that was sent is no session.
+    pub(crate) refused: Option<OpenError>,
+}
+
+impl Sessions {
+    /// Starts a configuration with Flask's defaults. A secret key is all that it needs.
+    pub fn builder() -> SessionsBuilder {
+        SessionsBuilder::default()
+    }
+
+    pub(crate) fn new(
+        codec: SessionCodec,
+        cookie: CookieConfig,
+        rules: Rules,
+        clock: Box<dyn Clock>,
+    ) -> Self {
+        let lifetime = codec.lifetime().unwrap_or(Duration::MAX);
+        let permanent = PermanentHint::new(cookie.name());
+        Self(Arc::new(Engine {
+            codec,
+            cookie,
+            rules,
+            lifetime,
+            clock,
+            permanent,
+            counters: Counters::default(),
+        }))
+    }
+
+    /// The cookie's name and attributes.
+    #[must_use]
+    pub fn cookie(&self) -> &CookieConfig {
+        &self.0.cookie
+    }
+
+    /// How long a cookie is valid after it was signed: Flask's `PERMANENT_SESSION_LIFETIME`.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.0.lifetime
+    }
+
+    /// What has been counted since the engine was built.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.counters.read()
+    }
+
+    /// The time, by the configured clock.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    /// Signs a session as the value of its cookie: what a test client or a tool sends.
+    ///
+    /// # Errors
+    /// [`SessionError::NotWritten`].
+    pub fn seal(&self, session: &Data) -> Result<String, SessionError> {
+        self.0.codec.seal(session, self.now()).map_err(|error| SessionError::NotWritten(error.to_string()))
+    }
+
+    /// Opens a cookie's value: what a test client or a tool received.
+    ///
+    /// # Errors
+    /// [`OpenError`] says why it is no session.
+    pub fn unseal(&self, value: &str) -> Result<Data, OpenError> {
+        self.0.codec.open(value.as_bytes(), self.now()).map(|opened| opened.session)
+    }
+
+    /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies.
+    pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h [u8]>, now: UnixTime) -> Found {
+        let mut refused = None;
+        for value in cookie::values(lines, self.0.cookie.name()).take(COOKIES_TRIED) {
+            if value.is_empty() {
+                continue;
+            }
+            match self.0.codec.open(value.as_bytes(), now) {
+                Ok(Opened { session, .. }) => {
+                    self.0.counters.opened.fetch_add(1, Ordering::Relaxed);
+                    return Found { data: session, refused: None };
+                }
+                Err(error) => {
+                    self.note_refusal(&error);
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Found { data: Data::new(), refused }
+    }
+
+    fn note_refusal(&self, error: &OpenError) {
+        let (counters, reason) = (&self.0.counters, error.reason());
+        if reason == "bad_payload" {
+            // Only a holder of the key can have made it: worth a look, and no fault of the visitor.
+            tracing::warn!(%error, "a session cookie has a good signature and an unreadable payload; it starts empty");
+            counters.bad_payload.fetch_add(1, Ordering::Relaxed);
+        } else {
+            tracing::debug!(reason, "a session cookie was refused; the session starts empty");
+            counters.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a session that nobody opened may have to be sent again because it is permanent.
+    pub(crate) fn may_need_refresh<'h>(&self, mut lines: impl Iterator<Item = &'h [u8]>) -> bool {
+        self.0.rules.refresh_each_request && lines.any(|line| self.0.permanent.may_be_in(line))
+    }
+
+    /// Carries out the plan for a session at the end of its request.
+    pub(crate) fn commit(&self, data: &Data, now: UnixTime) -> Result<Commit, SessionError> {
+        let plan = plan(data.seen(), self.0.rules);
+        let set_cookie = match plan.cookie {
+            CookieOp::Leave => None,
+            CookieOp::Remove => Some(self.0.cookie.removal()),
+            CookieOp::Set { expires } => Some(self.set_cookie(data, now, expires)?),
+        };
+        if set_cookie.is_some() {
+            self.0.counters.saved.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Commit { set_cookie, vary_cookie: plan.vary_cookie, no_store: plan.no_store })
+    }
+
+    fn set_cookie(&self, data: &Data, now: UnixTime, expires: bool) -> Result<String, SessionError> {
+        let value =
+            self.0.codec.seal(data, now).map_err(|error| SessionError::NotWritten(error.to_string()))?;
+        let header = self.0.cookie.set(&value, expires.then(|| now.saturating_add(self.0.lifetime)));
+        if let Err(error) = self.0.cookie.check_size(&value, &header) {
+            match self.0.rules.profile {
+                Profile::Strict => return Err(SessionError::TooLarge(error.to_string())),
+                Profile::Flask => tracing::warn!("{error}"),
+            }
+        }
+        Ok(header)
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("codec", &self.0.codec)
+            .field("cookie", &self.0.cookie)
+            .field("rules", &self.0.rules)
+            .field("lifetime", &self.0.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells from a raw `Cookie` line, without decoding it, that no permanent session is in it.
+///
+/// A permanent session has the text `"_permanent"` in its JSON, which base64 spells in one of three ways, by how many
+/// bytes stand before. A deflated payload, which begins with a point, can hide it.
+struct PermanentHint {
+    needles: [memmem::Finder<'static>; 3],
+    deflated: memmem::Finder<'static>,
+    deflated_quoted: memmem::Finder<'static>,
+}
+
+impl PermanentHint {
+    fn new(cookie_name: &str) -> Self {
+        // The characters of base64 that depend on nothing but `"_permanent"`, after 0, 1 and 2 bytes of something else.
+        let needles = ["Il9wZXJtYW5lbnQi", "JfcGVybWFuZW50I", "iX3Blcm1hbmVudC"];
+        let finder = |needle: &str| memmem::Finder::new(needle).into_owned();
+        Self {
+            needles: needles.map(finder),
+            deflated: finder(&format!("{cookie_name}=.")),
+            deflated_quoted: finder("\""),
+        }
+    }
+
+    fn may_be_in(&self, line: &[u8]) -> bool {
+        let finders = self.needles.iter().chain([&self.deflated, &self.deflated_quoted]);
+        finders.into_iter().any(|finder| finder.find(line).is_some())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    opened: AtomicU64,
+    saved: AtomicU64,
+    refused: AtomicU64,
+    bad_payload: AtomicU64,
+}
+
+impl Counters {
+    fn read(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            opened: read(&self.opened),
+            saved: read(&self.saved),
+            refused: read(&self.refused),
+            bad_payload: read(&self.bad_payload),
+        }
+    }
+}
+
+/// What an engine has counted since it was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions that were opened from a cookie.
+    pub opened: u64,
+    /// Responses that set or removed the cookie.
+    pub saved: u64,
+    /// Cookies that were forged, expired, from the future or malformed.
+    pub refused: u64,
+    /// Cookies with a good signature on a payload that is no session.
+    pub bad_payload: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permanent_session_is_suspected_wherever_its_flag_stands() {
+        use hipflask_core::signing::{Compression, PayloadCodec};
+        let hint = PermanentHint::new("session");
+        let line = |json: &str, compression| {
+            let mut line = String::from("theme=dark; session=");
+            PayloadCodec::new(compression).encode_into(json.as_bytes(), &mut line);
+            line + ".ZVPxAA.abc"
+        };
+        for before in 0..12 {
+            let key = "A".repeat(before);
+            let permanent = format!(r#"{{"{key}":1,"_permanent":true}}"#);
+            assert!(hint.may_be_in(line(&permanent, Compression::Never).as_bytes()), "{before}");
+            let other = format!(r#"{{"{key}":1,"permanent":"_permanen"}}"#);
+            assert!(!hint.may_be_in(line(&other, Compression::Never).as_bytes()), "{before}");
+        }
+        let deflated = line(&format!(r#"{{"a":"{}"}}"#, "x".repeat(90)), Compression::AsFlask);
+        assert!(hint.may_be_in(deflated.as_bytes()));
+        assert!(hint.may_be_in(b"session=\"quoted\""));
+    }
+}

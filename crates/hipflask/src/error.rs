@@ -1,0 +1,41 @@
+//! What can go wrong with a session in a request.
+
+use hipflask_core::value::Text;
+
+/// A session cannot do what was asked. Names keys and types, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// [`session`](crate::session()) was called where no request is being handled.
+    #[error(
+        "Working outside of request context. `hipflask::session()` finds the session of the request that the current \
+         task handles. Call it below `Sessions::layer()`; a task that was spawned by a handler does not have it: hand \
+         the `Session` over instead."
+    )]
+    OutsideRequest,
+    /// A value is of another type, or cannot live in a session.
+    #[error(transparent)]
+    Value(#[from] hipflask_core::session::SessionError),
+    /// The session is only kept in the response's cookie, so nothing can be saved before the response is sent.
+    #[error(
+        "a session in a cookie is saved when the response is sent, not before; `save_now` needs a session in a store"
+    )]
+    SavedWithResponse,
+    /// The cookie is larger than browsers take, and the strict profile does not send such a one.
+    #[error("{0} Keep less in the session, or keep it in a store.")]
+    TooLarge(String),
+    /// The session could not be written.
+    #[error("the session could not be written: {0}")]
+    NotWritten(String),
+}
+
+impl SessionError {
+    /// The key that the error is about, if it is about one.
+    #[must_use]
+    pub fn key(&self) -> Option<&Text> {
+        match self {
+            Self::Value(error) => Some(&error.key),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The tower layer: sessions for everything that speaks `http`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, VARY};
+use http::{Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::commit::Commit;
+use crate::current;
+use crate::engine::Sessions;
+use crate::request::RequestSession;
+
+impl Sessions {
+    /// The tower layer that gives each request its session and each response its cookie.
+    ///
+    /// Put it outside of everything that uses sessions, and inside of what compresses, traces or catches panics.
+    #[must_use]
+    pub fn layer(&self) -> SessionLayer {
+        SessionLayer { sessions: self.clone() }
+    }
+}
+
+/// Gives each request its session. Made by [`Sessions::layer`].
+#[derive(Debug, Clone)]
+pub struct SessionLayer {
+    sessions: Sessions,
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService { inner, sessions: self.sessions.clone() }
+    }
+}
+
+/// A service whose requests have a session. Made by [`SessionLayer`].
+#[derive(Debug, Clone)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let session = self.sessions.begin(request.headers().get_all(COOKIE).iter().cloned());
+        request.extensions_mut().insert(session.clone());
+        let _current = current::enter(&session);
+        ResponseFuture { inner: self.inner.call(request), session: session.clone() }
+    }
+}
+
+pin_project! {
+    /// Waits for the response and gives it its cookie.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        session: RequestSession,
+    }
+}
+
+impl<F, ResBody, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = {
+            let _current = current::enter(this.session);
+            this.inner.poll(cx)
+        };
+        let mut response = ready!(polled)?;
+        match this.session.finish_cookie() {
+            Ok(commit) => apply(&commit, response.headers_mut()),
+            Err(error) => {
+                tracing::error!(%error, "the session could not be saved; the response is a 500");
+                response = Response::new(ResBody::default());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            }
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
+fn apply(commit: &Commit, headers: &mut HeaderMap) {
+    if commit.is_empty() {
+        return;
+    }
+    if commit.vary_cookie {
+        let existing = headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok());
+        if let Some(vary) = Commit::merged_vary(existing).and_then(|vary| HeaderValue::try_from(vary).ok()) {
+            headers.insert(VARY, vary);
+        }
+    }
+    if let Some(cookie) = &commit.set_cookie {
+        match HeaderValue::try_from(cookie) {
+            Ok(cookie) => drop(headers.append(SET_COOKIE, cookie)),
+            Err(_) => tracing::error!("the session's Set-Cookie is no valid header and was not sent"),
+        }
+    }
+    if commit.no_store {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

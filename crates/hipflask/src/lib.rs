@@ -1,0 +1,53 @@
+//! Flask's session system in Rust.
+//!
+//! A Rust service and a Flask app share one login, byte for byte: the same signed cookie, the same rules of when it is
+//! sent.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use hipflask::{Session, SessionError, Sessions};
+//!
+//! async fn visits(session: Session) -> Result<String, SessionError> {
+//!     let visits = session.get::<u64>("visits")?.unwrap_or(0) + 1;
+//!     session.set("visits", visits)?;
+//!     Ok(format!("Visit number {visits}"))
+//! }
+//!
+//! let sessions = Sessions::builder().secret_key("the SECRET_KEY of the Flask app").build()?;
+//! let app: Router = Router::new().route("/", get(visits)).layer(sessions.layer());
+//! # Ok::<(), hipflask::ConfigError>(())
+//! ```
+
+mod builder;
+mod clock;
+mod commit;
+mod config;
+mod current;
+mod engine;
+mod error;
+#[cfg(feature = "axum")]
+mod extract;
+mod layer;
+mod request;
+mod session;
+
+pub use builder::SessionsBuilder;
+pub use clock::{Clock, SystemClock};
+pub use commit::Commit;
+pub use config::ConfigError;
+pub use current::{current, session};
+pub use engine::{Sessions, Stats};
+pub use error::SessionError;
+#[cfg(feature = "axum")]
+pub use extract::{LayerMissing, SessionData, SessionKey};
+pub use hipflask_core::cookie::SameSite;
+pub use hipflask_core::plan::Profile;
+pub use hipflask_core::session::{Editor, Flash};
+pub use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
+pub use hipflask_core::value::{Dict, Int, Text, Value};
+pub use layer::{ResponseFuture, SessionLayer, SessionService};
+pub use request::RequestSession;
+pub use session::Session;
+
+/// The core: values, signing, the cookie grammar, for those who need a part of it alone.
+pub use hipflask_core as core;
