@@ -174,7 +174,7 @@ impl SessionCodec {
 }
 
 fn text(json: Vec<u8>) -> Result<String, OpenError> {
-    String::from_utf8(json).map_err(|_| OpenError::Json(JsonError::of_value(JsonErrorKind::NotUtf8)))
+    String::from_utf8(json).map_err(|_| OpenError::Json(JsonErrorKind::NotUtf8.into()))
 }
 
 /// Settings of a [`SessionCodec`].

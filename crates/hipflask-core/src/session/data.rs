@@ -502,8 +502,7 @@ fn is_true(value: &Value) -> bool {
 
 /// Python's `dict(value)`, which Flask calls on what it has read.
 fn dict_of(value: Value) -> Result<Dict, JsonError> {
-    let not_a_session =
-        |value: &Value| JsonError::of_value(JsonErrorKind::NotASession { found: value.kind() });
+    let not_a_session = |value: &Value| JsonError::from(JsonErrorKind::NotASession { found: value.kind() });
     match value {
         Value::Dict(dict) => Ok(dict),
         Value::None => Ok(Dict::new()),

@@ -1,5 +1,7 @@
 //! What can be wrong with a signer's configuration, a signed value, or a payload.
 
+use crate::tagged::JsonError;
+use crate::value::ValueError;
 use core::time::Duration;
 
 use crate::time::UnixTime;
@@ -159,7 +161,7 @@ impl PayloadError {
 }
 
 /// Why a signed payload could not be loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// It was not signed by us, or is not accepted any more.
@@ -168,6 +170,12 @@ pub enum LoadError {
     /// It was signed by us, but cannot be read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// It was signed by us, but is not JSON.
+    #[error("the signature is good, but the payload is not JSON: {0}")]
+    Json(JsonError),
+    /// It is JSON, but not of the type that was asked for.
+    #[error("the signature is good, but the payload is of another type: {0}")]
+    Value(ValueError),
 }
 
 impl LoadError {
@@ -176,9 +184,21 @@ impl LoadError {
     pub const fn itsdangerous_class(&self) -> &'static str {
         match self {
             Self::Signature(error) => error.itsdangerous_class(),
-            Self::Payload(error) => error.itsdangerous_class(),
+            Self::Payload(_) | Self::Json(_) | Self::Value(_) => "BadPayload",
         }
     }
+}
+
+/// Why a value could not be signed: JSON cannot hold it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DumpError {
+    /// The type cannot be turned into a value.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// The value has no plain JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
 }
 
 /// A name in an error is for a person to recognise, not to fill a log.

@@ -1,13 +1,17 @@
 //! JSON as one signed, URL-safe text: for links in mails, tokens in forms, cookies.
 
+use serde::{Serialize, de::DeserializeOwned};
+
 use super::{
-    error::{LoadError, SignatureError, SignerConfigError},
+    error::{DumpError, LoadError, SignatureError, SignerConfigError},
     key::KeyRing,
     payload::PayloadCodec,
     signer::Signer,
     timestamp::{Age, TimestampSigner},
 };
+use crate::tagged::{JsonErrorKind, from_str_plain, to_string_plain};
 use crate::time::UnixTime;
+use crate::value::{from_value, to_value};
 
 /// Signs JSON so that it can stand in a URL; valid until the key changes.
 ///
@@ -15,12 +19,12 @@ use crate::time::UnixTime;
 /// use hipflask_core::signing::{Signer, UrlSafeSerializer};
 ///
 /// let links = UrlSafeSerializer::new(Signer::builder("a long random key").salt("unsubscribe").build()?);
-/// let text = links.dumps(br#"{"user":7}"#);
-/// assert_eq!(links.loads(text.as_bytes())?, br#"{"user":7}"#);
+/// let text = links.dumps(&("alice", 7))?;
+/// assert_eq!(links.loads::<(String, u32)>(&text)?, ("alice".into(), 7));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The JSON is taken and given as its UTF-8 bytes and not looked into. Anybody can read it: it is signed, not encrypted.
+/// Anything that serde can serialize is taken. Anybody can read the text: it is signed, not encrypted.
 ///
 /// Same format as itsdangerous 2.2.0 `URLSafeSerializer`.
 #[doc(alias = "URLSafeSerializer")]
@@ -53,20 +57,36 @@ impl UrlSafeSerializer {
         self
     }
 
-    /// The signed text of `json`.
+    /// The signed text of `value`, as plain JSON.
+    ///
+    /// # Errors
+    /// [`DumpError`] if JSON cannot hold it: bytes, datetimes, UUIDs.
+    pub fn dumps<T: Serialize + ?Sized>(&self, value: &T) -> Result<String, DumpError> {
+        Ok(self.dumps_json(&json(value)?))
+    }
+
+    /// The value that was signed.
+    ///
+    /// # Errors
+    /// [`LoadError::Signature`] if it was not signed with one of the keys, and only then another [`LoadError`].
+    pub fn loads<T: DeserializeOwned>(&self, text: &str) -> Result<T, LoadError> {
+        value(&self.loads_json(text.as_bytes())?)
+    }
+
+    /// The signed text of `json`, which is not looked into.
     #[must_use]
-    pub fn dumps(&self, json: &[u8]) -> String {
+    pub fn dumps_json(&self, json: &[u8]) -> String {
         let mut text = String::new();
         self.codec.encode_into(json, &mut text);
         self.signer.sign_in_place(&mut text);
         text
     }
 
-    /// The JSON that was signed.
+    /// The JSON that was signed, not looked into.
     ///
     /// # Errors
     /// [`LoadError::Signature`] if it was not signed with one of the keys, and only then [`LoadError::Payload`].
-    pub fn loads(&self, text: &[u8]) -> Result<Vec<u8>, LoadError> {
+    pub fn loads_json(&self, text: &[u8]) -> Result<Vec<u8>, LoadError> {
         Ok(self.codec.decode(self.signer.unsign(text)?.value)?)
     }
 }
@@ -79,9 +99,9 @@ impl UrlSafeSerializer {
 ///
 /// let tokens = UrlSafeTimedSerializer::with_keys("a long random key")?;
 /// let now = UnixTime::from_secs(1_700_000_000);
-/// let text = tokens.dumps(b"[7]", now);
-/// let (json, issued_at) = tokens.loads(text.as_bytes(), now, Age::at_most(Duration::from_secs(600)))?;
-/// assert_eq!((json.as_slice(), issued_at), (b"[7]".as_slice(), now));
+/// let text = tokens.dumps("alice@example.com", now)?;
+/// let (mail, issued_at) = tokens.loads::<String>(&text, now, Age::at_most(Duration::from_secs(600)))?;
+/// assert_eq!((mail.as_str(), issued_at), ("alice@example.com", now));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -116,25 +136,57 @@ impl UrlSafeTimedSerializer {
         self
     }
 
-    /// The text of `json`, signed at `at`.
+    /// The text of `value`, as plain JSON, signed at `at`.
+    ///
+    /// # Errors
+    /// [`DumpError`] if JSON cannot hold it: bytes, datetimes, UUIDs.
+    pub fn dumps<T: Serialize + ?Sized>(&self, value: &T, at: UnixTime) -> Result<String, DumpError> {
+        Ok(self.dumps_json(&json(value)?, at))
+    }
+
+    /// The value that was signed, and when.
+    ///
+    /// # Errors
+    /// [`LoadError::Signature`] if it was not signed with one of the keys or at an accepted time, and only then another
+    /// [`LoadError`].
+    pub fn loads<T: DeserializeOwned>(
+        &self,
+        text: &str,
+        now: UnixTime,
+        age: Age,
+    ) -> Result<(T, UnixTime), LoadError> {
+        let (json, issued_at) = self.loads_json(text.as_bytes(), now, age)?;
+        Ok((value(&json)?, issued_at))
+    }
+
+    /// The text of `json`, which is not looked into, signed at `at`.
     #[must_use]
-    pub fn dumps(&self, json: &[u8], at: UnixTime) -> String {
+    pub fn dumps_json(&self, json: &[u8], at: UnixTime) -> String {
         let mut text = String::new();
         self.codec.encode_into(json, &mut text);
         self.signer.sign_in_place(&mut text, at);
         text
     }
 
-    /// The JSON that was signed, and when.
+    /// The JSON that was signed, not looked into, and when.
     ///
     /// # Errors
     /// [`LoadError::Signature`] if it was not signed with one of the keys or at an accepted time, and only then
     /// [`LoadError::Payload`].
-    pub fn loads(&self, text: &[u8], now: UnixTime, age: Age) -> Result<(Vec<u8>, UnixTime), LoadError> {
+    pub fn loads_json(&self, text: &[u8], now: UnixTime, age: Age) -> Result<(Vec<u8>, UnixTime), LoadError> {
         let unsigned = self.signer.unsign(text, now, age)?;
         let issued_at = unsigned.issued_at.ok_or(SignatureError::TimestampMissing)?;
         Ok((self.codec.decode(unsigned.value)?, issued_at))
     }
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, DumpError> {
+    Ok(to_string_plain(&to_value(value)?)?.into_bytes())
+}
+
+fn value<T: DeserializeOwned>(json: &[u8]) -> Result<T, LoadError> {
+    let text = core::str::from_utf8(json).map_err(|_| LoadError::Json(JsonErrorKind::NotUtf8.into()))?;
+    from_value(&from_str_plain(text).map_err(LoadError::Json)?).map_err(LoadError::Value)
 }
 
 fn default_signer(keys: impl Into<KeyRing>) -> Result<Signer, SignerConfigError> {
@@ -148,42 +200,58 @@ mod tests {
 
     const CLOCK: UnixTime = UnixTime::from_secs(1_700_000_000);
 
-    /// itsdangerous 2.2.0: `URLSafeSerializer('k').dumps(..)`.
+    /// itsdangerous 2.2.0: `URLSafeSerializer('k').dumps_json(..)`.
     #[test]
     fn text_without_time_is_that_of_itsdangerous() {
         let serializer = UrlSafeSerializer::with_keys("k").unwrap();
         let text = "eyJhIjoiw6kifQ.4Bn0qIpUpl-tlU4eM9cURY7vGt0";
-        assert_eq!(serializer.dumps(r#"{"a":"é"}"#.as_bytes()), text);
-        assert_eq!(serializer.loads(text.as_bytes()).unwrap(), r#"{"a":"é"}"#.as_bytes());
-        assert_eq!(serializer.dumps(br#"{"a":1}"#), "eyJhIjoxfQ.vIRGgzmNzCBDwe7a_A5q8Ak94WU");
+        assert_eq!(serializer.dumps_json(r#"{"a":"é"}"#.as_bytes()), text);
+        assert_eq!(serializer.loads_json(text.as_bytes()).unwrap(), r#"{"a":"é"}"#.as_bytes());
+        assert_eq!(serializer.dumps_json(br#"{"a":1}"#), "eyJhIjoxfQ.vIRGgzmNzCBDwe7a_A5q8Ak94WU");
     }
 
-    /// itsdangerous 2.2.0, clock 1_700_000_000: `URLSafeTimedSerializer('k').dumps({'a': 1})`, and with Flask-WTF's salt
+    /// itsdangerous 2.2.0, clock 1_700_000_000: `URLSafeTimedSerializer('k').dumps_json({'a': 1})`, and with Flask-WTF's salt
     /// `wtf-csrf-token` that of 40 zeros.
     #[test]
     fn text_with_time_is_that_of_itsdangerous() {
         let serializer = UrlSafeTimedSerializer::with_keys("k").unwrap();
         let text = "eyJhIjoxfQ.ZVPxAA.4g1HSEQ_RX7fgIj7iX9OnsvBOZY";
-        assert_eq!(serializer.dumps(br#"{"a":1}"#, CLOCK), text);
-        assert_eq!(serializer.loads(text.as_bytes(), CLOCK, Age::any()), Ok((br#"{"a":1}"#.to_vec(), CLOCK)));
+        assert_eq!(serializer.dumps_json(br#"{"a":1}"#, CLOCK), text);
+        assert_eq!(
+            serializer.loads_json(text.as_bytes(), CLOCK, Age::any()),
+            Ok((br#"{"a":1}"#.to_vec(), CLOCK))
+        );
 
         let signer = TimestampSigner::new(Signer::builder("k").salt("wtf-csrf-token").build().unwrap());
         let json = format!("\"{}\"", "0".repeat(40));
         let token = ".eJxTMiASKAEApyAHxQ.ZVPxAA.r1McOKBdWtQwDgzbdi-TrbW_wWU";
-        let loaded = UrlSafeTimedSerializer::new(signer).loads(token.as_bytes(), CLOCK, Age::any());
+        let loaded = UrlSafeTimedSerializer::new(signer).loads_json(token.as_bytes(), CLOCK, Age::any());
         assert_eq!(loaded, Ok((json.into_bytes(), CLOCK)));
+    }
+
+    #[test]
+    fn values_of_rust_types_are_signed_as_python_signs_theirs() {
+        let serializer = UrlSafeSerializer::with_keys("k").unwrap();
+        let text = "eyJhIjoiw6kifQ.4Bn0qIpUpl-tlU4eM9cURY7vGt0";
+        let value = std::collections::BTreeMap::from([("a".to_owned(), "é".to_owned())]);
+        assert_eq!(serializer.dumps(&value).unwrap(), text);
+        assert_eq!(serializer.loads(text), Ok(value));
+        assert!(matches!(serializer.loads::<u8>(text), Err(LoadError::Value(_))));
+        let not_json = serializer.dumps_json(b"{");
+        assert_eq!(serializer.loads::<u8>(&not_json).unwrap_err().itsdangerous_class(), "BadPayload");
+        assert!(serializer.dumps(&crate::value::Value::Bytes(vec![])).is_err());
     }
 
     #[test]
     fn a_forged_text_with_an_unreadable_payload_reports_the_forgery() {
         let serializer = UrlSafeSerializer::with_keys("k").unwrap();
-        let forged = serializer.loads(b".e.AAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap_err();
+        let forged = serializer.loads_json(b".e.AAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap_err();
         let expected = SignatureError::BadSignature { issued_at: None, timed: false };
         assert_eq!(forged, LoadError::Signature(expected));
         assert_eq!(forged.itsdangerous_class(), "BadSignature");
 
         let signed = default_signer("k").unwrap().sign(".e");
-        let unreadable = serializer.loads(&signed).unwrap_err();
+        let unreadable = serializer.loads_json(&signed).unwrap_err();
         assert_eq!(unreadable, LoadError::Payload(PayloadError::NotBase64));
         assert_eq!(unreadable.itsdangerous_class(), "BadPayload");
     }
@@ -192,8 +260,8 @@ mod tests {
     fn the_bound_of_the_codec_holds() {
         let codec = PayloadCodec::new(crate::signing::Compression::AsFlask).max_inflated(99);
         let serializer = UrlSafeSerializer::with_keys("k").unwrap().codec(codec);
-        let text = serializer.dumps(&[b' '; 100]);
-        assert_eq!(serializer.loads(text.as_bytes()), Err(PayloadError::TooLarge { limit: 99 }.into()));
-        assert!(serializer.loads(serializer.dumps(&[b' '; 99]).as_bytes()).is_ok());
+        let text = serializer.dumps_json(&[b' '; 100]);
+        assert_eq!(serializer.loads_json(text.as_bytes()), Err(PayloadError::TooLarge { limit: 99 }.into()));
+        assert!(serializer.loads_json(serializer.dumps_json(&[b' '; 99]).as_bytes()).is_ok());
     }
 }

@@ -19,11 +19,6 @@ impl JsonError {
         Self { kind, at }
     }
 
-    /// The error for a whole value.
-    pub(crate) const fn of_value(kind: JsonErrorKind) -> Self {
-        Self::new(kind, 0)
-    }
-
     /// What is wrong.
     #[must_use]
     pub const fn kind(&self) -> &JsonErrorKind {
@@ -34,6 +29,13 @@ impl JsonError {
     #[must_use]
     pub const fn at(&self) -> usize {
         self.at
+    }
+}
+
+/// The error for a whole text or value.
+impl From<JsonErrorKind> for JsonError {
+    fn from(kind: JsonErrorKind) -> Self {
+        Self::new(kind, 0)
     }
 }
 
