@@ -1,3 +1,80 @@
-//! The `hipflask` command.
+//! The `hipflask` command: looks into Flask's session cookies, checks them, makes them.
+//!
+//! It only translates: arguments and lines in, JSON lines or a page for people out. What is decided is decided in
+//! `hipflask-core`. Standard output carries data, standard error everything else; the exit code is 0 if all was good,
+//! 1 if something was refused, 2 if the command could not be carried out.
 
-fn main() {}
+mod clock;
+mod commands;
+mod failure;
+mod human;
+mod keys;
+mod lines;
+
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+
+use crate::commands::Commands;
+use crate::failure::Failure;
+
+/// Flask's sessions on the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hipflask",
+    version,
+    about = "Look into Flask session cookies, check them, make them",
+    long_about = "Look into Flask session cookies, check them, make them.\n\n\
+        Flask keeps a visitor's session in a signed cookie. Anybody can read it; only who has the app's SECRET_KEY can \
+        make one. This command does both as Flask does, to the byte.",
+    after_help = EXAMPLES,
+    after_long_help = EXAMPLES,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    styles = STYLES
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            human::complain(&failure);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether nothing was refused.
+fn run() -> Result<bool, Failure> {
+    keys::refuse_on_the_command_line(std::env::args_os().skip(1))?;
+    let matches = commands::polish(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.command.run()
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  What does this cookie hold? No key needed:
+      hipflask cookie decode eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74
+  Would the app accept it? The key is in the variable SECRET_KEY:
+      hipflask cookie verify --key-env SECRET_KEY VALUE
+  A cookie for a test:
+      hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\"}'
+  A good key for a new app:
+      hipflask key new
+
+`hipflask COMMAND --help` explains more. Exit code: 0 all good, 1 something was refused, 2 the command could not be
+carried out.";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());

@@ -1,0 +1,91 @@
+//! The clock, and times in words.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hipflask_core::time::{DateTime, UnixTime};
+
+/// The last second of the year 9999: Python has no later time.
+pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
+
+/// The clock, or a time that was given in its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    fixed: Option<u64>,
+}
+
+impl Clock {
+    /// Stands at `fixed`, or runs.
+    pub(crate) const fn new(fixed: Option<u64>) -> Self {
+        Self { fixed }
+    }
+
+    /// The time. Asked for every line: a stream can be open for days.
+    pub(crate) fn now(self) -> UnixTime {
+        let running = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        UnixTime::from_secs(self.fixed.unwrap_or_else(running))
+    }
+}
+
+/// `2023-11-14 22:13:20 UTC`.
+pub(crate) fn date(at: UnixTime) -> String {
+    let Some(date) = DateTime::from_unix_time(at) else { return "after the year 9999".to_owned() };
+    date.to_string().replace('T', " ").replace("+00:00", " UTC")
+}
+
+/// `3 days ago`, or what it is before `at`.
+pub(crate) fn distance(at: UnixTime, now: UnixTime) -> String {
+    match (now.as_secs().checked_sub(at.as_secs()), at.as_secs().checked_sub(now.as_secs())) {
+        (Some(0), _) => "now".to_owned(),
+        (Some(ago), _) => format!("{} ago", span(ago)),
+        (None, ahead) => format!("{} ahead of the clock", span(ahead.unwrap_or(0))),
+    }
+}
+
+/// The two largest units of a number of seconds: `31 days`, `2 h 5 min`.
+pub(crate) fn span(secs: u64) -> String {
+    let day = |n: u64| format!("{n} {}", if n == 1 { "day" } else { "days" });
+    let (days, hours, minutes, seconds) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60, secs % 60);
+    match (days, hours, minutes, seconds) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, 0) => format!("{m} min"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, 0, _) => format!("{h} h"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, ..) if d > 3 || h == 0 => day(d),
+        (d, h, ..) => format!("{} {h} h", day(d)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_at_most_two_units() {
+        let table = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (3600, "1 h"),
+            (7500, "2 h 5 min"),
+            (86_400, "1 day"),
+            (90_000, "1 day 1 h"),
+            (2_678_400, "31 days"),
+        ];
+        for (secs, words) in table {
+            assert_eq!(span(secs), words);
+        }
+        assert!(span(u64::MAX).ends_with(" days"));
+    }
+
+    #[test]
+    fn times_are_told_with_their_distance_from_the_clock() {
+        let at = UnixTime::from_secs;
+        assert_eq!(date(at(1_700_000_000)), "2023-11-14 22:13:20 UTC");
+        assert_eq!(date(at(u64::MAX)), "after the year 9999");
+        assert_eq!(distance(at(5), at(5)), "now");
+        assert_eq!(distance(at(5), at(65)), "1 min ago");
+        assert_eq!(distance(at(65), at(5)), "1 min ahead of the clock");
+    }
+}

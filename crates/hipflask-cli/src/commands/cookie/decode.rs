@@ -1,0 +1,100 @@
+//! `hipflask cookie decode`: what a cookie says, believed or not.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use hipflask_core::codec::{OpenError, SessionCodec, Unverified};
+
+use super::{Signing, advice, json, session_rows, size_row};
+use crate::clock::{Clock, date, distance};
+use crate::commands::{Answer, Form, answer};
+use crate::failure::Failure;
+use crate::human::Page;
+use crate::lines;
+
+/// Show what a cookie holds, without a key and without checking it
+///
+/// Nothing is verified: anybody can write a cookie that reads like this. To know whether the app would accept it, use
+/// `hipflask cookie verify`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Decode {
+    /// The cookie's value; `-` reads values from standard input, one per line
+    value: OsString,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+impl Decode {
+    pub(crate) fn run(self) -> Result<bool, Failure> {
+        answer(&self, &self.value, &self.form)
+    }
+}
+
+impl Answer for Decode {
+    fn line(&self, text: &str, line: &mut Vec<u8>) -> bool {
+        match read(text) {
+            Ok((claim, json)) => {
+                let issued_at = claim.issued_at.map_or("null".to_owned(), |at| at.as_secs().to_string());
+                lines::push(
+                    line,
+                    &["{\"ok\":true,\"verified\":false,\"issued_at\":", &issued_at, ",\"session\":"],
+                );
+                lines::push_json(line, &json);
+                line.push(b'}');
+                true
+            }
+            Err(error) => {
+                lines::refuse(line, error.reason());
+                false
+            }
+        }
+    }
+
+    fn page(&self, text: &str, page: &mut Page) -> bool {
+        match read(text) {
+            Ok((claim, json)) => {
+                show(page, text, &claim, &json);
+                true
+            }
+            Err(error) => {
+                advice::refused(page, text, &error, self.signing.digest);
+                false
+            }
+        }
+    }
+}
+
+fn read(text: &str) -> Result<(Unverified, Vec<u8>), OpenError> {
+    let claim = SessionCodec::open_unverified(text.as_bytes())?;
+    let json = json(&claim.session)?;
+    Ok((claim, json))
+}
+
+fn show(page: &mut Page, text: &str, claim: &Unverified, json: &[u8]) {
+    page.doubtful("Not verified: anybody can write this");
+    match claim.issued_at {
+        Some(at) => {
+            let now = Clock::new(None).now();
+            page.row("issued", &format!("{}, {}", date(at), distance(at, now)));
+        }
+        None => page.row("issued", "the timestamp cannot be read"),
+    }
+    size_row(page, text);
+    session_rows(page, &claim.session);
+    page.json(json);
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hipflask cookie decode eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74
+  hipflask cookie decode - < cookies.txt | jq .session
+
+Into a pipe, and for `-`, an answer is one line of JSON; the session in it is Flask's tagged JSON:
+  {\"ok\":true,\"verified\":false,\"issued_at\":1700000000,\"session\":{\"a\":1}}
+  {\"ok\":false,\"reason\":\"malformed\"}       not in the form of a session cookie
+  {\"ok\":false,\"reason\":\"bad_payload\"}     in that form, but what it carries is no session
+
+Exit code: 0 everything could be read, 1 something could not, 2 the command could not be carried out.";

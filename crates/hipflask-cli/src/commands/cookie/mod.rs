@@ -1,0 +1,141 @@
+//! `hipflask cookie`: session cookies.
+
+mod advice;
+mod decode;
+mod sign;
+mod verify;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Command, Subcommand};
+use hipflask_core::codec::{OpenError, SessionCodec, SessionCodecBuilder};
+use hipflask_core::session::Session;
+use hipflask_core::signing::{Compression, Derivation, Digest, split_unverified};
+use hipflask_core::tagged::KeyOrder;
+
+use crate::failure::Failure;
+use crate::human::{self, Page};
+use crate::keys::Keys;
+
+/// Arguments of `cookie`.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct CookieArgs {
+    #[command(subcommand)]
+    command: CookieCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CookieCommand {
+    Decode(decode::Decode),
+    Verify(verify::Verify),
+    Sign(sign::Sign),
+}
+
+impl CookieArgs {
+    pub(crate) fn run(self) -> Result<bool, Failure> {
+        match self.command {
+            CookieCommand::Decode(arguments) => arguments.run(),
+            CookieCommand::Verify(arguments) => arguments.run(),
+            CookieCommand::Sign(arguments) => arguments.run(),
+        }
+    }
+}
+
+/// All three take the same options, so that one command line serves for all; those without effect are not in the help.
+pub(crate) fn polish(command: Command) -> Command {
+    let hide = |command: Command, options: &[&'static str]| {
+        options.iter().fold(command, |command, &option| command.mut_arg(option, |arg| arg.hide(true)))
+    };
+    command
+        .mut_subcommand("decode", |decode| hide(decode, &["salt", "digest", "derivation", "compress"]))
+        .mut_subcommand("verify", |verify| hide(verify, &["compress"]))
+}
+
+/// How the app signs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How the app signs")]
+struct Signing {
+    /// The salt: what `SecureCookieSessionInterface.salt` is in the app
+    #[arg(long, default_value = "cookie-session")]
+    salt: String,
+    /// The hash function
+    #[arg(
+        long,
+        default_value_t = Digest::Sha1,
+        value_parser = PossibleValuesParser::new(["sha1", "sha256", "sha512"]).try_map(|name| name.parse::<Digest>())
+    )]
+    digest: Digest,
+    /// How the signing key is made of the secret key
+    #[arg(
+        long,
+        default_value_t = Derivation::Hmac,
+        value_parser = PossibleValuesParser::new(["hmac", "concat", "django-concat", "none"])
+            .try_map(|name| name.parse::<Derivation>())
+    )]
+    derivation: Derivation,
+    /// When the payload is deflated: from 1 KiB on, as soon as it saves two bytes like Flask, or never
+    #[arg(
+        long,
+        default_value_t = Compression::WhenItPays,
+        value_parser = PossibleValuesParser::new(["when-it-pays", "flask", "never"])
+            .try_map(|name| name.parse::<Compression>())
+    )]
+    compress: Compression,
+}
+
+impl Signing {
+    /// A codec for these keys and settings, after a warning about keys that are weak.
+    fn codec(&self, keys: &Keys) -> SessionCodecBuilder {
+        keys.warnings.iter().for_each(|warning| human::warn(warning));
+        SessionCodec::builder(keys.ring.clone())
+            .salt(&self.salt)
+            .digest(self.digest)
+            .derivation(self.derivation)
+            .compression(self.compress)
+    }
+}
+
+/// The session as the cookie has it, in the order of its keys.
+fn json(session: &Session) -> Result<Vec<u8>, OpenError> {
+    session.to_json(KeyOrder::Insertion).map_err(OpenError::Json)
+}
+
+/// The sizes of a cookie's parts.
+fn size_row(page: &mut Page, value: &str) {
+    let Some(parts) = split_unverified(value.as_bytes(), b'.') else { return };
+    let timestamp = parts.timestamp_text.map_or(0, <[u8]>::len);
+    let (payload, signature) = (parts.value.len(), parts.signature.len());
+    let deflated = if parts.value.starts_with(b".") { " (deflated)" } else { "" };
+    let sizes = format!(
+        "{} bytes: payload {payload}{deflated}, timestamp {timestamp}, signature {signature}",
+        value.len()
+    );
+    page.row("size", &sizes);
+    if value.len() > BROWSERS_KEEP {
+        page.row("", "Browsers drop a cookie of more than 4093 bytes, name and attributes included.");
+    }
+}
+
+/// What is known of the session's flags, and the session.
+fn session_rows(page: &mut Page, session: &Session) {
+    let permanent = match (session.contains("_permanent"), session.is_permanent()) {
+        (_, true) => "yes (_permanent): the browser keeps the cookie",
+        (true, false) => "no (_permanent is false): ends with the browser",
+        (false, false) => "no: ends with the browser",
+    };
+    page.row("permanent", permanent);
+    let keys = session.len();
+    page.row("session", &format!("{keys} {}", if keys == 1 { "key" } else { "keys" }));
+}
+
+/// Bytes of name and value that browsers keep at most; Flask warns beyond it.
+const BROWSERS_KEEP: usize = 4093;
+
+const EXAMPLES: &str = "\
+Examples:
+  hipflask cookie decode VALUE
+  hipflask cookie verify --key-env SECRET_KEY VALUE
+  hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\"}'
+
+VALUE is what stands between `session=` and the next `;` of a Cookie header. With `-` in its place the values come from
+standard input, one per line, and each is answered with one line of JSON.";

@@ -1,0 +1,175 @@
+//! `hipflask cookie verify`: whether the app would accept a cookie.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use hipflask_core::codec::{DEFAULT_LEEWAY, DEFAULT_LIFETIME, OpenError, Opened, SessionCodec};
+
+use super::{Signing, advice, json, session_rows, size_row};
+use crate::clock::{Clock, LAST_SECOND, date, distance, span};
+use crate::commands::{Answer, Form, answer};
+use crate::failure::Failure;
+use crate::human::Page;
+use crate::keys::{CurrentKey, FallbackKeys, Keys};
+use crate::lines;
+
+/// Check a cookie as the app does, and show its session
+///
+/// The signature is checked first, then the age, and only then is the payload read.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Verify {
+    /// The cookie's value; `-` reads values from standard input, one per line
+    value: OsString,
+    #[command(flatten)]
+    key: CurrentKey,
+    #[command(flatten)]
+    fallbacks: FallbackKeys,
+    #[command(flatten)]
+    time: Time,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Time")]
+struct Time {
+    /// The greatest age in seconds (PERMANENT_SESSION_LIFETIME; 31 days in Flask), or `none` for any time
+    #[arg(long, value_name = "S", default_value_t = MaxAge(Some(DEFAULT_LIFETIME)))]
+    max_age: MaxAge,
+    /// How many seconds a cookie may be ahead of the clock, because two servers' clocks differ; 0 is as Flask
+    #[arg(long, value_name = "S", default_value_t = DEFAULT_LEEWAY.as_secs())]
+    leeway: u64,
+    /// The time to judge by, in seconds since 1970, instead of the clock's
+    #[arg(long, value_name = "UNIX", value_parser = clap::value_parser!(u64).range(..=LAST_SECOND))]
+    now: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct MaxAge(Option<Duration>);
+
+impl FromStr for MaxAge {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let secs = text.parse().map_err(|_| "give whole seconds, or `none` to accept any age".to_owned())?;
+        Ok(Self(Some(Duration::from_secs(secs))))
+    }
+}
+
+impl fmt::Display for MaxAge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(age) => write!(f, "{}", age.as_secs()),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+impl Verify {
+    pub(crate) fn run(self) -> Result<bool, Failure> {
+        let keys = Keys::load(&self.key, Some(&self.fallbacks))?;
+        let codec = self.signing.codec(&keys);
+        let codec = codec.lifetime(self.time.max_age.0).leeway(Duration::from_secs(self.time.leeway));
+        let verifier = Verifier {
+            codec: codec.build()?,
+            places: keys.places,
+            clock: Clock::new(self.time.now),
+            arguments: &self,
+        };
+        answer(&verifier, &self.value, &self.form)
+    }
+}
+
+struct Verifier<'a> {
+    codec: SessionCodec,
+    places: Vec<String>,
+    clock: Clock,
+    arguments: &'a Verify,
+}
+
+impl Verifier<'_> {
+    fn open(&self, text: &str) -> Result<(Opened, Vec<u8>), OpenError> {
+        let opened = self.codec.open(text.as_bytes(), self.clock.now())?;
+        let json = json(&opened.session)?;
+        Ok((opened, json))
+    }
+
+    fn show(&self, page: &mut Page, text: &str, opened: &Opened, json: &[u8]) {
+        let place = self.places.get(opened.key).map_or("", String::as_str);
+        page.good(&format!("Good: signed with {place}"));
+        if opened.key > 0 {
+            page.row("key", "an older one: the next save by the app signs with the current key");
+        }
+        let now = self.clock.now();
+        page.row("issued", &format!("{}, {}", date(opened.issued_at), distance(opened.issued_at, now)));
+        match self.codec.lifetime() {
+            Some(lifetime) => {
+                let end = opened.issued_at.saturating_add(lifetime);
+                let left = span(end.as_secs().saturating_sub(now.as_secs()));
+                page.row("good until", &format!("{}, {left} from now", date(end)));
+            }
+            None => page.row("good until", "any time (--max-age none)"),
+        }
+        size_row(page, text);
+        session_rows(page, &opened.session);
+        page.json(json);
+    }
+}
+
+impl Answer for Verifier<'_> {
+    fn line(&self, text: &str, line: &mut Vec<u8>) -> bool {
+        match self.open(text) {
+            Ok((opened, json)) => {
+                let issued_at = opened.issued_at.as_secs().to_string();
+                lines::push(line, &["{\"ok\":true,\"issued_at\":", &issued_at, ",\"session\":"]);
+                lines::push_json(line, &json);
+                line.push(b'}');
+                true
+            }
+            Err(error) => {
+                lines::refuse(line, error.reason());
+                false
+            }
+        }
+    }
+
+    fn page(&self, text: &str, page: &mut Page) -> bool {
+        match self.open(text) {
+            Ok((opened, json)) => {
+                self.show(page, text, &opened, &json);
+                true
+            }
+            Err(error) => {
+                advice::refused(page, text, &error, self.arguments.signing.digest);
+                false
+            }
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hipflask cookie verify --key-env SECRET_KEY VALUE
+  hipflask cookie verify --key-file secret.key --fallback-env OLD_KEY --max-age 3600 VALUE
+  hipflask cookie verify --key-env SECRET_KEY - < cookies.txt | jq -r 'select(.ok).session.user'
+
+Into a pipe, and for `-`, an answer is one line of JSON; the session in it is Flask's tagged JSON:
+  {\"ok\":true,\"issued_at\":1700000000,\"session\":{\"a\":1}}
+  {\"ok\":false,\"reason\":\"bad_signature\"}   not signed with any of these keys, or changed since
+  {\"ok\":false,\"reason\":\"expired\"}         signed, but longer ago than --max-age
+  {\"ok\":false,\"reason\":\"future\"}          signed, but further ahead of the clock than --leeway
+  {\"ok\":false,\"reason\":\"malformed\"}       not in the form of a signed cookie; not UTF-8; over 1 MiB
+  {\"ok\":false,\"reason\":\"bad_payload\"}     signed, but what it carries is no session
+
+With `-` each line is answered at once, in order: another program can ask line by line.
+
+Exit code: 0 all good, 1 something was refused, 2 the command could not be carried out.";

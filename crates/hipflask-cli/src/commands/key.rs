@@ -1,0 +1,72 @@
+//! `hipflask key`: secret keys.
+
+use std::fmt::Write as _;
+use std::io;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+use crate::{human, keys, lines};
+
+/// Arguments of `key`.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Example:\n  export SECRET_KEY=\"$(hipflask key new)\""
+)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key of random bytes, written in hex
+    ///
+    /// The bytes come from the operating system. The text is what Python's `secrets.token_hex()` prints; the app takes it
+    /// as it is, as SECRET_KEY.
+    #[command(after_help = NEW_EXAMPLES)]
+    New {
+        /// How many random bytes; each is two characters. At least 16
+        #[arg(long, value_name = "N", default_value_t = 32)]
+        bytes: usize,
+    },
+}
+
+impl KeyArgs {
+    pub(crate) fn run(self) -> Result<bool, Failure> {
+        let KeyCommand::New { bytes } = self.command;
+        if bytes < keys::SHORTEST {
+            return Err(Failure::ShortKey { bytes });
+        }
+        if bytes > LONGEST {
+            return Err(Failure::LongKey { bytes, limit: LONGEST });
+        }
+        let mut key = vec![0; bytes];
+        getrandom::fill(&mut key).map_err(Failure::NoRandomness)?;
+        let mut text = String::with_capacity(2 * bytes + 1);
+        for byte in key {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text.push('\n');
+        lines::print(io::stdout(), text.as_bytes())?;
+        if human::is_reading() {
+            human::aside(ADVICE);
+        }
+        Ok(true)
+    }
+}
+
+const LONGEST: usize = 1024;
+
+const NEW_EXAMPLES: &str = "\
+Examples:
+  hipflask key new > secret.key            keep the file from others: chmod 600 secret.key
+  export SECRET_KEY=\"$(hipflask key new)\"
+
+To replace a key without logging anybody out, keep the old one in SECRET_KEY_FALLBACKS until the oldest session has
+expired (31 days unless the app says otherwise).";
+
+const ADVICE: &str = "\
+Set it as the app's SECRET_KEY, outside of the source code. If there was a key before, keep that in
+SECRET_KEY_FALLBACKS for a while, or everybody is logged out.";

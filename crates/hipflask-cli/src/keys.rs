@@ -1,0 +1,210 @@
+//! Keys come from the environment or from files, and never from arguments.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use hipflask_core::signing::{KeyRing, SecretKey};
+
+use crate::failure::Failure;
+
+/// Where the key is that signs.
+#[derive(Debug, Args)]
+#[group(id = "key", required = true, multiple = false)]
+#[command(next_help_heading = "Keys")]
+pub(crate) struct CurrentKey {
+    /// The environment variable that holds the key: its bytes, as they are
+    #[arg(long, value_name = "NAME")]
+    key_env: Option<OsString>,
+    /// The file that holds the key: any bytes, a newline at the end does not count; at most 64 KiB
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+/// Where keys are that were in use before: Flask's `SECRET_KEY_FALLBACKS`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Keys")]
+pub(crate) struct FallbackKeys {
+    /// A variable with an older key that is still accepted (SECRET_KEY_FALLBACKS); as often as needed
+    #[arg(long, value_name = "NAME")]
+    fallback_env: Vec<OsString>,
+    /// A file with an older key that is still accepted; as often as needed
+    #[arg(long, value_name = "FILE")]
+    fallback_file: Vec<PathBuf>,
+}
+
+/// Keys that have been read.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// The first signs, all verify.
+    pub(crate) ring: KeyRing,
+    /// Where each was found, for people, in the order of the ring.
+    pub(crate) places: Vec<String>,
+    /// What is wrong with them, a sentence each.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Keys {
+    /// Reads the keys from where the options say.
+    pub(crate) fn load(current: &CurrentKey, fallbacks: Option<&FallbackKeys>) -> Result<Self, Failure> {
+        let mut found = Vec::new();
+        if let Some(name) = &current.key_env {
+            found.push(from_env("--key-env", name)?);
+        }
+        if let Some(path) = &current.key_file {
+            found.push(from_file("--key-file", path)?);
+        }
+        for name in fallbacks.into_iter().flat_map(|keys| &keys.fallback_env) {
+            found.push(from_env("--fallback-env", name)?);
+        }
+        for path in fallbacks.into_iter().flat_map(|keys| &keys.fallback_file) {
+            found.push(from_file("--fallback-file", path)?);
+        }
+        let warnings = found.iter().filter_map(|found| found.warning.clone()).collect();
+        let places = found.iter().map(|found| found.place.clone()).collect();
+        let mut keys = found.into_iter().map(|found| found.key);
+        let first = keys.next().unwrap_or_else(|| SecretKey::from(Vec::new()));
+        Ok(Self { ring: keys.fold(KeyRing::new(first), KeyRing::accept), places, warnings })
+    }
+}
+
+struct Found {
+    key: SecretKey,
+    place: String,
+    warning: Option<String>,
+}
+
+impl Found {
+    fn new(bytes: Vec<u8>, place: String) -> Result<Self, Failure> {
+        if bytes.is_empty() {
+            return Err(Failure::EmptyKey { place });
+        }
+        let warning = weakness(&bytes).map(|why| format!("{place} {why}"));
+        Ok(Self { key: SecretKey::from(bytes), place, warning })
+    }
+}
+
+fn from_env(option: &'static str, name: &OsStr) -> Result<Found, Failure> {
+    let bytes = std::env::var_os(name).map(OsString::into_encoded_bytes);
+    let bytes = bytes.ok_or_else(|| Failure::NoVariable { option, name: variable_name(name) })?;
+    Found::new(bytes, format!("the variable {}", printable(name)))
+}
+
+fn from_file(option: &'static str, path: &Path) -> Result<Found, Failure> {
+    let place = printable(path.as_os_str());
+    // A path that leads nowhere may be the key, given by mistake.
+    let known = || path.exists().then(|| place.clone());
+    let no_file = |source| Failure::NoFile { option, path: known(), source };
+    // Room for all of it from the start: a vector that grows leaves copies of the key behind.
+    let mut bytes = Vec::with_capacity(LARGEST_FILE + 1);
+    let file = File::open(path).map_err(no_file)?;
+    file.take(LARGEST_FILE as u64 + 1).read_to_end(&mut bytes).map_err(no_file)?;
+    if bytes.len() > LARGEST_FILE {
+        return Err(Failure::LargeFile { path: place, limit: LARGEST_FILE });
+    }
+    let newline = if bytes.ends_with(b"\r\n") { 2 } else { usize::from(bytes.ends_with(b"\n")) };
+    bytes.truncate(bytes.len() - newline);
+    Found::new(bytes, format!("the key file {place}"))
+}
+
+/// Why a key is weak, as what follows its name.
+fn weakness(key: &[u8]) -> Option<String> {
+    if PUBLISHED.contains(&key) {
+        return Some(
+            "holds a key from a public example, which is the first that an attacker tries".to_owned(),
+        );
+    }
+    (key.len() < SHORTEST).then(|| {
+        format!("holds a key of less than {SHORTEST} bytes, which can be guessed from a single cookie")
+    })
+}
+
+/// `name` if it is shaped like the name of a variable and not like a key: capitals, digits, underscores.
+fn variable_name(name: &OsStr) -> Option<String> {
+    let name = name.to_str().filter(|name| name.len() <= 64)?;
+    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    (name.starts_with(|first: char| !first.is_ascii_digit()) && name.bytes().all(fits))
+        .then(|| name.to_owned())
+}
+
+fn printable(text: &OsStr) -> String {
+    text.to_string_lossy().escape_debug().to_string()
+}
+
+/// Fails if a key seems to stand among the arguments. Asked before clap, whose messages repeat what they refuse.
+pub(crate) fn refuse_on_the_command_line(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(), Failure> {
+    let mut options = arguments.into_iter().take_while(|argument| argument != "--");
+    let names_a_key = |argument: OsString| {
+        let argument = argument.to_string_lossy().replace('_', "-");
+        NOT_OPTIONS.contains(&argument.split('=').next().unwrap_or_default())
+    };
+    if options.any(names_a_key) { Err(Failure::KeyOnCommandLine) } else { Ok(()) }
+}
+
+/// What people try.
+const NOT_OPTIONS: [&str; 6] =
+    ["--key", "--secret", "--secret-key", "--fallback", "--fallback-key", "--password"];
+
+const LARGEST_FILE: usize = 64 * 1024;
+
+/// In bytes. What is shorter is found by trying.
+pub(crate) const SHORTEST: usize = 16;
+
+/// Keys of 16 bytes or more that stand in manuals and tutorials; shorter ones are weak anyway.
+const PUBLISHED: [&[u8]; 14] = [
+    b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+    b"_5#y2L\"F4Q8z\n\xec]/",
+    b"A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
+    b"5791628bb0b13ce0c676dfde280ba245",
+    b"you-will-never-guess",
+    b"hard to guess string",
+    b"super-secret-key",
+    b"super secret key",
+    b"thisisasecretkey",
+    b"this is a secret key",
+    b"this-is-a-secret-key",
+    b"your-secret-key-here",
+    b"your_secret_key_here",
+    b"change-this-in-production",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuses(arguments: &[&str]) -> bool {
+        refuse_on_the_command_line(arguments.iter().map(OsString::from)).is_err()
+    }
+
+    #[test]
+    fn a_key_among_the_arguments_is_refused_and_its_name_or_file_is_not() {
+        assert!(refuses(&["cookie", "verify", "--key", "hush"]));
+        assert!(refuses(&["--secret-key=hush"]));
+        assert!(refuses(&["--secret_key=hush"]));
+        assert!(!refuses(&["--key-env", "KEY", "--key-file=x", "--fallback-env", "OLD"]));
+        assert!(!refuses(&["--", "--key"]));
+    }
+
+    #[test]
+    fn only_what_looks_like_a_variable_is_repeated() {
+        assert_eq!(variable_name("SECRET_KEY2".as_ref()).as_deref(), Some("SECRET_KEY2"));
+        for other in ["", "2A", "deadbeefdeadbeef", "MixedCase", "A B", "A\u{1b}", &"A".repeat(65)] {
+            assert_eq!(variable_name(other.as_ref()), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn short_and_published_keys_are_weak_and_what_is_wrong_with_them_does_not_show_them() {
+        assert!(weakness(b"fifteen bytes..").is_some());
+        assert!(weakness(b"sixteen bytes...").is_none());
+        for key in PUBLISHED {
+            assert!(key.len() >= SHORTEST);
+            let text = String::from_utf8_lossy(key);
+            assert!(weakness(key).is_some_and(|why| !why.contains(&*text)), "{text}");
+        }
+    }
+}
