@@ -1,5 +1,7 @@
 //! What a response must do about its session, as plain data.
 
+use core::fmt;
+
 /// What a request has done to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "these are Flask's four flags")]
@@ -73,18 +75,85 @@ pub struct Plan {
 /// ```
 #[must_use]
 pub const fn plan(seen: Seen, rules: Rules) -> Plan {
-    let cookie = match seen {
-        Seen { empty: true, modified: true, .. } => CookieOp::Remove,
-        Seen { empty: true, .. } => CookieOp::Leave,
-        Seen { modified: true, permanent, .. } => CookieOp::Set { expires: permanent },
-        Seen { permanent: true, .. } if rules.refresh_each_request => CookieOp::Set { expires: true },
-        _ => CookieOp::Leave,
-    };
+    let cookie = reason(seen, rules).cookie();
     let sends = !matches!(cookie, CookieOp::Leave);
     Plan {
         cookie,
         vary_cookie: seen.accessed || sends,
         no_store: sends && matches!(rules.profile, Profile::Strict),
+    }
+}
+
+/// Why a `Set-Cookie` is sent or not: the rows of the table that [`plan`] follows. Printed, it is a sentence for people.
+///
+/// ```
+/// use hipflask_core::plan::{Rules, Seen, reason};
+/// let read = Seen { empty: false, modified: false, accessed: true, permanent: false };
+/// assert_eq!(
+///     reason(read, Rules::default()).to_string(),
+///     "The session was only read: no Set-Cookie, but Vary: Cookie."
+/// );
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Nobody looked at it.
+    Untouched,
+    /// It was looked at and stayed as it was.
+    Read,
+    /// It was changed, and something is in it.
+    Changed {
+        /// It outlives the browser.
+        permanent: bool,
+    },
+    /// It stayed as it was, but is permanent, and such a cookie is sent anew with every response.
+    Refreshed,
+    /// It was changed, and nothing is in it.
+    Emptied,
+}
+
+/// Says why: see [`Reason`].
+#[must_use]
+pub const fn reason(seen: Seen, rules: Rules) -> Reason {
+    match seen {
+        Seen { empty: true, modified: true, .. } => Reason::Emptied,
+        Seen { empty: false, modified: true, permanent, .. } => Reason::Changed { permanent },
+        Seen { empty: false, permanent: true, .. } if rules.refresh_each_request => Reason::Refreshed,
+        Seen { accessed: true, .. } => Reason::Read,
+        _ => Reason::Untouched,
+    }
+}
+
+impl Reason {
+    /// What is done with the cookie.
+    #[must_use]
+    pub const fn cookie(self) -> CookieOp {
+        match self {
+            Self::Untouched | Self::Read => CookieOp::Leave,
+            Self::Changed { permanent } => CookieOp::Set { expires: permanent },
+            Self::Refreshed => CookieOp::Set { expires: true },
+            Self::Emptied => CookieOp::Remove,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Untouched => "Nobody looked at the session: no Set-Cookie and no Vary.",
+            Self::Read => "The session was only read: no Set-Cookie, but Vary: Cookie.",
+            Self::Changed { permanent: false } => {
+                "The session was modified and is not empty: saved in a cookie that ends with the browser."
+            }
+            Self::Changed { permanent: true } => {
+                "The session was modified and is not empty: saved. It is permanent, so the cookie has a date of expiry."
+            }
+            Self::Refreshed => {
+                "The session was not modified, but it is permanent, and the cookie of such a session is refreshed with every \
+                 response: sent anew."
+            }
+            Self::Emptied => "The session was modified and nothing is left in it: its cookie is removed.",
+        })
     }
 }
 
@@ -121,6 +190,25 @@ mod tests {
         ];
         for (flags, cookie, vary_cookie) in table {
             assert_eq!(flask(flags), Plan { cookie, vary_cookie, no_store: false }, "{flags}");
+        }
+    }
+
+    #[test]
+    fn a_reason_says_what_the_plan_does() {
+        for (flags, start) in [
+            ("r", "Nobody looked"),
+            ("ae", "The session was only read"),
+            ("am", "The session was modified and is not empty: saved"),
+            ("apr", "The session was not modified, but it is permanent"),
+            ("ap", "The session was only read"),
+            ("aem", "The session was modified and nothing is left"),
+        ] {
+            let has = |flag: char| flags.contains(flag);
+            let seen = Seen { empty: has('e'), modified: has('m'), accessed: has('a'), permanent: has('p') };
+            let rules = Rules { refresh_each_request: has('r'), profile: Profile::Flask };
+            let reason = reason(seen, rules);
+            assert!(reason.to_string().starts_with(start), "{flags}: {reason}");
+            assert_eq!(reason.cookie(), plan(seen, rules).cookie, "{flags}");
         }
     }
 
