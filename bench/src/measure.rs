@@ -1,0 +1,93 @@
+//! Many short rounds, one row after the other, in processor time.
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// One thing that is timed.
+pub struct Row {
+    /// `operation/payload/who`, such as `open-last-key/M/ours`.
+    pub name: String,
+    /// Runs it so many times and returns the nanoseconds of processor time, of whatever process did the work.
+    run: Box<dyn FnMut(u32) -> u64>,
+    times: u32,
+    samples: Vec<f64>,
+}
+
+impl Row {
+    /// A row of this process. `once` must check its own answer.
+    pub fn new(name: String, mut once: impl FnMut() + 'static) -> Self {
+        Self::measured_elsewhere(name, move |times| {
+            let start = processor_time();
+            for _ in 0..times {
+                once();
+            }
+            processor_time() - start
+        })
+    }
+
+    /// A row that measures itself.
+    pub fn measured_elsewhere(name: String, run: impl FnMut(u32) -> u64 + 'static) -> Self {
+        Self { name, run: Box::new(run), times: 1, samples: Vec::new() }
+    }
+
+    /// Nanoseconds for one run: the median of all rounds.
+    pub fn median(&self) -> f64 {
+        quantile(&self.samples, 0.5)
+    }
+
+    /// How far the middle half of the rounds spreads, as a share of the median.
+    #[cfg(feature = "peers")]
+    pub fn spread(&self) -> f64 {
+        (quantile(&self.samples, 0.75) - quantile(&self.samples, 0.25)) / self.median()
+    }
+
+    /// Finds how often to run it so that a round takes `batch` nanoseconds.
+    fn calibrate(&mut self, batch: u64) {
+        loop {
+            let taken = (self.run)(self.times).max(1);
+            if taken * 2 >= batch || self.times >= 1 << 24 {
+                self.times = (u64::from(self.times) * batch / taken).clamp(1, 1 << 24) as u32;
+                return;
+            }
+            self.times *= 2;
+        }
+    }
+
+    fn sample(&mut self) {
+        let taken = (self.run)(self.times);
+        self.samples.push(taken as f64 / f64::from(self.times));
+    }
+}
+
+/// How long to measure.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub rounds: u32,
+    /// The aim for one round of one row, in nanoseconds.
+    pub batch: u64,
+}
+
+/// Measures all rows, interleaved, so that a noisy minute falls on all alike.
+pub fn measure(rows: &mut [Row], plan: Plan, mut progress: impl FnMut(u32)) {
+    for row in &mut *rows {
+        row.calibrate(plan.batch);
+    }
+    for round in 0..plan.rounds {
+        progress(round);
+        for row in &mut *rows {
+            row.sample();
+        }
+    }
+}
+
+/// Nanoseconds that this process has been on a processor.
+pub fn processor_time() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn quantile(samples: &[f64], share: f64) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(at).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,178 @@
+//! What Hipflask does. Everything here asserts its answer.
+
+use std::hint::black_box;
+
+use hipflask_core::codec::SessionCodec;
+use hipflask_core::session::Session;
+use hipflask_core::signing::{Compression, Derivation, Digest, Signer};
+use hipflask_core::tagged;
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::{Dict, Value};
+
+use crate::payload::{CHANGED, KEY, NOW, Payload};
+
+/// Something that can be run again and again.
+pub struct Operation {
+    /// `open-last-key`.
+    pub name: &'static str,
+    pub payload: &'static str,
+    pub run: Box<dyn FnMut()>,
+}
+
+/// Where a payload is deflated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Plain,
+    Deflated,
+}
+
+impl Form {
+    fn compression(self) -> Compression {
+        match self {
+            Self::Plain => Compression::Never,
+            Self::Deflated => Compression::AsFlask,
+        }
+    }
+}
+
+/// All operations on `payload`, of a size whose deflated form is asked for only where Flask deflates.
+pub fn operations(payload: Payload) -> Vec<Operation> {
+    let mut operations = vec![
+        operation("open-first-key", payload, open_first(payload, Form::Plain)),
+        operation("open-last-key", payload, open_last(payload, Form::Plain)),
+        operation("decode-all", payload, decode_all(payload, Form::Plain)),
+        operation("encode-sign", payload, encode(payload, Compression::Never)),
+        operation("open-change-save", payload, change(payload, Form::Plain)),
+    ];
+    if payload.has_flashes() {
+        operations.extend([
+            operation("open-first-key-deflated", payload, open_first(payload, Form::Deflated)),
+            operation("open-last-key-deflated", payload, open_last(payload, Form::Deflated)),
+            operation("decode-all-deflated", payload, decode_all(payload, Form::Deflated)),
+            operation("encode-sign-deflated", payload, encode(payload, Compression::AsFlask)),
+            operation("open-change-save-deflated", payload, change(payload, Form::Deflated)),
+        ]);
+    }
+    operations
+}
+
+fn operation(name: &'static str, payload: Payload, run: impl FnMut() + 'static) -> Operation {
+    Operation { name, payload: payload.name, run: Box::new(run) }
+}
+
+pub fn codec(compression: Compression) -> SessionCodec {
+    SessionCodec::builder(KEY).compression(compression).build().expect("the key is not empty")
+}
+
+pub fn now() -> UnixTime {
+    UnixTime::from_secs(NOW)
+}
+
+pub fn dict(payload: Payload) -> Dict {
+    let Ok(Value::Dict(dict)) = tagged::from_str(payload.json) else { panic!("{}: no dict", payload.name) };
+    assert_eq!(
+        tagged::to_string(&Value::Dict(dict.clone())).as_deref(),
+        Ok(payload.json),
+        "spelled as by Flask"
+    );
+    dict
+}
+
+/// The cookie that Hipflask makes of a payload.
+pub fn cookie(payload: Payload, compression: Compression) -> String {
+    codec(compression).seal(&Session::from_dict(dict(payload)), now()).expect("a session of ordinary depth")
+}
+
+fn open_last(payload: Payload, form: Form) -> impl FnMut() {
+    let (codec, cookie) = (codec(form.compression()), cookie(payload, form.compression()));
+    move || {
+        let opened = codec.open(black_box(cookie.as_bytes()), now()).expect("a good cookie");
+        let value: Option<String> = opened.session.get(payload.last.0).expect("a str");
+        assert_eq!(value.as_deref(), Some(payload.last.1));
+    }
+}
+
+fn open_first(payload: Payload, form: Form) -> impl FnMut() {
+    let (codec, cookie) = (codec(form.compression()), cookie(payload, form.compression()));
+    move || {
+        let opened = codec.open(black_box(cookie.as_bytes()), now()).expect("a good cookie");
+        assert_eq!(first_text(&opened.session, payload), Some(payload.first_text()));
+    }
+}
+
+/// In S the name, else the text of the second flash.
+fn first_text(session: &Session, payload: Payload) -> Option<&str> {
+    let value = session.value(payload.first)?;
+    if payload.has_flashes() {
+        value.as_items()?.get(1)?.as_items()?.get(1)?.as_str()
+    } else {
+        value.as_str()
+    }
+}
+
+fn decode_all(payload: Payload, form: Form) -> impl FnMut() {
+    decode_cookie(payload, cookie(payload, form.compression()))
+}
+
+/// Reads every value of `cookie`. All of it is compared before; each run looks at the first and the last key.
+pub fn decode_cookie(payload: Payload, cookie: String) -> impl FnMut() {
+    let codec = codec(Compression::Never);
+    let opened = codec.open(cookie.as_bytes(), now()).expect("a good cookie");
+    assert_eq!(opened.session.to_dict(), dict(payload));
+    move || {
+        let opened = codec.open(black_box(cookie.as_bytes()), now()).expect("a good cookie");
+        let session = opened.session;
+        assert_eq!(session.values().map(black_box).count(), payload.keys);
+        assert_eq!(first_text(&session, payload), Some(payload.first_text()));
+        assert_eq!(session.value(payload.last.0).and_then(Value::as_str), Some(payload.last.1));
+    }
+}
+
+pub fn encode(payload: Payload, compression: Compression) -> impl FnMut() {
+    let (codec, expected) = (codec(compression), cookie(payload, compression));
+    let session = Session::from_dict(dict(payload));
+    move || {
+        let cookie = codec.seal(black_box(&session), now()).expect("a session of ordinary depth");
+        assert_eq!(cookie, expected);
+    }
+}
+
+fn change(payload: Payload, form: Form) -> impl FnMut() {
+    change_with(payload, form.compression())
+}
+
+pub fn change_with(payload: Payload, compression: Compression) -> impl FnMut() {
+    let (codec, before) = (codec(compression), cookie(payload, compression));
+    let mut changed = dict(payload);
+    changed.insert(payload.last.0, CHANGED);
+    let after = codec.seal(&Session::from_dict(changed), now()).expect("a session of ordinary depth");
+    move || {
+        let mut session = codec.open(black_box(before.as_bytes()), now()).expect("a good cookie").session;
+        session.set(payload.last.0, CHANGED).expect("a str can live in a session");
+        assert_eq!(codec.seal(&session, now()).expect("a session of ordinary depth"), after);
+    }
+}
+
+/// Our MAC over the undeflated cookie of a payload.
+pub fn mac(payload: Payload, digest: Digest) -> impl FnMut() {
+    let cookie = cookie(payload, Compression::Never).into_bytes();
+    let signer = Signer::builder(KEY)
+        .derivation(Derivation::Hmac)
+        .digest(digest)
+        .build()
+        .expect("the key is not empty");
+    let signature = signer.signature(&cookie).into_bytes();
+    move || assert_eq!(signer.verify(black_box(&cookie), &signature), Some(0))
+}
+
+/// The MAC that a program makes which takes RustCrypto's crates as they are.
+pub fn mac_of_rustcrypto(payload: Payload) -> impl FnMut() {
+    use hmac::{Hmac, KeyInit, Mac};
+    let cookie = cookie(payload, Compression::Never).into_bytes();
+    let mac = Hmac::<sha1::Sha1>::new_from_slice(KEY.as_bytes()).expect("any length will do");
+    let expected = mac.clone().chain_update(&cookie).finalize().into_bytes();
+    move || {
+        let tag = mac.clone().chain_update(black_box(&cookie)).finalize();
+        assert_eq!(tag.into_bytes(), expected);
+    }
+}
