@@ -134,6 +134,41 @@ def sign_text(app, payload):
     return signer.sign(payload).decode("latin-1")
 
 
+def signer_of(request):
+    """itsdangerous by itself: `timed` or not, keys newest first, salt, sep, derivation, digest."""
+    kind = itsdangerous.TimestampSigner if request.get("timed") else itsdangerous.Signer
+    set_clock(request.get("at", DEFAULT_AT))
+    return kind(
+        [bytes.fromhex(key) for key in reversed(request["keys"])],
+        salt=bytes.fromhex(request["salt"]),
+        sep=request["sep"],
+        key_derivation=request["derivation"],
+        digest_method=getattr(hashlib, request["digest"]),
+    )
+
+
+def signer_sign(request):
+    """values (hex) -> signed values (hex)."""
+    signer = signer_of(request)
+    return [signer.sign(bytes.fromhex(value)).hex() for value in request["values"]]
+
+
+def signer_unsign(request):
+    """values (hex) -> {"value": hex, "signed_at": n or null} or the error."""
+    signer = signer_of(request)
+    return [_unsigned(signer, bytes.fromhex(value), request) for value in request["values"]]
+
+
+def _unsigned(signer, value, request):
+    try:
+        if not request.get("timed"):
+            return {"value": signer.unsign(value).hex(), "signed_at": None}
+        inner, signed_at = signer.unsign(value, max_age=request.get("max_age"), return_timestamp=True)
+        return {"value": inner.hex(), "signed_at": int(signed_at.timestamp())}
+    except Exception as error:
+        return failure(error)
+
+
 def open_cookies(request):
     """cookies -> what Flask's open_session does with each.
 
@@ -287,6 +322,11 @@ STEPS = {
     "contains": lambda key: key in flask.session,
     "len": lambda: len(flask.session),
     "keys": lambda: list(flask.session),
+    "values": lambda: list(flask.session.values()),
+    "items": lambda: list(flask.session.items()),
+    "reversed": lambda: list(reversed(flask.session)),
+    "is_empty": lambda: not flask.session,
+    "copy": lambda: flask.session.copy(),
     "pop": lambda key, *default: flask.session.pop(key, *map(parse, default)),
     "popitem": lambda: flask.session.popitem(),
     "setdefault": lambda key, value: flask.session.setdefault(key, parse(value)),
@@ -300,11 +340,20 @@ STEPS = {
     "flashed": _flashed,
 }
 
+def session_methods(request):
+    """The names of everything that Flask's session can be asked to do beyond what every object can."""
+    every_object = set(dir(object)) | set(dir(type("AnyClass", (), {})))
+    return sorted(name for name in dir(SecureCookieSession) if name not in every_object or name == "__eq__")
+
+
 OPERATIONS = {
     "versions": versions,
+    "session_methods": session_methods,
     "sign": sign,
     "sign_payload": sign_payload,
     "open": open_cookies,
+    "signer_sign": signer_sign,
+    "signer_unsign": signer_unsign,
     "parse_cookie": parse_cookie,
     "dump_cookie": dump_cookie,
     "session_cookie": session_cookie,

@@ -2,6 +2,12 @@
 //!
 //! Every test has `real_flask` in its name, because `cargo xtask check` does without Python. A failure prints the seed;
 //! `HIPFLASK_SEED=.. cargo test -p hipflask-core --test real_flask` shows it again.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod common;
 mod cookies;
+mod damaged;
+mod headers;
+mod set_cookies;
+mod signing;
+mod visits;

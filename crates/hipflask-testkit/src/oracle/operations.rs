@@ -132,6 +132,11 @@ impl RealFlask {
         self.ask("visit", Map::from_iter([("cases".to_owned(), cases)]))
     }
 
+    /// The names of everything that Flask's session can be asked to do beyond what every Python object can.
+    pub fn session_methods(&mut self) -> Result<Vec<String>, OracleError> {
+        self.ask("session_methods", Map::new())
+    }
+
     /// Gives encoded payloads, good or bad, a good signature.
     pub fn sign_payload(
         &mut self,
