@@ -81,7 +81,8 @@ impl Found {
         if bytes.is_empty() {
             return Err(Failure::EmptyKey { place });
         }
-        let warning = weakness(&bytes).map(|why| format!("{place} {why}"));
+        let warning =
+            weakness(&bytes).map(|why| format!("{place} {why}; `hipflask key new` makes a good one"));
         Ok(Self { key: SecretKey::from(bytes), place, warning })
     }
 }
@@ -106,7 +107,7 @@ fn from_file(option: &'static str, path: &Path) -> Result<Found, Failure> {
     }
     let newline = if bytes.ends_with(b"\r\n") { 2 } else { usize::from(bytes.ends_with(b"\n")) };
     bytes.truncate(bytes.len() - newline);
-    Found::new(bytes, format!("the key file {place}"))
+    Found::new(bytes, format!("the file {place}"))
 }
 
 /// Why a key is weak, as what follows its name.

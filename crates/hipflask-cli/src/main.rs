@@ -70,8 +70,8 @@ Examples:
   A good key for a new app:
       hipflask key new
 
-`hipflask COMMAND --help` explains more. Exit code: 0 all good, 1 something was refused, 2 the command could not be
-carried out.";
+`hipflask COMMAND --help` explains more. Exit code: 0 all good, 1 something was refused, 2 the command \
+could not be carried out.";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

@@ -51,7 +51,7 @@ impl KeyArgs {
         text.push('\n');
         lines::print(io::stdout(), text.as_bytes())?;
         if human::is_reading() {
-            human::aside(ADVICE);
+            human::hint(ADVICE);
         }
         Ok(true)
     }
@@ -61,12 +61,12 @@ const LONGEST: usize = 1024;
 
 const NEW_EXAMPLES: &str = "\
 Examples:
-  hipflask key new > secret.key            keep the file from others: chmod 600 secret.key
   export SECRET_KEY=\"$(hipflask key new)\"
+  (umask 077; hipflask key new > secret.key)     a file that nobody else can read
 
-To replace a key without logging anybody out, keep the old one in SECRET_KEY_FALLBACKS until the oldest session has
-expired (31 days unless the app says otherwise).";
+To replace a key without logging anybody out, keep the old one in SECRET_KEY_FALLBACKS until the oldest session \
+has expired (31 days unless the app says otherwise).";
 
 const ADVICE: &str = "\
-Set it as the app's SECRET_KEY, outside of the source code. If there was a key before, keep that in
+Set it as the app's SECRET_KEY, outside of the source code. If there was a key before, keep that in \
 SECRET_KEY_FALLBACKS for a while, or everybody is logged out.";

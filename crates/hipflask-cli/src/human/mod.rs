@@ -85,26 +85,32 @@ pub(crate) fn is_reading() -> bool {
 
 /// Says on standard error why the command could not be carried out.
 pub(crate) fn complain(failure: &Failure) {
-    let mut text = format!("{} {failure}", "error:".red().bold());
-    if let Some(cause) = std::error::Error::source(failure) {
-        let _ = write!(text, ": {cause}");
-    }
-    let remedy = failure.remedy().unwrap_or_default();
-    for line in remedy.lines() {
-        let _ = write!(text, "\n  {line}");
-    }
-    aside(&text);
+    let cause = std::error::Error::source(failure).map(|cause| format!(": {cause}")).unwrap_or_default();
+    aside(&format!("error: {failure}{cause}"), "error:", Style::new().red().bold());
+    failure.remedy().unwrap_or_default().lines().for_each(|line| hint(&format!("  {line}")));
 }
 
 /// Says on standard error what is doubtful.
 pub(crate) fn warn(warning: &str) {
-    aside(&format!("{} {warning}", "warning:".yellow().bold()));
+    aside(&format!("warning: {warning}"), "warning:", Style::new().yellow().bold());
 }
 
-/// Says something on standard error that is not the answer.
-pub(crate) fn aside(text: &str) {
+/// Says on standard error what is good to know.
+pub(crate) fn hint(text: &str) {
+    aside(text, "", Style::new());
+}
+
+/// Says something on standard error that is not the answer: for people broken into lines, for logs in one.
+fn aside(text: &str, mark: &str, style: Style) {
+    let error = std::io::stderr();
+    let width = if error.is_terminal() { WIDTH } else { usize::MAX };
+    let indent = " ".repeat(text.len() - text.trim_start().len());
+    let mut lines = wrap(text.trim_start(), width - indent.len()).join(&format!("\n{indent}"));
+    if !mark.is_empty() {
+        lines = lines.replacen(mark, &mark.style(style).to_string(), 1);
+    }
     // Nobody is left to tell if that fails.
-    let _ = writeln!(anstream::AutoStream::auto(std::io::stderr()), "{text}");
+    let _ = writeln!(anstream::AutoStream::auto(error), "{indent}{lines}");
 }
 
 /// Breaks text at spaces into lines of at most `width` characters, if its words allow that.

@@ -1,23 +1,23 @@
 //! Why a cookie is refused, for people: what is wrong and what helps.
 
 use hipflask_core::codec::OpenError;
-use hipflask_core::signing::{Digest, SignatureError, split_unverified};
+use hipflask_core::signing::{Digest, PayloadError, SignatureError, split_unverified};
 
 use super::size_row;
 use crate::clock::{date, span};
 use crate::human::Page;
 
-/// Tells why `value` was refused. Nothing of the value itself is shown.
-pub(crate) fn refused(page: &mut Page, value: &str, error: &OpenError, digest: Digest) {
+/// Tells why `value` was refused; `digest` is that of the signature, if that was checked. Nothing of the value is shown.
+pub(crate) fn refused(page: &mut Page, value: &str, error: &OpenError, digest: Option<Digest>) {
     match error {
         OpenError::Signature(SignatureError::BadSignature { issued_at, .. }) => {
             page.bad("Refused: bad signature");
             page.row("why", "none of the keys given makes this signature");
             if let Some(at) = issued_at {
-                page.row("claims", &format!("to be issued {} (not verified)", date(*at)));
+                page.row("issued", &format!("{}, not verified", date(*at)));
             }
             size_row(page, value);
-            page.points("What may be the cause", &signature_causes(value, digest));
+            page.points("What may be the cause", &signature_causes(value, digest.unwrap_or_default()));
         }
         OpenError::Signature(SignatureError::Expired { age, max_age, issued_at }) => {
             page.bad("Refused: expired");
@@ -60,14 +60,29 @@ pub(crate) fn refused(page: &mut Page, value: &str, error: &OpenError, digest: D
         }
         other => {
             page.bad("Refused: what it carries is no session");
-            page.row("why", &other.to_string());
+            page.row("why", &unreadable(other));
             size_row(page, value);
             let mut points = spelling_causes(value);
+            if digest.is_none() {
+                points.push("It may have been cut or changed: nobody checked the signature".to_owned());
+            }
             points.push(
                 "It may be of another purpose, such as a mail link, or of another framework".to_owned(),
             );
             page.points("What may be the cause", &points);
         }
+    }
+}
+
+/// What is wrong with a payload, whether its signature was checked or not. The library's words speak of a good one.
+fn unreadable(error: &OpenError) -> String {
+    match error {
+        OpenError::Payload(PayloadError::NotBase64) => "the payload is not base64".to_owned(),
+        OpenError::Payload(PayloadError::NotZlib) => {
+            "the payload is marked as deflated, but is not a whole zlib stream".to_owned()
+        }
+        OpenError::Json(error) => format!("the payload is not the JSON of a session: {error}"),
+        other => other.to_string(),
     }
 }
 

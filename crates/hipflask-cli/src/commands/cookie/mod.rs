@@ -137,5 +137,5 @@ Examples:
   hipflask cookie verify --key-env SECRET_KEY VALUE
   hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\"}'
 
-VALUE is what stands between `session=` and the next `;` of a Cookie header. With `-` in its place the values come from
-standard input, one per line, and each is answered with one line of JSON.";
+VALUE is what stands between `session=` and the next `;` of a Cookie header. With `-` in its place the values come \
+from standard input, one per line, and each is answered with one line of JSON.";

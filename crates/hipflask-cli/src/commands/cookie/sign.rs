@@ -22,7 +22,8 @@ use crate::lines;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Sign {
     /// The session as JSON; `-` reads sessions from standard input, one per line
-    json: OsString,
+    #[arg(value_name = "JSON")]
+    session: OsString,
     #[command(flatten)]
     key: CurrentKey,
     #[command(flatten)]
@@ -45,7 +46,7 @@ impl Sign {
     pub(crate) fn run(self) -> Result<bool, Failure> {
         let keys = Keys::load(&self.key, None)?;
         let codec = self.signing.codec(&keys).build()?;
-        answer(&SessionSigner { codec, clock: Clock::new(self.time.at) }, &self.json, &self.form)
+        answer(&SessionSigner { codec, clock: Clock::new(self.time.at) }, &self.session, &self.form)
     }
 }
 
@@ -105,7 +106,7 @@ const EXAMPLES: &str = "\
 Examples:
   hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\", \"_permanent\": true}'
   hipflask cookie sign --key-file secret.key --at 1700000000 '{\"cart\": {\" t\": [\"pear\", 2]}}'
-  curl --cookie \"session=$(hipflask cookie sign --key-env SECRET_KEY '{}' | jq -r .cookie)\" http://127.0.0.1:5000/
+  hipflask cookie sign --key-env SECRET_KEY '{}' | jq -r .cookie
   hipflask cookie sign --key-env SECRET_KEY - < sessions.jsonl
 
 Into a pipe, and for `-`, an answer is one line of JSON:

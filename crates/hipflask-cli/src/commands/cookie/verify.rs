@@ -105,7 +105,7 @@ impl Verifier<'_> {
 
     fn show(&self, page: &mut Page, text: &str, opened: &Opened, json: &[u8]) {
         let place = self.places.get(opened.key).map_or("", String::as_str);
-        page.good(&format!("Good: signed with {place}"));
+        page.good(&format!("Good: signed with the key in {place}"));
         if opened.key > 0 {
             page.row("key", "an older one: the next save by the app signs with the current key");
         }
@@ -149,7 +149,7 @@ impl Answer for Verifier<'_> {
                 true
             }
             Err(error) => {
-                advice::refused(page, text, &error, self.arguments.signing.digest);
+                advice::refused(page, text, &error, Some(self.arguments.signing.digest));
                 false
             }
         }

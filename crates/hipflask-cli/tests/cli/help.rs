@@ -1,0 +1,49 @@
+//! What the command says of itself.
+
+use crate::support::run;
+
+#[test]
+fn help_teaches_on_every_level() {
+    for (name, arguments) in [
+        ("hipflask", &["--help"][..]),
+        ("hipflask-cookie", &["cookie", "--help"]),
+        ("hipflask-cookie-decode", &["cookie", "decode", "--help"]),
+        ("hipflask-cookie-verify", &["cookie", "verify", "--help"]),
+        ("hipflask-cookie-sign", &["cookie", "sign", "--help"]),
+        ("hipflask-key", &["key", "--help"]),
+        ("hipflask-key-new", &["key", "new", "--help"]),
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{name}");
+        insta::assert_snapshot!(name, ran.out);
+    }
+}
+
+#[test]
+fn a_command_without_its_subcommand_shows_help_on_standard_error() {
+    for arguments in [&[][..], &["cookie"], &["key"]] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, &*ran.out), (Some(2), ""));
+        assert!(ran.err.contains("Usage: hipflask") && ran.err.contains("Example"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn mistyped_words_get_the_nearest_one() {
+    for (arguments, nearest) in [
+        (&["cokie"][..], "'cookie'"),
+        (&["cookie", "verfy"], "'verify'"),
+        (&["cookie", "verify", "--kye-env", "X"], "'--key-env'"),
+        (&["cookie", "sign", "--key-env", "GOOD_KEY", "--digest", "sha-256", "{}"], "'sha256'"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, &*ran.out), (Some(2), ""));
+        assert!(ran.err.contains(nearest), "{}", ran.err);
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let ran = run(&["--version"]);
+    assert_eq!(ran.out, format!("hipflask {}\n", env!("CARGO_PKG_VERSION")));
+}

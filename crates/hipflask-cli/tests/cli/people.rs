@@ -1,0 +1,107 @@
+//! Pages for people.
+
+use std::process::Stdio;
+
+use crate::support::{COOKIE, command, run, sign};
+
+/// The page without colours, as a pipe gets it.
+fn page(arguments: &[&str]) -> String {
+    let ran = run(&[arguments, &["--human"]].concat());
+    assert_eq!(ran.code, Some(i32::from(ran.out.starts_with("Refused"))), "{}", ran.out);
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 60), "{}", ran.out);
+    ran.out
+}
+
+const KEY: [&str; 4] = ["cookie", "verify", "--key-env", "GOOD_KEY"];
+const SESSION: &str = r#"{"_permanent":true,"_flashes":[{" t":["message","Welcome back, Ada Lovelace"]}],"evil":"\u001b[2J\u202e","id":{" u":"00000000000000000000000000000001"},"user":"Zo\u00eb"}"#;
+
+#[test]
+fn a_good_cookie_is_shown_with_its_session() {
+    let cookie = sign(&["--key-env", "GOOD_KEY", "--at", "1700000000"], SESSION);
+    insta::assert_snapshot!("verify-good", page(&[&KEY[..], &["--now", "1700003600", &cookie]].concat()));
+    let older = ["cookie", "verify", "--key-env", "FLASK_KEY", "--fallback-env", "GOOD_KEY"];
+    let older = page(&[&older[..], &["--now", "1700003600", "--max-age", "none", &cookie]].concat());
+    assert!(older.contains("signed with the key in the variable GOOD_KEY"), "{older}");
+    assert!(older.contains("any time (--max-age none)"), "{older}");
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong_and_what_helps() {
+    let flask = ["cookie", "verify", "--key-env", "FLASK_KEY"];
+    insta::assert_snapshot!("verify-expired", page(&[&flask[..], &["--now", "1705356800", COOKIE]].concat()));
+    insta::assert_snapshot!("verify-future", page(&[&flask[..], &["--now", "1699999940", COOKIE]].concat()));
+    insta::assert_snapshot!("verify-bad-signature", page(&[&KEY[..], &[COOKIE]].concat()));
+    insta::assert_snapshot!("verify-malformed", page(&[&KEY[..], &["VE5rPIvv2sw"]].concat()));
+    insta::assert_snapshot!("decode-bad-payload", page(&["cookie", "decode", "a.b.c"]));
+    let payload = crate::values::sign_payload_that_is_no_session();
+    let now = ["--now", "1700000000", &payload];
+    insta::assert_snapshot!("verify-bad-payload", page(&[&flask[..], &now].concat()));
+    insta::assert_snapshot!("sign-refused", page(&["cookie", "sign", "--key-env", "GOOD_KEY", "{'a':1}"]));
+}
+
+#[test]
+fn what_can_be_seen_in_a_refused_value_is_told() {
+    let quoted = format!("\"{COOKIE}\"");
+    let header = format!("session={COOKIE}; theme=dark");
+    let cut = &COOKIE[..40];
+    let sha256 = "eyJhIjoxfQ.ZVPxAA.uMX9NDK1iUEXE0X4_F0AhuXWsL9OlV_0ak7239ihzpg";
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.uMX9NDK1iUEXE0X4_F0AhuXWsL9OlV_0ak7239ihzpg";
+    for (value, clue) in [
+        (quoted.as_str(), "in quotes"),
+        (&header, "between `session=` and the next `;`"),
+        (cut, "the value was cut"),
+        (sha256, "try --digest sha256"),
+        (token, "JSON Web Token"),
+        ("eyJhIjoxfQ%3D.ZVPxAA.x", "URL-encoded"),
+    ] {
+        let text = page(&[&KEY[..], &[value]].concat()).replace("\n    ", " ");
+        assert!(text.contains(clue), "{clue}: {text}");
+    }
+}
+
+#[test]
+fn a_claim_is_marked_as_not_verified() {
+    let text = page(&["cookie", "decode", COOKIE]);
+    assert!(text.starts_with("Not verified: anybody can write this\n"), "{text}");
+    assert!(text.contains("45 bytes: payload 10, timestamp 6, signature 27"), "{text}");
+}
+
+#[test]
+fn a_signed_cookie_stands_on_a_line_of_its_own() {
+    let ran =
+        run(&["cookie", "sign", "--key-env", "FLASK_KEY", "--at", "1700000000", "--human", r#"{"a":1}"#]);
+    insta::assert_snapshot!("sign-good", ran.out);
+}
+
+/// What a terminal gets: `script` (of Debian's essential package bsdutils) makes one.
+fn on_a_terminal(shell: &str, variables: &[(&str, &str)]) -> String {
+    let hipflask = env!("CARGO_BIN_EXE_hipflask");
+    let mut script = std::process::Command::new("script");
+    let shell = shell.replace("hipflask", &format!("'{hipflask}'"));
+    script.args(["-qec", &shell, "/dev/null"]).env("GOOD_KEY", crate::support::GOOD_KEY).env("TERM", "xterm");
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        script.env_remove(name);
+    }
+    script.envs(variables.iter().copied()).stdin(Stdio::null());
+    let output = script.output().expect("`script` of the package bsdutils makes a terminal for this test");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_terminal_gets_the_page_in_colour_and_nothing_that_the_cookie_wants_it_to_obey() {
+    let cookie = sign(&["--key-env", "GOOD_KEY"], SESSION);
+    let shell = format!("hipflask cookie verify --key-env GOOD_KEY '{cookie}'");
+    let colourful = on_a_terminal(&shell, &[]);
+    assert!(colourful.contains("\u{1b}[32;1mGood:"), "{colourful:?}");
+    assert!(colourful.contains(r"\u001b[2J\u202e") && !colourful.contains("\u{1b}[2J"), "{colourful:?}");
+    let plain = on_a_terminal(&shell, &[("NO_COLOR", "1")]);
+    assert!(plain.starts_with("Good:") && !plain.contains('\u{1b}'), "{plain:?}");
+    let json = on_a_terminal(&format!("{shell} --json"), &[]);
+    assert!(json.starts_with("{\"ok\":true,"), "{json:?}");
+}
+
+#[test]
+fn a_pipe_gets_json_even_where_colour_is_forced() {
+    let output = command(&["cookie", "decode", COOKIE]).env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(output.stdout.starts_with(b"{\"ok\":true"));
+}
