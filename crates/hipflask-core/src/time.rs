@@ -326,15 +326,17 @@ fn zone_offset(zone: &str) -> Option<i32> {
         other => python_int(other).unwrap_or(0),
     };
     let (hours, minutes) = (number.abs() / 100, number.abs() % 100);
-    i32::try_from((hours * 3600 + minutes * 60) * number.signum()).ok()
+    let seconds = hours.checked_mul(3600)?.checked_add(minutes * 60)?;
+    i32::try_from(seconds * number.signum()).ok()
 }
 
-/// `int(text)` for the ASCII spellings: a sign, digits, single underscores between digits.
+/// `int(text)` for the ASCII spellings: a sign, digits, single underscores between digits. A number of more than 64 bits
+/// stops at the largest, which is no part of any date.
 fn python_int(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let well_formed =
         digits.split('_').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    let number: i64 = well_formed.then(|| digits.replace('_', "").parse().ok())??;
+    let number: i64 = well_formed.then(|| digits.replace('_', "").parse().unwrap_or(i64::MAX))?;
     Some(if text.starts_with('-') { -number } else { number })
 }
 
@@ -365,6 +367,23 @@ mod tests {
             let read = DateTime::parse_http_date(text);
             let read = read.map(|date| (date.unix_micros() / MICROS, date.offset_seconds()));
             assert_eq!(read, expected, "{text}");
+        }
+    }
+
+    /// Python fails with an OverflowError, which Flask answers with a 500.
+    #[test]
+    fn a_number_in_a_date_that_no_date_has_makes_it_none_and_overflows_nothing() {
+        for number in ["9999", "99999999999", "9223372036854775807", "99999999999999999999"] {
+            for text in [
+                format!("Tue, 14 Nov 2023 22:13:20 +{number}"),
+                format!("Tue, 14 Nov 2023 22:13:20 -{number}"),
+                format!("Tue, 14 Nov 2023 22:13:{number} GMT"),
+                format!("Tue, 14 Nov 2023 {number}:13:20 GMT"),
+                format!("Tue, {number} Nov 2023 22:13:20 GMT"),
+                format!("Tue, 14 Nov {number}1 22:13:20 GMT"),
+            ] {
+                assert_eq!(DateTime::parse_http_date(&text), None, "{text}");
+            }
         }
     }
 
