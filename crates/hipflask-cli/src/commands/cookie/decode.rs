@@ -24,7 +24,7 @@ pub(crate) struct Decode {
     #[command(flatten)]
     form: Form,
     #[command(flatten)]
-    #[expect(dead_code, reason = "taken because its siblings take it; there is nothing to check with it")]
+    // Taken because its siblings take it; there is nothing to check with it.
     signing: Signing,
 }
 
