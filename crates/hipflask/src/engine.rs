@@ -112,6 +112,18 @@ impl Sessions {
         self.0.codec.open(value.as_bytes(), self.now()).map(|opened| opened.session)
     }
 
+    /// What reads and writes the cookie's value.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn codec(&self) -> &SessionCodec {
+        &self.0.codec
+    }
+
+    /// The rules that the plan follows.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn rules(&self) -> Rules {
+        self.0.rules
+    }
+
     /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies.
     pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h [u8]>, now: UnixTime) -> Found {
         let mut refused = None;

@@ -27,6 +27,8 @@ mod engine;
 mod error;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(feature = "inspector")]
+pub mod inspector;
 mod layer;
 mod request;
 mod session;

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hipflask_core::codec::OpenError;
+#[cfg(feature = "inspector")]
+use hipflask_core::plan::Seen;
 use hipflask_core::session::Session as Data;
 use hipflask_core::time::UnixTime;
 
@@ -121,6 +123,12 @@ impl RequestSession {
             Some(data) => self.0.engine.commit(data, self.0.now()),
             None => Ok(Commit::default()),
         }
+    }
+
+    /// What has been done to it so far, and whether it is new; `None` while nobody has opened it.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn seen(&self) -> Option<(Seen, bool)> {
+        self.0.lock().data.as_ref().map(|data| (data.seen(), data.is_new()))
     }
 
     /// Whether somebody has opened it.

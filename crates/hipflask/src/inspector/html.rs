@@ -1,0 +1,191 @@
+//! The inspector's page. Everything that came from a request is escaped.
+
+use std::fmt::{self, Write};
+
+use super::view::{Arrival, CookieView, SetView, View, Why};
+use hipflask_core::plan::CookieOp;
+
+/// The whole page: the fragment with a head. It has no style and no script inline, so that a strict
+/// `Content-Security-Policy` lets it work.
+pub(super) fn page(views: &[View]) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Session inspector</title>\n\
+         <link rel=\"stylesheet\" href=\"inspector.css\">\n<script src=\"inspector.js\" defer></script>\n\
+         <noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>\n</head>\n\
+         <body>\n<main id=\"hipflask-inspector\">\n{}</main>\n</body>\n</html>\n",
+        fragment(views)
+    )
+}
+
+/// The newest exchange in full and a line for each earlier one.
+pub(super) fn fragment(views: &[View]) -> String {
+    let mut out = String::new();
+    match views.split_first() {
+        None => out.push_str(
+            "<section class=\"hf\" data-exchange=\"0\"><p class=\"hf-why\">No response yet: use a page of this site, and \
+             its session shows here.</p></section>\n",
+        ),
+        Some((last, earlier)) => {
+            // Writing to a String cannot fail.
+            let _ = exchange(&mut out, last, earlier);
+        }
+    }
+    out
+}
+
+fn exchange(out: &mut String, view: &View, earlier: &[View]) -> fmt::Result {
+    writeln!(out, "<section class=\"hf\" data-exchange=\"{}\">", view.number)?;
+    writeln!(
+        out,
+        "<p class=\"hf-line\"><b>{}</b> <span class=\"hf-status\">{}</span> <time>{}</time></p>",
+        Escaped(&view.request),
+        view.status,
+        view.at.to_http_date()
+    )?;
+    writeln!(out, "<p class=\"hf-why hf-{}\">{}</p>", effect(view), Escaped(&view.why.to_string()))?;
+    let refused = if matches!(view.arrival, Arrival::Refused(_)) { " hf-refused" } else { "" };
+    writeln!(out, "<p class=\"hf-arrival{refused}\">{}</p>", Escaped(&view.arrival.to_string()))?;
+    flags(out, view)?;
+    out.push_str("<h2>Cookie as sent</h2>\n");
+    match &view.sent {
+        Some(value) => cookie(out, value, view)?,
+        None => out.push_str("<p class=\"hf-none\">none</p>\n"),
+    }
+    out.push_str("<h2>Cookie as set</h2>\n");
+    match &view.set {
+        Some(line) => set(out, line, view)?,
+        None => out.push_str("<p class=\"hf-none\">no Set-Cookie: the browser keeps what it has</p>\n"),
+    }
+    let vary = view.vary.as_deref().unwrap_or("not sent");
+    writeln!(out, "<p class=\"hf-head\"><code>Vary</code>: {}</p>", Escaped(vary))?;
+    if !earlier.is_empty() {
+        out.push_str("<h2>Before that</h2>\n<ol class=\"hf-earlier\">\n");
+        for view in earlier {
+            writeln!(
+                out,
+                "<li><b>{}</b> <span class=\"hf-status\">{}</span> {}</li>",
+                Escaped(&view.request),
+                view.status,
+                Escaped(&view.why.to_string())
+            )?;
+        }
+        out.push_str("</ol>\n");
+    }
+    out.push_str("</section>\n");
+    Ok(())
+}
+
+fn flags(out: &mut String, view: &View) -> fmt::Result {
+    let Some(flags) = view.flags else {
+        out.push_str("<p class=\"hf-flags\">flags: none, nobody opened the session</p>\n");
+        return Ok(());
+    };
+    out.push_str("<ul class=\"hf-flags\">");
+    for (name, on) in flags {
+        let (class, says) = if on { ("hf-on", "yes") } else { ("hf-off", "no") };
+        write!(out, "<li class=\"{class}\">{name}: {says}</li>")?;
+    }
+    out.push_str("</ul>\n");
+    Ok(())
+}
+
+fn set(out: &mut String, line: &SetView, view: &View) -> fmt::Result {
+    let Some(value) = &line.cookie else {
+        writeln!(out, "<p>removed:</p>\n<pre class=\"hf-cookie\">{}</pre>", Escaped(&line.header))?;
+        return Ok(());
+    };
+    cookie(out, value, view)?;
+    let attributes = line.header.split_once(';').map_or("", |(_, rest)| rest.trim());
+    let size = line.header.len();
+    write!(out, "<p class=\"hf-head\"><code>{}</code></p>\n<p class=\"hf-size\">", Escaped(attributes))?;
+    match line.limit {
+        0 => writeln!(out, "{size} bytes; no limit is set</p>"),
+        limit => writeln!(
+            out,
+            "<meter min=\"0\" max=\"{limit}\" high=\"{}\" value=\"{size}\"></meter> {size} of {limit} bytes{}</p>",
+            limit / 4 * 3,
+            if size > limit { ": a browser may drop it" } else { "" }
+        ),
+    }
+}
+
+fn cookie(out: &mut String, cookie: &CookieView, view: &View) -> fmt::Result {
+    out.push_str("<pre class=\"hf-cookie\">");
+    match &cookie.parts {
+        Some([payload, timestamp, signature]) => write!(
+            out,
+            "<span class=\"hf-payload\">{}</span>.<span class=\"hf-timestamp\">{}</span>.\
+             <span class=\"hf-signature\">{}</span>",
+            Escaped(payload),
+            Escaped(timestamp),
+            Escaped(signature)
+        )?,
+        None => write!(out, "{}", Escaped(&cookie.value))?,
+    }
+    out.push_str("</pre>\n<dl>\n");
+    let deflated = if cookie.is_deflated { " (deflated)" } else { "" };
+    let json = cookie.json.as_deref().unwrap_or("not the payload of a session");
+    writeln!(out, "<dt class=\"hf-payload\">payload{deflated}</dt><dd><pre>{}</pre></dd>", Escaped(json))?;
+    if let Some(signed_at) = cookie.signed_at {
+        let age = view.at.as_secs().saturating_sub(signed_at.as_secs());
+        writeln!(
+            out,
+            "<dt class=\"hf-timestamp\">signed</dt><dd>{}, {}</dd>",
+            signed_at.to_http_date(),
+            Age(age)
+        )?;
+    }
+    let verdict = match &cookie.verdict {
+        Ok(key) => format!("good, by {key}"),
+        Err(error) => format!("refused: {}", error.reason()),
+    };
+    writeln!(out, "<dt class=\"hf-signature\">signature</dt><dd>{}</dd>\n</dl>", Escaped(&verdict))
+}
+
+/// What happened to the cookie, as a class name.
+fn effect(view: &View) -> &'static str {
+    match view.why {
+        Why::NotSaved(_) => "failed",
+        Why::Planned(reason) => match reason.cookie() {
+            CookieOp::Set { .. } => "set",
+            CookieOp::Remove => "removed",
+            CookieOp::Leave => "left",
+        },
+    }
+}
+
+/// How long ago, in the greatest unit that fits.
+struct Age(u64);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, unit) = match self.0 {
+            0 => return f.write_str("just now"),
+            seconds @ 1..60 => (seconds, "second"),
+            seconds @ 60..3600 => (seconds / 60, "minute"),
+            seconds @ 3600..86400 => (seconds / 3600, "hour"),
+            seconds => (seconds / 86400, "day"),
+        };
+        write!(f, "{count} {unit}{} before this response", if count == 1 { "" } else { "s" })
+    }
+}
+
+/// Text in HTML, between tags or in a quoted attribute.
+struct Escaped<'t>(&'t str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&#34;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! What the inspector shows, and to whom.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::{Router, routing::get};
+use hipflask_core::time::UnixTime;
+use http::header::{COOKIE, HeaderMap, SET_COOKIE, VARY};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use super::Inspector;
+use crate::{Session, Sessions};
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+/// A browser: it keeps the cookies that it is given and sends them.
+#[derive(Clone, Default)]
+struct Browser(Vec<(String, String)>);
+
+impl Browser {
+    async fn get(&mut self, app: &Router, path: &str) -> Response<Body> {
+        let mut request = Request::get(path);
+        if !self.0.is_empty() {
+            let pairs: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request = request.header(COOKIE, pairs.join("; "));
+        }
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        self.keep(response.headers());
+        response
+    }
+
+    fn keep(&mut self, headers: &HeaderMap) {
+        for line in headers.get_all(SET_COOKIE) {
+            let (pair, _) = line.to_str().unwrap().split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.set(name, value);
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(held, _)| held != name);
+        if !value.is_empty() {
+            self.0.push((name.into(), value.into()));
+        }
+    }
+
+    fn cookie(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+    }
+
+    async fn text(&mut self, app: &Router, path: &str) -> String {
+        let body = self.get(app, path).await.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    async fn shown(&mut self, app: &Router) -> serde_json::Value {
+        serde_json::from_str(&self.text(app, "/_hipflask/session.json").await).unwrap()
+    }
+}
+
+fn sessions(keys: &[&str]) -> Sessions {
+    Sessions::builder().secret_keys(keys.iter().copied()).clock(|| NOW).build().unwrap()
+}
+
+fn app(sessions: &Sessions) -> Router {
+    let router = Router::new()
+        .route("/", get(|| async { "untouched" }))
+        .route("/read", get(|session: Session| async move { session.len().to_string() }))
+        .route("/login", get(|session: Session| async move { session.set("user", "<b>ada</b>").unwrap() }))
+        .route("/keep", get(|session: Session| async move { session.set_permanent(true) }))
+        .route("/logout", get(|session: Session| async move { session.clear() }));
+    router.layer(Inspector::danger_even_in_release().layer(sessions))
+}
+
+const KEY: &str = "a key for these tests";
+
+#[tokio::test]
+async fn each_response_is_explained_in_a_sentence() {
+    let app = app(&sessions(&[KEY]));
+    let mut browser = Browser::default();
+    let steps = [
+        ("/", "untouched", "Nobody looked at the session"),
+        ("/read", "read", "The session was only read"),
+        ("/login", "changed", "The session was modified and is not empty: saved"),
+        ("/", "untouched", "Nobody looked at the session"),
+        ("/keep", "changed", "It is permanent"),
+        ("/", "refreshed", "it is permanent, and the cookie of such a session is refreshed"),
+        ("/logout", "emptied", "nothing is left in it: its cookie is removed"),
+        ("/nowhere", "untouched", "Nobody looked at the session"),
+    ];
+    for (path, reason, sentence) in steps {
+        browser.get(&app, path).await;
+        let last = &browser.shown(&app).await["last"];
+        assert_eq!(last["request"], format!("GET {path}"));
+        assert_eq!(last["reason"], reason, "{path}");
+        assert!(last["why"].as_str().unwrap().contains(sentence), "{last}");
+        assert_eq!(last["set_cookie"].is_null(), matches!(reason, "untouched" | "read"), "{last}");
+    }
+    let shown = browser.shown(&app).await;
+    assert_eq!(shown["earlier"].as_array().unwrap().len(), 7, "the newest eight are kept");
+    assert_eq!(shown["earlier"][0]["reason"], "emptied");
+}
+
+#[tokio::test]
+async fn a_cookie_is_taken_apart() {
+    let app = app(&sessions(&[KEY]));
+    let mut browser = Browser::default();
+    browser.get(&app, "/login").await;
+    browser.get(&app, "/read").await;
+    let last = browser.shown(&app).await["last"].clone();
+    assert_eq!(
+        last["flags"],
+        serde_json::json!({"new": false, "modified": false, "accessed": true, "permanent": false})
+    );
+    assert_eq!(last["vary"], "Cookie");
+    let sent = &last["cookie_sent"];
+    assert_eq!(sent["json"], "{\n  \"user\": \"<b>ada</b>\"\n}");
+    assert_eq!((&sent["timestamp"], &sent["signed_at"]), (&"ZVPxAA".into(), &1_700_000_000.into()));
+    assert_eq!(
+        (&sent["age_seconds"], &sent["key"], &sent["refused"]),
+        (&0.into(), &0.into(), &serde_json::Value::Null)
+    );
+    let value = browser.cookie("session").unwrap();
+    let parts = ["payload", "timestamp", "signature"].map(|part| sent[part].as_str().unwrap());
+    assert_eq!(parts.join("."), value);
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_refused_says_why_and_one_of_an_old_key_says_which() {
+    let app = app(&sessions(&[KEY, "the key of last year"]));
+    let mut browser = Browser::default();
+    browser.set("session", "eyJhIjoxfQ.ZVPxAA.forged");
+    browser.get(&app, "/read").await;
+    let last = browser.shown(&app).await["last"].clone();
+    assert_eq!(last["cookie_sent"]["refused"], "bad_signature");
+    assert!(last["arrival"].as_str().unwrap().starts_with("A cookie was sent but refused"), "{last}");
+    assert_eq!(last["flags"]["new"], true);
+
+    let mut session = hipflask_core::session::Session::new();
+    session.set("user", "ada").unwrap();
+    browser.set("session", &sessions(&["the key of last year"]).seal(&session).unwrap());
+    browser.get(&app, "/read").await;
+    assert_eq!(browser.shown(&app).await["last"]["cookie_sent"]["key"], 1);
+}
+
+#[tokio::test]
+async fn markup_in_a_session_or_a_path_is_escaped_on_the_page() {
+    let app = app(&sessions(&[KEY]));
+    let mut browser = Browser::default();
+    browser.get(&app, "/login").await;
+    browser.get(&app, "/'%3Cscript%3E\"&").await;
+    for path in ["/_hipflask/session", "/_hipflask/session/fragment"] {
+        let page = browser.text(&app, path).await;
+        assert!(page.contains("&#34;user&#34;: &#34;&lt;b&gt;ada&lt;/b&gt;&#34;"), "{page}");
+        assert!(
+            !page.contains("<b>ada") && !page.contains("<script>") && page.contains("/&#39;%3Cscript"),
+            "{page}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn looking_changes_nothing() {
+    let app = app(&sessions(&[KEY]));
+    let mut browser = Browser::default();
+    browser.get(&app, "/keep").await;
+    let before = browser.shown(&app).await;
+    for path in ["session", "session/fragment", "session.json", "inspector.css", "inspector.js"] {
+        let response = browser.get(&app, &format!("/_hipflask/{path}")).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert!(
+            !response.headers().contains_key(SET_COOKIE) && !response.headers().contains_key(VARY),
+            "{path}"
+        );
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert!(
+            response.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'")
+        );
+    }
+    assert_eq!(browser.shown(&app).await, before);
+    let post = Request::post("/_hipflask/session").body(Body::empty()).unwrap();
+    assert_eq!(app.oneshot(post).await.unwrap().status(), 405);
+}
+
+#[tokio::test]
+async fn a_visitor_never_sees_the_session_of_another() {
+    let app = app(&sessions(&[KEY]));
+    let (mut ada, mut eve) = (Browser::default(), Browser::default());
+    ada.get(&app, "/login").await;
+    eve.get(&app, "/read").await;
+    assert!(!eve.text(&app, "/_hipflask/session").await.contains("ada"));
+    // A guessed id is not taken over.
+    let mut guess = Browser::default();
+    guess.set("_hipflask_inspector", "00000000000000000000000000000000");
+    guess.get(&app, "/read").await;
+    assert_ne!(guess.cookie("_hipflask_inspector"), Some("00000000000000000000000000000000"));
+}
+
+#[tokio::test]
+async fn an_id_that_was_planted_in_a_browser_shows_nothing_of_its_login() {
+    let app = app(&sessions(&[KEY]));
+    for history in [&["/read"][..], &["/login"], &["/login", "/logout"], &["/login", "/logout", "/read"]] {
+        let mut eve = Browser::default();
+        let mut held = vec![None];
+        for path in history {
+            eve.get(&app, path).await;
+            held.push(eve.cookie("session").map(str::to_owned));
+        }
+        let planted = eve.cookie("_hipflask_inspector").unwrap().to_owned();
+        let mut ada = Browser::default();
+        ada.set("_hipflask_inspector", &planted);
+        ada.get(&app, "/read").await;
+        ada.get(&app, "/keep").await;
+        let secret = ada.cookie("session").unwrap().to_owned();
+        assert!(ada.text(&app, "/_hipflask/session.json").await.contains(&secret), "Ada sees her own");
+        // Eve comes with the id and with every session cookie that she ever held.
+        for cookie in held {
+            let mut eve = Browser::default();
+            eve.set("_hipflask_inspector", &planted);
+            eve.set("session", cookie.as_deref().unwrap_or_default());
+            assert!(!eve.text(&app, "/_hipflask/session.json").await.contains(&secret), "{history:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_bounded() {
+    let app = app(&sessions(&[KEY]));
+    let mut first = Browser::default();
+    first.get(&app, "/login").await;
+    for _ in 0..64 {
+        Browser::default().get(&app, "/read").await;
+    }
+    assert_eq!(
+        first.shown(&app).await["last"],
+        serde_json::Value::Null,
+        "the most silent browser is forgotten"
+    );
+    let mut other = Browser::default();
+    let huge = "x".repeat(100_000);
+    other.set("session", &huge);
+    other.get(&app, "/read").await;
+    assert!(other.text(&app, "/_hipflask/session").await.len() < 60_000);
+}
+
+#[tokio::test]
+async fn requests_side_by_side_and_the_icon_do_not_lose_the_history() {
+    let sessions = Sessions::builder()
+        .secret_key(KEY)
+        .permanent_lifetime(Duration::from_secs(60))
+        .clock({
+            let ticks = std::sync::atomic::AtomicU64::new(1_700_000_000);
+            move || UnixTime::from_secs(ticks.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        })
+        .build()
+        .unwrap();
+    let app = app(&sessions);
+    let mut browser = Browser::default();
+    browser.get(&app, "/keep").await;
+    let mut beside = browser.clone();
+    browser.get(&app, "/").await;
+    assert_ne!(beside.cookie("session"), browser.cookie("session"), "a permanent session is signed anew");
+    beside.get(&app, "/read").await;
+    beside.get(&app, "/favicon.ico").await;
+    let shown = beside.shown(&app).await;
+    assert_eq!(shown["last"]["request"], "GET /read");
+    assert_eq!(shown["earlier"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_release_build_starts_none_without_an_explicit_yes() {
+    assert_eq!(Inspector::new().is_ok(), cfg!(debug_assertions));
+    assert!(super::InspectorError::Release.to_string().contains("danger_even_in_release"));
+    assert_eq!(format!("{:?}", Inspector::danger_even_in_release()), "Inspector(..)");
+}

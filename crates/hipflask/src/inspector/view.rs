@@ -1,0 +1,193 @@
+//! What an exchange means: values that both the page and the JSON show.
+
+use std::fmt;
+
+use hipflask_core::codec::{OpenError, SessionCodec};
+use hipflask_core::plan::{CookieOp, Reason, Seen, reason};
+use hipflask_core::signing::split_unverified;
+use hipflask_core::time::UnixTime;
+
+use super::exchange::{Exchange, set_value};
+use super::pretty::indented;
+use crate::engine::Sessions;
+
+/// An exchange, explained.
+pub(super) struct View {
+    pub(super) number: u64,
+    pub(super) request: String,
+    pub(super) status: u16,
+    pub(super) at: UnixTime,
+    pub(super) arrival: Arrival,
+    pub(super) why: Why,
+    pub(super) sent: Option<CookieView>,
+    pub(super) set: Option<SetView>,
+    pub(super) vary: Option<String>,
+    /// Flask's four flags by name; `None` if nobody opened the session.
+    pub(super) flags: Option<[(&'static str, bool); 4]>,
+}
+
+/// A session cookie's value, taken apart.
+pub(super) struct CookieView {
+    pub(super) value: String,
+    /// Payload, timestamp, signature, if it has that form.
+    pub(super) parts: Option<[String; 3]>,
+    /// The tagged JSON of the payload, laid out.
+    pub(super) json: Option<String>,
+    pub(super) is_deflated: bool,
+    pub(super) signed_at: Option<UnixTime>,
+    pub(super) verdict: Result<Key, OpenError>,
+}
+
+/// A `Set-Cookie` line.
+pub(super) struct SetView {
+    pub(super) header: String,
+    /// The size that a browser may refuse; 0 is none.
+    pub(super) limit: usize,
+    /// `None` if the line removes the cookie.
+    pub(super) cookie: Option<CookieView>,
+}
+
+/// Which key signed: 0 is the one that signs now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key(pub(super) usize);
+
+/// What came of the cookie that the request carried.
+pub(super) enum Arrival {
+    /// There was none.
+    NoCookie,
+    /// It was a session.
+    Accepted,
+    /// It was none.
+    Refused(OpenError),
+}
+
+/// Why the response has a `Set-Cookie` or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The plan was carried out.
+    Planned(Reason),
+    /// The plan was to send a cookie, but the response has none.
+    NotSaved(Reason),
+}
+
+impl View {
+    pub(super) fn new(number: u64, exchange: &Exchange, sessions: &Sessions) -> Self {
+        let answer = &exchange.answer;
+        let cookie = |value: &str| CookieView::new(value, exchange.at, sessions.codec());
+        let sent = exchange.sent.as_deref().map(cookie);
+        let set = answer.set_cookie.as_deref().map(|header| SetView {
+            header: header.to_owned(),
+            limit: sessions.cookie().max_size(),
+            cookie: Some(set_value(header)).filter(|value| !value.is_empty()).map(cookie),
+        });
+        Self {
+            number,
+            request: format!("{} {}", exchange.method, exchange.path),
+            status: answer.status.as_u16(),
+            at: exchange.at,
+            arrival: Arrival::of(sent.as_ref()),
+            why: Why::of(answer.seen.map_or(UNTOUCHED, |(seen, _)| seen), set.is_some(), sessions),
+            sent,
+            set,
+            vary: answer.vary.clone(),
+            flags: answer.seen.map(|(seen, new)| {
+                [
+                    ("new", new),
+                    ("modified", seen.modified),
+                    ("accessed", seen.accessed),
+                    ("permanent", seen.permanent),
+                ]
+            }),
+        }
+    }
+}
+
+impl CookieView {
+    fn new(value: &str, at: UnixTime, codec: &SessionCodec) -> Self {
+        let parts = split_unverified(value.as_bytes(), b'.');
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let opened = codec.open(value.as_bytes(), at);
+        let claim = SessionCodec::open_unverified(value.as_bytes()).ok();
+        Self {
+            value: value.to_owned(),
+            signed_at: parts.and_then(|parts| parts.timestamp),
+            parts: parts.and_then(|parts| {
+                Some([text(parts.value), text(parts.timestamp_text?), text(parts.signature)])
+            }),
+            is_deflated: claim.as_ref().is_some_and(|claim| claim.is_deflated),
+            json: claim.map(|claim| indented(&claim.json)),
+            verdict: opened.map(|opened| Key(opened.key)),
+        }
+    }
+}
+
+impl Arrival {
+    fn of(sent: Option<&CookieView>) -> Self {
+        match sent.map(|cookie| &cookie.verdict) {
+            None => Self::NoCookie,
+            Some(Ok(_)) => Self::Accepted,
+            Some(Err(error)) => Self::Refused(error.clone()),
+        }
+    }
+}
+
+impl Why {
+    fn of(seen: Seen, was_set: bool, sessions: &Sessions) -> Self {
+        let reason = reason(seen, sessions.rules());
+        if reason.cookie() != CookieOp::Leave && !was_set {
+            return Self::NotSaved(reason);
+        }
+        Self::Planned(reason)
+    }
+
+    /// In one word, for programs.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::NotSaved(_) => "not_saved",
+            Self::Planned(Reason::Untouched) => "untouched",
+            Self::Planned(Reason::Read) => "read",
+            Self::Planned(Reason::Changed { .. }) => "changed",
+            Self::Planned(Reason::Refreshed) => "refreshed",
+            Self::Planned(Reason::Emptied) => "emptied",
+            Self::Planned(_) => "other",
+        }
+    }
+}
+
+impl fmt::Display for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCookie => f.write_str("The request came without a session cookie."),
+            Self::Accepted => f.write_str("The request came with a good session cookie."),
+            Self::Refused(error) => {
+                write!(
+                    f,
+                    "A cookie was sent but refused, so the session starts empty: {}, {error}.",
+                    error.reason()
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Planned(reason) => reason.fmt(f),
+            Self::NotSaved(_) => {
+                f.write_str("The session was modified, but the response has no Set-Cookie: the log says why.")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("the secret key that signs now"),
+            n => write!(f, "accepted key number {n}, which no longer signs"),
+        }
+    }
+}
+
+const UNTOUCHED: Seen = Seen { empty: false, modified: false, accessed: false, permanent: false };
