@@ -1,0 +1,12 @@
+//! Where server-side sessions live: the contract that every store keeps, and the stores.
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | [`store`] | [`Store`], the contract, with its keys, outcomes and errors |
+//!
+//! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
+//! what to write is settled above it.
+
+mod hex;
+
+pub mod store;
