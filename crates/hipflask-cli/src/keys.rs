@@ -81,9 +81,9 @@ impl Found {
         if bytes.is_empty() {
             return Err(Failure::EmptyKey { place });
         }
-        let warning =
-            weakness(&bytes).map(|why| format!("{place} {why}; `hipflask key new` makes a good one"));
-        Ok(Self { key: SecretKey::from(bytes), place, warning })
+        let key = SecretKey::from(bytes);
+        let warning = key.weakness().map(|why| format!("{place} {why}; `hipflask key new` makes a good one"));
+        Ok(Self { key, place, warning })
     }
 }
 
@@ -108,18 +108,6 @@ fn from_file(option: &'static str, path: &Path) -> Result<Found, Failure> {
     let newline = if bytes.ends_with(b"\r\n") { 2 } else { usize::from(bytes.ends_with(b"\n")) };
     bytes.truncate(bytes.len() - newline);
     Found::new(bytes, format!("the file {place}"))
-}
-
-/// Why a key is weak, as what follows its name.
-fn weakness(key: &[u8]) -> Option<String> {
-    if PUBLISHED.contains(&key) {
-        return Some(
-            "holds a key from a public example, which is the first that an attacker tries".to_owned(),
-        );
-    }
-    (key.len() < SHORTEST).then(|| {
-        format!("holds a key of less than {SHORTEST} bytes, which can be guessed from a single cookie")
-    })
 }
 
 /// `name` if it is shaped like the name of a variable and not like a key: capitals, digits, underscores.
@@ -152,27 +140,6 @@ const NOT_OPTIONS: [&str; 6] =
 
 const LARGEST_FILE: usize = 64 * 1024;
 
-/// In bytes. What is shorter is found by trying.
-pub(crate) const SHORTEST: usize = 16;
-
-/// Keys of 16 bytes or more that stand in manuals and tutorials; shorter ones are weak anyway.
-const PUBLISHED: [&[u8]; 14] = [
-    b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
-    b"_5#y2L\"F4Q8z\n\xec]/",
-    b"A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
-    b"5791628bb0b13ce0c676dfde280ba245",
-    b"you-will-never-guess",
-    b"hard to guess string",
-    b"super-secret-key",
-    b"super secret key",
-    b"thisisasecretkey",
-    b"this is a secret key",
-    b"this-is-a-secret-key",
-    b"your-secret-key-here",
-    b"your_secret_key_here",
-    b"change-this-in-production",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,17 +162,6 @@ mod tests {
         assert_eq!(variable_name("SECRET_KEY2".as_ref()).as_deref(), Some("SECRET_KEY2"));
         for other in ["", "2A", "deadbeefdeadbeef", "MixedCase", "A B", "A\u{1b}", &"A".repeat(65)] {
             assert_eq!(variable_name(other.as_ref()), None, "{other:?}");
-        }
-    }
-
-    #[test]
-    fn short_and_published_keys_are_weak_and_what_is_wrong_with_them_does_not_show_them() {
-        assert!(weakness(b"fifteen bytes..").is_some());
-        assert!(weakness(b"sixteen bytes...").is_none());
-        for key in PUBLISHED {
-            assert!(key.len() >= SHORTEST);
-            let text = String::from_utf8_lossy(key);
-            assert!(weakness(key).is_some_and(|why| !why.contains(&*text)), "{text}");
         }
     }
 }

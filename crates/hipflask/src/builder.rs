@@ -16,25 +16,8 @@ use crate::engine::Sessions;
 /// What the strict profile calls its cookie.
 const STRICT_NAME: &str = "__Host-session";
 
-/// A key shorter than this can be guessed: the strict profile refuses it below [`STRICT_KEY`], the other warns.
-const SHORT_KEY: usize = 16;
+/// The fewest bytes of a key in the strict profile.
 const STRICT_KEY: usize = 32;
-
-/// Keys that stand in tutorials and documentation, where everybody can read them.
-const KNOWN_KEYS: [&str; 12] = [
-    "dev",
-    "secret",
-    "secret key",
-    "secret_key",
-    "secretkey",
-    "supersecretkey",
-    "super secret key",
-    "mysecretkey",
-    "your_secret_key",
-    "this-is-a-very-secret-key",
-    "changeme",
-    "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
-];
 
 /// Configures [`Sessions`]. The defaults are Flask's; a secret key is all that is needed.
 ///
@@ -276,17 +259,8 @@ impl SessionsBuilder {
             if self.profile == Profile::Strict && bytes < STRICT_KEY {
                 return Err(ConfigError::ShortKey { index, bytes, needed: STRICT_KEY });
             }
-            if KNOWN_KEYS.iter().any(|known| key.is(known.as_bytes())) {
-                tracing::warn!(
-                    index,
-                    "a secret key stands in public examples, so anybody can forge a session; make one with `hipflask key new`"
-                );
-            } else if bytes < SHORT_KEY {
-                tracing::warn!(
-                    index,
-                    bytes,
-                    "a secret key is so short that it can be guessed; make one with `hipflask key new`"
-                );
+            if let Some(why) = key.weakness() {
+                tracing::warn!("the configuration {why} (key {index}); make a good one with `hipflask key new`");
             }
         }
         Ok(())

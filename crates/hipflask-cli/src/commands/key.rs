@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::io;
 
 use clap::{Args, Subcommand};
+use hipflask_core::signing::SecretKey;
 
 use crate::failure::Failure;
-use crate::{human, keys, lines};
+use crate::{human, lines};
 
 /// Arguments of `key`.
 #[derive(Debug, Args)]
@@ -36,7 +37,7 @@ enum KeyCommand {
 impl KeyArgs {
     pub(crate) fn run(self) -> Result<bool, Failure> {
         let KeyCommand::New { bytes } = self.command;
-        if bytes < keys::SHORTEST {
+        if bytes < SecretKey::SHORTEST {
             return Err(Failure::ShortKey { bytes });
         }
         if bytes > LONGEST {

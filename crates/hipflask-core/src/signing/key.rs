@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A secret key: any bytes. Text is taken as UTF-8, as itsdangerous does.
@@ -25,22 +26,85 @@ impl SecretKey {
         self.0.is_empty()
     }
 
-    /// The length in bytes. Below 16 a key can be guessed.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether the key is `other`, compared in constant time: to find a key that stands in public examples.
+    /// Why the key is easy to guess, if it is: an attacker who has one cookie can try keys as fast as he can hash.
+    ///
+    /// ```
+    /// use hipflask_core::signing::{SecretKey, Weakness};
+    ///
+    /// assert_eq!(SecretKey::from("supersecretkey").weakness(), Some(Weakness::Short));
+    /// assert_eq!(SecretKey::from("super secret key").weakness(), Some(Weakness::Published));
+    /// assert_eq!(SecretKey::from("9b1c24f0a77d4e6fb0a94f").weakness(), None);
+    /// ```
     #[must_use]
-    pub fn is(&self, other: &[u8]) -> bool {
-        bool::from(subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other))
+    pub fn weakness(&self) -> Option<Weakness> {
+        let is_published = PUBLISHED.iter().any(|published| bool::from(self.0.as_slice().ct_eq(published)));
+        match () {
+            () if is_published => Some(Weakness::Published),
+            () if self.len() < SecretKey::SHORTEST => Some(Weakness::Short),
+            () => None,
+        }
     }
+
+    /// The length in bytes below which a key can be guessed.
+    pub const SHORTEST: usize = 16;
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
+
+/// Why a key is easy to guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Weakness {
+    /// It has less than [`SecretKey::SHORTEST`] bytes.
+    Short,
+    /// It stands in a manual or a tutorial.
+    Published,
+}
+
+/// What follows the name of the place where the key is.
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => {
+                let shortest = SecretKey::SHORTEST;
+                write!(
+                    f,
+                    "holds a key of less than {shortest} bytes, which can be guessed from a single cookie"
+                )
+            }
+            Self::Published => {
+                f.write_str("holds a key from a public example, which is the first that an attacker tries")
+            }
+        }
+    }
+}
+
+/// Keys of [`SecretKey::SHORTEST`] bytes or more that stand in manuals and tutorials; shorter ones are weak anyway.
+const PUBLISHED: [&[u8]; 15] = [
+    b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
+    b"_5#y2L\"F4Q8z\n\xec]/",
+    b"A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",
+    b"5791628bb0b13ce0c676dfde280ba245",
+    b"you-will-never-guess",
+    b"hard to guess string",
+    b"super-secret-key",
+    b"super secret key",
+    b"thisisasecretkey",
+    b"this is a secret key",
+    b"this-is-a-secret-key",
+    b"this-is-a-very-secret-key",
+    b"your-secret-key-here",
+    b"your_secret_key_here",
+    b"change-this-in-production",
+];
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -33,7 +33,7 @@ mod signer;
 mod timestamp;
 
 pub use error::{DumpError, LoadError, PayloadError, SignatureError, SignerConfigError};
-pub use key::{KeyRing, SecretKey};
+pub use key::{KeyRing, SecretKey, Weakness};
 pub use mac::{Derivation, Digest};
 pub use payload::{Compression, PayloadCodec};
 pub use serializer::{UrlSafeSerializer, UrlSafeTimedSerializer};
