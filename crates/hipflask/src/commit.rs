@@ -1,7 +1,5 @@
 //! What a response gets from its session, as plain data for any framework.
 
-use std::collections::HashSet;
-
 /// What the response must carry. A front appends the cookie and merges the headers; nothing else is left to decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "the response has to carry it"]
@@ -24,7 +22,7 @@ impl Commit {
 
     /// The `Vary` value that takes the place of the `existing` lines, or `None` if they can stay.
     ///
-    /// As Werkzeug's header set does it: names once each in any case, `Cookie` at the end, `*` kept.
+    /// As Werkzeug's header set does it: `Cookie` at the end, unless it is there in any case; `*` is kept.
     ///
     /// ```
     /// use hipflask::Commit;
@@ -34,14 +32,16 @@ impl Commit {
     /// ```
     #[must_use]
     pub fn merged_vary<'h>(existing: impl IntoIterator<Item = &'h str>) -> Option<String> {
-        let mut seen = HashSet::new();
-        let names = existing.into_iter().flat_map(|line| line.split(',')).map(str::trim);
-        let mut names: Vec<&str> =
-            names.filter(|name| !name.is_empty() && seen.insert(name.to_lowercase())).collect();
-        if seen.contains("cookie") {
-            return None;
+        let mut names = String::new();
+        let found = existing.into_iter().flat_map(|line| line.split(',')).map(str::trim);
+        for name in found.filter(|name| !name.is_empty()) {
+            if name.eq_ignore_ascii_case("cookie") {
+                return None;
+            }
+            names.push_str(name);
+            names.push_str(", ");
         }
-        names.push("Cookie");
-        Some(names.join(", "))
+        names.push_str("Cookie");
+        Some(names)
     }
 }

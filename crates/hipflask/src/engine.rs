@@ -1,5 +1,6 @@
 //! [`Sessions`]: the engine that every front drives.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +61,7 @@ impl Sessions {
         clock: Box<dyn Clock>,
     ) -> Self {
         let lifetime = codec.lifetime().unwrap_or(Duration::MAX);
-        let permanent = PermanentHint::new(cookie.name());
+        let permanent = PermanentHint::new();
         Self(Arc::new(Engine {
             codec,
             cookie,
@@ -127,10 +128,7 @@ impl Sessions {
     /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies.
     pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h [u8]>, now: UnixTime) -> Found {
         let mut refused = None;
-        for value in cookie::values(lines, self.0.cookie.name()).take(COOKIES_TRIED) {
-            if value.is_empty() {
-                continue;
-            }
+        for value in self.values(lines) {
             match self.0.codec.open(value.as_bytes(), now) {
                 Ok(Opened { session, .. }) => {
                     self.0.counters.opened.fetch_add(1, Ordering::Relaxed);
@@ -143,6 +141,11 @@ impl Sessions {
             }
         }
         Found { data: Data::new(), refused }
+    }
+
+    /// The values that may be a session: few, whatever was sent.
+    fn values<'h>(&self, lines: impl Iterator<Item = &'h [u8]>) -> impl Iterator<Item = Cow<'h, str>> {
+        cookie::values(lines, self.0.cookie.name()).filter(|value| !value.is_empty()).take(COOKIES_TRIED)
     }
 
     fn note_refusal(&self, error: &OpenError) {
@@ -158,8 +161,14 @@ impl Sessions {
     }
 
     /// Whether a session that nobody opened may have to be sent again because it is permanent.
-    pub(crate) fn may_need_refresh<'h>(&self, mut lines: impl Iterator<Item = &'h [u8]>) -> bool {
-        self.0.rules.refresh_each_request && lines.any(|line| self.0.permanent.may_be_in(line))
+    pub(crate) fn may_need_refresh<'h>(&self, lines: impl Iterator<Item = &'h [u8]>) -> bool {
+        self.0.rules.refresh_each_request
+            && self.values(lines).any(|value| self.0.permanent.may_be_in(&value))
+    }
+
+    /// Whether this is the same engine, not one that was built alike.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Carries out the plan for a session at the end of its request.
@@ -201,31 +210,20 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// Tells from a raw `Cookie` line, without decoding it, that no permanent session is in it.
+/// Tells from a cookie's value, without decoding or verifying it, that no permanent session is in it.
 ///
 /// A permanent session has the text `"_permanent"` in its JSON, which base64 spells in one of three ways, by how many
 /// bytes stand before. A deflated payload, which begins with a point, can hide it.
-struct PermanentHint {
-    needles: [memmem::Finder<'static>; 3],
-    deflated: memmem::Finder<'static>,
-    deflated_quoted: memmem::Finder<'static>,
-}
+struct PermanentHint([memmem::Finder<'static>; 3]);
 
 impl PermanentHint {
-    fn new(cookie_name: &str) -> Self {
+    fn new() -> Self {
         // The characters of base64 that depend on nothing but `"_permanent"`, after 0, 1 and 2 bytes of something else.
-        let needles = ["Il9wZXJtYW5lbnQi", "JfcGVybWFuZW50I", "iX3Blcm1hbmVudC"];
-        let finder = |needle: &str| memmem::Finder::new(needle).into_owned();
-        Self {
-            needles: needles.map(finder),
-            deflated: finder(&format!("{cookie_name}=.")),
-            deflated_quoted: finder("\""),
-        }
+        Self(["Il9wZXJtYW5lbnQi", "JfcGVybWFuZW50I", "iX3Blcm1hbmVudC"].map(memmem::Finder::new))
     }
 
-    fn may_be_in(&self, line: &[u8]) -> bool {
-        let finders = self.needles.iter().chain([&self.deflated, &self.deflated_quoted]);
-        finders.into_iter().any(|finder| finder.find(line).is_some())
+    fn may_be_in(&self, value: &str) -> bool {
+        value.starts_with('.') || self.0.iter().any(|finder| finder.find(value.as_bytes()).is_some())
     }
 }
 
@@ -270,21 +268,19 @@ mod tests {
     #[test]
     fn a_permanent_session_is_suspected_wherever_its_flag_stands() {
         use hipflask_core::signing::{Compression, PayloadCodec};
-        let hint = PermanentHint::new("session");
-        let line = |json: &str, compression| {
-            let mut line = String::from("theme=dark; session=");
-            PayloadCodec::new(compression).encode_into(json.as_bytes(), &mut line);
-            line + ".ZVPxAA.abc"
+        let hint = PermanentHint::new();
+        let value = |json: &str, compression| {
+            let mut value = String::new();
+            PayloadCodec::new(compression).encode_into(json.as_bytes(), &mut value);
+            value + ".ZVPxAA.abc"
         };
         for before in 0..12 {
             let key = "A".repeat(before);
             let permanent = format!(r#"{{"{key}":1,"_permanent":true}}"#);
-            assert!(hint.may_be_in(line(&permanent, Compression::Never).as_bytes()), "{before}");
+            assert!(hint.may_be_in(&value(&permanent, Compression::Never)), "{before}");
             let other = format!(r#"{{"{key}":1,"permanent":"_permanen"}}"#);
-            assert!(!hint.may_be_in(line(&other, Compression::Never).as_bytes()), "{before}");
+            assert!(!hint.may_be_in(&value(&other, Compression::Never)), "{before}");
         }
-        let deflated = line(&format!(r#"{{"a":"{}"}}"#, "x".repeat(90)), Compression::AsFlask);
-        assert!(hint.may_be_in(deflated.as_bytes()));
-        assert!(hint.may_be_in(b"session=\"quoted\""));
+        assert!(hint.may_be_in(&value(&format!(r#"{{"a":"{}"}}"#, "x".repeat(90)), Compression::AsFlask)));
     }
 }

@@ -16,6 +16,12 @@ pub enum SessionError {
     /// A value is of another type, or cannot live in a session.
     #[error(transparent)]
     Value(#[from] hipflask_core::session::SessionError),
+    /// A method of the session was called inside of the closure of its own [`with`](crate::Session::with) or
+    /// [`edit`](crate::Session::edit).
+    #[error(
+        "the session is in use by the closure of `with` or `edit` that this call is made in; use what the closure is given"
+    )]
+    InUse,
     /// The session is only kept in the response's cookie, so nothing can be saved before the response is sent.
     #[error(
         "a session in a cookie is saved when the response is sent, not before; `save_now` needs a session in a store"
@@ -38,4 +44,20 @@ impl SessionError {
             _ => None,
         }
     }
+}
+
+/// The request has no session because no layer is above its handler, or the session cannot be opened. The log says what
+/// to do, the visitor gets a bare 500.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerMissing {
+    /// No layer.
+    #[error(
+        "no session on this request: add `.layer(sessions.layer())` to the axum router, after the routes that use sessions, \
+         or `.wrap(sessions.middleware())` to the actix-web app"
+    )]
+    NoLayer,
+    /// The session cannot be opened or read.
+    #[error(transparent)]
+    Session(#[from] SessionError),
 }

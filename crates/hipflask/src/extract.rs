@@ -1,33 +1,15 @@
 //! Extractors for axum.
 
-use std::fmt;
-use std::ops::Deref;
-
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::SessionError;
+use crate::bucket::{SessionData, SessionKey};
+use crate::error::{LayerMissing, SessionError};
 use crate::request::RequestSession;
 use crate::session::Session;
-
-/// The request has no session because no layer is above its handler, or the session cannot be opened. The log says what
-/// to do, the visitor gets a bare 500.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayerMissing {
-    /// No layer.
-    #[error(
-        "no session on this request: add `.layer(sessions.layer())` to the router, after the routes that use sessions"
-    )]
-    NoLayer,
-    /// The session cannot be opened or read.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-}
 
 impl IntoResponse for LayerMissing {
     fn into_response(self) -> Response {
@@ -67,66 +49,11 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
     }
 }
 
-/// A struct of yours under one key of the session: the key is the type's [`KEY`](SessionKey::KEY).
-///
-/// ```
-/// use hipflask::{SessionData, SessionError};
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Default, Serialize, Deserialize)]
-/// struct Cart { items: Vec<String> }
-///
-/// impl hipflask::SessionKey for Cart {
-///     const KEY: &'static str = "cart";
-/// }
-///
-/// async fn add(mut cart: SessionData<Cart>) -> Result<(), SessionError> {
-///     cart.update(|cart| cart.items.push("pear".into()))
-/// }
-/// ```
-pub struct SessionData<T> {
-    session: Session,
-    data: T,
-}
-
-/// Under which key of the session a type is kept.
-pub trait SessionKey {
-    /// The key.
-    const KEY: &'static str;
-}
-
-impl<T: SessionKey + Serialize> SessionData<T> {
-    /// Changes the data and keeps it in the session.
-    ///
-    /// # Errors
-    /// [`SessionError::Value`] if it cannot live in a session.
-    pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Result<R, SessionError> {
-        let result = change(&mut self.data);
-        self.session.set(T::KEY, &self.data)?;
-        Ok(result)
-    }
-}
-
-impl<T> Deref for SessionData<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.data
-    }
-}
-
-impl<T> fmt::Debug for SessionData<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionData").finish_non_exhaustive()
-    }
-}
-
 impl<S: Send + Sync, T: SessionKey + DeserializeOwned + Default> FromRequestParts<S> for SessionData<T> {
     type Rejection = LayerMissing;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, LayerMissing> {
         let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        let data = session.get(T::KEY)?.unwrap_or_default();
-        Ok(Self { session, data })
+        Ok(Self::of(session)?)
     }
 }

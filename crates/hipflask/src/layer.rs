@@ -18,7 +18,11 @@ use crate::request::RequestSession;
 impl Sessions {
     /// The tower layer that gives each request its session and each response its cookie.
     ///
-    /// Put it outside of everything that uses sessions, and inside of what compresses, traces or catches panics.
+    /// Put it outside of everything that uses sessions, and inside of what compresses and traces. What catches panics
+    /// decides by its place, as Flask's propagation of exceptions does: inside of the layer, the session is saved with the
+    /// 500; outside, it is not saved. Nor is it if the connection breaks before the head is ready.
+    ///
+    /// A second layer of the same cookie, inside of the first, does nothing: a response has one session cookie.
     #[must_use]
     pub fn layer(&self) -> SessionLayer {
         SessionLayer { sessions: self.clone() }
@@ -60,10 +64,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let outer = request.extensions().get::<RequestSession>();
+        if outer.is_some_and(|outer| outer.shares_cookie_with(&self.sessions)) {
+            return ResponseFuture { inner: self.inner.call(request), session: None };
+        }
         let session = self.sessions.begin(request.headers().get_all(COOKIE).iter().cloned());
         request.extensions_mut().insert(session.clone());
         let _current = current::enter(&session);
-        ResponseFuture { inner: self.inner.call(request), session: session.clone() }
+        ResponseFuture { inner: self.inner.call(request), session: Some(session.clone()) }
     }
 }
 
@@ -73,7 +81,8 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        session: RequestSession,
+        // None below another layer that sees to it.
+        session: Option<RequestSession>,
     }
 }
 
@@ -86,17 +95,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        let Some(session) = this.session else { return this.inner.poll(cx) };
         let polled = {
-            let _current = current::enter(this.session);
+            let _current = current::enter(session);
             this.inner.poll(cx)
         };
         let mut response = ready!(polled)?;
-        match this.session.finish_cookie() {
-            Ok(commit) => apply(&commit, response.headers_mut()),
+        match session.finish_cookie() {
+            Ok(commit) => apply(commit, response.headers_mut()),
             Err(error) => {
                 tracing::error!(%error, "the session could not be saved; the response is a 500");
                 response = Response::new(ResBody::default());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
             }
         }
         Poll::Ready(Ok(response))
@@ -104,17 +115,11 @@ where
 }
 
 /// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
-fn apply(commit: &Commit, headers: &mut HeaderMap) {
-    if commit.is_empty() {
-        return;
-    }
+fn apply(commit: Commit, headers: &mut HeaderMap) {
     if commit.vary_cookie {
-        let existing = headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok());
-        if let Some(vary) = Commit::merged_vary(existing).and_then(|vary| HeaderValue::try_from(vary).ok()) {
-            headers.insert(VARY, vary);
-        }
+        vary_by_cookie(headers);
     }
-    if let Some(cookie) = &commit.set_cookie {
+    if let Some(cookie) = commit.set_cookie {
         match HeaderValue::try_from(cookie) {
             Ok(cookie) => drop(headers.append(SET_COOKIE, cookie)),
             Err(_) => tracing::error!("the session's Set-Cookie is no valid header and was not sent"),
@@ -122,5 +127,20 @@ fn apply(commit: &Commit, headers: &mut HeaderMap) {
     }
     if commit.no_store {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let lines = headers.get_all(VARY).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
+    match lines.map(Commit::merged_vary) {
+        Ok(None) => {}
+        Ok(Some(vary)) if vary.len() > "Cookie".len() => {
+            if let Ok(vary) = HeaderValue::try_from(vary) {
+                headers.insert(VARY, vary);
+            }
+        }
+        Ok(Some(_)) => drop(headers.insert(VARY, HeaderValue::from_static("Cookie"))),
+        // A line that is no text stays beside ours.
+        Err(_) => drop(headers.append(VARY, HeaderValue::from_static("Cookie"))),
     }
 }

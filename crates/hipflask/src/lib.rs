@@ -18,6 +18,9 @@
 //! # Ok::<(), hipflask::ConfigError>(())
 //! ```
 
+#[cfg(feature = "actix")]
+pub mod actix;
+mod bucket;
 mod builder;
 mod clock;
 mod commit;
@@ -30,25 +33,27 @@ mod extract;
 #[cfg(feature = "inspector")]
 pub mod inspector;
 mod layer;
+mod lock;
 mod request;
 mod session;
+#[cfg(feature = "test-client")]
+pub mod test;
 
+pub use bucket::{SessionData, SessionKey};
 pub use builder::SessionsBuilder;
 pub use clock::{Clock, SystemClock};
 pub use commit::Commit;
 pub use config::ConfigError;
 pub use current::{current, session};
 pub use engine::{Sessions, Stats};
-pub use error::SessionError;
-#[cfg(feature = "axum")]
-pub use extract::{LayerMissing, SessionData, SessionKey};
+pub use error::{LayerMissing, SessionError};
 pub use hipflask_core::cookie::SameSite;
 pub use hipflask_core::plan::Profile;
 pub use hipflask_core::session::{Editor, Flash};
 pub use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
 pub use hipflask_core::value::{Dict, Int, Text, Value};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
-pub use request::RequestSession;
+pub use request::{CookieLine, RequestSession};
 pub use session::Session;
 
 /// The core: values, signing, the cookie grammar, for those who need a part of it alone.

@@ -1,6 +1,6 @@
 //! One request's session, opened or not.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use hipflask_core::codec::OpenError;
 #[cfg(feature = "inspector")]
@@ -11,6 +11,7 @@ use hipflask_core::time::UnixTime;
 use crate::commit::Commit;
 use crate::engine::Sessions;
 use crate::error::SessionError;
+use crate::lock::{Guard, Lock};
 use crate::session::Session;
 
 /// The session of one request, unopened until somebody asks: the raw `Cookie` lines and the engine. Cheap to clone.
@@ -24,7 +25,7 @@ pub(crate) struct Shared {
     engine: Sessions,
     cookies: CookieLines,
     now: OnceLock<UnixTime>,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 /// The session and how far its request has come.
@@ -34,42 +35,101 @@ pub(crate) struct State {
     pub(crate) refused: Option<OpenError>,
     /// The response head has left: what changes now is lost.
     pub(crate) closed: bool,
+    /// The response says that it depends on the cookie. Only counts once the head has left.
+    pub(crate) varies: bool,
 }
 
-/// The `Cookie` lines of a request, as they came. Nearly every request has one at most.
-#[derive(Clone, Default)]
-pub(crate) struct CookieLines {
-    first: Option<http::HeaderValue>,
-    more: Vec<http::HeaderValue>,
+/// A `Cookie` line of a request, as it came. A header value of the `http` crate, of actix-web, or text becomes one; the
+/// first two without a copy.
+#[derive(Clone)]
+pub struct CookieLine(Line);
+
+#[derive(Clone)]
+enum Line {
+    Http(http::HeaderValue),
+    #[cfg(feature = "actix")]
+    Actix(actix_web::http::header::HeaderValue),
+    Bytes(Box<[u8]>),
 }
 
-impl CookieLines {
-    pub(crate) fn new(lines: impl IntoIterator<Item = http::HeaderValue>) -> Self {
-        let mut lines = lines.into_iter();
-        Self { first: lines.next(), more: lines.collect() }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &[u8]> + '_ {
-        self.first.iter().chain(&self.more).map(http::HeaderValue::as_bytes)
+impl CookieLine {
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Line::Http(value) => value.as_bytes(),
+            #[cfg(feature = "actix")]
+            Line::Actix(value) => value.as_bytes(),
+            Line::Bytes(bytes) => bytes,
+        }
     }
 }
 
 /// Shows no cookie.
-impl std::fmt::Debug for CookieLines {
+impl std::fmt::Debug for CookieLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CookieLines({})", usize::from(self.first.is_some()) + self.more.len())
+        f.write_str("CookieLine(..)")
+    }
+}
+
+impl From<http::HeaderValue> for CookieLine {
+    fn from(value: http::HeaderValue) -> Self {
+        Self(Line::Http(value))
+    }
+}
+
+#[cfg(feature = "actix")]
+impl From<actix_web::http::header::HeaderValue> for CookieLine {
+    fn from(value: actix_web::http::header::HeaderValue) -> Self {
+        Self(Line::Actix(value))
+    }
+}
+
+impl From<&str> for CookieLine {
+    fn from(text: &str) -> Self {
+        Self(Line::Bytes(text.as_bytes().into()))
+    }
+}
+
+impl From<Vec<u8>> for CookieLine {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Line::Bytes(bytes.into()))
+    }
+}
+
+/// The `Cookie` lines of a request. Nearly every request has one at most.
+#[derive(Debug, Default)]
+struct CookieLines {
+    first: Option<CookieLine>,
+    more: Vec<CookieLine>,
+}
+
+impl CookieLines {
+    fn new(lines: impl IntoIterator<Item = impl Into<CookieLine>>) -> Self {
+        let mut lines = lines.into_iter().map(Into::into);
+        Self { first: lines.next(), more: lines.collect() }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> + '_ {
+        self.first.iter().chain(&self.more).map(CookieLine::as_bytes)
     }
 }
 
 impl Sessions {
     /// Begins a request that came with these `Cookie` lines. Looks into none of them.
+    ///
+    /// ```
+    /// # use hipflask::Sessions;
+    /// let sessions = Sessions::builder().secret_key("a secret key for the docs").build()?;
+    /// let request = sessions.begin(["theme=dark; session=forged"]);
+    /// assert!(!request.is_opened());
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
     #[must_use]
-    pub fn begin(&self, cookie_lines: impl IntoIterator<Item = http::HeaderValue>) -> RequestSession {
+    pub fn begin(&self, cookie_lines: impl IntoIterator<Item = impl Into<CookieLine>>) -> RequestSession {
         RequestSession(Arc::new(Shared {
             engine: self.clone(),
             cookies: CookieLines::new(cookie_lines),
             now: OnceLock::new(),
-            state: Mutex::default(),
+            state: Lock::default(),
         }))
     }
 }
@@ -77,27 +137,32 @@ impl Sessions {
 impl RequestSession {
     /// The session: verified and read at the first call, the same one at every further call.
     ///
+    /// Counts as access, as Flask's proxy does: the response will say `Vary: Cookie`.
+    ///
     /// # Errors
     /// None with a session in a cookie: a bad cookie is an empty session. A session in a store can be out of reach.
     #[expect(clippy::unused_async, reason = "a session in a store is loaded here")]
     pub async fn open(&self) -> Result<Session, SessionError> {
-        Ok(self.open_cookie())
+        let session = self.open_cookie();
+        session.try_with(|_| ())?;
+        Ok(session)
     }
 
-    /// [`open`](Self::open) for callers that cannot wait: templates.
+    /// [`open`](Self::open) for callers that cannot wait and that count access themselves: templates.
     pub(crate) fn open_cookie(&self) -> Session {
+        // An error says that a closure holds the session, and then it is open.
         drop(self.opened());
         Session::new(self.0.clone())
     }
 
-    fn opened(&self) -> MutexGuard<'_, State> {
-        let mut state = self.0.lock();
+    fn opened(&self) -> Result<Guard<'_, State>, SessionError> {
+        let mut state = self.0.lock()?;
         if state.data.is_none() {
             let found = self.0.engine.find(self.0.cookies.iter(), self.0.now());
             state.data = Some(found.data);
             state.refused = found.refused;
         }
-        state
+        Ok(state)
     }
 
     /// Decides what the response must carry. To be called once, when the head is ready; later changes are lost and warned of.
@@ -111,30 +176,51 @@ impl RequestSession {
     }
 
     pub(crate) fn finish_cookie(&self) -> Result<Commit, SessionError> {
-        let mut state = self.0.lock();
+        let mut state = self.0.lock()?;
         state.closed = true;
-        let untouched = state.data.is_none();
-        if untouched && !self.0.engine.may_need_refresh(self.0.cookies.iter()) {
+        if state.data.is_none() && !self.0.engine.may_need_refresh(self.0.cookies.iter()) {
             return Ok(Commit::default());
         }
         drop(state);
-        let state = self.opened();
-        match &state.data {
-            Some(data) => self.0.engine.commit(data, self.0.now()),
-            None => Ok(Commit::default()),
+        let mut state = self.opened()?;
+        let commit = match &state.data {
+            Some(data) => self.0.engine.commit(data, self.0.now())?,
+            None => Commit::default(),
+        };
+        state.varies = commit.vary_cookie;
+        Ok(commit)
+    }
+
+    /// Whether `sessions` would keep its session in the same cookie, so that one response cannot carry both.
+    pub(crate) fn shares_cookie_with(&self, sessions: &Sessions) -> bool {
+        if self.0.engine.is(sessions) {
+            return true;
         }
+        let (ours, theirs) = (self.0.engine.cookie(), sessions.cookie());
+        let same =
+            (ours.name(), ours.domain(), ours.path()) == (theirs.name(), theirs.domain(), theirs.path());
+        if same {
+            tracing::warn!(
+                cookie = ours.name(),
+                "two session layers, one inside the other, keep different sessions in one cookie; the outer one is used. \
+                 Give one of them another cookie name."
+            );
+        }
+        same
     }
 
     /// What has been done to it so far, and whether it is new; `None` while nobody has opened it.
     #[cfg(feature = "inspector")]
     pub(crate) fn seen(&self) -> Option<(Seen, bool)> {
-        self.0.lock().data.as_ref().map(|data| (data.seen(), data.is_new()))
+        let state = self.0.lock().ok()?;
+        state.data.as_ref().map(|data| (data.seen(), data.is_new()))
     }
 
     /// Whether somebody has opened it.
     #[must_use]
     pub fn is_opened(&self) -> bool {
-        self.0.lock().data.is_some()
+        // Who holds it in a closure has opened it.
+        self.0.lock().map_or(true, |state| state.data.is_some())
     }
 
     /// The engine that it belongs to.
@@ -145,9 +231,8 @@ impl RequestSession {
 }
 
 impl Shared {
-    /// A panic while a session is changed leaves it in one piece: every change is made in one step.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Result<Guard<'_, State>, SessionError> {
+        self.state.lock().ok_or(SessionError::InUse)
     }
 
     fn now(&self) -> UnixTime {

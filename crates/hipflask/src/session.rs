@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::SessionError;
-use crate::request::Shared;
+use crate::request::{Shared, State};
 
 /// The session of a request: Flask's dict. Clones are the same session.
 ///
@@ -37,23 +37,42 @@ impl Session {
     }
 
     /// Works on the session itself, under its lock: for several steps that belong together, or to borrow a value.
+    ///
+    /// The closure uses what it is given, never the `Session` around it: that one is locked, and a call on it from inside
+    /// fails with [`SessionError::InUse`], or panics with its text if the method has no error to return. The same holds for
+    /// [`edit`](Self::edit).
+    ///
+    /// A change after the response head has left is lost, and a warning names its keys.
+    ///
+    /// ```
+    /// # fn two_steps(session: hipflask::Session) -> Result<(), hipflask::SessionError> {
+    /// session.with(|data| match data.contains("basket") {
+    ///     true => Ok(()),
+    ///     false => data.set("basket", ["pear"]),
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If the closure of `with` or `edit` on the same session is running on this thread.
     pub fn with<R>(&self, work: impl FnOnce(&mut Data) -> R) -> R {
-        let mut state = self.0.lock();
-        let data = state.data.get_or_insert_with(Data::new);
-        data.set_accessed(true);
-        work(data)
+        self.try_with(work).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// A change: warns if the response has left, for then it is lost.
-    fn change<R>(&self, key: &dyn fmt::Display, work: impl FnOnce(&mut Data) -> R) -> R {
-        if self.0.lock().closed {
-            tracing::warn!(
-                %key,
-                "the session was changed after its response head had left; the change is lost. Change it before the \
-                 handler returns, not in a streaming body or a spawned task."
-            );
-        }
-        self.with(work)
+    pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut Data) -> R) -> Result<R, SessionError> {
+        let mut state = self.0.lock()?;
+        let State { data, closed, varies, .. } = &mut *state;
+        let data = data.get_or_insert_with(Data::new);
+        data.set_accessed(true);
+        if *closed { Ok(after_the_head(data, varies, work)) } else { Ok(work(data)) }
+    }
+
+    fn fallible<R, E: Into<SessionError>>(
+        &self,
+        work: impl FnOnce(&mut Data) -> Result<R, E>,
+    ) -> Result<R, SessionError> {
+        self.try_with(work)?.map_err(Into::into)
     }
 
     /// The value of `key` as a Rust type, `None` if there is no such key.
@@ -61,7 +80,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the value is of another type; it names the key, what was found and what was asked.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
-        self.with(|data| data.get(key)).map_err(Into::into)
+        self.fallible(|data| data.get(key))
     }
 
     /// The value of `key` as it is.
@@ -118,8 +137,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the value cannot live in a session; then nothing is changed.
     pub fn set(&self, key: impl Into<Text>, value: impl Serialize) -> Result<(), SessionError> {
-        let key = key.into();
-        self.change(&key.clone(), |data| data.set(key, value)).map_err(Into::into)
+        self.fallible(|data| data.set(key, value))
     }
 
     /// [`set`](Self::set) for a value that is one already.
@@ -127,8 +145,7 @@ impl Session {
     /// # Errors
     /// As [`set`](Self::set).
     pub fn insert(&self, key: impl Into<Text>, value: impl Into<Value>) -> Result<(), SessionError> {
-        let key = key.into();
-        self.change(&key.clone(), |data| data.insert(key, value)).map_err(Into::into)
+        self.fallible(|data| data.insert(key, value))
     }
 
     /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`. A key that is not there is no
@@ -137,24 +154,24 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the value is of another type; then it stays.
     pub fn pop<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
-        self.change(&name(&key), |data| data.pop(key)).map_err(Into::into)
+        self.fallible(|data| data.pop(key))
     }
 
     /// Removes `key` and returns its value as it is. A key that is not there is no change.
     #[doc(alias = "del")]
     pub fn remove(&self, key: impl AsKey) -> Option<Value> {
-        self.change(&name(&key), |data| data.remove(key))
+        self.with(|data| data.remove(key))
     }
 
     /// Removes the last key with its value: Python's `popitem`.
     #[doc(alias = "popitem")]
     pub fn pop_item(&self) -> Option<(Text, Value)> {
-        self.change(&"(the last)", Data::pop_item)
+        self.with(Data::pop_item)
     }
 
     /// Removes everything; a change even if there was nothing.
     pub fn clear(&self) {
-        self.change(&"(all)", Data::clear);
+        self.with(Data::clear);
     }
 
     /// Sets `key` if it is not there and returns what it holds then: Python's `setdefault`.
@@ -163,8 +180,7 @@ impl Session {
     /// [`SessionError::Value`] if the value cannot live in a session.
     #[doc(alias = "setdefault")]
     pub fn set_default(&self, key: impl Into<Text>, value: impl Serialize) -> Result<Value, SessionError> {
-        let key = key.into();
-        self.change(&key.clone(), |data| data.set_default(key, value).cloned()).map_err(Into::into)
+        self.fallible(|data| data.set_default(key, value).cloned())
     }
 
     /// Sets all of `entries`: Python's `update`. A change even if there are none.
@@ -175,7 +191,9 @@ impl Session {
         &self,
         entries: impl IntoIterator<Item = (K, T)>,
     ) -> Result<(), SessionError> {
-        self.change(&"(several)", |data| data.update(entries)).map_err(Into::into)
+        // The iterator may look into the session, so it runs before the lock is taken.
+        let entries: Vec<(K, T)> = entries.into_iter().collect();
+        self.fallible(|data| data.update(entries))
     }
 
     /// Changes values in place; what really changed is noticed. See [`Editor`].
@@ -193,7 +211,7 @@ impl Session {
         &self,
         change: impl FnOnce(&mut Editor<'_>) -> Result<R, ValueError>,
     ) -> Result<R, SessionError> {
-        self.change(&"(edited)", |data| data.edit(change)).map_err(Into::into)
+        self.fallible(|data| data.edit(change))
     }
 
     /// Adds `by` to a number, 0 if the key is not there, and returns the sum.
@@ -201,8 +219,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the key holds something else than an `int`.
     pub fn increment(&self, key: impl Into<Text>, by: impl Into<Int>) -> Result<Int, SessionError> {
-        let key = key.into();
-        self.change(&key.clone(), |data| data.increment(key, by)).map_err(Into::into)
+        self.fallible(|data| data.increment(key, by))
     }
 
     /// Adds to the end of a list, a new one if the key is not there.
@@ -210,8 +227,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the key holds something else than a `list`.
     pub fn push(&self, key: impl Into<Text>, item: impl Serialize) -> Result<(), SessionError> {
-        let key = key.into();
-        self.change(&key.clone(), |data| data.push(key, item)).map_err(Into::into)
+        self.fallible(|data| data.push(key, item))
     }
 
     /// Keeps a message for the next page, in the category `message`. Flask reads it, too.
@@ -219,7 +235,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the message cannot live in a session.
     pub fn flash(&self, message: impl Serialize) -> Result<(), SessionError> {
-        self.change(&"_flashes", |data| data.flash(message)).map_err(Into::into)
+        self.fallible(|data| data.flash(message))
     }
 
     /// [`flash`](Self::flash) in a category: Flask's `flash(message, category)`.
@@ -227,14 +243,14 @@ impl Session {
     /// # Errors
     /// As [`flash`](Self::flash).
     pub fn flash_as(&self, category: impl Into<Text>, message: impl Serialize) -> Result<(), SessionError> {
-        self.change(&"_flashes", |data| data.flash_as(category, message)).map_err(Into::into)
+        self.fallible(|data| data.flash_as(category, message))
     }
 
     /// The messages that were flashed, which are thereby taken from the session; the same ones at every call of a request.
     #[doc(alias = "get_flashed_messages")]
     #[must_use]
     pub fn flashed_messages(&self) -> Vec<Flash> {
-        self.change(&"_flashes", |data| data.flashed_messages().to_vec())
+        self.with(|data| data.flashed_messages().to_vec())
     }
 
     /// Whether it outlives the browser.
@@ -246,7 +262,7 @@ impl Session {
 
     /// Makes it outlive the browser for the configured lifetime, or not. Sets the key `_permanent`, so it is a change.
     pub fn set_permanent(&self, permanent: bool) {
-        self.change(&"_permanent", |data| data.set_permanent(permanent));
+        self.with(|data| data.set_permanent(permanent));
     }
 
     /// Whether it was changed. Decides if the response saves it.
@@ -258,7 +274,7 @@ impl Session {
 
     /// Says by hand whether it was changed. `false` suppresses the save.
     pub fn set_modified(&self, modified: bool) {
-        self.change(&"(modified)", |data| data.set_modified(modified));
+        self.with(|data| data.set_modified(modified));
     }
 
     /// Whether no valid session came with the request.
@@ -278,16 +294,47 @@ impl Session {
     }
 }
 
-fn name(key: &impl AsKey) -> Text {
-    Text::from_bytes(key.as_key()).unwrap_or_default()
+/// Work on a session whose response head has left: it goes on as usual in memory, and what is lost is warned of.
+fn after_the_head<R>(data: &mut Data, varies: &mut bool, work: impl FnOnce(&mut Data) -> R) -> R {
+    if !*varies {
+        *varies = true;
+        tracing::warn!(
+            "the session was first read after its response head had left, so the response does not say `Vary: Cookie`; \
+             open it in the handler"
+        );
+    }
+    let before = data.clone();
+    let result = work(data);
+    let keys = differences(&before, data);
+    if !keys.is_empty() {
+        tracing::warn!(
+            ?keys,
+            "the session was changed after its response head had left; the change is lost. Change it before the handler \
+             returns, not in a streaming body or a spawned task."
+        );
+    }
+    result
+}
+
+/// The keys that do not hold the same.
+fn differences(before: &Data, after: &Data) -> Vec<Text> {
+    let gone = before.keys().filter(|key| !after.contains(key));
+    let others = after.items().filter(|(key, value)| before.value(key) != Some(value)).map(|(key, _)| key);
+    gone.chain(others).cloned().collect()
 }
 
 /// Shows keys and flags, never a value.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.lock().data {
-            Some(data) => data.fmt(f),
-            None => f.write_str("Session(unopened)"),
+        match self.0.lock().as_deref() {
+            Ok(State { data: Some(data), .. }) => data.fmt(f),
+            Ok(_) => f.write_str("Session(unopened)"),
+            Err(_) => f.write_str("Session(in use)"),
         }
     }
 }
+
+const _: () = {
+    const fn is_shareable<T: Send + Sync>() {}
+    is_shareable::<Session>();
+};

@@ -1,0 +1,276 @@
+//! Sessions for actix-web: the middleware, the extractors, and [`session()`](crate::session()) below it.
+//!
+//! ```
+//! use actix_web::{App, web};
+//! use hipflask::{Session, SessionError, Sessions};
+//!
+//! async fn visits(session: Session) -> Result<String, SessionError> {
+//!     let visits = session.increment("visits", 1)?;
+//!     Ok(format!("Visit number {visits}"))
+//! }
+//!
+//! let sessions = Sessions::builder().secret_key("the SECRET_KEY of the Flask app").build()?;
+//! let app = App::new().wrap(sessions.middleware()).route("/", web::get().to(visits));
+//! # Ok::<(), hipflask::ConfigError>(())
+//! ```
+//!
+//! Take `Session`, not `Option<Session>`: actix-web turns every failed extractor into `None`, so that a middleware that
+//! somebody forgot would look like an empty session.
+
+use std::fmt;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, VARY};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
+use pin_project_lite::pin_project;
+use serde::de::DeserializeOwned;
+
+use crate::bucket::{SessionData, SessionKey};
+use crate::commit::Commit;
+use crate::current;
+use crate::engine::Sessions;
+use crate::error::{LayerMissing, SessionError};
+use crate::request::RequestSession;
+use crate::session::Session;
+
+impl Sessions {
+    /// The actix-web middleware that gives each request its session and each response its cookie: [`layer`](Self::layer)
+    /// for `App::wrap`.
+    ///
+    /// Every worker's app needs the same engine: build it before `HttpServer::new` and clone it into the factory.
+    #[must_use]
+    pub fn middleware(&self) -> SessionMiddleware {
+        SessionMiddleware { sessions: self.clone() }
+    }
+}
+
+/// Gives each request its session. Made by [`Sessions::middleware`].
+#[derive(Debug, Clone)]
+pub struct SessionMiddleware {
+    sessions: Sessions,
+}
+
+impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = SessionService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(SessionService { inner, sessions: self.sessions.clone() }))
+    }
+}
+
+/// A service whose requests have a session. Made by [`SessionMiddleware`].
+#[derive(Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S, B> Service<ServiceRequest> for SessionService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let outer = request_session(request.request());
+        if outer.is_some_and(|outer| outer.shares_cookie_with(&self.sessions)) {
+            return ResponseFuture { inner: self.inner.call(request), session: None };
+        }
+        let session = self.sessions.begin(request.headers().get_all(COOKIE).cloned());
+        request.extensions_mut().insert(session.clone());
+        let _current = current::enter(&session);
+        ResponseFuture { inner: self.inner.call(request), session: Some(session.clone()) }
+    }
+}
+
+pin_project! {
+    /// Waits for the response and gives it its cookie.
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        // None below another middleware that sees to it.
+        session: Option<RequestSession>,
+    }
+}
+
+impl<F, B> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody,
+{
+    type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(session) = this.session else {
+            return this.inner.poll(cx).map_ok(ServiceResponse::map_into_left_body);
+        };
+        let polled = {
+            let _current = current::enter(session);
+            this.inner.poll(cx)
+        };
+        let outcome = ready!(polled);
+        Poll::Ready(match session.finish_cookie() {
+            Ok(commit) => carry(commit, outcome),
+            Err(error) => not_saved(&error, outcome),
+        })
+    }
+}
+
+/// Puts the session's headers on the response, or on the response that an error will become.
+fn carry<B>(
+    commit: Commit,
+    outcome: Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match outcome {
+        Ok(mut response) => {
+            apply(&commit, response.headers_mut());
+            Ok(response.map_into_left_body())
+        }
+        Err(error) if commit.is_empty() => Err(error),
+        Err(error) => Err(WithSession { error, commit }.into()),
+    }
+}
+
+fn not_saved<B>(
+    error: &SessionError,
+    outcome: Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    tracing::error!(%error, "the session could not be saved; the response is a 500");
+    let bare = HttpResponse::InternalServerError().insert_header((VARY, "Cookie")).finish();
+    outcome.map(|response| response.into_response(bare.map_into_right_body()))
+}
+
+/// An error of an inner middleware, and what its response carries for the session.
+#[derive(Debug)]
+struct WithSession {
+    error: Error,
+    commit: Commit,
+}
+
+impl fmt::Display for WithSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl ResponseError for WithSession {
+    fn status_code(&self) -> StatusCode {
+        self.error.as_response_error().status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = self.error.error_response();
+        apply(&self.commit, response.headers_mut());
+        response
+    }
+}
+
+/// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
+fn apply(commit: &Commit, headers: &mut HeaderMap) {
+    if commit.vary_cookie {
+        vary_by_cookie(headers);
+    }
+    if let Some(cookie) = &commit.set_cookie {
+        match HeaderValue::try_from(cookie) {
+            Ok(cookie) => headers.append(SET_COOKIE, cookie),
+            Err(_) => tracing::error!("the session's Set-Cookie is no valid header and was not sent"),
+        }
+    }
+    if commit.no_store {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let lines = headers.get_all(VARY).map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
+    match lines.map(Commit::merged_vary) {
+        Ok(None) => {}
+        Ok(Some(vary)) if vary.len() > "Cookie".len() => {
+            if let Ok(vary) = HeaderValue::try_from(vary) {
+                headers.insert(VARY, vary);
+            }
+        }
+        Ok(Some(_)) => drop(headers.insert(VARY, HeaderValue::from_static("Cookie"))),
+        // A line that is no text stays beside ours.
+        Err(_) => headers.append(VARY, HeaderValue::from_static("Cookie")),
+    }
+}
+
+fn request_session(request: &HttpRequest) -> Option<RequestSession> {
+    request.extensions().get().cloned()
+}
+
+impl FromRequest for Session {
+    type Error = LayerMissing;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request_session(request);
+        Extracted(Box::pin(async move { Ok(request.ok_or(LayerMissing::NoLayer)?.open().await?) }))
+    }
+}
+
+impl<T: SessionKey + DeserializeOwned + Default + 'static> FromRequest for SessionData<T> {
+    type Error = LayerMissing;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let session = Session::from_request(request, payload);
+        Extracted(Box::pin(async move { Ok(Self::of(session.await?)?) }))
+    }
+}
+
+/// Waits for the session that an extractor asked for.
+pub struct Extracted<T>(Pin<Box<dyn Future<Output = Result<T, LayerMissing>>>>);
+
+impl<T> Future for Extracted<T> {
+    type Output = Result<T, LayerMissing>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for Extracted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Extracted(..)")
+    }
+}
+
+/// The log gets the error, the visitor a bare 500.
+impl ResponseError for LayerMissing {
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        tracing::error!(error = %self, "session extractor");
+        HttpResponse::InternalServerError().finish()
+    }
+}
+
+/// So that a handler can end in `?`: the log gets the error, the visitor a bare 500.
+impl ResponseError for SessionError {
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        tracing::error!(error = %self, "session");
+        HttpResponse::InternalServerError().finish()
+    }
+}
