@@ -10,10 +10,10 @@ use super::error::SessionError;
 use super::flash::Flash;
 use crate::plan::Seen;
 use crate::tagged::{
-    self, JsonError, JsonErrorKind, KeyOrder, Member, Style, is_registered, read_member, write_text,
-    write_value,
+    self, JsonError, JsonErrorKind, KeyOrder, Member, Style, is_registered, read_member, read_scalar,
+    write_text, write_value,
 };
-use crate::value::{AsKey, Dict, Int, MAX_DEPTH, Text, Value, ValueError, from_value, to_value};
+use crate::value::{AsKey, Dict, Int, MAX_DEPTH, Scalar, Text, Value, ValueError, from_value, to_value};
 
 const PERMANENT: &str = "_permanent";
 
@@ -75,6 +75,12 @@ impl Slot {
         })
     }
 
+    /// The text of the value, if it is not read yet and need not be.
+    fn scalar<'s>(&self, json: &'s str) -> Option<Scalar<'s>> {
+        let member = self.member.filter(|_| self.value.get().is_none())?;
+        read_scalar(&json[member.range()])
+    }
+
     fn into_value(mut self, json: &str) -> Value {
         self.value(json);
         self.value.take().unwrap_or(Value::None)
@@ -126,14 +132,14 @@ impl Session {
     /// # Errors
     /// [`TooDeep`](JsonErrorKind::TooDeep) if changes in place have nested values too deep.
     pub fn to_json(&self, order: KeyOrder) -> Result<Vec<u8>, JsonError> {
-        let mut out = Vec::with_capacity(self.json.len() + 128);
+        let mut out = Vec::with_capacity((self.json.len() + 128).max(USUAL_LENGTH));
         let tag_like = self.members.len() == 1 && self.members.keys().all(is_registered);
         if tag_like {
             write_value(&mut out, &Value::Dict(self.to_dict()), Style::flask(order), MAX_DEPTH)?;
             return Ok(out);
         }
         out.push(b'{');
-        if order == KeyOrder::Insertion || self.members.keys().is_sorted() {
+        if order == KeyOrder::Insertion || self.members.is_sorted() {
             self.write_members(&mut out, self.members.iter(), order)?;
         } else {
             let mut members: Vec<_> = self.members.iter().collect();
@@ -178,7 +184,11 @@ impl Session {
     /// # Errors
     /// [`SessionError`] if the value is of another type; it names the key, what was found and what was asked.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
-        self.value(&key).map(|value| convert(key.as_key(), value)).transpose()
+        let Some(slot) = self.members.get(&key) else { return Ok(None) };
+        match slot.scalar(&self.json).and_then(Scalar::read) {
+            Some(value) => Ok(Some(value)),
+            None => convert(key.as_key(), slot.value(&self.json)).map(Some),
+        }
     }
 
     /// The value of `key` as it is.
@@ -519,6 +529,9 @@ fn pair(item: &Value) -> Option<(Text, Value)> {
         _ => None,
     }
 }
+
+/// Room for the JSON of most sessions, so that it need not grow; the allocator gives as much as fast as less.
+const USUAL_LENGTH: usize = 1000;
 
 const _: () = {
     const fn is_shareable<T: Send + Sync>() {}

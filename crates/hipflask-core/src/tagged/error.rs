@@ -8,27 +8,32 @@ use super::MAX_BYTES;
 ///
 /// Names the place as a byte offset from 0 and never shows the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} (at byte {at})")]
-pub struct JsonError {
+#[error("{} (at byte {})", self.0.kind, self.0.at)]
+pub struct JsonError(Box<Inner>);
+
+/// Boxed, so that the results of readers and writers fit into registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inner {
     kind: JsonErrorKind,
     at: usize,
 }
 
 impl JsonError {
-    pub(super) const fn new(kind: JsonErrorKind, at: usize) -> Self {
-        Self { kind, at }
+    #[cold]
+    pub(super) fn new(kind: JsonErrorKind, at: usize) -> Self {
+        Self(Box::new(Inner { kind, at }))
     }
 
     /// What is wrong.
     #[must_use]
-    pub const fn kind(&self) -> &JsonErrorKind {
-        &self.kind
+    pub fn kind(&self) -> &JsonErrorKind {
+        &self.0.kind
     }
 
     /// Where, in bytes from the start of the text; 0 where a value could not be written.
     #[must_use]
-    pub const fn at(&self) -> usize {
-        self.at
+    pub fn at(&self) -> usize {
+        self.0.at
     }
 }
 

@@ -23,7 +23,7 @@ pub use error::{JsonError, JsonErrorKind};
 pub use read::{from_slice, from_str, from_str_plain};
 pub use write::{KeyOrder, to_string, to_string_ordered, to_string_plain};
 
-pub(crate) use read::read_member;
+pub(crate) use read::{read_member, read_scalar};
 pub(crate) use scan::{Member, index};
 pub(crate) use tags::is_registered;
 pub(crate) use write::{Style, write_text, write_value};

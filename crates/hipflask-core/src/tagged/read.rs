@@ -3,7 +3,7 @@
 use super::error::{JsonError, JsonErrorKind as Bad};
 use super::lex::{Cursor, Number, unescape};
 use super::{MAX_BYTES, tags};
-use crate::value::{Dict, Int, MAX_DEPTH, Text, Value};
+use crate::value::{Dict, Int, MAX_DEPTH, Scalar, Text, Value, precedes};
 
 /// Reads Flask's tagged JSON.
 ///
@@ -45,7 +45,7 @@ fn read(text: &str, tagged: bool) -> Result<Value, JsonError> {
     if text.len() > MAX_BYTES {
         return Err(JsonError::new(Bad::TooLong, 0));
     }
-    let mut reader = Reader { cursor: Cursor::new(text.as_bytes()), levels: MAX_DEPTH, tagged };
+    let mut reader = Reader { cursor: Cursor::new(text), levels: MAX_DEPTH, tagged };
     reader.cursor.skip_space();
     let value = reader.value()?;
     reader.cursor.skip_space();
@@ -53,15 +53,28 @@ fn read(text: &str, tagged: bool) -> Result<Value, JsonError> {
 }
 
 /// Reads one value of a text that has been scanned, `levels` being what is left of the depth.
-pub(super) fn read_inside(text: &[u8], levels: usize) -> Result<Value, JsonError> {
+pub(super) fn read_inside(text: &str, levels: usize) -> Result<Value, JsonError> {
     Reader { cursor: Cursor::new(text), levels, tagged: true }.value()
 }
 
 /// The value of a member that [`index`](super::index) found well-formed.
 pub(crate) fn read_member(text: &str) -> Value {
-    let value = read_inside(text.as_bytes(), MAX_DEPTH - 1);
+    let value = read_inside(text, MAX_DEPTH - 1);
     debug_assert!(value.is_ok(), "the scanner lets through only what the reader reads");
     value.unwrap_or(Value::None)
+}
+
+/// The same as a [`Scalar`], if it is one.
+pub(crate) fn read_scalar(text: &str) -> Option<Scalar<'_>> {
+    match text.as_bytes() {
+        [b'"', content @ .., b'"'] if !content.contains(&b'\\') => {
+            text.get(1..text.len() - 1).map(Scalar::Str)
+        }
+        [b'-' | b'0'..=b'9', ..] if text.len() <= 18 => {
+            Int::parse(text.as_bytes()).and_then(|number| number.as_i64()).map(Scalar::Int)
+        }
+        _ => None,
+    }
 }
 
 struct Reader<'t> {
@@ -84,7 +97,7 @@ impl Reader<'_> {
             b'n' => self.cursor.word(b"null").map(|()| Value::None),
             b'N' => self.cursor.word(b"NaN").map(|()| Value::Float(f64::NAN)),
             b'I' => self.cursor.word(b"Infinity").map(|()| Value::Float(f64::INFINITY)),
-            b'-' if self.cursor.text.get(self.cursor.at + 1) == Some(&b'I') => {
+            b'-' if self.cursor.bytes().get(self.cursor.at + 1) == Some(&b'I') => {
                 self.cursor.word(b"-Infinity").map(|()| Value::Float(f64::NEG_INFINITY))
             }
             _ => self.number(),
@@ -122,44 +135,73 @@ impl Reader<'_> {
 
     fn object(&mut self) -> Result<Value, JsonError> {
         let start = self.cursor.at;
-        let mut dict = Dict::new();
+        let mut entries: Vec<(Text, Value)> = Vec::new();
         self.cursor.skip_space();
         if self.cursor.peek() == b'}' {
             self.cursor.at += 1;
-            return Ok(Value::Dict(dict));
+            return Ok(Value::Dict(Dict::new()));
         }
+        // Flask sorts keys: where each comes after the one before, none has to be searched for.
+        let (mut before, mut distinct): (&[u8], bool) = (&[], true);
         loop {
             self.cursor.expect(b'"')?;
-            let key = self.text()?;
+            let (content, escaped) = self.cursor.string()?;
+            let key = self.unescape(content, escaped)?;
+            distinct &= !escaped && (entries.is_empty() || precedes(before, content.as_bytes()));
+            before = content.as_bytes();
             self.cursor.skip_space();
             self.cursor.expect(b':')?;
             self.cursor.skip_space();
             let value = self.value()?;
-            dict.insert(key, value);
             self.cursor.skip_space();
             match self.cursor.peek() {
                 b',' => self.cursor.at += 1,
-                b'}' => break,
+                b'}' if entries.is_empty() => {
+                    self.cursor.at += 1;
+                    return self.only(key, value).map_err(|kind| JsonError::new(kind, start - 1));
+                }
+                b'}' => {
+                    entries.push((key, value));
+                    break;
+                }
                 _ => return Err(self.cursor.unexpected()),
             }
+            entries.push((key, value));
             self.cursor.skip_space();
         }
         self.cursor.at += 1;
-        self.resolve(dict).map_err(|kind| JsonError::new(kind, start - 1))
+        if distinct {
+            return Ok(Value::Dict(Dict::from_distinct(entries)));
+        }
+        // Equal keys become one, which may then be a tag.
+        let mut dict: Dict = entries.into_iter().collect();
+        match dict.pop_item() {
+            Some((key, value)) if dict.is_empty() => {
+                self.only(key, value).map_err(|kind| JsonError::new(kind, start - 1))
+            }
+            last => {
+                dict.extend(last);
+                Ok(Value::Dict(dict))
+            }
+        }
     }
 
-    /// The dict, or what it stands for if its only key is a tag.
-    fn resolve(&self, mut dict: Dict) -> Result<Value, Bad> {
-        let only_key = if dict.len() == 1 { dict.keys().next() } else { None };
-        let tag = only_key.filter(|_| self.tagged).and_then(|key| tags::tag(key.as_bytes()));
-        match tag.and_then(|tag| Some((tag, dict.pop_item()?.1))) {
-            Some((tag, content)) => tags::untag(tag, content),
-            None => Ok(Value::Dict(dict)),
+    /// The dict of one key, or what it stands for if the key is a tag.
+    #[inline]
+    fn only(&self, key: Text, value: Value) -> Result<Value, Bad> {
+        match tags::tag(key.as_bytes()).filter(|_| self.tagged) {
+            Some(tag) => tags::untag(tag, value),
+            None => Ok(Value::Dict(Dict::from_distinct(vec![(key, value)]))),
         }
     }
 
     fn text(&mut self) -> Result<Text, JsonError> {
         let (content, escaped) = self.cursor.string()?;
+        self.unescape(content, escaped)
+    }
+
+    #[inline]
+    fn unescape(&self, content: &str, escaped: bool) -> Result<Text, JsonError> {
         unescape(content, escaped).ok_or_else(|| self.cursor.error(Bad::BadEscape))
     }
 
@@ -170,14 +212,63 @@ impl Reader<'_> {
                 Some(number) => Value::Int(number),
                 None => return Err(JsonError::new(Bad::TooManyDigits, start)),
             },
-            Number::Float(text) => Value::Float(text.parse().unwrap_or(f64::NAN)),
+            Number::Float(text) => Value::Float(read_float(text)),
         })
     }
 }
 
+/// The nearest `f64` of a decimal.
+fn read_float(text: &str) -> f64 {
+    read_short_decimal(text.as_bytes()).unwrap_or_else(|| text.parse().unwrap_or(f64::NAN))
+}
+
+/// A decimal of at most 15 digits without exponent: its digits and the power of ten are both exact, so that one division
+/// rounds to the nearest.
+fn read_short_decimal(text: &[u8]) -> Option<f64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() > 16 {
+        return None;
+    }
+    let (mut number, mut places, mut after) = (0u64, 0, 0);
+    for &byte in digits {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => {
+                number = number * 10 + u64::from(digit);
+                places += after;
+            }
+            _ if byte == b'.' => after = 1,
+            _ => return None,
+        }
+    }
+    let value = number as f64 / POWERS_OF_TEN.get(places)?;
+    Some(if negative { -value } else { value })
+}
+
+const POWERS_OF_TEN: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn short_decimals_are_read_as_rust_reads_them(text in "-?(0|[1-9][0-9]{0,17})\\.[0-9]{1,17}") {
+            prop_assert_eq!(read_float(&text).to_bits(), text.parse::<f64>().unwrap().to_bits());
+        }
+    }
+
+    #[test]
+    fn equal_keys_become_one_and_that_may_be_a_tag() {
+        assert_eq!(from_str(r#"{" t":1," t":[2]}"#).unwrap(), Value::Tuple(vec![2.into()]));
+        assert_eq!(from_str(r#"{"b":1,"a":2,"b":3}"#).unwrap(), Dict::from([("b", 3), ("a", 2)]).into());
+        assert_eq!(from_str(r#"{"\u0020t":[]}"#).unwrap(), Value::Tuple(vec![]));
+    }
 
     fn fails(text: &str) -> Bad {
         from_str(text).unwrap_err().kind().clone()

@@ -7,10 +7,10 @@
 use core::ops::Range;
 
 use super::error::{JsonError, JsonErrorKind as Bad};
-use super::lex::{Cursor, Number, unescape};
+use super::lex::{Cursor, Number, unescape, unescape_slowly};
 use super::read::read_inside;
 use super::{MAX_BYTES, tags};
-use crate::value::{Dict, MAX_DEPTH, Text, write_repr};
+use crate::value::{Dict, MAX_DEPTH, Text, precedes, write_repr};
 
 /// Where the value of a key stands in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) fn index<V: From<Member>>(text: &str) -> Result<Option<Dict<V>>, Json
     let bytes = text.as_bytes();
     // Flask writes printable ASCII only. Anything else is readable, but not as we would write it.
     let ascii = bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0x7F;
-    let mut scanner = Scanner { cursor: Cursor::new(bytes), levels: MAX_DEPTH - 1, canonical: ascii };
+    let mut scanner = Scanner { cursor: Cursor::new(text), levels: MAX_DEPTH - 1, canonical: ascii };
     scanner.cursor.skip_space();
     if scanner.cursor.peek() != b'{' {
         return Ok(None);
@@ -104,10 +104,10 @@ impl<'t> Scanner<'t> {
     }
 
     /// Steps over white space, which we would not have written.
+    #[inline]
     fn space(&mut self) {
-        if matches!(self.cursor.peek(), b' ' | b'\t' | b'\n' | b'\r') {
+        if self.cursor.skip_space() {
             self.canonical = false;
-            self.cursor.skip_space();
         }
     }
 
@@ -115,7 +115,7 @@ impl<'t> Scanner<'t> {
         match self.cursor.peek() {
             b'"' => {
                 self.cursor.at += 1;
-                let (content, escaped) = self.cursor.string()?;
+                let (content, escaped) = self.cursor.string_bytes()?;
                 self.canonical &= !escaped || is_canonical_escaped(content);
                 Ok(())
             }
@@ -126,7 +126,9 @@ impl<'t> Scanner<'t> {
             b'n' => self.cursor.word(b"null"),
             b'N' => self.cursor.word(b"NaN"),
             b'I' => self.cursor.word(b"Infinity"),
-            b'-' if self.cursor.text.get(self.cursor.at + 1) == Some(&b'I') => self.cursor.word(b"-Infinity"),
+            b'-' if self.cursor.bytes().get(self.cursor.at + 1) == Some(&b'I') => {
+                self.cursor.word(b"-Infinity")
+            }
             _ => self.number(),
         }
     }
@@ -171,9 +173,9 @@ impl<'t> Scanner<'t> {
         let mut content;
         loop {
             self.cursor.expect(b'"')?;
-            let (key, escaped) = self.cursor.string()?;
+            let (key, escaped) = self.cursor.string_bytes()?;
             may_be_tag |= escaped || key.first() == Some(&b' ');
-            self.canonical &= !escaped && before.is_none_or(|before| before < key);
+            self.canonical &= !escaped && before.is_none_or(|before| precedes(before, key));
             self.colon()?;
             content = self.cursor.at;
             self.value()?;
@@ -202,7 +204,7 @@ impl<'t> Scanner<'t> {
         let Some(tag) = tags::tag(key) else {
             return Ok(());
         };
-        let fits = match &self.cursor.text[content] {
+        let fits = match &self.cursor.bytes()[content] {
             [b'[', ..] => tag == tags::TUPLE,
             [b'"', content @ .., b'"'] if !content.contains(&b'\\') => {
                 tags::is_canonical_content(tag, content)
@@ -233,7 +235,7 @@ impl<'t> Scanner<'t> {
 
 /// Whether every escape of a string is the one that we would write.
 fn is_canonical_escaped(content: &[u8]) -> bool {
-    let Some(text) = unescape(content, true) else { return false };
+    let Some(text) = unescape_slowly(content) else { return false };
     let mut written = Vec::new();
     super::write_text(&mut written, &text);
     written.get(1..written.len() - 1) == Some(content)

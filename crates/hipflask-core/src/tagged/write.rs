@@ -122,12 +122,20 @@ fn write_dict(out: &mut Vec<u8>, dict: &Dict, style: Style, levels: usize) -> Re
         out.push(b':');
         write_value(out, value, style, levels)
     };
-    if style.order == KeyOrder::Insertion || dict.keys().is_sorted() {
-        dict.iter().enumerate().try_for_each(|(at, (key, value))| write_entry(at, key, value))?;
-    } else {
-        let mut entries: Vec<_> = dict.iter().collect();
-        entries.sort_unstable_by_key(|(key, _)| *key);
-        entries.into_iter().enumerate().try_for_each(|(at, (key, value))| write_entry(at, key, value))?;
+    let in_order = style.order == KeyOrder::Insertion || dict.is_sorted();
+    match dict.as_slice() {
+        Some(entries) if in_order => {
+            for (at, (key, value)) in entries.iter().enumerate() {
+                write_entry(at, key, value)?;
+            }
+        }
+        _ => {
+            let mut entries: Vec<_> = dict.iter().collect();
+            if !in_order {
+                entries.sort_unstable_by_key(|(key, _)| *key);
+            }
+            entries.into_iter().enumerate().try_for_each(|(at, (key, value))| write_entry(at, key, value))?;
+        }
     }
     out.push(b'}');
     if escape {
@@ -208,44 +216,79 @@ fn write_text_in(out: &mut Vec<u8>, text: &Text, style: Style) -> Result<(), Jso
 
 /// Appends a string in ASCII: the spelling of Python's `json` with `ensure_ascii`.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &Text) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
+    let mut rest = text.as_bytes();
+    // Room for the quotes and for a whole word after the last byte.
+    out.reserve(rest.len() + 2 + 8);
+    if rest.len() <= 6 {
+        // Such as most keys are: it fits into a word with its quotes.
+        let word = short_word(rest);
+        if plain_run(word) == rest.len() {
+            let closing = u64::from(b'"') << (rest.len() * 8 + 8);
+            out.extend_from_slice(&(u64::from(b'"') | word << 8 | closing).to_le_bytes());
+            out.truncate(out.len() + rest.len() - 6);
+            return;
+        }
+    }
     out.push(b'"');
-    let mut rest = bytes;
     loop {
-        let run = plain_run(rest);
-        out.extend_from_slice(&rest[..run]);
-        let Some((point, after)) = first_code_point(&rest[run..]) else {
-            break;
-        };
+        rest = write_plain(out, rest);
+        let Some((point, after)) = first_code_point(rest) else { break };
         write_escape(out, point);
         rest = after;
     }
     out.push(b'"');
 }
 
-/// How many bytes at the start need no escape.
-fn plain_run(text: &[u8]) -> usize {
+/// Appends the bytes up to the first that needs an escape; returns the rest. Whole words at a time, for most strings are
+/// shorter than a call of `memcpy` is worth.
+#[inline]
+fn write_plain<'t>(out: &mut Vec<u8>, mut text: &'t [u8]) -> &'t [u8] {
+    while let Some((chunk, rest)) = text.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        out.extend_from_slice(&word.to_le_bytes());
+        let run = plain_run(word);
+        if run < 8 {
+            out.truncate(out.len() - (8 - run));
+            return &text[run..];
+        }
+        text = rest;
+    }
+    // What is missing of a word is filled with bytes that end the run.
+    let word = short_word(text);
+    let run = plain_run(word);
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(out.len() - (8 - run));
+    &text[run..]
+}
+
+/// Less than eight bytes as a word, zero where there are none.
+#[inline]
+fn short_word(bytes: &[u8]) -> u64 {
+    let at = |place: usize| u64::from(bytes[place]) << (place * 8);
+    let length = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let last = u64::from(u32::from_le_bytes(*last)) << ((length - 4) * 8);
+        u64::from(u32::from_le_bytes(*first)) | last
+    } else if length > 0 {
+        at(0) | at(length / 2) | at(length - 1)
+    } else {
+        0
+    }
+}
+
+/// How many bytes at the start of a word need no escape.
+#[inline]
+fn plain_run(word: u64) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let mut at = 0;
-    while let Some(chunk) = text[at..].first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let (quote, slash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
-        let delete = word ^ (ONES * 0x7F);
-        let low = word.wrapping_sub(ONES * 0x20) & !word;
-        let equal = quote.wrapping_sub(ONES) & !quote
-            | slash.wrapping_sub(ONES) & !slash
-            | delete.wrapping_sub(ONES) & !delete;
-        let found = (low | equal | word) & HIGH;
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    let tail =
-        text[at..].iter().position(|&byte| !matches!(byte, 0x20..=0x7E) || matches!(byte, b'"' | b'\\'));
-    tail.map_or(text.len(), |tail| at + tail)
+    let (quote, slash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    let delete = word ^ (ONES * 0x7F);
+    let low = word.wrapping_sub(ONES * 0x20) & !word;
+    let equal = quote.wrapping_sub(ONES) & !quote
+        | slash.wrapping_sub(ONES) & !slash
+        | delete.wrapping_sub(ONES) & !delete;
+    let found = (low | equal | word) & HIGH;
+    found.trailing_zeros() as usize / 8
 }
 
 fn write_escape(out: &mut Vec<u8>, point: u32) {

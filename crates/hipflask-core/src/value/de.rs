@@ -35,6 +35,66 @@ pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, ValueError> {
     T::deserialize(value)
 }
 
+/// What stands in JSON for a `str` without escapes or a small `int`, before a [`Value`] is made of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scalar<'t> {
+    Str(&'t str),
+    Int(i64),
+}
+
+impl Scalar<'_> {
+    /// Reads a Rust type as [`from_value`] would from the value; `None` if only the value itself can tell.
+    pub(crate) fn read<T: DeserializeOwned>(self) -> Option<T> {
+        T::deserialize(self).ok()
+    }
+}
+
+impl<'de> Deserializer<'de> for Scalar<'de> {
+    type Error = NeedsValue;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
+        match self {
+            Self::Str(text) => visitor.visit_borrowed_str(text),
+            Self::Int(number) => visitor.visit_i64(number),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NeedsValue> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// The type does not simply fit; the value says why, or how it does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NeedsValue;
+
+impl fmt::Display for NeedsValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("needs the value")
+    }
+}
+
+impl core::error::Error for NeedsValue {}
+
+impl de::Error for NeedsValue {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
 impl<'de> Deserializer<'de> for &'de Value {
     type Error = ValueError;
 

@@ -28,7 +28,8 @@ pub struct Dict<V = Value>(Repr<V>);
 #[derive(Clone)]
 enum Repr<V> {
     Few(Vec<(Text, V)>),
-    Many(IndexMap<Text, V>),
+    /// Boxed, for a [`Value`] is as large as its largest variant.
+    Many(Box<IndexMap<Text, V>>),
 }
 
 impl<V> Dict<V> {
@@ -103,7 +104,7 @@ impl<V> Dict<V> {
             Repr::Few(entries) => {
                 let mut map: IndexMap<_, _> = core::mem::take(entries).into_iter().collect();
                 map.insert(key, value);
-                self.0 = Repr::Many(map);
+                self.0 = Repr::Many(Box::new(map));
             }
             Repr::Many(map) => {
                 map.insert(key, value);
@@ -139,10 +140,27 @@ impl<V> Dict<V> {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Text, &V)> + '_ {
         let (few, many) = match &self.0 {
             Repr::Few(entries) => (Some(entries), None),
-            Repr::Many(map) => (None, Some(map)),
+            Repr::Many(map) => (None, Some(&**map)),
         };
         let few = few.into_iter().flatten().map(|(key, value)| (key, value));
         few.chain(many.into_iter().flatten())
+    }
+
+    /// The entries as a slice, which a small dict has.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> Option<&[(Text, V)]> {
+        match &self.0 {
+            Repr::Few(entries) => Some(entries),
+            Repr::Many(_) => None,
+        }
+    }
+
+    /// Whether the keys come in their order.
+    pub(crate) fn is_sorted(&self) -> bool {
+        match &self.0 {
+            Repr::Few(entries) => entries.is_sorted_by(|(a, _), (b, _)| precedes(a.as_bytes(), b.as_bytes())),
+            Repr::Many(map) => map.keys().is_sorted(),
+        }
     }
 
     /// The keys in order.
@@ -168,8 +186,17 @@ impl<V> Dict<V> {
         if entries.len() <= FEW {
             Self(Repr::Few(entries))
         } else {
-            Self(Repr::Many(entries.into_iter().collect()))
+            Self(Repr::Many(Box::new(entries.into_iter().collect())))
         }
+    }
+}
+
+/// `a < b`. Keys mostly differ in the first byte, and then nothing has to be called.
+#[inline]
+pub(crate) fn precedes(a: &[u8], b: &[u8]) -> bool {
+    match (a.first(), b.first()) {
+        (Some(a), Some(b)) if a != b => a < b,
+        _ => a < b,
     }
 }
 

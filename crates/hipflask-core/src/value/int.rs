@@ -66,12 +66,21 @@ impl Int {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
         };
-        if digits.is_empty() || digits.len() > Self::MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+        if digits.is_empty() || digits.len() > Self::MAX_DIGITS {
             return None;
         }
         if digits.len() <= 18 {
-            let number = digits.iter().fold(0i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+            let mut number = 0i64;
+            for byte in digits {
+                number = match byte.wrapping_sub(b'0') {
+                    digit @ 0..=9 => number * 10 + i64::from(digit),
+                    _ => return None,
+                };
+            }
             return Some(Self::from(if negative { -number } else { number }));
+        }
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return None;
         }
         BigInt::parse_bytes(text, 10).map(Self::from)
     }
