@@ -50,6 +50,7 @@ impl<'t> Cursor<'t> {
     }
 
     #[cold]
+    #[inline(never)]
     fn skip_any_space(&mut self) -> bool {
         let start = self.at;
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
@@ -80,7 +81,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Steps over what is left of a string, closing quote included; its content, and whether escapes are in it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Result<(&'t str, bool), JsonError> {
         let start = self.at;
         let escaped = self.skip_string()?;
@@ -88,14 +89,14 @@ impl<'t> Cursor<'t> {
     }
 
     /// [`string`](Self::string) as bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string_bytes(&mut self) -> Result<(&'t [u8], bool), JsonError> {
         let start = self.at;
         let escaped = self.skip_string()?;
         Ok((&self.bytes()[start..self.at - 1], escaped))
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip_string(&mut self) -> Result<bool, JsonError> {
         self.at = next_special(self.bytes(), self.at);
         if self.peek() == b'"' {
@@ -106,6 +107,8 @@ impl<'t> Cursor<'t> {
     }
 
     /// The same for a string whose first special byte, which is here, is not its end.
+    #[cold]
+    #[inline(never)]
     fn rest_of_string(&mut self) -> Result<bool, JsonError> {
         let mut escaped = false;
         loop {
@@ -142,6 +145,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Steps over a number.
+    #[inline(always)]
     pub(super) fn number(&mut self) -> Result<Number<'t>, JsonError> {
         let start = self.at;
         if self.peek() == b'-' {
@@ -149,26 +153,28 @@ impl<'t> Cursor<'t> {
         }
         let first = self.peek();
         let whole = self.digits();
-        if whole == 0 {
+        if whole == 0 || (first == b'0' && whole > 1) {
+            self.at -= whole.saturating_sub(1);
             return Err(self.unexpected());
         }
-        if first == b'0' && whole > 1 {
-            self.at -= whole - 1;
-            return Err(self.unexpected());
+        if matches!(self.peek(), b'.' | b'e' | b'E') {
+            self.fraction_and_exponent()?;
+            return Ok(Number::Float(&self.text[start..self.at]));
         }
-        let mut is_float = false;
-        if !matches!(self.peek(), b'.' | b'e' | b'E') && whole <= Int::MAX_DIGITS {
-            return Ok(Number::Int(&self.bytes()[start..self.at]));
+        if whole > Int::MAX_DIGITS {
+            return Err(JsonError::new(Bad::TooManyDigits, start));
         }
+        Ok(Number::Int(&self.bytes()[start..self.at]))
+    }
+
+    fn fraction_and_exponent(&mut self) -> Result<(), JsonError> {
         if self.peek() == b'.' {
-            is_float = true;
             self.at += 1;
             if self.digits() == 0 {
                 return Err(self.unexpected());
             }
         }
         if matches!(self.peek(), b'e' | b'E') {
-            is_float = true;
             self.at += 1;
             if matches!(self.peek(), b'+' | b'-') {
                 self.at += 1;
@@ -177,17 +183,10 @@ impl<'t> Cursor<'t> {
                 return Err(self.unexpected());
             }
         }
-        let text = &self.text[start..self.at];
-        if is_float {
-            return Ok(Number::Float(text));
-        }
-        if whole > Int::MAX_DIGITS {
-            return Err(JsonError::new(Bad::TooManyDigits, start));
-        }
-        Ok(Number::Int(text.as_bytes()))
+        Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn digits(&mut self) -> usize {
         let rest = self.bytes().get(self.at..).unwrap_or_default();
         let mut count = rest.first_chunk().map_or(0, |eight| leading_digits(*eight));
@@ -214,7 +213,7 @@ fn leading_digits(eight: [u8; 8]) -> usize {
 /// Looks at eight bytes a step: a byte of `word` is special where one of the three tests leaves its high bit set. A
 /// borrow can set a bit too many, but only above the first that is right, and the first is all that is asked for.
 /// (Sixteen bytes in vector registers are fewer instructions, but most strings are short and wait for the answer.)
-#[inline]
+#[inline(always)]
 fn next_special(text: &[u8], mut at: usize) -> usize {
     const HIGH: u64 = ONES * 0x80;
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -241,8 +240,7 @@ pub(super) fn unescape(content: &str, escaped: bool) -> Option<Text> {
     if escaped { unescape_slowly(content.as_bytes()) } else { Some(Text::new(content)) }
 }
 
-/// [`unescape`] for content with escapes.
-pub(super) fn unescape_slowly(content: &[u8]) -> Option<Text> {
+fn unescape_slowly(content: &[u8]) -> Option<Text> {
     let mut out = Vec::with_capacity(content.len());
     let mut rest = content;
     while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {

@@ -7,7 +7,7 @@
 use core::ops::Range;
 
 use super::error::{JsonError, JsonErrorKind as Bad};
-use super::lex::{Cursor, Number, unescape, unescape_slowly};
+use super::lex::{Cursor, Number, unescape};
 use super::read::read_inside;
 use super::{MAX_BYTES, tags};
 use crate::value::{Dict, MAX_DEPTH, Text, precedes, write_repr};
@@ -111,6 +111,18 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// The next byte that is no white space.
+    #[inline]
+    fn next(&mut self) -> u8 {
+        match self.cursor.peek() {
+            0..=b' ' => {
+                self.space();
+                self.cursor.peek()
+            }
+            byte => byte,
+        }
+    }
+
     fn value(&mut self) -> Result<(), JsonError> {
         match self.cursor.peek() {
             b'"' => {
@@ -149,8 +161,7 @@ impl<'t> Scanner<'t> {
         }
         loop {
             self.value()?;
-            self.space();
-            match self.cursor.peek() {
+            match self.next() {
                 b',' => self.cursor.at += 1,
                 b']' => break,
                 _ => return Err(self.cursor.unexpected()),
@@ -181,8 +192,7 @@ impl<'t> Scanner<'t> {
             self.value()?;
             let first = before.is_none();
             before = Some(key);
-            self.space();
-            match self.cursor.peek() {
+            match self.next() {
                 b',' => self.cursor.at += 1,
                 b'}' if first && may_be_tag && !escaped => {
                     let end = self.cursor.at;
@@ -233,12 +243,29 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Whether every escape of a string is the one that we would write.
-fn is_canonical_escaped(content: &[u8]) -> bool {
-    let Some(text) = unescape_slowly(content) else { return false };
-    let mut written = Vec::new();
-    super::write_text(&mut written, &text);
-    written.get(1..written.len() - 1) == Some(content)
+/// Whether every escape of a string, which is well-formed, is the one that we would write.
+fn is_canonical_escaped(mut content: &[u8]) -> bool {
+    while let Some(at) = content.iter().position(|&byte| byte == b'\\') {
+        content = match &content[at + 1..] {
+            [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => rest,
+            [b'u', a, b, c, d, rest @ ..] if is_canonical_unit([*a, *b, *c, *d]) => rest,
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// Whether these four hex digits are how we write their UTF-16 unit, which may be half of a pair.
+fn is_canonical_unit(digits: [u8; 4]) -> bool {
+    let lower = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    // Printable ASCII stands for itself, and these five control characters have letters.
+    let otherwise = match digits {
+        [b'0', b'0', b'0', low] => matches!(low, b'8' | b'9' | b'a' | b'c' | b'd'),
+        [b'0', b'0', b'1', _] => false,
+        [b'0', b'0', b'2'..=b'7', _] => digits != *b"007f",
+        _ => false,
+    };
+    lower && !otherwise
 }
 
 fn is_canonical_float(text: &str) -> bool {
@@ -306,6 +333,7 @@ mod tests {
             "NaN",
             "-Infinity",
             "\"a\\n\\u00e9\\ud83d\\ude00\"",
+            "\"\\u0000\\u0007\\u000b\\u000e\\u001f\\u007f\\u0080\\ud800\"",
             "[]",
             "{}",
             r#"{"a":1,"b":{"c":[null,true]}}"#,
@@ -325,6 +353,13 @@ mod tests {
             "100000000000000000000.0",
             "\"\\u00E9\"",
             "\"\\/\"",
+            "\"\\u0008\"",
+            "\"\\u000a\"",
+            "\"\\u000d\"",
+            "\"\\u0022\"",
+            "\"\\u005c\"",
+            "\"\\u007e\"",
+            "\"\\uD83d\\ude00\"",
             "\"é\"",
             "\"\u{7f}\"",
             "[1, 2]",
