@@ -105,6 +105,22 @@ fn a_value_nested_too_deep_is_refused_when_it_is_set() {
     assert_eq!(Session::from_json(json(&session)).unwrap(), session);
 }
 
+/// Where a key is read later, its value must have been checked before.
+#[test]
+fn a_session_beyond_a_bound_is_refused_where_it_comes_in() {
+    use crate::tagged::{JsonErrorKind, MAX_BYTES};
+    let refused = |json: String| Session::from_json(json).err().map(|error| error.kind().clone());
+    let nested = |depth: usize| format!(r#"{{"k":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+    assert_eq!(refused(nested(crate::value::MAX_DEPTH)), None);
+    assert_eq!(refused(nested(crate::value::MAX_DEPTH + 1)), Some(JsonErrorKind::TooDeep));
+    let digits = |count: usize| format!(r#"{{"k":{}}}"#, "9".repeat(count));
+    assert_eq!(refused(digits(crate::value::Int::MAX_DIGITS)), None);
+    assert_eq!(refused(digits(crate::value::Int::MAX_DIGITS + 1)), Some(JsonErrorKind::TooManyDigits));
+    let long = |length: usize| format!(r#"{{"k":"{}"}}"#, "x".repeat(length - 8));
+    assert_eq!(refused(long(MAX_BYTES)), None);
+    assert_eq!(refused(long(MAX_BYTES + 1)), Some(JsonErrorKind::TooLong));
+}
+
 #[test]
 fn flashed_messages_are_stored_as_flask_stores_them_and_taken_once() {
     let mut session = Session::new();
