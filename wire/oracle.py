@@ -11,10 +11,12 @@ import json
 import sys
 import traceback
 
+import answer
 import generate
 import judge
+import records
 
-OPERATIONS = {**judge.OPERATIONS, **generate.OPERATIONS}
+OPERATIONS = {**judge.OPERATIONS, **generate.OPERATIONS, **answer.OPERATIONS, **records.OPERATIONS}
 
 
 def reply(line):

@@ -62,12 +62,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hipflask_core::time::{DateTime, UnixTime};
 use hipflask_core::value::Text;
 use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
 use tower_service::Service;
 
@@ -78,7 +79,8 @@ use crate::session::Session;
 
 /// A browser without a screen: sends requests to a tower service, such as an axum `Router`, and keeps its cookies.
 ///
-/// See the [module](self) for an example. What cannot be sent or answered is a panic, because it is for tests.
+/// See the [module](self) for an example. What cannot be sent or answered is a panic, because it is for tests. A service
+/// of another request body than `Full<Bytes>` is made to fit with tower's `map_request`.
 #[derive(Clone)]
 pub struct TestClient<S> {
     service: S,
@@ -122,11 +124,10 @@ impl<S> TestClient<S> {
     }
 
     /// Sends a GET request.
-    pub async fn get<A, B>(&mut self, uri: &str) -> TestResponse
+    pub async fn get<B>(&mut self, uri: &str) -> TestResponse
     where
-        S: Service<Request<A>, Response = Response<B>> + Clone,
+        S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
         S::Error: fmt::Debug,
-        A: From<Vec<u8>>,
         B: Body,
         B::Error: fmt::Debug,
     {
@@ -134,11 +135,10 @@ impl<S> TestClient<S> {
     }
 
     /// Sends a form, as a browser does.
-    pub async fn post_form<A, B>(&mut self, uri: &str, fields: &[(&str, &str)]) -> TestResponse
+    pub async fn post_form<B>(&mut self, uri: &str, fields: &[(&str, &str)]) -> TestResponse
     where
-        S: Service<Request<A>, Response = Response<B>> + Clone,
+        S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
         S::Error: fmt::Debug,
-        A: From<Vec<u8>>,
         B: Body,
         B::Error: fmt::Debug,
     {
@@ -152,15 +152,14 @@ impl<S> TestClient<S> {
     ///
     /// # Panics
     /// If the service fails, or the body of its response does.
-    pub async fn send<A, B>(&mut self, request: Request<Vec<u8>>) -> TestResponse
+    pub async fn send<B>(&mut self, request: Request<Vec<u8>>) -> TestResponse
     where
-        S: Service<Request<A>, Response = Response<B>> + Clone,
+        S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
         S::Error: fmt::Debug,
-        A: From<Vec<u8>>,
         B: Body,
         B::Error: fmt::Debug,
     {
-        let mut request = request.map(A::from);
+        let mut request = request.map(Full::from);
         let cookies = self.jar.header(request.uri().path());
         if let (false, Ok(cookies)) = (cookies.is_empty(), HeaderValue::try_from(cookies)) {
             request.headers_mut().append(COOKIE, cookies);
@@ -304,7 +303,9 @@ impl CookieJar {
 /// Shows names, never a value.
 impl fmt::Debug for CookieJar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.cookies.iter().map(|cookie| &cookie.name)).finish()
+        let now = self.sessions.now();
+        let live = self.cookies.iter().filter(|cookie| cookie.is_live(now));
+        f.debug_set().entries(live.map(|cookie| &cookie.name)).finish()
     }
 }
 

@@ -1,0 +1,179 @@
+//! The session is saved with whatever response goes out, and what else is on that response stays.
+
+use hipflask::{Session, SessionError};
+
+use crate::front::{Ask, FRONTS, Reply, cookie, sessions, untouched, view, with_session};
+
+fn replying(reply: Reply) -> crate::front::View {
+    view(move |_| {
+        let reply = reply.clone();
+        async move {
+            hipflask::session().await?.set("a", 1)?;
+            Ok(reply)
+        }
+    })
+}
+
+#[test]
+fn a_session_is_saved_whatever_the_status_of_the_response() {
+    for front in FRONTS {
+        for status in [200, 204, 302, 304, 400, 403, 404, 405, 418, 500, 503] {
+            let sessions = sessions();
+            let reply = Reply::from(status).header("location", "/next");
+            let answer = front.answer(&sessions, replying(reply), Ask::get("/"));
+            assert_eq!(answer.status, status, "{}", front.name());
+            assert_eq!(answer.session(&sessions).unwrap().len(), 1, "{status}");
+            assert_eq!((answer.vary(), answer.all("location")), (vec!["Cookie"], vec!["/next"]), "{status}");
+        }
+    }
+}
+
+#[test]
+fn a_head_request_saves_as_a_get_request_does() {
+    for front in FRONTS {
+        let sessions = sessions();
+        for method in ["GET", "HEAD", "POST"] {
+            let answer = front.answer(&sessions, replying("x".into()), Ask::new(method, "/"));
+            assert_eq!((answer.status, answer.set_cookies().len()), (200, 1), "{method} on {}", front.name());
+        }
+    }
+}
+
+#[test]
+fn a_wrong_method_and_a_wrong_path_leave_the_session_alone() {
+    let sessions = sessions();
+    let ada = cookie(&sessions, |session| session.set("username", "ada").unwrap());
+    for front in FRONTS {
+        for (ask, status) in [(Ask::new("DELETE", "/"), 405), (Ask::get("/missing"), 404)] {
+            let answer = front.answer(&sessions, replying("x".into()), ask.cookie(&ada));
+            assert_eq!(answer.status, status, "{}", front.name());
+            answer.is_untouched();
+        }
+    }
+}
+
+#[test]
+fn an_error_of_the_handler_is_a_bare_500_and_what_was_changed_before_is_saved() {
+    for front in FRONTS {
+        let sessions = sessions();
+        let failing = with_session(|session: &Session| {
+            session.set("token", "hunter2")?;
+            session.get::<u64>("token").map(drop)
+        });
+        let (answer, log) = crate::log::logged(|| front.answer(&sessions, failing, Ask::get("/")));
+        assert_eq!((answer.status, answer.body.as_str()), (500, ""), "{}", front.name());
+        assert!(answer.session(&sessions).unwrap().contains("token"));
+        let log = log.join("\n");
+        assert!(
+            log.contains("ERROR") && log.contains(r#"session key \"token\""#)
+                || log.contains("session key \"token\""),
+            "{log}"
+        );
+        assert!(!log.contains("hunter2"));
+    }
+}
+
+#[test]
+fn an_error_says_which_key_it_is_about() {
+    let failing = with_session(|session: &Session| {
+        let error = session.increment("n", 1).and(session.get::<String>("n")).unwrap_err();
+        assert_eq!(error.key().unwrap(), "n");
+        assert_eq!(SessionError::OutsideRequest.key(), None);
+        Ok(())
+    });
+    assert_eq!(FRONTS[0].answer(&sessions(), failing, Ask::get("/")).status, 200);
+}
+
+#[test]
+fn the_answer_to_an_upgrade_carries_the_cookie_and_the_headers_of_the_upgrade() {
+    for front in FRONTS {
+        let sessions = sessions();
+        let reply = Reply::from(101).header("upgrade", "websocket").header("connection", "upgrade");
+        let answer = front.answer(&sessions, replying(reply), Ask::get("/"));
+        assert_eq!((answer.status, answer.all("upgrade")), (101, vec!["websocket"]), "{}", front.name());
+        assert_eq!(answer.session(&sessions).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn other_cookies_of_the_response_stay_and_ours_comes_last() {
+    for front in FRONTS {
+        let sessions = sessions();
+        let reply = Reply::from("x")
+            .header("set-cookie", "theme=dark")
+            .header("set-cookie", "lang=en; Path=/")
+            .header("set-cookie", "session=the view's own; Path=/elsewhere");
+        let answer = front.answer(&sessions, replying(reply), Ask::get("/"));
+        let lines = answer.set_cookies();
+        assert_eq!(lines.len(), 4, "{}: {lines:?}", front.name());
+        assert_eq!(lines[..3], ["theme=dark", "lang=en; Path=/", "session=the view's own; Path=/elsewhere"]);
+        assert!(lines[3].starts_with("session=ey"));
+        assert!(untouched_keeps(front, &sessions));
+    }
+}
+
+fn untouched_keeps(front: &dyn crate::front::Front, sessions: &hipflask::Sessions) -> bool {
+    let theirs = view(async |_| Ok(Reply::from("x").header("set-cookie", "theme=dark")));
+    front.answer(sessions, theirs, Ask::get("/")).set_cookies() == ["theme=dark"]
+}
+
+#[test]
+fn a_request_that_nobody_asks_about_its_session_gets_no_header() {
+    let sessions = sessions();
+    let ada = cookie(&sessions, |session| session.set("username", "ada").unwrap());
+    for front in FRONTS {
+        for ask in [Ask::get("/"), Ask::get("/").cookie(&ada), Ask::get("/").cookie("session=forged; a=b")] {
+            let answer = front.answer(&sessions, untouched(), ask);
+            assert_eq!(answer.body, "done", "{}", front.name());
+            answer.is_untouched();
+        }
+    }
+    assert_eq!(sessions.stats(), Default::default(), "nothing was opened");
+}
+
+#[test]
+fn a_permanent_session_is_sent_anew_though_nobody_opened_it() {
+    let permanent = cookie(&sessions(), |session| session.set_permanent(true));
+    let deflated = {
+        let sessions = crate::front::builder().compression(hipflask::Compression::AsFlask).build().unwrap();
+        cookie(&sessions, |session| {
+            session.set_permanent(true);
+            session.set("z", "z".repeat(200)).unwrap();
+        })
+    };
+    assert!(deflated.starts_with("session=."));
+    let quoted = permanent.replacen('=', "=\"", 1) + "\"";
+    let spaced = deflated.replacen('=', " = ", 1);
+    for front in FRONTS {
+        for cookie in [&permanent, &deflated, &quoted, &spaced] {
+            for path in ["/", "/missing"] {
+                let sessions = sessions();
+                let answer = front.answer(&sessions, untouched(), Ask::get(path).cookie(cookie));
+                assert!(answer.session(&sessions).unwrap().is_permanent(), "{} {cookie}", front.name());
+                assert_eq!(answer.vary(), ["Cookie"]);
+            }
+            let calm = crate::front::builder().refresh_each_request(false).build().unwrap();
+            front.answer(&calm, untouched(), Ask::get("/").cookie(cookie)).is_untouched();
+        }
+    }
+}
+
+#[test]
+fn vary_names_the_cookie_once_beside_what_it_named_before() {
+    let lines: [(&[&str], &[&str]); 7] = [
+        (&[], &["Cookie"]),
+        (&["Accept"], &["Accept, Cookie"]),
+        (&["accept, cookie"], &["accept, cookie"]),
+        (&["COOKIE"], &["COOKIE"]),
+        (&["*"], &["*, Cookie"]),
+        (&["Accept", "Origin"], &["Accept, Origin, Cookie"]),
+        (&["Accept", "Cookie, Origin"], &["Accept", "Cookie, Origin"]),
+    ];
+    for front in FRONTS {
+        for (theirs, expected) in lines {
+            let reply = theirs.iter().fold(Reply::from("x"), |reply, line| reply.header("vary", *line));
+            let answer = front.answer(&sessions(), replying(reply), Ask::get("/"));
+            assert_eq!(answer.vary(), expected, "{} {theirs:?}", front.name());
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A session that is called from inside of its own closures.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hipflask::{Session, SessionError};
+
+use crate::front::{block_on, cookie, sessions};
+
+fn session() -> Session {
+    let sessions = sessions();
+    let cookie = cookie(&sessions, |session| session.set("a", 1).unwrap());
+    block_on(sessions.begin([cookie.as_str()]).open()).unwrap()
+}
+
+#[test]
+fn a_call_from_inside_of_a_closure_of_the_same_session_is_an_error_and_no_deadlock() {
+    let session = session();
+    session.with(|_| {
+        assert_eq!(session.get::<u8>("a").unwrap_err(), SessionError::InUse);
+        assert_eq!(session.clone().set("b", 1).unwrap_err(), SessionError::InUse);
+        assert_eq!(format!("{session:?}"), "Session(in use)");
+        let length = catch_unwind(AssertUnwindSafe(|| session.len()));
+        let message = *length.unwrap_err().downcast::<String>().unwrap();
+        assert!(message.starts_with("the session is in use by the closure"), "{message}");
+    });
+    let nested = session.edit(|_| {
+        assert_eq!(session.set("b", 1).unwrap_err(), SessionError::InUse);
+        Ok(())
+    });
+    assert_eq!(nested, Ok(()));
+    assert_eq!((session.len(), session.is_modified()), (1, false));
+}
+
+#[test]
+fn an_iterator_that_looks_into_the_session_can_update_it() {
+    let session = session();
+    let doubled = ["a"].into_iter().map(|key| ("b", session.get::<u8>(key).unwrap().unwrap() * 2));
+    session.update(doubled).unwrap();
+    assert_eq!(session.get::<u8>("b").unwrap(), Some(2));
+}
+
+#[test]
+fn two_sessions_can_be_used_inside_of_each_other() {
+    let (one, two) = (session(), session());
+    one.with(|data| data.set("b", two.len()).unwrap());
+    assert_eq!(one.get::<u8>("b").unwrap(), Some(1));
+}
+
+#[test]
+fn a_panic_in_a_closure_leaves_the_session_usable_and_other_threads_wait_for_it() {
+    let session = session();
+    let panicked = catch_unwind(AssertUnwindSafe(|| session.with(|_| panic!("on purpose"))));
+    assert!(panicked.is_err());
+    session.set("b", 2).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..500).for_each(|_| drop(session.increment("n", 1).unwrap())));
+        }
+    });
+    assert_eq!(session.get::<u32>("n").unwrap(), Some(2000));
+}

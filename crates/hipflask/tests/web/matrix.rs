@@ -1,0 +1,104 @@
+//! The methods of the session, each with what a Flask user writes instead.
+
+use hipflask::{Session, Value};
+use hipflask_testkit::oracle::serde_json::{Value as Json, json};
+
+/// A way to call a method: its name, the steps of `wire/judge.py` and `wire/answer.py` that are the same in Flask, and
+/// the call. An error of ours is an exception of Flask's; both views swallow it.
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) flask: fn() -> Vec<Json>,
+    pub(crate) ours: fn(&Session),
+}
+
+fn ignore<T>(_: T) {}
+
+macro_rules! calls {
+    ($($method:literal: [$($step:tt),*] = $ours:expr;)*) => {
+        &[$(Call { method: $method, flask: || vec![$(json!($step)),*], ours: $ours }),*]
+    };
+}
+
+/// Sessions that come with a cookie hold `a` = 1, `l` = [1] and a flash.
+pub(crate) const CALLS: &[Call] = calls! {
+    "with": [["touch"]] = |s| s.with(|_| ());
+    "with": [["set", "b", "i1"]] = |s| s.with(|data| data.set("b", 1)).unwrap();
+    "get": [["get", "a"]] = |s| ignore(s.get::<u8>("a").unwrap());
+    "get": [["get", "zz"]] = |s| ignore(s.get::<u8>("zz").unwrap());
+    "get": [["get", "l"]] = |s| ignore(s.get::<u8>("l"));
+    "value": [["get", "l"]] = |s| ignore(s.value("l"));
+    "value": [["item", "zz"]] = |s| ignore(s.value("zz"));
+    "contains": [["contains", "a"]] = |s| ignore(s.contains("a"));
+    "contains": [["contains", "zz"]] = |s| ignore(s.contains("zz"));
+    "len": [["len"]] = |s| ignore(s.len());
+    "is_empty": [["is_empty"]] = |s| ignore(s.is_empty());
+    "keys": [["keys"]] = |s| ignore(s.keys());
+    "values": [["values"]] = |s| ignore(s.values());
+    "items": [["items"]] = |s| ignore(s.items());
+    "to_dict": [["copy"]] = |s| ignore(s.to_dict());
+    "set": [["set", "b", "s78"]] = |s| s.set("b", "x").unwrap();
+    "set": [["set", "a", "i1"]] = |s| s.set("a", 1).unwrap();
+    "set": [["set", "a", "N"]] = |s| s.set("a", Option::<u8>::None).unwrap();
+    "insert": [["set", "t", "(i1,f3ff8000000000000)"]] = |s| {
+        s.insert("t", Value::Tuple(vec![1.into(), 1.5.into()])).unwrap();
+    };
+    "pop": [["pop", "a", "N"]] = |s| ignore(s.pop::<u8>("a").unwrap());
+    "pop": [["pop", "zz", "N"]] = |s| ignore(s.pop::<u8>("zz").unwrap());
+    "remove": [["delete", "a"]] = |s| ignore(s.remove("a"));
+    "remove": [["delete", "zz"]] = |s| ignore(s.remove("zz"));
+    "remove": [["pop", "l"]] = |s| ignore(s.remove("l"));
+    "pop_item": [["popitem"]] = |s| ignore(s.pop_item());
+    "clear": [["clear"]] = Session::clear;
+    "clear": [["clear"], ["set", "b", "i2"]] = |s| {
+        s.clear();
+        s.set("b", 2).unwrap();
+    };
+    "set_default": [["setdefault", "a", "i5"]] = |s| ignore(s.set_default("a", 5).unwrap());
+    "set_default": [["setdefault", "b", "i5"]] = |s| ignore(s.set_default("b", 5).unwrap());
+    "update": [["update", "{}"]] = |s| s.update::<&str, u8>([]).unwrap();
+    "update": [["update", "{s61:i2,s62:i3}"]] = |s| s.update([("a", 2), ("b", 3)]).unwrap();
+    "edit": [["nested_append", "l", "i2"]] = |s| ignore(s.edit(|e| e.at("l")?.push(2)));
+    "edit": [["get", "l"]] = |s| ignore(s.edit(|e| e.at("l").map(drop)));
+    "edit": [["item", "zz"]] = |s| ignore(s.edit(|e| e.at("zz").map(drop)));
+    "increment": [["increment", "a", 2]] = |s| ignore(s.increment("a", 2).unwrap());
+    "increment": [["increment", "n", 1]] = |s| ignore(s.increment("n", 1).unwrap());
+    "push": [["push", "l", "s78"]] = |s| s.push("l", "x").unwrap();
+    "push": [["push", "p", "i1"]] = |s| s.push("p", 1).unwrap();
+    "flash": [["flash", "s6869"]] = |s| s.flash("hi").unwrap();
+    "flash_as": [["flash", "s6869", "error"]] = |s| s.flash_as("error", "hi").unwrap();
+    "flashed_messages": [["flashed", {}]] = |s| ignore(s.flashed_messages());
+    "flashed_messages": [["flashed", {}], ["flash", "s6869"], ["flashed", {}]] = |s| {
+        let first = s.flashed_messages();
+        s.flash("hi").unwrap();
+        assert_eq!(s.flashed_messages(), first);
+    };
+    "is_permanent": [["read_flag", "permanent"]] = |s| ignore(s.is_permanent());
+    "set_permanent": [["flag", "permanent", true]] = |s| s.set_permanent(true);
+    "set_permanent": [["flag", "permanent", false]] = |s| s.set_permanent(false);
+    "is_modified": [["read_flag", "modified"]] = |s| ignore(s.is_modified());
+    "set_modified": [["flag", "modified", true]] = |s| s.set_modified(true);
+    "set_modified": [["flag", "modified", false]] = |s| s.set_modified(false);
+    "is_new": [["read_flag", "new"]] = |s| ignore(s.is_new());
+    // Flask cannot, and ours cannot with a session in a cookie: an error, and nothing has happened.
+    "save_now": [["touch"]] = |s| ignore(crate::front::block_on_inside(s.save_now()));
+};
+
+/// The public methods, as they stand in the source.
+fn methods() -> Vec<&'static str> {
+    let source = include_str!("../../src/session.rs");
+    let public = source.lines().filter_map(|line| line.trim_start().strip_prefix("pub "));
+    let names = public.filter_map(|line| line.split_once("fn ")).map(|(_, rest)| rest);
+    names.filter_map(|rest| rest.split(['(', '<']).next()).collect()
+}
+
+#[test]
+fn every_method_of_the_session_is_in_the_header_matrix() {
+    let methods = methods();
+    assert!(methods.len() >= 28, "only {methods:?}");
+    for method in &methods {
+        assert!(CALLS.iter().any(|call| call.method == *method), "add `{method}` to CALLS in matrix.rs");
+    }
+    for call in CALLS {
+        assert!(methods.contains(&call.method), "`{}` is no method any more", call.method);
+    }
+}
