@@ -4,7 +4,7 @@
 const COMMANDS: &[(&str, &str)] = &[
     ("check", "quick, before every commit: format, lints, docs, tests that need no Python"),
     ("test", "everything, as CI runs it; makes the machine ready first"),
-    ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with"),
+    ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
 

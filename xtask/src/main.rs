@@ -1,6 +1,7 @@
 //! The commands of this workspace. `cargo xtask` alone says which there are.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
+mod browser;
 mod documents;
 mod help;
 mod python;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let workspace = Workspace::find();
     match words.as_slice() {
-        ["setup"] => finish(python::setup(&workspace).map(|note| println!("{note}"))),
+        ["setup"] => finish(set_up(&workspace)),
         ["check"] => run_steps("check", steps::CHECK, &workspace),
         ["test"] => run_steps("test", steps::TEST, &workspace),
         ["wire"] => finish(wire::record(&workspace).map(|note| println!("{note}"))),
@@ -31,6 +32,13 @@ fn main() -> ExitCode {
         [] => misuse(None),
         [command, rest @ ..] => misuse(Some(help::complaint(command, rest))),
     }
+}
+
+/// What `test` needs beside Rust.
+fn set_up(workspace: &Workspace) -> Result<(), Failure> {
+    println!("{}", python::setup(workspace)?);
+    println!("{}", browser::setup(workspace)?);
+    Ok(())
 }
 
 fn finish(outcome: Result<(), Failure>) -> ExitCode {

@@ -74,12 +74,12 @@ fn find(workspace: &Workspace) -> Option<String> {
         .map(|python| (*python).to_owned())
 }
 
-fn can_install(workspace: &Workspace) -> bool {
+pub(crate) fn can_install(workspace: &Workspace) -> bool {
     let is_root = read(workspace.command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     is_root && Path::new("/usr/bin/apt-get").exists()
 }
 
-fn apt(workspace: &Workspace) -> Command {
+pub(crate) fn apt(workspace: &Workspace) -> Command {
     let mut command = workspace.command("apt-get");
     command.arg("--quiet").env("DEBIAN_FRONTEND", "noninteractive");
     command

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::report::{Failure, Step};
 use crate::workspace::run;
-use crate::{documents, python, rules};
+use crate::{browser, documents, python, rules};
 
 /// Quick: nothing but Rust is needed.
 pub(crate) const CHECK: &[Step] =
@@ -12,7 +12,7 @@ pub(crate) const CHECK: &[Step] =
 
 /// Everything.
 pub(crate) const TEST: &[Step] =
-    &[FORMAT, SETUP, LINTS, DOCS, DOCUMENTS, RULES, LICENCES, TESTS, TESTS_STOCK_ZLIB, DOC_TESTS];
+    &[FORMAT, SETUP, BROWSER, LINTS, DOCS, DOCUMENTS, RULES, LICENCES, TESTS, TESTS_STOCK_ZLIB, DOC_TESTS];
 
 const FORMAT: Step = Step {
     name: "format",
@@ -24,6 +24,12 @@ const SETUP: Step = Step {
     name: "setup",
     remedy: "read the lines above; then `cargo xtask setup` tries again",
     run: python::setup,
+};
+
+const BROWSER: Step = Step {
+    name: "browser",
+    remedy: "read the lines above; then `cargo xtask setup` tries again",
+    run: browser::setup,
 };
 
 const LINTS: Step = Step {
@@ -69,14 +75,14 @@ const TESTS: Step = Step {
     },
 };
 
-// Tests that talk to real Flask have `real_flask` in their names: see CONTRIBUTING.md.
+// Tests that talk to real Flask have `real_flask` in their names, those in a browser `real_browser`: see CONTRIBUTING.md.
 const TESTS_WITHOUT_FLASK: Step = Step {
     name: "tests without Flask",
     remedy: TESTS.remedy,
     run: |workspace| {
         passes(
             &mut workspace
-                .cargo("test --workspace --lib --bins --tests --quiet --no-fail-fast -- --skip real_flask"),
+                .cargo("test --workspace --lib --bins --tests --quiet --no-fail-fast -- --skip real_flask --skip real_browser"),
         )
     },
 };

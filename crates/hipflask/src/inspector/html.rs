@@ -47,16 +47,17 @@ fn exchange(out: &mut String, view: &View, earlier: &[View]) -> fmt::Result {
     let refused = if matches!(view.arrival, Arrival::Refused(_)) { " hf-refused" } else { "" };
     writeln!(out, "<p class=\"hf-arrival{refused}\">{}</p>", Escaped(&view.arrival.to_string()))?;
     flags(out, view)?;
-    out.push_str("<h2>Cookie as sent</h2>\n");
+    out.push_str("<div class=\"hf-cookies\">\n<div>\n<h2>Cookie as sent</h2>\n");
     match &view.sent {
         Some(value) => cookie(out, value, view)?,
         None => out.push_str("<p class=\"hf-none\">none</p>\n"),
     }
-    out.push_str("<h2>Cookie as set</h2>\n");
+    out.push_str("</div>\n<div>\n<h2>Cookie as set</h2>\n");
     match &view.set {
         Some(line) => set(out, line, view)?,
         None => out.push_str("<p class=\"hf-none\">no Set-Cookie: the browser keeps what it has</p>\n"),
     }
+    out.push_str("</div>\n</div>\n");
     let vary = view.vary.as_deref().unwrap_or("not sent");
     writeln!(out, "<p class=\"hf-head\"><code>Vary</code>: {}</p>", Escaped(vary))?;
     if !earlier.is_empty() {

@@ -157,7 +157,9 @@ impl Watch {
         let Some(fresh) = random_id() else { return };
         let given = self.inspector.visitors().record(self.id.as_deref(), exchange, || fresh);
         if let Some(id) = given {
-            let line = format!("{COOKIE_NAME}={id}; HttpOnly; Path=/; SameSite=Lax");
+            // Where the session's cookie goes, so that apps below different paths have inspectors of their own.
+            let path = self.sessions.cookie().path();
+            let line = format!("{COOKIE_NAME}={id}; HttpOnly; Path={path}; SameSite=Lax");
             if let Ok(line) = HeaderValue::try_from(line) {
                 response.headers_mut().append(SET_COOKIE, line);
             }

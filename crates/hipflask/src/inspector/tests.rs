@@ -246,6 +246,16 @@ async fn what_is_remembered_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_browser_is_known_where_the_session_goes_and_by_a_cookie_that_scripts_cannot_read() {
+    let sessions = Sessions::builder().secret_key(KEY).cookie_path("/shop").build().unwrap();
+    let response = Browser::default().get(&app(&sessions), "/").await;
+    let line = response.headers()[SET_COOKIE].to_str().unwrap();
+    assert!(
+        line.starts_with("_hipflask_inspector=") && line.ends_with("; HttpOnly; Path=/shop; SameSite=Lax")
+    );
+}
+
+#[tokio::test]
 async fn requests_side_by_side_and_the_icon_do_not_lose_the_history() {
     let sessions = Sessions::builder()
         .secret_key(KEY)

@@ -1,0 +1,74 @@
+//! The tutorials on one page, with the session inspector beside them: `cargo demo`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
+
+mod arguments;
+mod page;
+mod tutorials;
+
+use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+use arguments::Wanted;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match arguments::read(std::env::args().skip(1)) {
+        Ok(Wanted::Help) => {
+            println!("{}", arguments::HELP);
+            Ok(())
+        }
+        Ok(Wanted::Serve { port }) => serve(port).await.map_err(|error| error.to_string()),
+        Err(complaint) => Err(format!("{complaint}\n\n{}", arguments::HELP)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
+    let app = app()?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| not_bound(port, &error))?;
+    println!("Listening on http://{}", listener.local_addr()?);
+    println!("Stop with Ctrl+C.");
+    axum::serve(listener, app).with_graceful_shutdown(interrupted()).await?;
+    Ok(())
+}
+
+/// The page, and each tutorial below a path of its own.
+fn app() -> Result<Router, Box<dyn Error>> {
+    let mut app = page::router();
+    for tutorial in &tutorials::ALL {
+        if let Some(router) = tutorial.router {
+            app = app.nest_service(&tutorial.prefix(), router(&tutorial.prefix())?);
+        }
+    }
+    Ok(app)
+}
+
+fn not_bound(port: u16, error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return format!("Port {port} cannot be used: {error}");
+    }
+    let other = port.checked_add(1).unwrap_or(5000);
+    format!(
+        "Port {port} is taken by another program. Stop that one, or use another port: `cargo demo --port {other}`, or \
+         `cargo demo --port 0` for any that is free."
+    )
+}
+
+/// Without a handler for signals the program is ended by them all the same.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

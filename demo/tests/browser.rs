@@ -1,0 +1,94 @@
+//! Each tutorial's story, told by a real browser on the demo. `cargo xtask setup` installs the browser.
+
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
+
+mod stage;
+
+use stage::story;
+
+#[tokio::test]
+async fn a_real_browser_sets_and_gets_the_session_of_tutorial_1() {
+    story(1, |story| async move {
+        story.press("Get the session", "Username: Guest, Logged in: False").await;
+        story.inspector_says("only read").await;
+        assert_eq!(story.cookie("session").await, None);
+        story.press("Set the session", "Session variables set").await;
+        story.inspector_says("modified and is not empty: saved").await;
+        story.press("Get the session", "Username: GeekforGeeks, Logged in: True").await;
+        story.inspector_says("\"username\": \"GeekforGeeks\"").await;
+        story.screenshot("tutorial-1").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_real_browser_logs_in_reads_and_logs_out_of_tutorial_2() {
+    story(2, |story| async move {
+        story.press("Who am I?", "You are not logged in").await;
+        story.fill("username", "Ada <Lovelace>").await;
+        story.press("Log in", "Logged in as Ada <Lovelace>").await;
+        story.inspector_says("\"username\": \"Ada <Lovelace>\"").await;
+        let cookie = story.cookie("session").await.expect("the login is in the browser");
+        assert_eq!(cookie.split('.').count(), 3, "{cookie}");
+        story.press("Who am I?", "Logged in as Ada <Lovelace>").await;
+        story.screenshot("tutorial-2").await;
+        story.press("Log out", "You are not logged in").await;
+        // The redirect to `/` came after the logout; both are there.
+        story.inspector_says("GET / 200").await;
+        story.inspector_says("GET /logout 302").await;
+        story.inspector_says("nothing is left in it: its cookie is removed").await;
+        assert_eq!(story.cookie("session").await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_real_browser_sends_the_form_of_tutorial_4() {
+    story(4, |story| async move {
+        story.press("Show session data", "Session Data:").await;
+        story.fill("name", "Grace").await;
+        story.fill("lastname", "Hopper").await;
+        story.press("Greet me", "Hello Grace Hopper").await;
+        story.press("Show session data", "Session Data: Grace Hopper").await;
+        story.inspector_says("\"lastname\": \"Hopper\"").await;
+        assert!(story.cookie("session").await.is_some());
+        story.screenshot("tutorial-4").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_real_browser_sets_updates_pops_and_clears_in_tutorial_5() {
+    story(5, |story| async move {
+        story.press("Set", "Hello").await;
+        story.press("Get", "Hello").await;
+        story.press("Update", "Hello, Soumitra").await;
+        story.press("Get", "Hello, Soumitra").await;
+        story.press("Set several", "hello").await;
+        story.press("Set a dict", "item is set").await;
+        story.inspector_says("\"address\": \"Earth\"").await;
+        story.press("Pop inside the dict", "name is gone").await;
+        story.inspector_says("modified and is not empty: saved").await;
+        story.screenshot("tutorial-5").await;
+        story.press("Pop", "Hello, Soumitra").await;
+        story.press("Get", "None").await;
+        story.press("Clear", "The session is empty").await;
+        story.inspector_says("nothing is left in it: its cookie is removed").await;
+        assert_eq!(story.cookie("session").await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_real_browser_finds_every_tutorial_on_a_screen_as_wide_as_a_phone() {
+    story(2, |story| async move {
+        story.as_wide_as_a_phone().await;
+        story.press("Log in", "Logged in as alice").await;
+        story.inspector_says("\"username\": \"alice\"").await;
+        story.fits_in_the_width().await;
+        story.screenshot("phone").await;
+        story.go_to("Sessions in files").await;
+        story.page_says("arrives with the file store").await;
+    })
+    .await;
+}
