@@ -2,6 +2,7 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
+//! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
 //! | [`store`] | [`Store`], the contract, with its keys, outcomes and errors |
 //!
 //! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
@@ -9,4 +10,5 @@
 
 mod hex;
 
+pub mod record;
 pub mod store;

@@ -1,0 +1,315 @@
+//! JSON as msgspec 0.22 writes it.
+
+use base64_simd::STANDARD;
+use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
+
+use super::civil::Fields;
+use super::{EncodeError, Format, Kept, MAX_VALUES, Problem, Record, RecordError};
+
+pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
+    let mut reader = Reader { data, at: 0, values: 0 };
+    let value = reader.value(MAX_DEPTH)?;
+    reader.skip_space();
+    if reader.at < data.len() {
+        return Err(reader.malformed());
+    }
+    Ok(Record { dict: Record::of_pairs(value)?, kept: Kept::default() })
+}
+
+struct Reader<'d> {
+    data: &'d [u8],
+    at: usize,
+    values: usize,
+}
+
+impl Reader<'_> {
+    fn value(&mut self, levels: usize) -> Result<Value, RecordError> {
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(RecordError::TooLarge);
+        }
+        self.skip_space();
+        match self.peek() {
+            Some(b'{') => self.object(levels),
+            Some(b'[') => self.array(levels),
+            Some(b'"') => self.string().map(Value::from),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::None),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    fn object(&mut self, levels: usize) -> Result<Value, RecordError> {
+        let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
+        let mut dict = Dict::new();
+        self.members(b'}', |reader| {
+            reader.skip_space();
+            let key = reader.string()?;
+            reader.skip_space();
+            reader.expect(b':')?;
+            let value = reader.value(inside)?;
+            dict.insert(key, value);
+            Ok(())
+        })?;
+        Ok(Value::Dict(dict))
+    }
+
+    fn array(&mut self, levels: usize) -> Result<Value, RecordError> {
+        let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
+        let mut items = Vec::new();
+        self.members(b']', |reader| {
+            items.push(reader.value(inside)?);
+            Ok(())
+        })?;
+        Ok(Value::List(items))
+    }
+
+    /// What stands between an opening and its `close`, with commas between.
+    fn members(
+        &mut self,
+        close: u8,
+        mut one: impl FnMut(&mut Self) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
+        self.at += 1;
+        self.skip_space();
+        if self.peek() == Some(close) {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            one(self)?;
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                _ => return self.expect(close),
+            }
+        }
+    }
+
+    fn string(&mut self) -> Result<Text, RecordError> {
+        self.expect(b'"')?;
+        let mut text = Vec::new();
+        loop {
+            let rest = &self.data[self.at..];
+            let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20)).count();
+            text.extend_from_slice(&rest[..plain]);
+            self.at += plain;
+            match self.next() {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape(&mut text)?,
+                _ => return Err(self.malformed()),
+            }
+        }
+        String::from_utf8(text).map(Text::from).map_err(|_| self.malformed())
+    }
+
+    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), RecordError> {
+        let byte = match self.next() {
+            Some(byte @ (b'"' | b'\\' | b'/')) => byte,
+            Some(b'b') => 8,
+            Some(b'f') => 12,
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'u') => {
+                let point = self.code_point()?;
+                let mut room = [0; 4];
+                text.extend_from_slice(point.encode_utf8(&mut room).as_bytes());
+                return Ok(());
+            }
+            _ => return Err(self.malformed()),
+        };
+        text.push(byte);
+        Ok(())
+    }
+
+    fn code_point(&mut self) -> Result<char, RecordError> {
+        let unit = self.four_digits()?;
+        let point = match unit {
+            0xD800..=0xDBFF if self.data[self.at..].starts_with(b"\\u") => {
+                self.at += 2;
+                let low = self.four_digits()?.wrapping_sub(0xDC00);
+                // A unit that is no second half gives a number that is no character.
+                if low < 0x400 { 0x1_0000 + ((unit - 0xD800) << 10) + low } else { unit }
+            }
+            unit => unit,
+        };
+        char::from_u32(point).ok_or_else(|| self.malformed())
+    }
+
+    fn four_digits(&mut self) -> Result<u32, RecordError> {
+        let digits = self.data.get(self.at..self.at + 4).ok_or_else(|| self.malformed())?;
+        self.at += 4;
+        digits.iter().try_fold(0, |number, digit| {
+            let digit = char::from(*digit).to_digit(16).ok_or_else(|| self.malformed())?;
+            Ok(number << 4 | digit)
+        })
+    }
+
+    fn number(&mut self) -> Result<Value, RecordError> {
+        let start = self.at;
+        self.at += usize::from(self.peek() == Some(b'-'));
+        let whole = self.digits();
+        let is_canonical = whole > 0 && (whole == 1 || self.data[self.at - whole] != b'0');
+        let mut is_float = false;
+        let mut is_good = is_canonical;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            is_float = true;
+            is_good &= self.digits() > 0;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            is_float = true;
+            is_good &= self.digits() > 0;
+        }
+        let text = &self.data[start..self.at];
+        let value = if is_float { float(text) } else { Int::parse(text).map(Value::Int) };
+        value.filter(|_| is_good).ok_or_else(|| self.malformed())
+    }
+
+    fn digits(&mut self) -> usize {
+        let count = self.data[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        count
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, RecordError> {
+        if !self.data[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.malformed());
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn expect(&mut self, wanted: u8) -> Result<(), RecordError> {
+        if self.peek() == Some(wanted) {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(self.malformed())
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.data.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    const fn malformed(&self) -> RecordError {
+        RecordError::Malformed { format: Format::Json, at: self.at }
+    }
+}
+
+/// A float that is one; Python's reader here refuses what is too large for it.
+fn float(text: &[u8]) -> Option<Value> {
+    let number: f64 = core::str::from_utf8(text).ok()?.parse().ok()?;
+    number.is_finite().then_some(Value::Float(number))
+}
+
+pub(super) fn write(dict: &Dict) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::with_capacity(128);
+    out.push(b'{');
+    for (place, (key, value)) in dict.iter().enumerate() {
+        let written = member(&mut out, place, key, value, MAX_DEPTH - 1);
+        written.map_err(|problem| EncodeError { key: key.clone(), format: Format::Json, problem })?;
+    }
+    out.push(b'}');
+    Ok(out)
+}
+
+fn member(out: &mut Vec<u8>, place: usize, key: &Text, value: &Value, levels: usize) -> Result<(), Problem> {
+    if place > 0 {
+        out.push(b',');
+    }
+    string(out, key)?;
+    out.push(b':');
+    one(out, value, levels)
+}
+
+fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
+    match value {
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Value::Float(number) if number.is_finite() => {
+            // zmij spells it as msgspec does, but for the plus of an exponent.
+            let mut buffer = zmij::Buffer::new();
+            let digits = buffer.format_finite(*number).bytes();
+            out.extend(digits.filter(|byte| *byte != b'+'));
+        }
+        Value::None | Value::Float(_) => out.extend_from_slice(b"null"),
+        Value::Str(text) => string(out, text)?,
+        Value::Bytes(bytes) => quoted(out, &STANDARD.encode_to_string(bytes)),
+        Value::List(items) | Value::Tuple(items) => {
+            let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
+            out.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                one(out, item, inside)?;
+            }
+            out.push(b']');
+        }
+        Value::Dict(dict) => {
+            let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
+            out.push(b'{');
+            let mut members = dict.iter().enumerate();
+            members.try_for_each(|(place, (key, value))| member(out, place, key, value, inside))?;
+            out.push(b'}');
+        }
+        Value::DateTime(date) => quoted(out, &Fields::of(*date).iso()),
+        Value::Uuid(id) => quoted(out, &id.to_string()),
+        Value::Markup(_) => return Err(Problem::Markup),
+        _ => return Err(Problem::Unknown),
+    }
+    Ok(())
+}
+
+/// Text that needs no escape.
+fn quoted(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+fn string(out: &mut Vec<u8>, text: &Text) -> Result<(), Problem> {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for &byte in text.as_str().ok_or(Problem::Surrogate)?.as_bytes() {
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            8 => b'b',
+            12 => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            ..0x20 => {
+                let [high, low] = [byte >> 4, byte & 0x0F].map(|digit| HEX[usize::from(digit)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+                continue;
+            }
+            _ => {
+                out.push(byte);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', short]);
+    }
+    out.push(b'"');
+    Ok(())
+}

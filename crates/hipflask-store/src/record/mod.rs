@@ -1,0 +1,311 @@
+//! Records: a session as the bytes that a store keeps, as Flask-Session 0.8 writes and reads them.
+//!
+//! | format | who writes it | Python reads back |
+//! | --- | --- | --- |
+//! | [`Msgpack`](Format::Msgpack) | msgspec: Flask-Session's default | tuples as lists, datetimes in UTC, UUIDs as text |
+//! | [`Json`](Format::Json) | msgspec, if so configured | also bytes and datetimes as text, NaN and infinities as `None` |
+//! | [`Pickle`](Format::Pickle) | cachelib: the file store | everything as it was |
+//!
+//! All three are read whatever the configuration says: the first byte tells which one it is. A pickle is read by a closed
+//! list of opcodes and globals and is never executed.
+//!
+//! What msgspec turns into other types is turned so here, too, because the bytes are the same. What it refuses (markup,
+//! lone surrogates, in msgpack integers of more than 64 bits) is an [`EncodeError`] that names the key.
+//!
+//! Python can keep what a [`Value`] cannot: sets, dates without a time, decimals, dicts with numbers for keys. Such a value
+//! shows as msgspec would write it, and a [`Record`] remembers the original: as long as nobody changes its key, and the
+//! format stays, it is written back as it was.
+
+mod civil;
+mod json;
+mod msgpack;
+mod pickle;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+
+use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Text, Value};
+
+use civil::Fields;
+
+/// How long a record may be, in bytes.
+pub const MAX_BYTES: usize = 16 << 20;
+
+/// How many values a record may hold, the nested ones counted, too.
+pub const MAX_VALUES: usize = 1 << 20;
+
+/// How a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Format {
+    /// msgspec's MessagePack.
+    #[default]
+    Msgpack,
+    /// msgspec's JSON.
+    Json,
+    /// Python's pickle.
+    Pickle,
+}
+
+impl Format {
+    /// Which format a record is in, by its first bytes. The three never begin alike.
+    #[must_use]
+    pub fn of(data: &[u8]) -> Self {
+        match data {
+            [0x80] | [0x81..=0x9F | 0xC0 | 0xDC..=0xDF, ..] => Self::Msgpack,
+            [b'{' | b'[' | b'n' | b' ' | b'\t' | b'\r' | b'\n', ..] => Self::Json,
+            _ => Self::Pickle,
+        }
+    }
+
+    /// Reads a record in any format.
+    ///
+    /// ```
+    /// use hipflask_core::value::Value;
+    /// use hipflask_store::record::Format;
+    /// let record = Format::read(b"\x82\xaa_permanent\xc3\xa1a\x01")?;
+    /// assert_eq!(record.dict.get("a"), Some(&Value::from(1)));
+    /// assert_eq!(Format::read(br#"{"_permanent":true,"a":1}"#)?.dict, record.dict);
+    /// # Ok::<(), hipflask_store::record::RecordError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RecordError`] if it is not a session, or more than is reasonable for one.
+    pub fn read(data: &[u8]) -> Result<Record, RecordError> {
+        if data.len() > MAX_BYTES {
+            return Err(RecordError::TooLarge);
+        }
+        match Self::of(data) {
+            // What Flask-Session takes for "no session".
+            _ if matches!(data, b"" | b"\xC0" | b"null") => Err(RecordError::Empty),
+            Self::Msgpack => msgpack::read(data),
+            Self::Json => json::read(data),
+            Self::Pickle => pickle::read(data),
+        }
+    }
+
+    /// Writes a session.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the format cannot hold it; names the key.
+    pub fn write(self, dict: &Dict) -> Result<Vec<u8>, EncodeError> {
+        self.write_with(dict, &Kept::default())
+    }
+
+    /// Writes a session, with the originals of values that nobody has changed since they were read.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_with(self, dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Msgpack => msgpack::write(dict, kept),
+            Self::Json => json::write(dict),
+            Self::Pickle => pickle::write(dict, kept),
+        }
+    }
+
+    /// Whether the format can hold `value` under `key`: asked when it is set, so that the mistake shows there.
+    ///
+    /// ```
+    /// use hipflask_core::value::Value;
+    /// use hipflask_store::record::Format;
+    /// let error = Format::Msgpack.check(&"bio".into(), &Value::Markup("<b>".into())).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "session key \"bio\": msgpack cannot hold Markup; set it as text, or keep the sessions in a file store"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// [`EncodeError`] as [`write`](Self::write) would give.
+    pub fn check(self, key: &Text, value: &Value) -> Result<(), EncodeError> {
+        if is_plain(value) && key.as_str().is_some() {
+            return Ok(());
+        }
+        self.write(&Dict::from([(key.clone(), value.clone())])).map(drop)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Msgpack => "msgpack",
+            Self::Json => "JSON",
+            Self::Pickle => "pickle",
+        })
+    }
+}
+
+/// Values that every format holds.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::None | Value::Bool(_) | Value::Float(_) => true,
+        Value::Int(number) => number.as_i64().is_some(),
+        Value::Str(text) => text.as_str().is_some(),
+        _ => false,
+    }
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// The session.
+    pub dict: Dict,
+    /// What a [`Value`] cannot hold.
+    pub kept: Kept,
+}
+
+impl Record {
+    fn of_pairs(value: Value) -> Result<Dict, RecordError> {
+        match value {
+            Value::Dict(dict) => Ok(dict),
+            // Python's `dict(session)` takes a list of pairs as well.
+            Value::List(items) => items.into_iter().map(pair).collect(),
+            Value::None => Err(RecordError::Empty),
+            other => Err(RecordError::NotADict { found: other.kind() }),
+        }
+    }
+}
+
+fn pair(item: Value) -> Result<(Text, Value), RecordError> {
+    let found = item.kind();
+    match item {
+        Value::List(parts) => match <[Value; 2]>::try_from(parts) {
+            Ok([Value::Str(key), value]) => Ok((key, value)),
+            _ => Err(RecordError::NotADict { found }),
+        },
+        _ => Err(RecordError::NotADict { found }),
+    }
+}
+
+/// The originals of values that a [`Value`] shows only in part.
+#[derive(Clone, Default)]
+pub struct Kept(Vec<Original>);
+
+#[derive(Clone)]
+struct Original {
+    shown_key: Text,
+    shown: Value,
+    raw: Raw,
+}
+
+#[derive(Clone)]
+enum Raw {
+    /// Key and value in MessagePack.
+    Msgpack { key: Box<[u8]>, value: Box<[u8]> },
+    /// Key and value of a pickle.
+    Pickle { key: pickle::Py, value: pickle::Py },
+}
+
+impl Kept {
+    /// Whether every value is shown whole.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The original of a key that still has the value that was shown.
+    fn original(&self, key: &Text, value: &Value) -> Option<&Raw> {
+        let original =
+            self.0.iter().find(|original| original.shown_key == *key && original.shown == *value)?;
+        Some(&original.raw)
+    }
+}
+
+/// Shows which keys, never a value.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|original| &original.shown_key)).finish()
+    }
+}
+
+/// The text that stands for a dict key that is no text, as Python's `str` spells it where that is short.
+fn key_text(key: &Value) -> Text {
+    match key {
+        Value::Str(text) | Value::Markup(text) => text.clone(),
+        Value::Int(number) => number.to_string().into(),
+        Value::Float(number) => format!("{number:?}").into(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::DateTime(date) => Fields::of(*date).iso().into(),
+        Value::Uuid(id) => id.to_string().into(),
+        other => other.kind().to_string().into(),
+    }
+}
+
+/// The bytes are no record that can be read. Never shows what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Nothing is in it: what Flask-Session takes for no session.
+    #[error("the record is empty")]
+    Empty,
+    /// It is longer than [`MAX_BYTES`], or would take more memory than a session may.
+    #[error("the record is larger than a session may be")]
+    TooLarge,
+    /// Its lists and dicts stand too deep in one another.
+    #[error("the record is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// A list or dict that holds itself.
+    #[error("the record holds a list or dict that is inside itself")]
+    Cyclic,
+    /// It is no such format, or ends too early.
+    #[error("the record is no {format} from byte {at} on; something else may write to the store")]
+    Malformed {
+        /// The format that its beginning promised.
+        format: Format,
+        /// Where it stops making sense.
+        at: usize,
+    },
+    /// It is something else than a dict.
+    #[error("the record is a {found} and not a session")]
+    NotADict {
+        /// What it is.
+        found: Kind,
+    },
+    /// A pickle asks for something that is on no list of harmless things. It was not executed.
+    #[error(
+        "the pickle asks for {name:?}, which a session has no use for; it was not executed: see who can write to the store"
+    )]
+    Forbidden {
+        /// Module and name, or the opcode.
+        name: String,
+    },
+}
+
+/// A value that the format cannot hold. Names the key, never the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("session key {key:?}: {format} cannot hold {problem}")]
+pub struct EncodeError {
+    /// The key of the session under which it stands.
+    pub key: Text,
+    /// The format of the records.
+    pub format: Format,
+    /// What it cannot hold.
+    pub problem: Problem,
+}
+
+/// What a format cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Markup: msgspec refuses it.
+    #[error("Markup; set it as text, or keep the sessions in a file store")]
+    Markup,
+    /// An integer outside -2^63 to 2^64-1.
+    #[error("an int of more than 64 bits; set it as text")]
+    BigInt,
+    /// Text with half of a surrogate pair.
+    #[error("text with a lone surrogate; replace it first")]
+    Surrogate,
+    /// Nested too deep.
+    #[error("values nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// Longer than the format can say.
+    #[error("a value of 4 GiB or more")]
+    TooLong,
+    /// A kind of value that this version does not know.
+    #[error("a value of this kind")]
+    Unknown,
+}

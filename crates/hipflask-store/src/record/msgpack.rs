@@ -1,0 +1,336 @@
+//! MessagePack as msgspec 0.22 writes it.
+
+use hipflask_core::time::DateTime;
+use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
+
+use super::{EncodeError, Format, Kept, MAX_VALUES, Original, Problem, Raw, Record, RecordError, key_text};
+
+pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
+    let mut reader = Reader { data, at: 0, values: 0, is_partial: false };
+    let record = match map_length(&mut reader)? {
+        Some(length) => reader.session(length)?,
+        None => {
+            let value = reader.value(MAX_DEPTH)?;
+            Record { dict: Record::of_pairs(value)?, kept: Kept::default() }
+        }
+    };
+    if reader.at == data.len() { Ok(record) } else { Err(reader.malformed()) }
+}
+
+/// The length of the map that begins here, with its head read; `None`, and nothing read, if it is no map.
+fn map_length(reader: &mut Reader<'_>) -> Result<Option<usize>, RecordError> {
+    let length = match reader.data.first() {
+        Some(head @ 0x80..=0x8F) => usize::from(head & 0x0F),
+        Some(0xDE) => return reader.after_head(2).map(Some),
+        Some(0xDF) => return reader.after_head(4).map(Some),
+        _ => return Ok(None),
+    };
+    reader.at = 1;
+    Ok(Some(length))
+}
+
+struct Reader<'d> {
+    data: &'d [u8],
+    at: usize,
+    values: usize,
+    /// Whether something was read that a [`Value`] shows only in part.
+    is_partial: bool,
+}
+
+impl<'d> Reader<'d> {
+    fn after_head(&mut self, bytes: usize) -> Result<usize, RecordError> {
+        self.at += 1;
+        self.number(bytes).map(|length| length as usize)
+    }
+
+    fn session(&mut self, length: usize) -> Result<Record, RecordError> {
+        let mut record = Record::default();
+        for _ in 0..length {
+            let key_at = self.at;
+            self.is_partial = false;
+            let key = self.value(MAX_DEPTH - 1)?;
+            let value_at = self.at;
+            let value = self.value(MAX_DEPTH - 1)?;
+            let shown_key = key_text(&key);
+            if self.is_partial || !matches!(key, Value::Str(_)) {
+                let raw = Raw::Msgpack {
+                    key: self.data[key_at..value_at].into(),
+                    value: self.data[value_at..self.at].into(),
+                };
+                record.kept.0.push(Original { shown_key: shown_key.clone(), shown: value.clone(), raw });
+            }
+            record.dict.insert(shown_key, value);
+        }
+        Ok(record)
+    }
+
+    fn value(&mut self, levels: usize) -> Result<Value, RecordError> {
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(RecordError::TooLarge);
+        }
+        let head = self.take(1)?[0];
+        Ok(match head {
+            0x00..=0x7F => Value::from(head),
+            0x80..=0x8F => self.map(usize::from(head & 0x0F), levels)?,
+            0x90..=0x9F => self.array(usize::from(head & 0x0F), levels)?,
+            0xA0..=0xBF => self.text(usize::from(head & 0x1F))?,
+            0xC0 => Value::None,
+            0xC2 => Value::Bool(false),
+            0xC3 => Value::Bool(true),
+            0xC4..=0xC6 => {
+                let length = self.number(1 << (head - 0xC4))?;
+                Value::Bytes(self.take(length as usize)?.to_vec())
+            }
+            0xC7..=0xC9 => {
+                let length = self.number(1 << (head - 0xC7))?;
+                self.extension(length as usize)?
+            }
+            0xCA => Value::Float(f64::from(f32::from_bits(self.number(4)? as u32))),
+            0xCB => Value::Float(f64::from_bits(self.number(8)?)),
+            0xCC..=0xCF => Value::from(self.number(1 << (head - 0xCC))?),
+            0xD0 => Value::from(self.number(1)? as i8),
+            0xD1 => Value::from(self.number(2)? as i16),
+            0xD2 => Value::from(self.number(4)? as i32),
+            0xD3 => Value::from(self.number(8)? as i64),
+            0xD4..=0xD8 => self.extension(1 << (head - 0xD4))?,
+            0xD9..=0xDB => {
+                let length = self.number(1 << (head - 0xD9))?;
+                self.text(length as usize)?
+            }
+            0xDC | 0xDD => {
+                let length = self.number(2 << (head - 0xDC) as usize)?;
+                self.array(length as usize, levels)?
+            }
+            0xDE | 0xDF => {
+                let length = self.number(2 << (head - 0xDE) as usize)?;
+                self.map(length as usize, levels)?
+            }
+            0xE0..=0xFF => Value::from(head as i8),
+            0xC1 => return Err(self.malformed()),
+        })
+    }
+
+    fn array(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
+        let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
+        // A false length cannot reserve more than the record has bytes for.
+        let mut items = Vec::with_capacity(length.min(self.data.len() - self.at));
+        for _ in 0..length {
+            items.push(self.value(inside)?);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn map(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
+        let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
+        let mut dict = Dict::new();
+        for _ in 0..length {
+            let key = self.value(inside)?;
+            if !matches!(key, Value::Str(_)) {
+                self.is_partial = true;
+            }
+            let value = self.value(inside)?;
+            dict.insert(key_text(&key), value);
+        }
+        Ok(Value::Dict(dict))
+    }
+
+    fn text(&mut self, length: usize) -> Result<Value, RecordError> {
+        let at = self.at;
+        match core::str::from_utf8(self.take(length)?) {
+            Ok(text) => Ok(Value::from(text)),
+            Err(_) => Err(RecordError::Malformed { format: Format::Msgpack, at }),
+        }
+    }
+
+    fn extension(&mut self, length: usize) -> Result<Value, RecordError> {
+        let kind = self.take(1)?[0] as i8;
+        let at = self.at;
+        let data = self.take(length)?;
+        if kind != -1 {
+            self.is_partial = true;
+            return Ok(Value::Bytes(data.to_vec()));
+        }
+        let date = self.timestamp(data);
+        date.map(Value::DateTime).ok_or(RecordError::Malformed { format: Format::Msgpack, at })
+    }
+
+    fn timestamp(&mut self, data: &[u8]) -> Option<DateTime> {
+        let (seconds, nanos) = match data.len() {
+            4 => (i64::try_from(big_endian(data)).ok()?, 0),
+            8 => {
+                let both = big_endian(data);
+                ((both & 0x3_FFFF_FFFF) as i64, both >> 34)
+            }
+            12 => (big_endian(&data[4..]) as i64, big_endian(&data[..4])),
+            _ => return None,
+        };
+        self.is_partial |= nanos % 1000 != 0;
+        let micros = i64::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)? / 1000;
+        DateTime::from_unix_micros(seconds.checked_mul(1_000_000)?.checked_add(micros)?)
+    }
+
+    fn number(&mut self, bytes: usize) -> Result<u64, RecordError> {
+        self.take(bytes).map(big_endian)
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'d [u8], RecordError> {
+        let rest = &self.data[self.at..];
+        let taken = rest.get(..length).ok_or_else(|| self.malformed())?;
+        self.at += length;
+        Ok(taken)
+    }
+
+    const fn malformed(&self) -> RecordError {
+        RecordError::Malformed { format: Format::Msgpack, at: self.at }
+    }
+}
+
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::with_capacity(128);
+    let within = |key: &Text, written: Result<(), Problem>| {
+        written.map_err(|problem| EncodeError { key: key.clone(), format: Format::Msgpack, problem })
+    };
+    within(&Text::default(), head(&mut out, dict.len(), MAP))?;
+    for (key, value) in dict.iter() {
+        if let Some(Raw::Msgpack { key, value }) = kept.original(key, value) {
+            out.extend_from_slice(key);
+            out.extend_from_slice(value);
+            continue;
+        }
+        within(key, text(&mut out, key).and_then(|()| one(&mut out, value, MAX_DEPTH - 1)))?;
+    }
+    Ok(out)
+}
+
+fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
+    match value {
+        Value::None => out.push(0xC0),
+        Value::Bool(false) => out.push(0xC2),
+        Value::Bool(true) => out.push(0xC3),
+        Value::Int(number) => int(out, number)?,
+        Value::Float(number) => {
+            out.push(0xCB);
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        Value::Str(held) => text(out, held)?,
+        Value::Bytes(bytes) => {
+            sized(out, bytes.len(), &[0xC4, 0xC5, 0xC6])?;
+            out.extend_from_slice(bytes);
+        }
+        Value::List(items) | Value::Tuple(items) => {
+            let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
+            head(out, items.len(), ARRAY)?;
+            items.iter().try_for_each(|item| one(out, item, inside))?;
+        }
+        Value::Dict(dict) => {
+            let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
+            head(out, dict.len(), MAP)?;
+            dict.iter().try_for_each(|(key, value)| text(out, key).and_then(|()| one(out, value, inside)))?;
+        }
+        Value::DateTime(date) => timestamp(out, *date),
+        Value::Uuid(id) => text(out, &id.to_string().into())?,
+        Value::Markup(_) => return Err(Problem::Markup),
+        _ => return Err(Problem::Unknown),
+    }
+    Ok(())
+}
+
+fn int(out: &mut Vec<u8>, number: &Int) -> Result<(), Problem> {
+    let (first, width, bits) = match (number.as_i64(), number.as_u64()) {
+        (Some(small @ -32..=127), _) => {
+            out.push(small as u8);
+            return Ok(());
+        }
+        (_, Some(number)) => {
+            let width = width_of(number);
+            (0xCC, width, number)
+        }
+        (Some(negative), None) => {
+            let width = match negative {
+                -0x80..=-1 => 0,
+                -0x8000..=-1 => 1,
+                -0x8000_0000..=-1 => 2,
+                _ => 3,
+            };
+            (0xD0, width, negative as u64)
+        }
+        (None, None) => return Err(Problem::BigInt),
+    };
+    out.push(first + width);
+    out.extend_from_slice(&bits.to_be_bytes()[8 - (1 << width)..]);
+    Ok(())
+}
+
+const fn width_of(number: u64) -> u8 {
+    match number {
+        0..=0xFF => 0,
+        0x100..=0xFFFF => 1,
+        0x1_0000..=0xFFFF_FFFF => 2,
+        _ => 3,
+    }
+}
+
+fn text(out: &mut Vec<u8>, text: &Text) -> Result<(), Problem> {
+    let text = text.as_str().ok_or(Problem::Surrogate)?;
+    if text.len() < 32 {
+        out.push(0xA0 | text.len() as u8);
+    } else {
+        sized(out, text.len(), &[0xD9, 0xDA, 0xDB])?;
+    }
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+fn timestamp(out: &mut Vec<u8>, date: DateTime) {
+    let micros = date.unix_micros();
+    let (seconds, nanos) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) as u64 * 1000);
+    match u64::try_from(seconds) {
+        Ok(seconds) if seconds >> 32 == 0 && nanos == 0 => {
+            out.extend_from_slice(&[0xD6, 0xFF]);
+            out.extend_from_slice(&(seconds as u32).to_be_bytes());
+        }
+        Ok(seconds) if seconds >> 34 == 0 => {
+            out.extend_from_slice(&[0xD7, 0xFF]);
+            out.extend_from_slice(&(nanos << 34 | seconds).to_be_bytes());
+        }
+        _ => {
+            out.extend_from_slice(&[0xC7, 12, 0xFF]);
+            out.extend_from_slice(&(nanos as u32).to_be_bytes());
+            out.extend_from_slice(&seconds.to_be_bytes());
+        }
+    }
+}
+
+/// The heads of a collection: for up to 15 items, then with 16 and 32 bits of length.
+type Heads = [u8; 3];
+const MAP: Heads = [0x80, 0xDE, 0xDF];
+const ARRAY: Heads = [0x90, 0xDC, 0xDD];
+
+fn head(out: &mut Vec<u8>, length: usize, [few, short, long]: Heads) -> Result<(), Problem> {
+    match length {
+        0..=15 => out.push(few | length as u8),
+        16..=0xFFFF => {
+            out.push(short);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            out.push(long);
+            out.extend_from_slice(&u32::try_from(length).map_err(|_| Problem::TooLong)?.to_be_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// A length of 8, 16 or 32 bits, each with its own head.
+fn sized(out: &mut Vec<u8>, length: usize, heads: &[u8; 3]) -> Result<(), Problem> {
+    let width = width_of(length as u64);
+    let head = heads.get(usize::from(width)).ok_or(Problem::TooLong)?;
+    out.push(*head);
+    out.extend_from_slice(&(length as u32).to_be_bytes()[4 - (1 << width)..]);
+    Ok(())
+}

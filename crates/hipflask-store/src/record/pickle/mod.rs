@@ -1,0 +1,23 @@
+//! Python's pickle, by a closed list: read in all protocols and never executed, written in protocol 4.
+//!
+//! The machine has its own stack and keeps what it builds in one arena, so that neither deep nor shared nor cyclic structures
+//! can exhaust the stack of a thread or the memory.
+
+mod globals;
+mod machine;
+mod py;
+mod shown;
+mod write;
+
+use super::{EncodeError, Kept, Record, RecordError};
+use hipflask_core::value::Dict;
+
+pub(super) use py::Py;
+
+pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
+    shown::record(&machine::run(data)?)
+}
+
+pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+    write::write(dict, kept)
+}

@@ -1,0 +1,25 @@
+//! [`Py`]: a value of Python that a session can hold there and a [`Value`] cannot.
+
+use hipflask_core::value::Value;
+use jiff::civil;
+
+use super::super::civil::Fields;
+
+/// A value as Python has it.
+#[derive(Clone)]
+pub(in crate::record) enum Py {
+    Value(Value),
+    ByteArray(Vec<u8>),
+    List(Vec<Py>),
+    Tuple(Vec<Py>),
+    Set(Vec<Py>),
+    FrozenSet(Vec<Py>),
+    Dict(Vec<(Py, Py)>),
+    OrderedDict(Vec<(Py, Py)>),
+    Date(civil::Date),
+    Time(civil::Time, Option<i32>),
+    DateTime(Fields),
+    TimeDelta(i32, i32, i32),
+    TimeZone(i32),
+    Decimal(Box<str>),
+}

@@ -1,0 +1,226 @@
+//! From what a pickle built to what a session shows, with the originals of what it shows only in part.
+
+use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Value};
+
+use super::super::civil::{iso_date, iso_offset, iso_time};
+use super::super::{MAX_BYTES, MAX_VALUES, Original, Raw, Record, RecordError, key_text};
+use super::machine::{Arena, Node, NodeId};
+use super::py::Py;
+
+pub(super) fn record(arena: &Arena) -> Result<Record, RecordError> {
+    let entries = match arena.get(arena.root) {
+        Node::Dict(entries) | Node::OrderedDict(entries) => entries,
+        Node::None => return Err(RecordError::Empty),
+        other => return Err(RecordError::NotADict { found: kind(other) }),
+    };
+    let mut reader = Reader { arena, values: 0, bytes: 0, is_partial: false };
+    let mut record = Record::default();
+    for (key_id, value_id) in entries {
+        reader.is_partial = false;
+        let key = reader.value(*key_id, MAX_DEPTH - 1)?;
+        let value = reader.value(*value_id, MAX_DEPTH - 1)?;
+        let shown_key = key_text(&key);
+        if reader.is_partial || !matches!(key, Value::Str(_)) {
+            let raw = Raw::Pickle { key: reader.original(*key_id)?, value: reader.original(*value_id)? };
+            record.kept.0.push(Original { shown_key: shown_key.clone(), shown: value.clone(), raw });
+        }
+        record.dict.insert(shown_key, value);
+    }
+    Ok(record)
+}
+
+struct Reader<'a> {
+    arena: &'a Arena,
+    /// What has been copied out of the arena. A node may stand in many places, and then counts in each.
+    values: usize,
+    bytes: usize,
+    is_partial: bool,
+}
+
+impl Reader<'_> {
+    fn value(&mut self, id: NodeId, levels: usize) -> Result<Value, RecordError> {
+        let node = self.arena.get(id);
+        self.count(node)?;
+        Ok(match node {
+            Node::None => Value::None,
+            Node::Bool(value) => Value::Bool(*value),
+            Node::Int(number) => Value::Int(number.clone()),
+            Node::Float(number) => Value::Float(*number),
+            Node::Str(text) => Value::Str(text.clone()),
+            Node::Markup(text) => Value::Markup(text.clone()),
+            Node::Bytes(bytes) => Value::Bytes(bytes.clone()),
+            Node::Uuid(Some(id)) => Value::Uuid(*id),
+            Node::List(items) => Value::List(self.all(items, levels)?),
+            Node::Tuple(items) => Value::Tuple(self.all(items, levels)?),
+            Node::Dict(entries) => self.dict(entries, levels)?,
+            Node::DateTime(fields) => match fields.aware() {
+                Some(date) => Value::DateTime(date),
+                None => self.partial(fields.iso()),
+            },
+            Node::Date(date) => self.partial(iso_date(*date)),
+            Node::Time(time, offset) => self.partial(iso_time(*time) + &iso_offset(*offset)),
+            Node::TimeDelta(days, seconds, micros) => self.partial(iso_duration(*days, *seconds, *micros)),
+            Node::TimeZone(offset) => self.partial(format!("UTC{}", iso_offset(Some(*offset)))),
+            Node::Decimal(text) => self.partial(text.to_string()),
+            Node::Set(items) | Node::FrozenSet(items) => {
+                self.is_partial = true;
+                Value::List(self.all(items, levels)?)
+            }
+            Node::OrderedDict(entries) => {
+                self.is_partial = true;
+                self.dict(entries, levels)?
+            }
+            Node::ByteArray(bytes) => {
+                self.is_partial = true;
+                Value::Bytes(bytes.clone())
+            }
+            Node::Uuid(None) | Node::Global(_) => return Err(RecordError::NotADict { found: Kind::Other }),
+        })
+    }
+
+    fn partial(&mut self, shown: String) -> Value {
+        self.is_partial = true;
+        Value::from(shown)
+    }
+
+    fn all(&mut self, items: &[NodeId], levels: usize) -> Result<Vec<Value>, RecordError> {
+        let inside = levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
+        items.iter().map(|item| self.value(*item, inside)).collect()
+    }
+
+    fn dict(&mut self, entries: &[(NodeId, NodeId)], levels: usize) -> Result<Value, RecordError> {
+        let inside = levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
+        let mut dict = Dict::new();
+        for (key, value) in entries {
+            let key = self.value(*key, inside)?;
+            self.is_partial |= !matches!(key, Value::Str(_));
+            let value = self.value(*value, inside)?;
+            dict.insert(key_text(&key), value);
+        }
+        Ok(Value::Dict(dict))
+    }
+
+    /// The original of something that [`value`](Self::value) has shown, so its depth is bounded.
+    fn original(&mut self, id: NodeId) -> Result<Py, RecordError> {
+        let node = self.arena.get(id);
+        self.count(node)?;
+        let mut all =
+            |items: &[NodeId]| items.iter().map(|item| self.original(*item)).collect::<Result<Vec<_>, _>>();
+        Ok(match node {
+            Node::List(items) => Py::List(all(items)?),
+            Node::Tuple(items) => Py::Tuple(all(items)?),
+            Node::Set(items) => Py::Set(all(items)?),
+            Node::FrozenSet(items) => Py::FrozenSet(all(items)?),
+            Node::Dict(entries) => Py::Dict(self.originals(entries)?),
+            Node::OrderedDict(entries) => Py::OrderedDict(self.originals(entries)?),
+            Node::ByteArray(bytes) => Py::ByteArray(bytes.clone()),
+            Node::Date(date) => Py::Date(*date),
+            Node::Time(time, offset) => Py::Time(*time, *offset),
+            Node::DateTime(fields) => Py::DateTime(*fields),
+            Node::TimeDelta(days, seconds, micros) => Py::TimeDelta(*days, *seconds, *micros),
+            Node::TimeZone(offset) => Py::TimeZone(*offset),
+            Node::Decimal(text) => Py::Decimal(text.clone()),
+            _ => Py::Value(self.value(id, 0)?),
+        })
+    }
+
+    fn originals(&mut self, entries: &[(NodeId, NodeId)]) -> Result<Vec<(Py, Py)>, RecordError> {
+        entries.iter().map(|(key, value)| Ok((self.original(*key)?, self.original(*value)?))).collect()
+    }
+
+    fn count(&mut self, node: &Node) -> Result<(), RecordError> {
+        self.values += 1;
+        self.bytes += match node {
+            Node::Bytes(bytes) | Node::ByteArray(bytes) => bytes.len(),
+            Node::Int(number) if number.as_i64().is_none() => 128,
+            _ => 0,
+        };
+        if self.values > MAX_VALUES || self.bytes > 4 * MAX_BYTES {
+            Err(RecordError::TooLarge)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What goes too deep is most often a list in itself, and then deserves to be called so.
+    fn too_deep(&self) -> RecordError {
+        if is_cyclic(self.arena) { RecordError::Cyclic } else { RecordError::TooDeep }
+    }
+}
+
+/// Whether something that the root reaches is inside itself. Has its own stack.
+fn is_cyclic(arena: &Arena) -> bool {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        Open,
+        Done,
+    }
+    let mut marks = vec![Mark::New; arena.len()];
+    let mut open: Vec<(NodeId, Vec<NodeId>)> = vec![(arena.root, children(arena.get(arena.root)))];
+    marks[arena.root as usize] = Mark::Open;
+    while let Some((id, rest)) = open.last_mut() {
+        let Some(child) = rest.pop() else {
+            marks[*id as usize] = Mark::Done;
+            open.pop();
+            continue;
+        };
+        match marks[child as usize] {
+            Mark::Open => return true,
+            Mark::Done => {}
+            Mark::New => {
+                marks[child as usize] = Mark::Open;
+                open.push((child, children(arena.get(child))));
+            }
+        }
+    }
+    false
+}
+
+fn children(node: &Node) -> Vec<NodeId> {
+    match node {
+        Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => items.clone(),
+        Node::Dict(entries) | Node::OrderedDict(entries) => {
+            entries.iter().flat_map(|(key, value)| [*key, *value]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A duration as msgspec writes it: `P1DT1.000005S`.
+fn iso_duration(days: i32, seconds: i32, micros: i32) -> String {
+    let total = (i64::from(days) * 86_400 + i64::from(seconds)) as i128 * 1_000_000 + i128::from(micros);
+    let sign = if total < 0 { "-" } else { "" };
+    let total = total.unsigned_abs();
+    let (days, rest) = (total / 86_400_000_000, total % 86_400_000_000);
+    let (seconds, micros) = (rest / 1_000_000, rest % 1_000_000);
+    let mut text = format!("{sign}P");
+    if days > 0 || rest == 0 {
+        text += &format!("{days}D");
+    }
+    if rest > 0 {
+        text += &format!("T{seconds}");
+        if micros > 0 {
+            text += format!(".{micros:06}").trim_end_matches('0');
+        }
+        text.push('S');
+    }
+    text
+}
+
+fn kind(node: &Node) -> Kind {
+    match node {
+        Node::None => Kind::None,
+        Node::Bool(_) => Kind::Bool,
+        Node::Int(_) => Kind::Int,
+        Node::Float(_) => Kind::Float,
+        Node::Str(_) => Kind::Str,
+        Node::Markup(_) => Kind::Markup,
+        Node::Bytes(_) => Kind::Bytes,
+        Node::List(_) => Kind::List,
+        Node::Tuple(_) => Kind::Tuple,
+        Node::DateTime(_) => Kind::DateTime,
+        Node::Uuid(_) => Kind::Uuid,
+        _ => Kind::Other,
+    }
+}
