@@ -4,7 +4,7 @@
     {"ok": [{"cookie": "eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74"}]}
 
 A request that the oracle itself cannot carry out is answered with {"error": text}. The operations are in judge.py,
-the random ones in generate.py. Only ASCII is sent, so that a lone surrogate cannot break the line.
+the random ones in generate.py, that of templates in render.py. Only ASCII is sent, so that a lone surrogate cannot break the line.
 """
 
 import json
@@ -15,8 +15,15 @@ import answer
 import generate
 import judge
 import records
+import render
 
-OPERATIONS = {**judge.OPERATIONS, **generate.OPERATIONS, **answer.OPERATIONS, **records.OPERATIONS}
+OPERATIONS = {
+    **judge.OPERATIONS,
+    **generate.OPERATIONS,
+    **answer.OPERATIONS,
+    **records.OPERATIONS,
+    **render.OPERATIONS,
+}
 
 
 def reply(line):

@@ -2,27 +2,25 @@
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::bucket::{SessionData, SessionKey};
 use crate::error::{LayerMissing, SessionError};
+use crate::explain;
 use crate::request::RequestSession;
 use crate::session::Session;
 
 impl IntoResponse for LayerMissing {
     fn into_response(self) -> Response {
-        tracing::error!(error = %self, "session extractor");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        explain::internal_error(&self)
     }
 }
 
 /// So that a handler can end in `?`: the log gets the error, the visitor a bare 500.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        tracing::error!(error = %self, "session");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        explain::internal_error(&self)
     }
 }
 

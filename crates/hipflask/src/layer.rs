@@ -13,6 +13,7 @@ use tower_service::Service;
 use crate::commit::Commit;
 use crate::current;
 use crate::engine::Sessions;
+use crate::explain::Explanation;
 use crate::request::RequestSession;
 
 impl Sessions {
@@ -107,6 +108,7 @@ where
                 tracing::error!(%error, "the session could not be saved; the response is a 500");
                 response = Response::new(ResBody::default());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response.extensions_mut().insert(Explanation::of(&error));
                 response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
             }
         }

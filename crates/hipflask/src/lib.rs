@@ -20,6 +20,8 @@
 
 #[cfg(feature = "actix")]
 pub mod actix;
+#[cfg(feature = "app")]
+mod app;
 mod bucket;
 mod builder;
 mod clock;
@@ -28,17 +30,26 @@ mod config;
 mod current;
 mod engine;
 mod error;
+mod explain;
 #[cfg(feature = "axum")]
 mod extract;
 #[cfg(feature = "inspector")]
 pub mod inspector;
 mod layer;
 mod lock;
+mod repr;
 mod request;
 mod session;
+#[cfg(feature = "templates")]
+pub mod templates;
 #[cfg(feature = "test-client")]
 pub mod test;
 
+#[cfg(feature = "app")]
+pub use app::{
+    App, AppError, BadForm, Error, Form, Response, Result, UrlError, redirect, render_template,
+    render_template_string, url_for, url_for_with,
+};
 pub use bucket::{SessionData, SessionKey};
 pub use builder::SessionsBuilder;
 pub use clock::{Clock, SystemClock};
@@ -53,8 +64,11 @@ pub use hipflask_core::session::{Editor, Flash};
 pub use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
 pub use hipflask_core::value::{Dict, Int, Text, Value};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
+pub use repr::repr;
 pub use request::{CookieLine, RequestSession};
 pub use session::Session;
+#[cfg(feature = "templates")]
+pub use templates::context;
 
 /// The core: values, signing, the cookie grammar, for those who need a part of it alone.
 pub use hipflask_core as core;

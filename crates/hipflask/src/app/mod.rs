@@ -1,0 +1,451 @@
+//! [`App`]: a front on axum that reads like Flask.
+
+mod context;
+mod error;
+mod form;
+mod pages;
+mod request;
+mod serve;
+mod urls;
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::handler::Handler;
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse};
+use axum::routing::{MethodRouter, Route};
+use minijinja::Value as Jinja;
+use tower_layer::Layer;
+use tower_service::Service;
+
+pub use self::error::{AppError, Error, Result};
+pub use self::form::{BadForm, Form};
+pub use self::pages::redirect;
+pub use self::urls::UrlError;
+pub use axum::response::Response;
+
+use self::context::{RequestContext, Scoped, Shared};
+use self::serve::Caught;
+use self::urls::{Urls, Values};
+use crate::builder::SessionsBuilder;
+use crate::config::ConfigError;
+use crate::engine::Sessions;
+use crate::templates::{TemplateError, Templates, TemplatesBuilder};
+use hipflask_core::signing::SecretKey;
+
+/// An app as Flask has it: named routes, sessions, templates and a server. A thin front on axum, whose handlers,
+/// extractors and layers work in it.
+///
+/// ```no_run
+/// use axum::routing::{get, post};
+/// use hipflask::{App, Form, Response, Result, Session, redirect, url_for};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Login { username: String }
+///
+/// async fn index(session: Session) -> Result<String> {
+///     Ok(match session.get::<String>("username")? {
+///         Some(name) => format!("Logged in as {name}"),
+///         None => "You are not logged in".into(),
+///     })
+/// }
+///
+/// async fn login(session: Session, form: Form<Login>) -> Result<Response> {
+///     session.set("username", &form.username)?;
+///     Ok(redirect(url_for("index")?))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<()> {
+///     let app = App::new("login")
+///         .secret_key("a key of your own")
+///         .route("index", "/", get(index))
+///         .route("login", "/login", post(login));
+///     app.run("127.0.0.1:5000").await?;
+///     Ok(())
+/// }
+/// ```
+#[must_use = "an app does nothing before `run` or `into_router`"]
+#[doc(alias = "Flask")]
+pub struct App {
+    name: Cow<'static, str>,
+    router: Router,
+    layers: Vec<Box<dyn FnOnce(Router) -> Router + Send>>,
+    urls: Urls,
+    has_fallback: bool,
+    sessions: SessionsBuilder,
+    ready: Option<Sessions>,
+    templates: TemplatesBuilder,
+    root: String,
+    max_content_length: usize,
+    debug: bool,
+    debug_in_release: bool,
+    /// The first thing that was wrong.
+    problem: Option<AppError>,
+}
+
+/// How large a body may be, unless set.
+const MAX_CONTENT_LENGTH: usize = 2 * 1024 * 1024;
+
+impl App {
+    /// An app without routes. The name is for the log.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            router: Router::new(),
+            layers: Vec::new(),
+            urls: Urls::default(),
+            has_fallback: false,
+            sessions: Sessions::builder(),
+            ready: None,
+            templates: Templates::builder(),
+            root: String::new(),
+            max_content_length: MAX_CONTENT_LENGTH,
+            debug: false,
+            debug_in_release: false,
+            problem: None,
+        }
+    }
+
+    /// The key that signs the session: Flask's `app.secret_key`.
+    #[doc(alias = "SECRET_KEY")]
+    pub fn secret_key(self, key: impl Into<SecretKey>) -> Self {
+        self.configure(|sessions| sessions.secret_key(key))
+    }
+
+    /// Adds a route under a name, which [`url_for`] takes: Flask's `@app.route(path)` above a function of that name.
+    ///
+    /// The path is written as in axum: `/user/{name}`, `/files/{*path}`.
+    pub fn route(mut self, name: impl Into<String>, path: &str, handler: MethodRouter) -> Self {
+        self = self.endpoint(name, path);
+        if self.problem.is_none() {
+            self.router = self.router.route(path, handler);
+        }
+        self
+    }
+
+    /// Gives a route of [`merge`](Self::merge) a name.
+    pub fn endpoint(mut self, name: impl Into<String>, path: &str) -> Self {
+        let name = name.into();
+        if path.contains('<') {
+            let better = path.replace("<path:", "{*").replace(['<'], "{").replace('>', "}");
+            self.fail(AppError::FlaskPath { endpoint: name, path: path.to_owned(), better });
+        } else {
+            self.urls.add(name, path);
+        }
+        self
+    }
+
+    /// Adds the routes of an axum router. It must have its state already.
+    pub fn merge(mut self, router: Router) -> Self {
+        self.router = self.router.merge(router);
+        self
+    }
+
+    /// Answers what no route answers, in place of Flask's 404 page.
+    pub fn fallback<H: Handler<T, ()>, T: 'static>(mut self, handler: H) -> Self {
+        self.router = self.router.fallback(handler);
+        self.has_fallback = true;
+        self
+    }
+
+    /// Adds a layer around every route, inside of the session: it can use the session, too.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request, Error: Into<Infallible>, Response: IntoResponse, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.layers.push(Box::new(|router| router.layer(layer)));
+        self
+    }
+
+    /// Configures the session: `app.configure(|sessions| sessions.cookie_secure(true))`.
+    #[doc(alias = "config")]
+    pub fn configure(mut self, change: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Self {
+        self.sessions = change(self.sessions);
+        self
+    }
+
+    /// Takes over what environment variables say: `FLASK_SECRET_KEY` and so on with the prefix `FLASK`.
+    #[doc(alias = "from_prefixed_env")]
+    pub fn env(self, prefix: &str) -> Self {
+        self.try_configure(|sessions| sessions.env(prefix))
+    }
+
+    /// Takes over the settings of a TOML text, under Flask's names.
+    #[doc(alias = "from_file")]
+    pub fn toml(self, text: &str) -> Self {
+        self.try_configure(|sessions| sessions.toml(text))
+    }
+
+    fn try_configure(
+        mut self,
+        change: impl FnOnce(SessionsBuilder) -> std::result::Result<SessionsBuilder, ConfigError>,
+    ) -> Self {
+        match change(std::mem::take(&mut self.sessions)) {
+            Ok(sessions) => self.sessions = sessions,
+            Err(error) => self.fail(error.into()),
+        }
+        self
+    }
+
+    /// Uses an engine that was built before, in place of what is configured here.
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.ready = Some(sessions);
+        self
+    }
+
+    /// Reads templates from this directory: Flask's `templates`.
+    #[doc(alias = "template_folder")]
+    pub fn templates(self, directory: impl Into<PathBuf>) -> Self {
+        self.configure_templates(|templates| templates.directory(directory))
+    }
+
+    /// Adds a template that is part of the program: `.template("page.html", include_str!("page.html"))`.
+    pub fn template(self, name: impl Into<Cow<'static, str>>, source: impl Into<Cow<'static, str>>) -> Self {
+        self.configure_templates(|templates| templates.template(name, source))
+    }
+
+    /// For everything else about templates.
+    #[doc(alias = "jinja_env")]
+    pub fn configure_templates(mut self, change: impl FnOnce(TemplatesBuilder) -> TemplatesBuilder) -> Self {
+        self.templates = change(self.templates);
+        self
+    }
+
+    /// Where the app is mounted, if it is not at the root of the site: the session's cookie goes to that path only, and
+    /// the URLs of [`url_for`] begin with it. The router that mounts it has to bring the requests there:
+    /// `Router::new().nest_service("/shop", app.application_root("/shop").into_router()?)`.
+    #[doc(alias = "APPLICATION_ROOT")]
+    pub fn application_root(mut self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        self.root = path.trim_end_matches('/').to_owned();
+        self.configure(|sessions| sessions.cookie_path(path))
+    }
+
+    /// How many bytes the body of a request may have: 2 MiB unless set.
+    #[doc(alias = "MAX_CONTENT_LENGTH")]
+    pub const fn max_content_length(mut self, bytes: usize) -> Self {
+        self.max_content_length = bytes;
+        self
+    }
+
+    /// Whether a failed request is answered with a page that explains it, and template files are read anew when they
+    /// change. For development: a release build does not start with it.
+    pub const fn debug(mut self, debug: bool) -> Self {
+        self.debug = debug;
+        self
+    }
+
+    /// Lets a release build start with [`debug`](Self::debug), where nobody but developers can reach it: errors show what
+    /// is in the program.
+    pub const fn danger_debug_in_release(mut self, allowed: bool) -> Self {
+        self.debug_in_release = allowed;
+        self
+    }
+
+    /// The app as a plain axum router, to go on with or to mount in another.
+    ///
+    /// # Errors
+    /// [`AppError`] for whatever was wrong in the calls before.
+    pub fn into_router(self) -> std::result::Result<Router, AppError> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        if self.debug && !self.debug_in_release && !cfg!(debug_assertions) {
+            return Err(AppError::DebugInRelease);
+        }
+        let sessions = match self.ready {
+            Some(sessions) => sessions,
+            None => self.sessions.build()?,
+        };
+        let templates = self.templates.reload(self.debug);
+        let templates = templates.global("request", Jinja::from_object(request::RequestObject));
+        let templates = templates.global("url_for", Jinja::from_function(request::url_for)).build()?;
+        let shared = Shared { urls: self.urls, templates, debug: self.debug, root: self.root };
+        let router = self.router.method_not_allowed_fallback(pages::method_not_allowed);
+        let router = if self.has_fallback { router } else { router.fallback(pages::not_found) };
+        let router = self.layers.into_iter().fold(router, |router, layer| layer(router));
+        Ok(router
+            .layer(DefaultBodyLimit::max(self.max_content_length))
+            .layer(middleware::from_fn(|request, next: Next| Caught { handler: next.run(request) }))
+            .layer(sessions.layer())
+            .layer(middleware::from_fn_with_state(Arc::new(shared), in_context)))
+    }
+
+    /// Serves the app on an address such as `127.0.0.1:5000` (port 0 takes a free one), prints where it listens, and ends
+    /// with Ctrl-C or SIGTERM, when the requests that run have been answered.
+    ///
+    /// # Errors
+    /// [`AppError`] for whatever was wrong in the calls before, and for an address that is not free.
+    pub async fn run(self, address: &str) -> std::result::Result<(), AppError> {
+        let name = self.name.clone();
+        let router = self.into_router()?;
+        tracing::info!(app = %name, address, "starting");
+        serve::serve(serve::bind(address).await?, router).await
+    }
+
+    /// [`run`](Self::run) on the address that the command line of the program asks for, as `flask run` does: `--host`,
+    /// `--port` and `--debug`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and for arguments that make no sense.
+    #[doc(alias = "flask run")]
+    pub async fn run_from_args(self) -> std::result::Result<(), AppError> {
+        let (address, debug) = parse(std::env::args().skip(1))?;
+        let debug = debug || self.debug;
+        self.debug(debug).run(&address).await
+    }
+
+    fn fail(&mut self, problem: AppError) {
+        self.problem.get_or_insert(problem);
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("name", &self.name).field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+/// The outermost layer: makes the request the current one, and gives a failure its page.
+async fn in_context(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let debug = shared.debug;
+    let context = Arc::new(RequestContext::new(shared, &request));
+    let response = Scoped { request: context, handler: next.run(request) }.await;
+    pages::explain(response, debug)
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> std::result::Result<(String, bool), AppError> {
+    let (mut host, mut port, mut debug) = ("127.0.0.1".to_owned(), 5000, false);
+    while let Some(argument) = arguments.next() {
+        let (name, given) = match argument.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (argument, None),
+        };
+        let mut value = || given.clone().or_else(|| arguments.next());
+        match name.as_str() {
+            "--host" => {
+                host = value().ok_or_else(|| AppError::Arguments("--host needs an address".into()))?
+            }
+            "--port" | "-p" => {
+                let number = value().and_then(|value| value.parse::<u16>().ok());
+                port =
+                    number.ok_or_else(|| AppError::Arguments("--port needs a number up to 65535".into()))?;
+            }
+            "--debug" => debug = true,
+            other => return Err(AppError::Arguments(format!("{other} is unknown"))),
+        }
+    }
+    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    Ok((address, debug))
+}
+
+/// Renders a template of the app that handles the current request: Flask's `render_template`.
+///
+/// ```
+/// use axum::response::Html;
+/// use hipflask::{Result, context, render_template};
+///
+/// async fn page() -> Result<Html<String>> {
+///     Ok(render_template("page.html", context! { title => "Hello" }).await?)
+/// }
+/// ```
+///
+/// It is `async` because a session in a store has to be loaded before the template can use it.
+///
+/// # Errors
+/// [`TemplateError`] if there is no such template, something in it fails, or no app is handling a request here.
+pub async fn render_template(
+    name: &str,
+    context: impl Into<Jinja>,
+) -> std::result::Result<Html<String>, TemplateError> {
+    current_templates()?.shared.templates.render(name, context).map(Html)
+}
+
+/// Renders a template that is given as text: Flask's `render_template_string`. The text must be the program's own.
+///
+/// # Errors
+/// As [`render_template`].
+pub async fn render_template_string(
+    source: &str,
+    context: impl Into<Jinja>,
+) -> std::result::Result<Html<String>, TemplateError> {
+    current_templates()?.shared.templates.render_string(source, context).map(Html)
+}
+
+fn current_templates() -> std::result::Result<Arc<RequestContext>, TemplateError> {
+    context::current().ok_or_else(TemplateError::outside_request)
+}
+
+/// The URL of a route of the app that handles the current request: Flask's `url_for`. With values it is the macro of
+/// the same name.
+///
+/// ```
+/// use hipflask::url_for;
+///
+/// async fn links() -> hipflask::Result<String> {
+///     let home = url_for("index")?;                                     // /
+///     let user = url_for!("user", name = "Ada L", page = 2, _anchor = "top")?; // /user/Ada%20L?page=2#top
+///     Ok(format!("{home} {user}"))
+/// }
+/// ```
+///
+/// # Errors
+/// [`UrlError`] if there is no such route, a value is missing, or no app is handling a request here.
+pub fn url_for(endpoint: &str) -> std::result::Result<String, UrlError> {
+    url_for_with(endpoint, &[])
+}
+
+/// [`url_for`] with values: what the macro calls. Names that the path has no place for go into the query; `_anchor`,
+/// `_external` and `_scheme` mean what they mean in Flask.
+///
+/// # Errors
+/// As [`url_for`].
+pub fn url_for_with(
+    endpoint: &str,
+    values: &[(&str, &dyn fmt::Display)],
+) -> std::result::Result<String, UrlError> {
+    let mut all = Values::default();
+    values.iter().for_each(|(name, value)| all.push(name, vec![value.to_string()]));
+    build_url(endpoint, all)
+}
+
+/// The URL of a route with values; see [the function](fn@crate::url_for).
+#[macro_export]
+macro_rules! url_for {
+    ($endpoint:expr $(, $name:ident = $value:expr)* $(,)?) => {
+        $crate::url_for_with($endpoint, &[$((stringify!($name), &$value as &dyn ::std::fmt::Display)),*])
+    };
+}
+
+fn build_url(endpoint: &str, mut values: Values) -> std::result::Result<String, UrlError> {
+    let request = context::current().ok_or(UrlError::OutsideRequest)?;
+    let anchor = values.take("_anchor");
+    let scheme = values.take("_scheme");
+    let external = values.take("_external").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let path = request.shared.urls.build(endpoint, &mut values)?;
+    let mut url = String::new();
+    if external || scheme.is_some() {
+        let own = request.uri.scheme_str().unwrap_or("http");
+        url = format!("{}://{}", scheme.as_deref().unwrap_or(own), request.host());
+    }
+    url += &request.prefix;
+    url += &path;
+    if let Some(anchor) = anchor {
+        url.push('#');
+        urls::quote(&mut url, &anchor, b"%!#$&'()*+,/:;=?@");
+    }
+    Ok(url)
+}
