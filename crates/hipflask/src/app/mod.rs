@@ -36,6 +36,7 @@ use self::urls::{Urls, Values};
 use crate::builder::SessionsBuilder;
 use crate::config::ConfigError;
 use crate::engine::Sessions;
+use crate::inspector::Inspector;
 use crate::templates::{TemplateError, Templates, TemplatesBuilder};
 use hipflask_core::signing::SecretKey;
 
@@ -241,15 +242,16 @@ impl App {
         self
     }
 
-    /// Whether a failed request is answered with a page that explains it, and template files are read anew when they
-    /// change. For development: a release build does not start with it.
+    /// Whether a failed request is answered with a page that explains it, template files are read anew when they change,
+    /// and the [session inspector](crate::inspector) answers at `/_hipflask/session`. For development: a release build does
+    /// not start with it.
     pub const fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self
     }
 
     /// Lets a release build start with [`debug`](Self::debug), where nobody but developers can reach it: errors show what
-    /// is in the program.
+    /// is in the program, and the inspector shows the session's cookie to scripts.
     pub const fn danger_debug_in_release(mut self, allowed: bool) -> Self {
         self.debug_in_release = allowed;
         self
@@ -277,11 +279,16 @@ impl App {
         let router = self.router.method_not_allowed_fallback(pages::method_not_allowed);
         let router = if self.has_fallback { router } else { router.fallback(pages::not_found) };
         let router = self.layers.into_iter().fold(router, |router, layer| layer(router));
-        Ok(router
+        let router = router
             .layer(DefaultBodyLimit::max(self.max_content_length))
-            .layer(middleware::from_fn(|request, next: Next| Caught { handler: next.run(request) }))
-            .layer(sessions.layer())
-            .layer(middleware::from_fn_with_state(Arc::new(shared), in_context)))
+            .layer(middleware::from_fn(|request, next: Next| Caught { handler: next.run(request) }));
+        // Whether a release build may have this was asked above.
+        let router = if self.debug {
+            router.layer(Inspector::danger_even_in_release().layer(&sessions))
+        } else {
+            router.layer(sessions.layer())
+        };
+        Ok(router.layer(middleware::from_fn_with_state(Arc::new(shared), in_context)))
     }
 
     /// Serves the app on an address such as `127.0.0.1:5000` (port 0 takes a free one), prints where it listens, and ends

@@ -285,3 +285,24 @@ fn a_release_build_starts_none_without_an_explicit_yes() {
     assert!(super::InspectorError::Release.to_string().contains("danger_even_in_release"));
     assert_eq!(format!("{:?}", Inspector::danger_even_in_release()), "Inspector(..)");
 }
+
+#[cfg(feature = "app")]
+#[tokio::test]
+async fn an_app_has_an_inspector_in_debug_and_none_otherwise() {
+    for debug in [true, false] {
+        let app = crate::App::new("inspected").secret_key(KEY).debug(debug).danger_debug_in_release(true);
+        let app =
+            app.route("login", "/login", get(|session: Session| async move { session.set("user", "ada") }));
+        let app = app.application_root("/shop").into_router().unwrap();
+        let app = Router::new().nest_service("/shop", app);
+        let mut browser = Browser::default();
+        browser.get(&app, "/shop/login").await;
+        let shown = browser.get(&app, "/shop/_hipflask/session").await;
+        assert_eq!(shown.status(), if debug { 200 } else { 404 });
+        assert_eq!(browser.cookie("_hipflask_inspector").is_some(), debug);
+        if debug {
+            let page = browser.text(&app, "/shop/_hipflask/session").await;
+            assert!(page.contains("saved in a cookie that ends with the browser"), "{page}");
+        }
+    }
+}
