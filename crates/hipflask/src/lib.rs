@@ -17,6 +17,14 @@
 //! let app: Router = Router::new().route("/", get(visits)).layer(sessions.layer());
 //! # Ok::<(), hipflask::ConfigError>(())
 //! ```
+//!
+//! # Features
+//!
+//! - `axum` (on unless turned off): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The layer itself is
+//!   tower's and always there.
+//! - `actix`: middleware and extractors for actix-web 4. Adds actix-web without its default features.
+//! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds http-body-util.
+//! - `inspector`: shows a developer what a session holds and why its cookie was sent. Adds getrandom.
 
 #[cfg(feature = "actix")]
 pub mod actix;

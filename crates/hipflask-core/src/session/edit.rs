@@ -15,7 +15,7 @@ pub struct Editor<'s> {
 impl Session {
     /// Changes values in place. What really changed counts as modified, and nobody has to say `session.modified = True`.
     ///
-    /// If the closure fails, every key is as it was before.
+    /// If the closure fails or panics, every key is as it was before.
     ///
     /// # Errors
     /// What the closure returns; and [`ValueError::TooDeep`] if a value ends up nested too deep.
@@ -33,7 +33,8 @@ impl Session {
     ) -> Result<R, SessionError> {
         let mut editor = Editor { session: self, before: Vec::new() };
         let result = change(&mut editor);
-        let Editor { before, .. } = editor;
+        let before = std::mem::take(&mut editor.before);
+        drop(editor);
         let too_deep = |(key, _): &&(Text, _)| {
             self.value(key).is_some_and(|value| !value.is_within_depth(crate::value::MAX_DEPTH - 2))
         };
@@ -102,6 +103,15 @@ impl Editor<'_> {
     fn remember(&mut self, key: &impl AsKey) {
         if !self.before.iter().any(|(held, _)| held.as_bytes() == key.as_key()) {
             self.before.push((text(key), self.session.value(key).cloned()));
+        }
+    }
+}
+
+/// What is left to put back is left by a closure that panicked.
+impl Drop for Editor<'_> {
+    fn drop(&mut self) {
+        for (key, old) in self.before.drain(..) {
+            self.session.restore(key, old);
         }
     }
 }

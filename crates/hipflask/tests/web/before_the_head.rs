@@ -1,5 +1,9 @@
 //! The session is saved with whatever response goes out, and what else is on that response stays.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hipflask::core::time::UnixTime;
 use hipflask::{Session, SessionError};
 
 use crate::front::{Ask, FRONTS, Reply, cookie, sessions, untouched, view, with_session};
@@ -175,5 +179,22 @@ fn vary_names_the_cookie_once_beside_what_it_named_before() {
             let answer = front.answer(&sessions(), replying(reply), Ask::get("/"));
             assert_eq!(answer.vary(), expected, "{} {theirs:?}", front.name());
         }
+    }
+}
+
+#[test]
+fn the_clock_is_read_once_in_a_request_that_needs_it_and_never_in_another() {
+    let (looks, read) = (Arc::new(AtomicU64::new(0)), |looks: &AtomicU64| looks.load(Ordering::SeqCst));
+    let ticking = looks.clone();
+    let clock = move || UnixTime::from_secs(1_700_000_000 + 10 * ticking.fetch_add(1, Ordering::SeqCst));
+    let sessions = crate::front::builder().clock(clock).build().unwrap();
+    for front in FRONTS {
+        let before = read(&looks);
+        front.answer(&sessions, untouched(), Ask::get("/").cookie("session=forged"));
+        assert_eq!(read(&looks), before, "{}", front.name());
+        let answer =
+            front.answer(&sessions, with_session(|session| session.set("_permanent", true)), Ask::get("/"));
+        assert_eq!(read(&looks), before + 1, "{}", front.name());
+        assert!(answer.set_cookies()[0].contains("; Expires="));
     }
 }

@@ -59,3 +59,20 @@ fn a_panic_in_a_closure_leaves_the_session_usable_and_other_threads_wait_for_it(
     });
     assert_eq!(session.get::<u32>("n").unwrap(), Some(2000));
 }
+
+#[test]
+fn a_panic_in_an_edit_puts_back_what_was_changed_before_it() {
+    let session = session();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        session.edit(|edit| {
+            edit.insert("a", 5);
+            edit.insert("b", 6);
+            panic!("on purpose")
+        })
+    }));
+    assert!(panicked.map(|_: Result<(), _>| ()).is_err());
+    assert_eq!(
+        (session.get::<u8>("a").unwrap(), session.contains("b"), session.is_modified()),
+        (Some(1), false, false)
+    );
+}
