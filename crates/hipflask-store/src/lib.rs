@@ -2,6 +2,8 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
+//! | [`id`] | session ids: made, checked, signed, hashed |
+//! | [`memory`] | a store in the memory of one process |
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
 //! | [`store`] | [`Store`], the contract, with its keys, outcomes and errors |
 //!
@@ -10,5 +12,7 @@
 
 mod hex;
 
+pub mod id;
+pub mod memory;
 pub mod record;
 pub mod store;
