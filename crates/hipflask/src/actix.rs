@@ -93,13 +93,13 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let outer = request_session(request.request());
-        if outer.is_some_and(|outer| outer.shares_cookie_with(&self.sessions)) {
-            return ResponseFuture { inner: self.inner.call(request), session: None };
-        }
-        let session = self.sessions.begin(request.headers().get_all(COOKIE).cloned());
+        let shared = outer.as_ref().and_then(|outer| outer.in_cookie_of(&self.sessions)).cloned();
+        let finishes = shared.is_none();
+        let session = shared
+            .unwrap_or_else(|| self.sessions.begin_below(outer, request.headers().get_all(COOKIE).cloned()));
         request.extensions_mut().insert(session.clone());
         let _current = current::enter(&session);
-        ResponseFuture { inner: self.inner.call(request), session: Some(session.clone()) }
+        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes }
     }
 }
 
@@ -109,8 +109,9 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        // None below another middleware that sees to it.
-        session: Option<RequestSession>,
+        session: RequestSession,
+        // False if another middleware of the same cookie, around this one, sees to it.
+        finishes: bool,
     }
 }
 
@@ -123,15 +124,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(session) = this.session else {
-            return this.inner.poll(cx).map_ok(ServiceResponse::map_into_left_body);
-        };
         let polled = {
-            let _current = current::enter(session);
+            let _current = current::enter(this.session);
             this.inner.poll(cx)
         };
         let outcome = ready!(polled);
-        Poll::Ready(match session.finish_cookie() {
+        if !*this.finishes {
+            return Poll::Ready(outcome.map(ServiceResponse::map_into_left_body));
+        }
+        Poll::Ready(match this.session.finish_cookie() {
             Ok(commit) => carry(commit, outcome),
             Err(error) => not_saved(&error, outcome),
         })

@@ -171,6 +171,13 @@ impl Sessions {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether a browser would take their cookies for one.
+    pub(crate) fn shares_cookie_with(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.cookie(), other.cookie());
+        self.is(other)
+            || (ours.name(), ours.domain(), ours.path()) == (theirs.name(), theirs.domain(), theirs.path())
+    }
+
     /// Carries out the plan for a session at the end of its request.
     pub(crate) fn commit(&self, data: &Data, now: UnixTime) -> Result<Commit, SessionError> {
         let plan = plan(data.seen(), self.0.rules);

@@ -65,14 +65,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let outer = request.extensions().get::<RequestSession>();
-        if outer.is_some_and(|outer| outer.shares_cookie_with(&self.sessions)) {
-            return ResponseFuture { inner: self.inner.call(request), session: None };
-        }
-        let session = self.sessions.begin(request.headers().get_all(COOKIE).iter().cloned());
+        let outer = request.extensions().get::<RequestSession>().cloned();
+        let shared = outer.as_ref().and_then(|outer| outer.in_cookie_of(&self.sessions)).cloned();
+        let finishes = shared.is_none();
+        let session = shared.unwrap_or_else(|| {
+            self.sessions.begin_below(outer, request.headers().get_all(COOKIE).iter().cloned())
+        });
         request.extensions_mut().insert(session.clone());
         let _current = current::enter(&session);
-        ResponseFuture { inner: self.inner.call(request), session: Some(session.clone()) }
+        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes }
     }
 }
 
@@ -82,8 +83,9 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        // None below another layer that sees to it.
-        session: Option<RequestSession>,
+        session: RequestSession,
+        // False if another layer of the same cookie, around this one, sees to it.
+        finishes: bool,
     }
 }
 
@@ -96,13 +98,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let Some(session) = this.session else { return this.inner.poll(cx) };
         let polled = {
-            let _current = current::enter(session);
+            let _current = current::enter(this.session);
             this.inner.poll(cx)
         };
         let mut response = ready!(polled)?;
-        match session.finish_cookie() {
+        if !*this.finishes {
+            return Poll::Ready(Ok(response));
+        }
+        match this.session.finish_cookie() {
             Ok(commit) => apply(commit, response.headers_mut()),
             Err(error) => {
                 tracing::error!(%error, "the session could not be saved; the response is a 500");

@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     cookies: CookieLines,
     now: OnceLock<UnixTime>,
     state: Lock<State>,
+    /// The session of the layer around this one, which is in another cookie.
+    outer: Option<RequestSession>,
 }
 
 /// The session and how far its request has come.
@@ -125,11 +127,21 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn begin(&self, cookie_lines: impl IntoIterator<Item = impl Into<CookieLine>>) -> RequestSession {
+        self.begin_below(None, cookie_lines)
+    }
+
+    /// [`begin`](Self::begin) below a layer that has a session in another cookie.
+    pub(crate) fn begin_below(
+        &self,
+        outer: Option<RequestSession>,
+        cookie_lines: impl IntoIterator<Item = impl Into<CookieLine>>,
+    ) -> RequestSession {
         RequestSession(Arc::new(Shared {
             engine: self.clone(),
             cookies: CookieLines::new(cookie_lines),
             now: OnceLock::new(),
             state: Lock::default(),
+            outer,
         }))
     }
 }
@@ -191,22 +203,19 @@ impl RequestSession {
         Ok(commit)
     }
 
-    /// Whether `sessions` would keep its session in the same cookie, so that one response cannot carry both.
-    pub(crate) fn shares_cookie_with(&self, sessions: &Sessions) -> bool {
-        if self.0.engine.is(sessions) {
-            return true;
-        }
-        let (ours, theirs) = (self.0.engine.cookie(), sessions.cookie());
-        let same =
-            (ours.name(), ours.domain(), ours.path()) == (theirs.name(), theirs.domain(), theirs.path());
-        if same {
+    /// This session, or the nearest around it, that is in the cookie of `sessions`. One response cannot carry two of them, so
+    /// a layer that finds one leaves everything to it.
+    pub(crate) fn in_cookie_of(&self, sessions: &Sessions) -> Option<&Self> {
+        let around = std::iter::successors(Some(self), |inner| inner.0.outer.as_ref());
+        let found = around.into_iter().find(|around| around.0.engine.shares_cookie_with(sessions))?;
+        if !found.0.engine.is(sessions) {
             tracing::warn!(
-                cookie = ours.name(),
+                cookie = sessions.cookie().name(),
                 "two session layers, one inside the other, keep different sessions in one cookie; the outer one is used. \
                  Give one of them another cookie name."
             );
         }
-        same
+        Some(found)
     }
 
     /// What has been done to it so far, and whether it is new; `None` while nobody has opened it.

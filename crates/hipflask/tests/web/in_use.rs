@@ -76,3 +76,13 @@ fn a_panic_in_an_edit_puts_back_what_was_changed_before_it() {
         (Some(1), false, false)
     );
 }
+
+#[test]
+fn saving_at_once_is_refused_for_a_session_in_a_cookie_and_changes_nothing() {
+    let session = session();
+    session.set("b", 2).unwrap();
+    let error = block_on(session.save_now()).unwrap_err();
+    assert_eq!(error, SessionError::SavedWithResponse);
+    assert!(error.to_string().contains("needs a session in a store"));
+    assert!(session.is_modified() && session.len() == 2);
+}

@@ -100,6 +100,15 @@ fn two_layers_of_different_cookies_keep_two_sessions() {
 }
 
 #[test]
+fn a_layer_that_steps_back_gives_the_session_of_its_cookie_over_one_that_is_between() {
+    let (sessions, admin) = (sessions(), builder().cookie_name("admin").build().unwrap());
+    let app = on_axum::app(writing()).layer(sessions.layer()).layer(admin.layer()).layer(sessions.layer());
+    let answer = ask(app, Ask::get("/"));
+    assert_eq!(answer.set_cookies().len(), 1);
+    assert!(answer.session(&sessions).unwrap().contains("a"));
+}
+
+#[test]
 fn an_error_of_an_actix_middleware_becomes_a_response_with_the_session() {
     use actix_web::body::MessageBody;
     use actix_web::dev::{Service as _, ServiceRequest, ServiceResponse};
