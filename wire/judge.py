@@ -169,6 +169,14 @@ def _unsigned(signer, value, request):
         return failure(error)
 
 
+def url_safe(request):
+    """values -> what itsdangerous' own serializers make of them: plain JSON, no Flask; `timed` or not."""
+    set_clock(request.get("at", DEFAULT_AT))
+    kind = itsdangerous.URLSafeTimedSerializer if request.get("timed") else itsdangerous.URLSafeSerializer
+    serializer = kind([bytes.fromhex(key) for key in reversed(request["keys"])])
+    return [_signed(serializer, value) for value in request["values"]]
+
+
 def open_cookies(request):
     """cookies -> what Flask's open_session does with each.
 
@@ -354,6 +362,7 @@ OPERATIONS = {
     "open": open_cookies,
     "signer_sign": signer_sign,
     "signer_unsign": signer_unsign,
+    "url_safe": url_safe,
     "parse_cookie": parse_cookie,
     "dump_cookie": dump_cookie,
     "session_cookie": session_cookie,

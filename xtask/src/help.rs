@@ -5,6 +5,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("check", "quick, before every commit: format, lints, docs, tests that need no Python"),
     ("test", "everything, as CI runs it; makes the machine ready first"),
     ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
+    ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
+    ("mutants", "takes each check out of the verify path and sees that a test notices"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
 
@@ -68,7 +70,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command_on_a_line_of_its_own() {
-        for name in ["check", "test", "setup", "wire"] {
+        for name in ["check", "test", "setup", "fuzz", "mutants", "wire"] {
             assert!(text().lines().any(|line| line.trim_start().starts_with(name)), "{name}");
         }
     }

@@ -3,7 +3,9 @@
 
 mod browser;
 mod documents;
+mod fuzz;
 mod help;
+mod mutants;
 mod python;
 mod report;
 mod rules;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         ["setup"] => finish(set_up(&workspace)),
         ["check"] => run_steps("check", steps::CHECK, &workspace),
         ["test"] => run_steps("test", steps::TEST, &workspace),
+        ["fuzz"] => finish(fuzz::every_parser(&workspace).map(|note| println!("{note}"))),
+        ["mutants"] => finish(mutants::all_are_noticed(&workspace).map(|note| println!("{note}"))),
         ["wire"] => finish(wire::record(&workspace).map(|note| println!("{note}"))),
         ["help" | "--help" | "-h"] => {
             println!("{}", help::text());

@@ -4,20 +4,36 @@ use std::process::Command;
 
 use crate::report::{Failure, Step};
 use crate::workspace::run;
-use crate::{browser, documents, python, rules};
+use crate::{browser, documents, fuzz, mutants, python, rules};
 
 /// Quick: nothing but Rust is needed.
 pub(crate) const CHECK: &[Step] =
     &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, LICENCES, TESTS_WITHOUT_FLASK, DOC_TESTS];
 
 /// Everything.
-pub(crate) const TEST: &[Step] =
-    &[FORMAT, SETUP, BROWSER, LINTS, DOCS, DOCUMENTS, RULES, LICENCES, TESTS, TESTS_STOCK_ZLIB, DOC_TESTS];
+pub(crate) const TEST: &[Step] = &[
+    FORMAT,
+    SETUP,
+    BROWSER,
+    LINTS,
+    DOCS,
+    DOCUMENTS,
+    RULES,
+    LICENCES,
+    TESTS,
+    TESTS_STOCK_ZLIB,
+    DOC_TESTS,
+    MUTANTS,
+    FUZZ,
+];
 
 const FORMAT: Step = Step {
     name: "format",
     remedy: "run `cargo fmt --all` and look at what it changed",
-    run: |workspace| passes(&mut workspace.cargo("fmt --all --check")),
+    run: |workspace| {
+        passes(&mut workspace.cargo("fmt --all --check"))?;
+        passes(&mut workspace.cargo("fmt --manifest-path fuzz/Cargo.toml --check"))
+    },
 };
 
 const SETUP: Step = Step {
@@ -102,6 +118,11 @@ const DOC_TESTS: Step = Step {
     remedy: "run it alone: `cargo test --doc`",
     run: |workspace| passes(&mut workspace.cargo("test --workspace --doc --quiet")),
 };
+
+const MUTANTS: Step =
+    Step { name: "mutants", remedy: "run it alone: `cargo xtask mutants`", run: mutants::all_are_noticed };
+
+const FUZZ: Step = Step { name: "fuzz", remedy: "run it alone: `cargo xtask fuzz`", run: fuzz::every_parser };
 
 fn passes(command: &mut Command) -> Result<String, Failure> {
     run(command).map(|()| String::new())

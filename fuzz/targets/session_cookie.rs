@@ -1,0 +1,41 @@
+//! Any bytes are a session cookie: opened or refused, and what opened is sealed alike from then on.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use hipflask_core::codec::SessionCodec;
+use hipflask_core::session::Session;
+use hipflask_core::signing::{Compression, Signer, TimestampSigner};
+use hipflask_core::time::UnixTime;
+use libfuzzer_sys::fuzz_target;
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+static CODEC: LazyLock<SessionCodec> = LazyLock::new(|| {
+    SessionCodec::builder("k").compression(Compression::AsFlask).build().expect("Flask's settings")
+});
+static SIGNER: LazyLock<TimestampSigner> =
+    LazyLock::new(|| TimestampSigner::flask_cookie("k").expect("a key"));
+
+fuzz_target!(|value: &[u8]| {
+    if let Ok(opened) = CODEC.open(value, NOW) {
+        reseal(&opened.session);
+    }
+    let _ = SessionCodec::open_unverified(value);
+    // The fuzzer cannot forge, so everything gets a good signature as well: as a payload, and as payload and time.
+    let signer: &Signer = SIGNER.signer();
+    for signed in [signer.sign([value, b".ZVPxAA"].concat()), signer.sign(value)] {
+        if let Ok(opened) = CODEC.open(&signed, NOW) {
+            reseal(&opened.session);
+        }
+    }
+});
+
+fn reseal(session: &Session) {
+    let cookie = CODEC.seal(session, NOW).expect("what was read can be written");
+    let again = CODEC.open(cookie.as_bytes(), NOW).expect("what was written can be read").session;
+    // Not the session itself: a date that came with an offset is written in GMT.
+    assert_eq!(CODEC.seal(&again, NOW).as_ref(), Ok(&cookie));
+    let built = CODEC.seal(&Session::from_dict(session.to_dict()), NOW).expect("as above");
+    assert_eq!(built, cookie, "copied as text, or written anew");
+}

@@ -1,0 +1,34 @@
+//! Any text is tagged JSON: the reader and the scan agree on it, and what is read is written and read alike again.
+#![no_main]
+
+use hipflask_core::session::Session;
+use hipflask_core::tagged::{self, KeyOrder};
+use hipflask_core::value::Value;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &[u8]| {
+    let read = tagged::from_slice(text);
+    let Ok(text) = str::from_utf8(text) else {
+        assert!(read.is_err());
+        return;
+    };
+    let _ = tagged::from_str_plain(text);
+    let scanned = Session::from_json(text);
+    match (&read, &scanned) {
+        (Ok(Value::Dict(dict)), Ok(session)) => {
+            assert_eq!(&session.to_dict(), dict);
+            assert!(session.keys().eq(dict.keys()), "the order of keys");
+            let written = session.to_json(KeyOrder::Sorted).expect("what was read can be written");
+            let whole = tagged::to_string(&Value::Dict(dict.clone())).expect("as above");
+            assert_eq!(written, whole.as_bytes(), "copied as text, or written anew");
+        }
+        (Ok(Value::Dict(_)), Err(error)) => panic!("the scan refuses what the reader reads: {error}"),
+        (Err(error), Ok(_)) => panic!("the scan takes what the reader refuses: {error}"),
+        _ => {}
+    }
+    if let Ok(value) = read {
+        let written = tagged::to_string(&value).expect("what was read can be written");
+        let again = tagged::from_str(&written).expect("what was written can be read");
+        assert_eq!(tagged::to_string(&again).as_ref(), Ok(&written));
+    }
+});
