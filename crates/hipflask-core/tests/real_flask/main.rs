@@ -8,6 +8,7 @@ mod common;
 mod cookies;
 mod damaged;
 mod headers;
+mod orders;
 mod set_cookies;
 mod signing;
 mod visits;
