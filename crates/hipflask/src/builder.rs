@@ -260,7 +260,9 @@ impl SessionsBuilder {
                 return Err(ConfigError::ShortKey { index, bytes, needed: STRICT_KEY });
             }
             if let Some(why) = key.weakness() {
-                tracing::warn!("the configuration {why} (key {index}); make a good one with `hipflask key new`");
+                tracing::warn!(
+                    "the configuration {why} (key {index}); make a good one with `hipflask key new`"
+                );
             }
         }
         Ok(())
