@@ -237,6 +237,16 @@ impl SessionsBuilder {
         Ok(Sessions::new(codec, cookie, rules, self.clock))
     }
 
+    /// [`build`](Self::build), and without a key an engine whose sessions are empty and cannot be changed.
+    #[cfg(feature = "app")]
+    pub(crate) fn build_even_without_key(self) -> Result<Sessions, ConfigError> {
+        if !self.keys.is_empty() {
+            return self.build();
+        }
+        // Long enough for every profile; it signs nothing.
+        self.secret_key("no key was given, and nothing is signed with this").build().map(Sessions::without_key)
+    }
+
     fn cookie(&self) -> Result<CookieConfig, ConfigError> {
         let strict = self.profile == Profile::Strict;
         let mut cookie = self.cookie.clone().secure(self.secured.unwrap_or(strict));

@@ -38,6 +38,8 @@ struct Engine {
     clock: Box<dyn Clock>,
     permanent: PermanentHint,
     counters: Counters,
+    /// No secret key: every session is empty and cannot be changed. Flask's NullSession.
+    keyless: bool,
 }
 
 /// What came of a request's cookies.
@@ -70,7 +72,17 @@ impl Sessions {
             clock,
             permanent,
             counters: Counters::default(),
+            keyless: false,
         }))
+    }
+
+    /// The engine without a secret key. The key of its codec signs nothing.
+    #[cfg(feature = "app")]
+    pub(crate) fn without_key(self) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(engine) => Self(Arc::new(Engine { keyless: true, ..engine })),
+            Err(shared) => Self(shared),
+        }
     }
 
     /// The cookie's name and attributes.
@@ -102,6 +114,9 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::NotWritten`].
     pub fn seal(&self, session: &Data) -> Result<String, SessionError> {
+        if self.0.keyless {
+            return Err(SessionError::NoSecretKey);
+        }
         self.0.codec.seal(session, self.now()).map_err(|error| SessionError::NotWritten(error.to_string()))
     }
 
@@ -128,6 +143,9 @@ impl Sessions {
     /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies.
     pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h [u8]>, now: UnixTime) -> Found {
         let mut refused = None;
+        if self.0.keyless {
+            return Found { data: Data::new(), refused };
+        }
         for value in self.values(lines) {
             match self.0.codec.open(value.as_bytes(), now) {
                 Ok(Opened { session, .. }) => {
@@ -180,6 +198,10 @@ impl Sessions {
 
     /// Carries out the plan for a session at the end of its request.
     pub(crate) fn commit(&self, data: &Data, now: UnixTime) -> Result<Commit, SessionError> {
+        if self.0.keyless {
+            let unchanged = data.changes().is_empty();
+            return if unchanged { Ok(Commit::default()) } else { Err(SessionError::NoSecretKey) };
+        }
         let plan = plan(data.seen(), self.0.rules);
         let set_cookie = match plan.cookie {
             CookieOp::Leave => None,

@@ -30,6 +30,13 @@ pub enum SessionError {
     /// The cookie is larger than browsers take, and the strict profile does not send such a one.
     #[error("{0} Keep less in the session, or keep it in a store.")]
     TooLarge(String),
+    /// The session was changed, and the app has no secret key. Without one every session is empty: Flask's NullSession.
+    #[error(
+        "The session is unavailable because no secret key was set.  Set the secret_key on the application to something \
+         unique and secret. That is `App::secret_key`, or FLASK_SECRET_KEY with `App::env(\"FLASK\")`; `hipflask key new` \
+         makes a key."
+    )]
+    NoSecretKey,
     /// The session could not be written.
     #[error("the session could not be written: {0}")]
     NotWritten(String),

@@ -88,6 +88,7 @@ pub struct App {
     max_content_length: usize,
     debug: bool,
     debug_in_release: bool,
+    inspector: Option<Inspector>,
     /// The first thing that was wrong.
     problem: Option<AppError>,
 }
@@ -111,6 +112,7 @@ impl App {
             max_content_length: MAX_CONTENT_LENGTH,
             debug: false,
             debug_in_release: false,
+            inspector: None,
             problem: None,
         }
     }
@@ -257,6 +259,12 @@ impl App {
         self
     }
 
+    /// Uses this inspector, which others may share, with or without [`debug`](Self::debug).
+    pub fn inspector(mut self, inspector: Inspector) -> Self {
+        self.inspector = Some(inspector);
+        self
+    }
+
     /// The app as a plain axum router, to go on with or to mount in another.
     ///
     /// # Errors
@@ -268,9 +276,11 @@ impl App {
         if self.debug && !self.debug_in_release && !cfg!(debug_assertions) {
             return Err(AppError::DebugInRelease);
         }
+        // Whether a release build may have this was asked above.
+        let inspector = self.inspector.or_else(|| self.debug.then(Inspector::danger_even_in_release));
         let sessions = match self.ready {
             Some(sessions) => sessions,
-            None => self.sessions.build()?,
+            None => self.sessions.build_even_without_key()?,
         };
         let templates = self.templates.reload(self.debug);
         let templates = templates.global("request", Jinja::from_object(request::RequestObject));
@@ -282,11 +292,9 @@ impl App {
         let router = router
             .layer(DefaultBodyLimit::max(self.max_content_length))
             .layer(middleware::from_fn(|request, next: Next| Caught { handler: next.run(request) }));
-        // Whether a release build may have this was asked above.
-        let router = if self.debug {
-            router.layer(Inspector::danger_even_in_release().layer(&sessions))
-        } else {
-            router.layer(sessions.layer())
+        let router = match inspector {
+            Some(inspector) => router.layer(inspector.layer(&sessions)),
+            None => router.layer(sessions.layer()),
         };
         Ok(router.layer(middleware::from_fn_with_state(Arc::new(shared), in_context)))
     }
