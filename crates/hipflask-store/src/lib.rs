@@ -5,6 +5,7 @@
 //! | [`id`] | session ids: made, checked, signed, hashed |
 //! | [`memory`] | a store in the memory of one process |
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
+//! | [`save`] | the save protocol: open, save, transact, destroy, regenerate |
 //! | [`store`] | [`Store`], the contract, with its keys, outcomes and errors |
 //!
 //! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
@@ -15,4 +16,5 @@ mod hex;
 pub mod id;
 pub mod memory;
 pub mod record;
+pub mod save;
 pub mod store;

@@ -1,0 +1,201 @@
+//! What must happen to a record at the end of a request, as plain data.
+
+use core::time::Duration;
+
+use hipflask_core::session::Session;
+use hipflask_core::time::UnixTime;
+
+/// What is known about a session at the end of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own, and the table asks them all"
+)]
+pub struct Seen {
+    /// It came from a record.
+    pub stored: bool,
+    /// Nothing is in it, or only the key `_permanent`, as Flask-Session counts.
+    pub empty: bool,
+    /// It was changed.
+    pub modified: bool,
+    /// It was cleared, so that what another request adds meanwhile goes as well.
+    pub cleared: bool,
+    /// It was asked to end.
+    pub destroy: bool,
+    /// It was asked to get a new id.
+    pub regenerate: bool,
+    /// Its life was not extended for long enough.
+    pub touch_due: bool,
+}
+
+/// What must happen to the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreOp {
+    /// No call at all.
+    Leave,
+    /// Its life is extended; its data is not written.
+    Touch,
+    /// A record is made under a new id.
+    Create,
+    /// The record is replaced if it still is the one that was read; else the changes are replayed on what is there.
+    Replace,
+    /// The record ends, whatever is in it.
+    Delete,
+    /// The record ends if nothing is in it once the changes are replayed on what is there.
+    DeleteIfEmptied,
+    /// The session moves to a new id and the old one ends.
+    Regenerate,
+}
+
+/// Decides what must happen to the record, without doing it.
+///
+/// ```
+/// use hipflask_store::save::{Seen, StoreOp, decide};
+/// let read = Seen {
+///     stored: true, empty: false, modified: false, cleared: false, destroy: false, regenerate: false, touch_due: false,
+/// };
+/// assert_eq!(decide(read), StoreOp::Leave);
+/// assert_eq!(decide(Seen { modified: true, ..read }), StoreOp::Replace);
+/// ```
+#[must_use]
+pub const fn decide(seen: Seen) -> StoreOp {
+    match seen {
+        Seen { destroy: true, stored, .. } | Seen { empty: true, regenerate: true, stored, .. } => {
+            if stored {
+                StoreOp::Delete
+            } else {
+                StoreOp::Leave
+            }
+        }
+        // Nothing is stored for visitors who leave nothing.
+        Seen { stored: false, empty: true, .. } | Seen { stored: false, modified: false, .. } => {
+            StoreOp::Leave
+        }
+        Seen { stored: false, .. } => StoreOp::Create,
+        Seen { regenerate: true, .. } => StoreOp::Regenerate,
+        Seen { empty: true, modified: true, cleared: true, .. } => StoreOp::Delete,
+        Seen { empty: true, modified: true, .. } => StoreOp::DeleteIfEmptied,
+        Seen { modified: true, .. } => StoreOp::Replace,
+        Seen { touch_due: true, .. } => StoreOp::Touch,
+        _ => StoreOp::Leave,
+    }
+}
+
+/// Whether a session counts as empty: nothing in it, or only `_permanent`. Flask-Session's `bool(session)`.
+#[must_use]
+pub fn is_empty(session: &Session) -> bool {
+    session.keys().all(|key| *key == "_permanent")
+}
+
+/// How long a record waits between two touches: a twentieth of its lifetime, at least a minute, at most half of the
+/// lifetime.
+#[must_use]
+pub fn touch_interval(lifetime: Duration) -> Duration {
+    (lifetime / 20).max(Duration::from_secs(60)).min(lifetime / 2)
+}
+
+/// Whether a record that ends at `expires` and was to live for `lifetime` is due for a touch.
+///
+/// A record that never ends needs none, and one that would end later than a touch could make it is left alone.
+#[must_use]
+pub fn is_touch_due(expires: Option<UnixTime>, lifetime: Duration, now: UnixTime) -> bool {
+    let Some(expires) = expires else { return false };
+    let left = expires.as_secs().saturating_sub(now.as_secs());
+    left.saturating_add(touch_interval(lifetime).as_secs().max(1)) <= lifetime.as_secs()
+}
+
+/// How long to wait before the `attempt`-th try, the first being 1: a random part of a time that doubles from 2 ms up to
+/// 128 ms. `chance` is any random number.
+#[must_use]
+pub fn backoff(attempt: u32, chance: u64) -> Duration {
+    let longest = 2_000u64 << attempt.saturating_sub(1).min(6);
+    Duration::from_micros(chance % (longest + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// s stored, e empty, m modified, c cleared, d destroy, r regenerate, t touch due.
+    fn op(flags: &str) -> StoreOp {
+        let has = |flag: char| flags.contains(flag);
+        decide(Seen {
+            stored: has('s'),
+            empty: has('e'),
+            modified: has('m'),
+            cleared: has('c'),
+            destroy: has('d'),
+            regenerate: has('r'),
+            touch_due: has('t'),
+        })
+    }
+
+    #[test]
+    fn the_table() {
+        use StoreOp::*;
+        for (flags, expected) in [
+            ("", Leave),
+            ("e", Leave),
+            ("em", Leave),
+            ("emc", Leave),
+            ("d", Leave),
+            ("md", Leave),
+            ("er", Leave),
+            ("m", Create),
+            ("mr", Create),
+            ("s", Leave),
+            ("st", Touch),
+            ("sm", Replace),
+            ("smt", Replace),
+            ("smc", Replace),
+            ("se", Leave),
+            ("set", Touch),
+            ("sem", DeleteIfEmptied),
+            ("semc", Delete),
+            ("semr", Delete),
+            ("ser", Delete),
+            ("sr", Regenerate),
+            ("smr", Regenerate),
+            ("smcr", Regenerate),
+            ("sd", Delete),
+            ("smd", Delete),
+            ("sdr", Delete),
+            ("sdt", Delete),
+        ] {
+            assert_eq!(op(flags), expected, "{flags}");
+        }
+    }
+
+    #[test]
+    fn a_touch_is_due_after_a_twentieth_of_the_lifetime_and_at_least_a_minute() {
+        let at = UnixTime::from_secs;
+        let due = |lifetime: u64, left: u64| {
+            is_touch_due(Some(at(1000 + left)), Duration::from_secs(lifetime), at(1000))
+        };
+        assert!(!due(2_678_400, 2_678_400 - 133_919) && due(2_678_400, 2_678_400 - 133_920));
+        assert!(!due(600, 541) && due(600, 540));
+        assert!(!due(60, 31) && due(60, 30));
+        assert!(!due(1, 1) && due(1, 0));
+        assert!(!due(600, 10_000), "a longer life is not cut short");
+        assert!(!is_touch_due(None, Duration::from_secs(600), at(1000)));
+    }
+
+    #[test]
+    fn waiting_doubles_and_is_bounded() {
+        assert!((0..100).all(|chance| backoff(1, chance * 7919) <= Duration::from_millis(2)));
+        assert!((0..100).all(|chance| backoff(99, chance * 7919) <= Duration::from_millis(128)));
+        assert_eq!(backoff(2, 4000), Duration::from_millis(4));
+        assert_eq!(backoff(u32::MAX, 0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_session_with_nothing_but_permanent_is_empty() {
+        let mut session = Session::new();
+        assert!(is_empty(&session));
+        session.set_permanent(true);
+        assert!(is_empty(&session));
+        session.set("a", 1).unwrap();
+        assert!(!is_empty(&session));
+    }
+}

@@ -1,0 +1,392 @@
+//! [`ServerSessions`]: carries out what was decided.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use hipflask_core::session::{Session, SessionError};
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::{Dict, Text, Value};
+
+use super::counters::{Counters, Stats, count};
+use super::decide::{Seen, StoreOp, decide, is_empty, is_touch_due};
+use super::slot::{Place, Slot};
+use super::write::{Newest, Write};
+use super::{Opened, Pause, SaveError, Saved};
+use crate::id::{Ids, SessionId};
+use crate::record::{EncodeError, Format, Kept};
+use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry};
+
+/// Sessions in a store: loads them, and saves them by the [protocol](super).
+///
+/// One for an application, shared by its requests. A [`Slot`] beside each session remembers where it came from.
+pub struct ServerSessions {
+    pub(super) store: Arc<dyn Store>,
+    ids: Ids,
+    format: Format,
+    pub(super) lifetime: Duration,
+    pub(super) refresh: bool,
+    pub(super) attempts: u32,
+    pub(super) counters: Counters,
+}
+
+impl ServerSessions {
+    /// Sessions in `store` that live for `lifetime` after they were last used. Records are written in the format that
+    /// Flask-Session uses in such a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, ids: Ids, lifetime: Duration) -> Self {
+        let format = match store.describe().records {
+            RecordKind::Msgspec => Format::Msgpack,
+            RecordKind::Pickle => Format::Pickle,
+        };
+        Self {
+            store,
+            ids,
+            format,
+            lifetime,
+            refresh: true,
+            attempts: ATTEMPTS,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Writes records in `format`: `SESSION_SERIALIZATION_FORMAT`. All formats are read in any case.
+    #[doc(alias = "SESSION_SERIALIZATION_FORMAT")]
+    #[must_use]
+    pub const fn with_format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Whether a request that changes nothing extends the session's life: `SESSION_REFRESH_EACH_REQUEST`, on unless
+    /// said otherwise.
+    #[doc(alias = "SESSION_REFRESH_EACH_REQUEST")]
+    #[must_use]
+    pub const fn with_refresh(mut self, refresh: bool) -> Self {
+        self.refresh = refresh;
+        self
+    }
+
+    /// How often a save is tried while other requests change the session; 64 unless said otherwise.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What ids look like.
+    #[must_use]
+    pub const fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// The format in which records are written.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How long a session lives after it was last used.
+    #[must_use]
+    pub const fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Whether records can hold `value` under `key`; asked when it is set.
+    ///
+    /// # Errors
+    /// [`EncodeError`] names the key and what to do.
+    pub fn check(&self, key: &Text, value: &Value) -> Result<(), EncodeError> {
+        self.format.check(key, value)
+    }
+
+    /// Opens the session that a cookie's value names. At most one call to the store.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed: then nothing is known, and nothing must be written.
+    pub async fn open(&self, cookie: &[u8], now: UnixTime) -> Result<Opened, StoreError> {
+        match self.ids.read(cookie) {
+            Ok(id) => self.open_id(id, now).await,
+            Err(error) => {
+                count(&self.counters.refused);
+                Ok(Opened::NotAnId(error))
+            }
+        }
+    }
+
+    async fn open_id(&self, id: SessionId, now: UnixTime) -> Result<Opened, StoreError> {
+        let key = self.ids.key(&id);
+        let Some(stored) = self.store.load(&key, now).await? else {
+            count(&self.counters.unknown);
+            tracing::debug!(session = ?key, "no record has this id; the session starts empty");
+            return Ok(Opened::Unknown);
+        };
+        match Format::read(&stored.data) {
+            Ok(record) => {
+                count(&self.counters.opened);
+                let place = Place { id, key, stored, kept: record.kept };
+                let slot = Box::new(Slot { place: Some(place), ..Slot::default() });
+                Ok(Opened::Found { session: Session::from_dict(record.dict), slot })
+            }
+            Err(error) => {
+                count(&self.counters.unreadable);
+                tracing::warn!(session = ?key, %error, "a session's record cannot be read; the session starts empty");
+                Ok(Opened::Unreadable(error))
+            }
+        }
+    }
+
+    /// Saves a session at the end of its request, and tells the slot where it is now.
+    ///
+    /// # Errors
+    /// [`SaveError`]. Then the response must not claim that anything was saved.
+    pub async fn save(
+        &self,
+        session: &Session,
+        slot: &mut Slot,
+        now: UnixTime,
+        pause: &dyn Pause,
+    ) -> Result<Saved, SaveError> {
+        let op = decide(self.seen(session, slot, now));
+        if op == StoreOp::Create {
+            slot.settle(Some(self.create(&session.to_dict(), &Kept::default(), now).await?));
+            return Ok(Saved::Created);
+        }
+        let Some(place) = &mut slot.place else {
+            slot.settle(None);
+            return Ok(Saved::Unchanged);
+        };
+        // An error leaves the slot as it was: the caller may try again.
+        let write = || Write { sessions: self, session, ours: session.to_dict(), now, pause };
+        let saved = match op {
+            StoreOp::Touch => self.touch(place, now).await?,
+            StoreOp::Delete => self.delete(&place.key, now).await?,
+            StoreOp::Replace | StoreOp::DeleteIfEmptied => write().replace(place).await?,
+            StoreOp::Regenerate => write().regenerate(place).await?,
+            StoreOp::Leave | StoreOp::Create => Saved::Unchanged,
+        };
+        let place = slot.place.take().filter(|_| !matches!(saved, Saved::Deleted | Saved::Gone));
+        slot.settle(place);
+        Ok(saved)
+    }
+
+    fn seen(&self, session: &Session, slot: &Slot, now: UnixTime) -> Seen {
+        let expires = slot.stored().map(|stored| stored.expires);
+        Seen {
+            stored: slot.place.is_some(),
+            empty: is_empty(session),
+            modified: session.is_modified(),
+            cleared: session.changes().is_cleared(),
+            destroy: slot.destroy,
+            regenerate: slot.regenerate,
+            touch_due: self.refresh
+                && expires.is_some_and(|expires| is_touch_due(expires, self.lifetime, now)),
+        }
+    }
+
+    /// Changes a session and saves it at once. Should another request be first, `change` is run again on what it left, so
+    /// that a decision ("is one left?") is never made on old data.
+    ///
+    /// What the session had been changed before is saved with it. If `change` fails, nothing is written.
+    ///
+    /// # Errors
+    /// [`TransactError`]: what `change` said, or why nothing was saved.
+    pub async fn transact<T, E>(
+        &self,
+        session: &mut Session,
+        slot: &mut Slot,
+        now: UnixTime,
+        pause: &dyn Pause,
+        mut change: impl FnMut(&mut Session) -> Result<T, E>,
+    ) -> Result<T, TransactError<E>> {
+        let Some(place) = &mut slot.place else {
+            let mut next = session.clone();
+            let answer = change(&mut next).map_err(TransactError::Refused)?;
+            let dict = next.to_dict();
+            if !is_empty(&next) {
+                slot.place = Some(self.create(&dict, &Kept::default(), now).await?);
+            }
+            rebase(session, dict);
+            return Ok(answer);
+        };
+        let write = Write { sessions: self, session, ours: session.to_dict(), now, pause };
+        let mut newest = Newest::default();
+        for attempt in 1..=self.attempts {
+            let mut next = Session::from_dict(newest.dict.clone().unwrap_or_else(|| write.ours.clone()));
+            let answer = change(&mut next).map_err(TransactError::Refused)?;
+            let dict = next.to_dict();
+            match self.write(newest.expected(place), &place.key, newest.kept(place), &dict, now).await? {
+                Written::Done(stored) => {
+                    newest.settle(place, stored, &self.counters);
+                    rebase(session, dict);
+                    return Ok(answer);
+                }
+                Written::Same => {
+                    rebase(session, dict);
+                    return Ok(answer);
+                }
+                Written::Gone => {
+                    let _ = self.note_gone(&place.key);
+                    return Err(TransactError::Gone);
+                }
+                Written::Conflict(current) => {
+                    newest = write.merge(&place.key, current)?;
+                    pause.pause(attempt).await;
+                }
+            }
+        }
+        Err(SaveError::Contended { attempts: self.attempts }.into())
+    }
+
+    /// Ends the session of an id, loaded or not.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn destroy(&self, id: &SessionId, now: UnixTime) -> Result<Deleted, StoreError> {
+        match self.delete(&self.ids.key(id), now).await? {
+            Saved::Deleted => Ok(Deleted::Deleted),
+            _ => Ok(Deleted::Gone),
+        }
+    }
+
+    pub(super) async fn touch(&self, place: &mut Place, now: UnixTime) -> Result<Saved, StoreError> {
+        match self.store.touch(&place.key, self.lifetime, now).await? {
+            Touched::Touched => {
+                count(&self.counters.touched);
+                place.stored.expires = Some(expiry(now, self.lifetime));
+                Ok(Saved::Touched)
+            }
+            Touched::Gone => Ok(self.note_gone(&place.key)),
+        }
+    }
+
+    async fn delete(&self, key: &Key, now: UnixTime) -> Result<Saved, StoreError> {
+        match self.store.delete(key, now).await? {
+            Deleted::Deleted => {
+                count(&self.counters.deleted);
+                tracing::debug!(session = ?key, "a session was ended");
+            }
+            Deleted::Gone => {
+                tracing::debug!(session = ?key, "a session was to be ended and had ended already")
+            }
+        }
+        Ok(Saved::Deleted)
+    }
+
+    /// Makes a record under a new id.
+    pub(super) async fn create(&self, dict: &Dict, kept: &Kept, now: UnixTime) -> Result<Place, SaveError> {
+        let data = self.format.write_with(dict, kept)?;
+        for _ in 0..self.attempts {
+            let id = self.ids.fresh()?;
+            let key = self.ids.key(&id);
+            match self.store.create(&key, &data, self.lifetime, now).await? {
+                Created::Created(token) => {
+                    count(&self.counters.created);
+                    tracing::debug!(session = ?key, "a session was made");
+                    let stored = Stored { data, expires: Some(expiry(now, self.lifetime)), token };
+                    return Ok(Place { id, key, stored, kept: kept.clone() });
+                }
+                Created::Exists => {
+                    count(&self.counters.collisions);
+                    tracing::warn!("a new session id was taken already; is the system's chance sound?");
+                }
+            }
+        }
+        Err(SaveError::Contended { attempts: self.attempts })
+    }
+
+    /// One try to put `dict` in the place of what is expected.
+    pub(super) async fn write(
+        &self,
+        expected: &Stored,
+        key: &Key,
+        kept: &Kept,
+        dict: &Dict,
+        now: UnixTime,
+    ) -> Result<Written, SaveError> {
+        let data = self.format.write_with(dict, kept)?;
+        if data == expected.data {
+            return Ok(Written::Same);
+        }
+        Ok(match self.store.replace(key, expected, &data, self.lifetime, now).await? {
+            Replaced::Replaced(token) => {
+                count(&self.counters.replaced);
+                Written::Done(Stored { data, expires: Some(expiry(now, self.lifetime)), token })
+            }
+            Replaced::Gone => Written::Gone,
+            Replaced::Conflict(current) => Written::Conflict(current),
+        })
+    }
+
+    pub(super) fn note_gone(&self, key: &Key) -> Saved {
+        count(&self.counters.gone);
+        tracing::debug!(session = ?key, "a session had ended when it was to be saved; it stays so");
+        Saved::Gone
+    }
+}
+
+/// What came of one try to write.
+pub(super) enum Written {
+    Done(Stored),
+    /// The record holds just that already.
+    Same,
+    Gone,
+    Conflict(Stored),
+}
+
+/// Makes the session what was saved: nothing is left to replay, but the response still sees that it was changed.
+fn rebase(session: &mut Session, dict: Dict) {
+    let (accessed, new) = (session.is_accessed(), session.is_new());
+    *session = Session::from_dict(dict);
+    session.set_accessed(accessed);
+    session.set_new(new);
+    session.set_modified(true);
+}
+
+impl fmt::Debug for ServerSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerSessions")
+            .field("store", &self.store)
+            .field("ids", &self.ids)
+            .field("format", &self.format)
+            .field("lifetime", &self.lifetime)
+            .field("refresh", &self.refresh)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a transaction was not carried out. Nothing of it was saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactError<E = SessionError> {
+    /// The change itself said no.
+    #[error("{0}")]
+    Refused(E),
+    /// The session has ended: logged out, expired, or moved to a new id.
+    #[error("the session has ended, so nothing can be changed in it; ask the visitor to log in again")]
+    Gone,
+    /// It could not be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+}
+
+/// How often a save is tried. Of several requests that compete one wins each round, so this many can compete even in
+/// lockstep; with pauses far more.
+const ATTEMPTS: u32 = 64;
+
+const _: () = {
+    const fn is_shareable<T: Send + Sync>() {}
+    is_shareable::<ServerSessions>();
+};

@@ -1,0 +1,71 @@
+//! [`Slot`]: where a session came from and what was meant for its record.
+
+use crate::id::SessionId;
+use crate::record::Kept;
+use crate::store::{Key, Stored};
+
+/// Where a session came from: its id and the record as it was read. One request has one, beside the session.
+///
+/// The default is that of a session that came from nowhere.
+#[derive(Debug, Default)]
+pub struct Slot {
+    pub(super) place: Option<Place>,
+    pub(super) destroy: bool,
+    pub(super) regenerate: bool,
+}
+
+/// A record as it was last seen.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) id: SessionId,
+    pub(super) key: Key,
+    pub(super) stored: Stored,
+    pub(super) kept: Kept,
+}
+
+impl Slot {
+    /// The id under which the session is stored; `None` as long as it is not.
+    #[must_use]
+    pub fn id(&self) -> Option<&SessionId> {
+        self.place.as_ref().map(|place| &place.id)
+    }
+
+    /// The record as it was last seen.
+    #[must_use]
+    pub fn stored(&self) -> Option<&Stored> {
+        self.place.as_ref().map(|place| &place.stored)
+    }
+
+    /// The key of the record, which prints as a short hash.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.place.as_ref().map(|place| &place.key)
+    }
+
+    /// Ends the session when it is saved, whatever is in it.
+    pub const fn destroy(&mut self) {
+        self.destroy = true;
+    }
+
+    /// Gives the session a new id when it is saved: at login, and wherever rights change.
+    pub const fn regenerate(&mut self) {
+        self.regenerate = true;
+    }
+
+    /// Whether the session was asked to end.
+    #[must_use]
+    pub const fn is_destroyed(&self) -> bool {
+        self.destroy
+    }
+
+    /// Whether the session was asked to get a new id.
+    #[must_use]
+    pub const fn is_regenerated(&self) -> bool {
+        self.regenerate
+    }
+
+    /// The session is stored there now, and what was meant has been done.
+    pub(super) fn settle(&mut self, place: Option<Place>) {
+        *self = Self { place, destroy: false, regenerate: false };
+    }
+}

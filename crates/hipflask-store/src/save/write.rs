@@ -1,0 +1,161 @@
+//! Replacing a record, and moving it to a new id.
+
+use hipflask_core::session::Session;
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::Dict;
+
+use super::counters::{Counters, count};
+use super::decide::is_touch_due;
+use super::run::{ServerSessions, Written};
+use super::slot::Place;
+use super::{Pause, SaveError, Saved};
+use crate::record::{Format, Kept};
+use crate::store::{DeletedIf, Key, Stored};
+
+/// A session that is being written, with what that needs.
+pub(super) struct Write<'a> {
+    pub(super) sessions: &'a ServerSessions,
+    pub(super) session: &'a Session,
+    /// The session as its request left it.
+    pub(super) ours: Dict,
+    pub(super) now: UnixTime,
+    pub(super) pause: &'a dyn Pause,
+}
+
+/// What another request left, with our changes replayed on it; empty as long as nobody was first.
+///
+/// It stands beside the [`Place`], which stays as it was loaded until something was written: should the write fail, the
+/// next try must start from there.
+#[derive(Default)]
+pub(super) struct Newest {
+    pub(super) dict: Option<Dict>,
+    seen: Option<(Stored, Kept)>,
+}
+
+impl Newest {
+    pub(super) fn expected<'a>(&'a self, place: &'a Place) -> &'a Stored {
+        self.seen.as_ref().map_or(&place.stored, |(stored, _)| stored)
+    }
+
+    pub(super) fn kept<'a>(&'a self, place: &'a Place) -> &'a Kept {
+        self.seen.as_ref().map_or(&place.kept, |(_, kept)| kept)
+    }
+
+    /// The place is now what was written; says whether that holds another request's changes, too.
+    pub(super) fn settle(self, place: &mut Place, written: Stored, counters: &Counters) -> bool {
+        place.stored = written;
+        let Some((_, kept)) = self.seen else { return false };
+        count(&counters.merges);
+        place.kept = kept;
+        true
+    }
+}
+
+impl Write<'_> {
+    /// Replays the session's changes on what another request left.
+    pub(super) fn merge(&self, key: &Key, current: Stored) -> Result<Newest, SaveError> {
+        count(&self.sessions.counters.conflicts);
+        tracing::debug!(session = ?key, "another request changed the session first; merging");
+        let record = Format::read(&current.data).map_err(SaveError::Unreadable)?;
+        let mut dict = record.dict;
+        self.session.changes().replay(&self.ours, &mut dict);
+        Ok(Newest { dict: Some(dict), seen: Some((current, record.kept)) })
+    }
+
+    pub(super) async fn replace(&self, place: &mut Place) -> Result<Saved, SaveError> {
+        let (sessions, now) = (self.sessions, self.now);
+        let mut newest = Newest::default();
+        for attempt in 1..=sessions.attempts {
+            let dict = newest.dict.as_ref().unwrap_or(&self.ours);
+            let expected = newest.expected(place);
+            let current = if dict.keys().all(|key| *key == "_permanent") {
+                match sessions.store.delete_if(&place.key, expected, now).await? {
+                    DeletedIf::Deleted => {
+                        count(&sessions.counters.deleted);
+                        return Ok(Saved::Deleted);
+                    }
+                    DeletedIf::Gone => return Ok(sessions.note_gone(&place.key)),
+                    DeletedIf::Conflict(current) => current,
+                }
+            } else {
+                match sessions.write(expected, &place.key, newest.kept(place), dict, now).await? {
+                    Written::Done(stored) => {
+                        let merged = newest.settle(place, stored, &sessions.counters);
+                        return Ok(Saved::Replaced { merged });
+                    }
+                    // Set to what it was: as if nobody had touched it.
+                    Written::Same if self.is_touch_due(expected) => {
+                        return Ok(sessions.touch(place, now).await?);
+                    }
+                    Written::Same => return Ok(Saved::Unchanged),
+                    Written::Gone => return Ok(sessions.note_gone(&place.key)),
+                    Written::Conflict(current) => current,
+                }
+            };
+            newest = self.merge(&place.key, current)?;
+            self.pause.pause(attempt).await;
+        }
+        Err(SaveError::Contended { attempts: sessions.attempts })
+    }
+
+    fn is_touch_due(&self, stored: &Stored) -> bool {
+        self.sessions.refresh && is_touch_due(stored.expires, self.sessions.lifetime, self.now)
+    }
+
+    /// Makes a record under a new id, then ends the old one if it still is what was copied; what another request saved
+    /// there meanwhile is carried over first. Until the old record has ended nobody knows the new id, so whoever fails
+    /// to end it takes the new one away again.
+    pub(super) async fn regenerate(&self, place: &mut Place) -> Result<Saved, SaveError> {
+        let sessions = self.sessions;
+        let mut new = sessions.create(&self.ours, &place.kept, self.now).await?;
+        match self.end_old(place, &mut new).await {
+            Ok(true) => {
+                count(&sessions.counters.regenerated);
+                tracing::debug!(old = ?place.key, new = ?new.key, "a session got a new id");
+                *place = new;
+                Ok(Saved::Regenerated)
+            }
+            Ok(false) => {
+                self.take_away(&new.key).await;
+                Ok(sessions.note_gone(&place.key))
+            }
+            Err(error) => {
+                self.take_away(&new.key).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the old record was ended by us, and the new one holds all that was in it.
+    async fn end_old(&self, old: &Place, new: &mut Place) -> Result<bool, SaveError> {
+        let (sessions, now) = (self.sessions, self.now);
+        let mut newest = Newest::default();
+        for attempt in 1..=sessions.attempts {
+            let current = match sessions.store.delete_if(&old.key, newest.expected(old), now).await? {
+                DeletedIf::Deleted => return Ok(true),
+                DeletedIf::Gone => return Ok(false),
+                DeletedIf::Conflict(current) => current,
+            };
+            newest = self.merge(&old.key, current)?;
+            let dict = newest.dict.as_ref().unwrap_or(&self.ours);
+            match sessions.write(&new.stored, &new.key, newest.kept(old), dict, now).await? {
+                Written::Done(stored) => {
+                    new.stored = stored;
+                    new.kept = newest.kept(old).clone();
+                }
+                Written::Same => {}
+                // Nobody knows its id: an operator has ended it.
+                Written::Gone | Written::Conflict(_) => return Ok(false),
+            }
+            self.pause.pause(attempt).await;
+        }
+        Err(SaveError::Contended { attempts: sessions.attempts })
+    }
+
+    /// Ends a record that nobody knows of. Should that fail, it expires.
+    async fn take_away(&self, key: &Key) {
+        if let Err(error) = self.sessions.store.delete(key, self.now).await {
+            tracing::warn!(session = ?key, %error, "a record that nobody knows of could not be ended; it will expire");
+        }
+    }
+}
