@@ -81,7 +81,7 @@ pub fn gate() -> Result<bool, String> {
         .map_err(|error| format!("bench/instructions.json: {error}; `accept` makes it anew"))?;
     let now = count_all()?;
     let mut grown = Vec::new();
-    println!("instructions of one run            ours   baseline            hash   baseline");
+    println!("instructions of one run            ours      change            hash      change");
     for (name, count) in &now.operations {
         let before = baseline.operations.get(name).copied();
         let change = |now: u64, before: Option<u64>| match before {

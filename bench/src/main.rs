@@ -34,7 +34,7 @@ Usage: cargo run --release -- [COMMAND] [OPTIONS]      (in bench/)
 
 Times are for people: medians of processor time, on whatever machine this is. They fail nothing; compare ratios, not
 nanoseconds. `gate` is for machines: the same code gives the same counts anywhere. `gate`, `accept` and `native` need
-none of the peers: with `--no-default-features` before the `--` they are built in half a minute.
+none of the peers: with `--no-default-features` before the `--` they are built in less than a minute.
 
 Names are operation/payload/who, such as open-last-key/M/ours. Payloads: S {\"username\":\"alice\"}, M 378 bytes of JSON,
 L 2.9 kB. `-deflated` is the cookie as Flask sends it. README.md says what is measured and what came out.";
