@@ -6,6 +6,7 @@
 //! | [`memory`] | a store in the memory of one process |
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
 //! | [`save`] | the save protocol: open, save, transact, destroy, regenerate |
+//! | `sql` | SQLite, PostgreSQL, MySQL and MariaDB, by feature |
 //! | [`store`] | [`Store`], the contract, with its keys, outcomes and errors |
 //!
 //! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
@@ -17,4 +18,6 @@ pub mod id;
 pub mod memory;
 pub mod record;
 pub mod save;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub mod sql;
 pub mod store;

@@ -12,6 +12,7 @@
 //! - [`oracle`]: a Python process with real Flask that signs, opens, parses and answers requests, in batches.
 //! - [`recordings`]: what that Flask wrote, kept under `wire/`; needs no Python.
 //! - [`clock`]: a clock that stands until a test moves it.
+//! - [`servers`]: real databases, started for a test and ended with it.
 //! - [`chance`]: random numbers from a seed that a failed test prints.
 //!
 //! - [`describe`]: session values as text that Rust and Python spell alike, letter by letter. They travel so.
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod describe;
 pub mod oracle;
 pub mod recordings;
+pub mod servers;
 
 mod hex;
 mod place;

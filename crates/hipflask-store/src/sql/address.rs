@@ -1,0 +1,195 @@
+//! From a URL to a database, a table and a few settings.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use super::SqlError;
+
+/// Which database, and how it is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Database {
+    /// A file.
+    Sqlite { file: PathBuf, write_ahead_log: bool },
+    /// A URL as the driver reads it.
+    Postgres(String),
+    /// A URL as the driver reads it.
+    MySql(String),
+}
+
+/// What a URL says.
+pub(super) struct Address {
+    pub(super) database: Database,
+    pub(super) place: String,
+    pub(super) settings: Settings,
+}
+
+/// What a URL or the builder may say beside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) table: String,
+    pub(super) schema: Option<String>,
+    pub(super) sequence: Option<String>,
+    pub(super) connections: u32,
+    pub(super) timeout: Duration,
+    pub(super) make_table: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            table: "sessions".to_owned(),
+            schema: None,
+            sequence: None,
+            connections: 10,
+            timeout: Duration::from_secs(5),
+            make_table: true,
+        }
+    }
+}
+
+impl Address {
+    /// Reads a URL. Scheme `sqlite`, `postgres` or `postgresql`, `mysql` or `mariadb`; the driver that SQLAlchemy's URLs name
+    /// behind a `+` makes no difference.
+    pub(super) fn parse(url: &str) -> Result<Self, SqlError> {
+        let (scheme, rest) = url.split_once(':').ok_or(SqlError::NoScheme)?;
+        let scheme = scheme.split('+').next().unwrap_or(scheme).to_ascii_lowercase();
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut settings = Settings::default();
+        let mut write_ahead_log = false;
+        let mut left = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                "table" => value.clone_into(&mut settings.table),
+                "schema" => settings.schema = Some(value.to_owned()),
+                "sequence" => settings.sequence = Some(value.to_owned()),
+                "connections" => {
+                    settings.connections =
+                        value.parse().map_err(|_| SqlError::BadParameter { name: "connections" })?;
+                }
+                "timeout" => {
+                    let seconds = value.parse().map_err(|_| SqlError::BadParameter { name: "timeout" })?;
+                    settings.timeout = Duration::from_secs(seconds);
+                }
+                "wal" if scheme == "sqlite" => {
+                    write_ahead_log = value.parse().map_err(|_| SqlError::BadParameter { name: "wal" })?;
+                }
+                _ if scheme == "sqlite" => return Err(SqlError::UnknownParameter),
+                _ => left.push(pair),
+            }
+        }
+        let (kind, driver) = match scheme.as_str() {
+            "sqlite" => {
+                let file = sqlite_file(rest)?;
+                let place = format!("sqlite:{}", file.display());
+                let database = Database::Sqlite { file, write_ahead_log };
+                return Ok(Self { database, place, settings });
+            }
+            "postgres" | "postgresql" => ("postgres", Database::Postgres as fn(String) -> Database),
+            "mysql" | "mariadb" => ("mysql", Database::MySql as fn(String) -> Database),
+            _ => return Err(SqlError::UnknownScheme { scheme }),
+        };
+        if !rest.starts_with("//") {
+            return Err(SqlError::NoScheme);
+        }
+        let question = if left.is_empty() { "" } else { "?" };
+        let url = format!("{kind}:{rest}{question}{}", left.join("&"));
+        Ok(Self { database: driver(url), place: format!("{kind}:{}", without_password(rest)), settings })
+    }
+}
+
+/// `app.db`, `/srv/app.db`, and SQLAlchemy's `///app.db` (relative) and `////srv/app.db` (absolute).
+fn sqlite_file(rest: &str) -> Result<PathBuf, SqlError> {
+    let path = match rest.strip_prefix("//") {
+        // `sqlite://app.db` names a host to one reader and a file to the other.
+        Some(rest) => rest.strip_prefix('/').ok_or(SqlError::TwoSlashes)?,
+        None => rest,
+    };
+    match path {
+        "" | ":memory:" => Err(SqlError::NoFile),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+/// `//user:password@host/db` without the password.
+fn without_password(rest: &str) -> String {
+    let authority = rest.trim_start_matches('/');
+    let end = authority.find(['/', '#']).unwrap_or(authority.len());
+    let (authority, path) = authority.split_at(end);
+    let place = match authority.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
+        None => authority.to_owned(),
+    };
+    format!("//{place}{path}")
+}
+
+/// A name as it stands in a statement: quoted, and of a form that cannot end the quotes.
+pub(super) fn quoted(name: &str, quote: char) -> Result<String, SqlError> {
+    let mut letters = name.bytes();
+    let begins_well = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic() || letter == b'_');
+    if begins_well
+        && name.len() <= 63
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
+    {
+        Ok(format!("{quote}{name}{quote}"))
+    } else {
+        Err(SqlError::BadName { name: name.chars().take(80).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(url: &str) -> String {
+        Address::parse(url).map_or_else(|error| error.to_string(), |address| address.place)
+    }
+
+    #[test]
+    fn a_place_never_shows_the_password() {
+        assert_eq!(
+            place("postgres://app:s3cr%40t@db:5432/web?sslmode=require"),
+            "postgres://app@db:5432/web"
+        );
+        assert_eq!(place("mysql+pymysql://app:a@b:c@db/web"), "mysql://app@db/web");
+        assert_eq!(place("mariadb://db/web"), "mysql://db/web");
+        assert_eq!(place("postgresql://:p@/web?host=/run/postgresql&password=x"), "postgres://@/web");
+    }
+
+    #[test]
+    fn a_file_is_found_by_our_url_and_by_sqlalchemys() {
+        assert_eq!(place("sqlite:app.db"), "sqlite:app.db");
+        assert_eq!(place("sqlite:/srv/app.db"), "sqlite:/srv/app.db");
+        assert_eq!(place("sqlite:///app.db"), "sqlite:app.db");
+        assert_eq!(place("sqlite:////srv/app.db"), "sqlite:/srv/app.db");
+        assert_eq!(place("sqlite://app.db"), SqlError::TwoSlashes.to_string());
+        assert_eq!(place("sqlite::memory:"), SqlError::NoFile.to_string());
+    }
+
+    #[test]
+    fn settings_are_taken_out_of_the_url_and_the_drivers_are_left() {
+        let address =
+            Address::parse("postgres://db/web?table=s&sslmode=require&timeout=2&schema=x&connections=3");
+        let address = address.unwrap();
+        assert!(address.database == Database::Postgres("postgres://db/web?sslmode=require".to_owned()));
+        let settings = address.settings;
+        assert_eq!((settings.table.as_str(), settings.schema.as_deref()), ("s", Some("x")));
+        assert_eq!((settings.connections, settings.timeout), (3, Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn an_odd_url_is_told_so() {
+        assert_eq!(place("app.db"), SqlError::NoScheme.to_string());
+        assert_eq!(place("postgres:web"), SqlError::NoScheme.to_string());
+        assert_eq!(place("oracle://db"), "no SQL store for `oracle:`; use sqlite:, postgres: or mysql:");
+        assert_eq!(place("sqlite:app.db?mode=ro"), SqlError::UnknownParameter.to_string());
+    }
+
+    #[test]
+    fn a_name_that_could_leave_its_quotes_is_refused() {
+        assert_eq!(quoted("sessions", '"').unwrap(), "\"sessions\"");
+        for name in ["", "1st", "a b", "a\"", "a`", "a;drop", "a.b", "é", &"x".repeat(64)] {
+            assert!(quoted(name, '"').is_err(), "{name}");
+        }
+    }
+}

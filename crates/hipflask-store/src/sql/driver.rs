@@ -1,0 +1,283 @@
+//! One driver of sqlx behind a face that all of them share.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::time::Duration;
+
+use sqlx::database::HasStatementCache;
+use sqlx::error::DatabaseError;
+use sqlx::query::Query;
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Connection, Database, Decode, Encode, Executor, IntoArguments, Row, Type,
+};
+use tokio::sync::Semaphore;
+
+use super::failure::{Failure, Meaning};
+use super::pool::{Lent, Pool};
+use super::statements::{Parameter, Statement, Values};
+use crate::store::StoreError;
+
+/// What a driver answers with, later.
+pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// What statements need of a database.
+pub(super) trait Driver: Send + Sync {
+    /// Runs a statement and returns how many rows it found to work on.
+    fn execute<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, u64>;
+
+    /// The record that a statement finds: data, and expiry as text.
+    fn record<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Option<Record>>;
+
+    /// The rows that a statement lists.
+    fn rows<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<Listed>>;
+
+    /// The numbers that a statement lists.
+    fn ids<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<i64>>;
+
+    /// Whether a failure means that the key is there already.
+    fn is_duplicate(&self, failure: &Failure) -> bool;
+
+    /// Whether a failure means that the table is not there.
+    fn is_missing_table(&self, failure: &Failure) -> bool;
+
+    /// The failure as an operator can use it.
+    fn explain(&self, failure: Failure) -> StoreError;
+}
+
+/// What a database has that is its own.
+pub(super) trait Dialect: Send + Sync + 'static {
+    type Db: Database + HasStatementCache;
+
+    const STORE: &'static str;
+
+    /// What each new connection is told first.
+    const GREETING: Option<&'static str> = None;
+
+    /// Rows found, not rows changed: a touch to the same second has found its row.
+    fn rows_found(result: &<Self::Db as Database>::QueryResult) -> u64;
+
+    fn meaning(error: &dyn DatabaseError) -> Meaning;
+
+    fn is_duplicate(error: &dyn DatabaseError) -> bool;
+
+    fn is_missing_table(error: &dyn DatabaseError) -> bool;
+
+    /// The statement did nothing because another one was first, and may be sent again.
+    fn is_collision(error: &dyn DatabaseError) -> bool;
+}
+
+/// Data, and expiry as text.
+pub(super) type Record = (Vec<u8>, Option<String>);
+
+/// A row of a listing.
+pub(super) struct Listed {
+    pub(super) id: i64,
+    pub(super) key: String,
+    pub(super) bytes: i64,
+    pub(super) expiry: Option<String>,
+    pub(super) data: Option<Vec<u8>>,
+}
+
+type ConnectionOf<D> = <<D as Dialect>::Db as Database>::Connection;
+type RowOf<D> = <<D as Dialect>::Db as Database>::Row;
+type ArgumentsOf<D> = <<D as Dialect>::Db as Database>::Arguments;
+
+/// A database with its pool.
+pub(super) struct Connected<D: Dialect> {
+    pool: Pool<ConnectionOf<D>>,
+    timeout: Duration,
+    /// Who may write; a file database has room for one, and waiting here is fairer than waiting there.
+    writers: Semaphore,
+}
+
+impl<D: Dialect> Connected<D> {
+    pub(super) fn new(
+        options: <ConnectionOf<D> as Connection>::Options,
+        connections: u32,
+        writers: u32,
+        timeout: Duration,
+    ) -> Self {
+        let writers = Semaphore::new(writers.max(1) as usize);
+        Self { pool: Pool::new(options, connections, timeout), timeout, writers }
+    }
+}
+
+/// The bounds say: sqlx can send text, bytes and numbers to this database and read them back.
+impl<D> Connected<D>
+where
+    D: Dialect,
+    ArgumentsOf<D>: IntoArguments<D::Db>,
+    for<'c> &'c mut ConnectionOf<D>: Executor<'c, Database = D::Db>,
+    for<'q> &'q str: Encode<'q, D::Db> + Type<D::Db>,
+    for<'q> &'q [u8]: Encode<'q, D::Db> + Type<D::Db>,
+    for<'q> i64: Encode<'q, D::Db> + Type<D::Db>,
+{
+    fn query<'q>(statement: &Statement, values: Values<'q>) -> Query<'q, D::Db, ArgumentsOf<D>> {
+        let sql = AssertSqlSafe(statement.sql.clone());
+        let query = sqlx::query::<D::Db>(sql).persistent(!statement.once);
+        statement.order.iter().fold(query, |query, parameter| match parameter {
+            Parameter::Key => query.bind(values.key),
+            Parameter::Data => query.bind(values.data),
+            Parameter::Expected => query.bind(values.expected),
+            Parameter::Now => query.bind(values.now),
+            Parameter::Expiry => query.bind(values.expiry),
+            Parameter::After => query.bind(values.after),
+            Parameter::Limit => query.bind(values.limit),
+        })
+    }
+
+    async fn connection(&self) -> Result<Lent<'_, ConnectionOf<D>>, Failure> {
+        let mut lent = self.pool.get().await?;
+        if let (false, Some(greeting)) = (lent.is_used, D::GREETING) {
+            let greeting = sqlx::query::<D::Db>(greeting).execute(&mut lent.connection);
+            match tokio::time::timeout(self.timeout, greeting).await {
+                Ok(answer) => drop(answer?),
+                Err(_) => return Err(Failure::Slow(self.timeout)),
+            }
+        }
+        Ok(lent)
+    }
+
+    async fn fetch(
+        &self,
+        lent: &mut Lent<'_, ConnectionOf<D>>,
+        statement: &Statement,
+        values: Values<'_>,
+    ) -> Result<Vec<RowOf<D>>, Failure> {
+        let rows = Self::query(statement, values).fetch_all(&mut lent.connection);
+        match tokio::time::timeout(self.timeout, rows).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => Err(Failure::Slow(self.timeout)),
+        }
+    }
+
+    /// Reads, and reads again if the connection turns out to have died while it was idle.
+    async fn read(&self, statement: &Statement, values: Values<'_>) -> Result<Vec<RowOf<D>>, Failure> {
+        let mut collisions = 0;
+        loop {
+            let mut lent = self.connection().await?;
+            let is_used = lent.is_used;
+            let answer = self.fetch(&mut lent, statement, values).await;
+            self.give_back(lent, answer.as_ref().err());
+            match answer {
+                Err(failure) if is_used && failure.is_broken_connection() => {}
+                Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn write(&self, statement: &Statement, values: Values<'_>) -> Result<u64, Failure> {
+        let permit = tokio::time::timeout(self.timeout, self.writers.acquire()).await;
+        let Ok(Ok(_permit)) = permit else { return Err(Failure::Busy(self.timeout)) };
+        let mut collisions = 0;
+        loop {
+            let mut lent = self.connection().await?;
+            let work = Self::query(statement, values).execute(&mut lent.connection);
+            let answer = match tokio::time::timeout(self.timeout, work).await {
+                Ok(Ok(result)) => Ok(D::rows_found(&result)),
+                Ok(Err(error)) => Err(Failure::Driver(error)),
+                Err(_) => Err(Failure::Slow(self.timeout)),
+            };
+            self.give_back(lent, answer.as_ref().err());
+            match answer {
+                Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    /// A connection is good after an answer, an error of the server's included, and after nothing else.
+    fn give_back(&self, lent: Lent<'_, ConnectionOf<D>>, failure: Option<&Failure>) {
+        match failure {
+            None => lent.keep(),
+            Some(failure) if failure.said().is_some_and(|said| !is_farewell(said)) => lent.keep(),
+            Some(failure) if failure.is_broken_connection() => self.pool.forget(),
+            Some(_) => {}
+        }
+    }
+
+    async fn may_try_again(failure: &Failure, collisions: &mut u32) -> bool {
+        if *collisions >= MOST_COLLISIONS || !failure.said().is_some_and(D::is_collision) {
+            return false;
+        }
+        *collisions += 1;
+        tokio::time::sleep(Duration::from_millis(u64::from(*collisions))).await;
+        true
+    }
+}
+
+impl<D> Driver for Connected<D>
+where
+    D: Dialect,
+    ArgumentsOf<D>: IntoArguments<D::Db>,
+    for<'c> &'c mut ConnectionOf<D>: Executor<'c, Database = D::Db>,
+    for<'q> &'q str: Encode<'q, D::Db> + Type<D::Db>,
+    for<'q> &'q [u8]: Encode<'q, D::Db> + Type<D::Db>,
+    for<'q> i64: Encode<'q, D::Db> + Type<D::Db> + Decode<'q, D::Db>,
+    for<'q> String: Decode<'q, D::Db>,
+    for<'q> Option<String>: Decode<'q, D::Db>,
+    for<'q> Vec<u8>: Decode<'q, D::Db>,
+    usize: ColumnIndex<RowOf<D>>,
+{
+    fn execute<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, u64> {
+        Box::pin(self.write(statement, values))
+    }
+
+    fn record<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Option<Record>> {
+        Box::pin(async move {
+            let rows = self.read(statement, values).await?;
+            let Some(row) = rows.first() else { return Ok(None) };
+            Ok(Some((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?)))
+        })
+    }
+
+    fn rows<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<Listed>> {
+        Box::pin(async move {
+            let rows = self.read(statement, values).await?;
+            let listed = rows.iter().map(|row| {
+                Ok(Listed {
+                    id: row.try_get_unchecked(0)?,
+                    key: row.try_get_unchecked(1)?,
+                    bytes: row.try_get_unchecked(2)?,
+                    expiry: row.try_get_unchecked(3)?,
+                    data: if row.len() > 4 { Some(row.try_get_unchecked(4)?) } else { None },
+                })
+            });
+            listed.collect()
+        })
+    }
+
+    fn ids<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<i64>> {
+        Box::pin(async move {
+            let rows = self.read(statement, values).await?;
+            rows.iter().map(|row| Ok(row.try_get_unchecked(0)?)).collect()
+        })
+    }
+
+    fn is_duplicate(&self, failure: &Failure) -> bool {
+        failure.said().is_some_and(D::is_duplicate)
+    }
+
+    fn is_missing_table(&self, failure: &Failure) -> bool {
+        failure.said().is_some_and(D::is_missing_table)
+    }
+
+    fn explain(&self, failure: Failure) -> StoreError {
+        failure.into_store_error(D::STORE, D::meaning)
+    }
+}
+
+impl<D: Dialect> fmt::Debug for Connected<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(D::STORE)
+    }
+}
+
+/// PostgreSQL's class 57, "operator intervention", and 08, "connection exception": its last words on this connection.
+fn is_farewell(said: &dyn DatabaseError) -> bool {
+    said.code().is_some_and(|code| code.len() == 5 && (code.starts_with("57P") || code.starts_with("08")))
+}
+
+const MOST_COLLISIONS: u32 = 20;

@@ -1,0 +1,530 @@
+//! [`SqlStore`]: sessions in a table of SQLite, PostgreSQL, MySQL or MariaDB, as Flask-Session keeps them there.
+//!
+//! The table is the one of Flask-Session 0.8, with its name `sessions`, and is made if it is missing:
+//!
+//! | column | SQLite | PostgreSQL | MySQL, MariaDB |
+//! | --- | --- | --- | --- |
+//! | `id`, the primary key | `INTEGER` | `SERIAL` | `INTEGER AUTO_INCREMENT` |
+//! | `session_id`, unique | `VARCHAR(255)` | `VARCHAR(255)` | `VARCHAR(255)` |
+//! | `data` | `BLOB` | `BYTEA` | `LONGBLOB`, where SQLAlchemy makes a `BLOB` of 64 KiB |
+//! | `expiry`, UTC | text, `2026-12-21 10:20:07.459353` | `TIMESTAMP` | `DATETIME` |
+//!
+//! A change is one `UPDATE .. WHERE data = <what was read>`, so that it costs one round trip and needs neither a lock nor a
+//! version column. Each call is one statement that commits by itself; no connection is held while a request is handled.
+//!
+//! | what | here | in Flask-Session |
+//! | --- | --- | --- |
+//! | `expiry` is NULL | no session, as in Flask-Session 0.8; `purge_expired` leaves the row, as its cleanup does | deleted on read |
+//! | expired | no session; dropped by [`purge_expired`](crate::store::Store::purge_expired), which somebody has to call | deleted on read |
+//! | two writers | the second one is told what the first wrote | the second one wins |
+//!
+//! # Where
+//!
+//! [`SqlStore::from_url`] and [`SqlStore::builder`] take URLs, those of SQLAlchemy included:
+//!
+//! | URL | feature |
+//! | --- | --- |
+//! | `sqlite:app.db` `sqlite:/srv/app.db` `sqlite:///app.db` `sqlite:////srv/app.db` | `sqlite` |
+//! | `postgres://user:password@host:5432/db` `postgresql+psycopg2://..` `postgres:///db?host=/run/postgresql` | `postgres` |
+//! | `mysql://user:password@host:3306/db` `mariadb+pymysql://..` `mysql://user@localhost/db?socket=/run/mysqld.sock` | `mysql` |
+//!
+//! with these parameters; others go to the driver (`sslmode=verify-full`, `sslrootcert=..`):
+//!
+//! | parameter | meaning | unless said |
+//! | --- | --- | --- |
+//! | `table`, `schema` | where, as `SESSION_SQLALCHEMY_TABLE` and `_SCHEMA` | `sessions`, the user's own |
+//! | `sequence` | what numbers the rows, as `SESSION_SQLALCHEMY_SEQUENCE` | the column does |
+//! | `connections` | how many at most | 10 |
+//! | `timeout` | seconds for a connection, and for an answer | 5 |
+//! | `wal` | SQLite's write-ahead log, which lets readers go on while one writes; not for network disks | as the file is |
+//!
+//! Behind a pooler that hands a connection to another client after each statement, add `statement-cache-capacity=0`.
+//!
+//! # Bounds
+//!
+//! The column `id` counts to 2 147 483 647, as Flask-Session made it. A site with more logins widens it
+//! (`ALTER TABLE sessions ALTER COLUMN id TYPE bigint`); Flask-Session does not mind. `expiry` has no index, so that a purge
+//! reads the table once; it locks only the rows it drops.
+
+mod address;
+mod driver;
+mod failure;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod statements;
+mod times;
+
+use core::fmt;
+use core::time::Duration;
+
+use hipflask_core::time::UnixTime;
+
+use crate::store::{
+    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
+    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+};
+use address::{Address, Database, Settings, quoted};
+use driver::Driver;
+use failure::Failure;
+use statements::{Statements, Values, Words};
+
+/// A table of sessions. See the [module](self).
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use hipflask_store::sql::SqlStore;
+/// use hipflask_store::store::Store;
+/// let store = SqlStore::from_url("sqlite:app.db?table=web_sessions")?;
+/// assert_eq!(store.describe().place, "sqlite:app.db");
+/// # }
+/// # Ok::<(), hipflask_store::sql::SqlError>(())
+/// ```
+pub struct SqlStore {
+    driver: Box<dyn Driver>,
+    statements: Statements,
+    kind: &'static str,
+    place: String,
+    make_table: bool,
+}
+
+/// What a [`SqlStore`] is made of.
+#[derive(Clone)]
+#[must_use]
+pub struct SqlStoreBuilder {
+    database: Database,
+    place: String,
+    settings: Settings,
+}
+
+/// A configuration that no SQL store can have. Shows no password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqlError {
+    /// No URL.
+    #[error("that is no URL of a database; write `sqlite:FILE`, `postgres://HOST/DB` or `mysql://HOST/DB`")]
+    NoScheme,
+    /// A URL for something else.
+    #[error("no SQL store for `{scheme}:`; use sqlite:, postgres: or mysql:")]
+    UnknownScheme {
+        /// The URL's scheme.
+        scheme: String,
+    },
+    /// The driver was not compiled in.
+    #[error("a {store} store needs the feature `{store}` of hipflask-store; add it in Cargo.toml")]
+    FeatureMissing {
+        /// The store, and the feature.
+        store: &'static str,
+    },
+    /// `sqlite://app.db`.
+    #[error(
+        "`sqlite://` takes two more readings; write `sqlite:app.db`, or `sqlite:/srv/app.db` for an absolute path"
+    )]
+    TwoSlashes,
+    /// SQLite without a file.
+    #[error("SQLite needs a file; to keep sessions in memory use the memory store")]
+    NoFile,
+    /// A parameter that SQLite has no use for.
+    #[error("a parameter of the URL is unknown; SQLite takes table, schema, connections, timeout and wal")]
+    UnknownParameter,
+    /// A parameter whose value is not understood.
+    #[error("the URL's `{name}` is not understood; numbers are written in digits, `wal` is true or false")]
+    BadParameter {
+        /// Which.
+        name: &'static str,
+    },
+    /// A name that cannot stand in a statement.
+    #[error(
+        "`{name}` cannot be the name of a table, schema or sequence here; use up to 63 of A-Z a-z 0-9 _, not beginning with a digit"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// The driver does not understand the URL.
+    #[error(
+        "the URL of the {store} store is not understood; check its parts, and that the password is percent-encoded"
+    )]
+    BadUrl {
+        /// The store.
+        store: &'static str,
+    },
+}
+
+impl SqlStore {
+    /// The store at `url`; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`SqlError`] if the URL cannot be a SQL store.
+    pub fn from_url(url: &str) -> Result<Self, SqlError> {
+        Self::builder(url)?.build()
+    }
+
+    /// A store at `url`, to be adjusted.
+    ///
+    /// # Errors
+    /// [`SqlError`] if the URL is not understood.
+    pub fn builder(url: &str) -> Result<SqlStoreBuilder, SqlError> {
+        let Address { database, place, settings } = Address::parse(url)?;
+        Ok(SqlStoreBuilder { database, place, settings })
+    }
+
+    async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        if key.is_at_rest() {
+            return Ok(None);
+        }
+        let now = times::to_text(now);
+        let values = Values { key: key.as_str(), now: &now, ..Values::default() };
+        let record = self.driver.record(&self.statements.load, values).await;
+        let record = record.map_err(|failure| self.driver.explain(failure))?;
+        Ok(record.map(|(data, expiry)| Stored::new(data, expiry.as_deref().and_then(times::from_text))))
+    }
+
+    async fn create(
+        &self,
+        key: &Key,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Created, StoreError> {
+        if key.is_at_rest() {
+            return Err(self.no_such_names());
+        }
+        let (expiry, now_text) = (times::to_text(expiry(now, ttl)), times::to_text(now));
+        let values = Values { key: key.as_str(), data, expiry: &expiry, now: &now_text, ..Values::default() };
+        for _ in 0..MOST_ROUNDS {
+            match self.driver.execute(&self.statements.insert, values).await {
+                Ok(0) => {}
+                Ok(_) => return Ok(Created::Created(Token::Data)),
+                Err(failure) if self.driver.is_duplicate(&failure) => {}
+                Err(failure) => return Err(self.driver.explain(failure)),
+            }
+            if self.execute(&self.statements.take_over, values).await? > 0 {
+                return Ok(Created::Created(Token::Data));
+            }
+            // Neither new nor expired: it is live, or went away just now.
+            if self.load(key, now).await?.is_some() {
+                break;
+            }
+        }
+        Ok(Created::Exists)
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Replaced, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Replaced::Gone);
+        }
+        let (expiry, now_text) = (times::to_text(expiry(now, ttl)), times::to_text(now));
+        let values = Values {
+            key: key.as_str(),
+            data,
+            expected: &expected.data,
+            expiry: &expiry,
+            now: &now_text,
+            ..Values::default()
+        };
+        if self.execute(&self.statements.replace, values).await? > 0 {
+            return Ok(Replaced::Replaced(Token::Data));
+        }
+        Ok(self.load(key, now).await?.map_or(Replaced::Gone, Replaced::Conflict))
+    }
+
+    async fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> Result<Touched, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Touched::Gone);
+        }
+        let (expiry, now) = (times::to_text(expiry(now, ttl)), times::to_text(now));
+        let values = Values { key: key.as_str(), expiry: &expiry, now: &now, ..Values::default() };
+        let found = self.execute(&self.statements.touch, values).await?;
+        Ok(if found > 0 { Touched::Touched } else { Touched::Gone })
+    }
+
+    async fn delete(&self, key: &Key, now: UnixTime) -> Result<Deleted, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Deleted::Gone);
+        }
+        let now = times::to_text(now);
+        let values = Values { key: key.as_str(), now: &now, ..Values::default() };
+        if self.execute(&self.statements.delete_live, values).await? > 0 {
+            return Ok(Deleted::Deleted);
+        }
+        // An expired one goes too: a server whose clock is behind would still take it for live.
+        self.execute(&self.statements.delete_expired, values).await?;
+        Ok(Deleted::Gone)
+    }
+
+    async fn delete_if(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<DeletedIf, StoreError> {
+        if key.is_at_rest() {
+            return Ok(DeletedIf::Gone);
+        }
+        let now_text = times::to_text(now);
+        let values =
+            Values { key: key.as_str(), expected: &expected.data, now: &now_text, ..Values::default() };
+        if self.execute(&self.statements.delete_if, values).await? > 0 {
+            return Ok(DeletedIf::Deleted);
+        }
+        Ok(self.load(key, now).await?.map_or(DeletedIf::Gone, DeletedIf::Conflict))
+    }
+
+    async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
+        let after = scan.after.as_ref().map_or(Ok(i64::MIN), |cursor| cursor.as_str().parse());
+        let after = after.map_err(|_| {
+            StoreError::new(self.kind, ErrorKind::Misconfigured, "the cursor is not one of this store's")
+        })?;
+        let limit = scan.limit.clamp(1, LONGEST_PAGE);
+        let now = times::to_text(now);
+        let values = Values { now: &now, after, limit: limit as i64, ..Values::default() };
+        let statement = if scan.with_data { &self.statements.page_with_data } else { &self.statements.page };
+        let rows = self.driver.rows(statement, values).await;
+        let rows = rows.map_err(|failure| self.driver.explain(failure))?;
+        let next = rows.last().filter(|_| rows.len() >= limit).map(|row| Cursor::new(row.id.to_string()));
+        let entries = rows.into_iter().filter(|row| row.key.starts_with(&scan.prefix)).filter_map(|row| {
+            // Something else than a key of ours is nothing that we could load, either.
+            let key = Key::new("", &row.key).ok()?;
+            let expires = row.expiry.as_deref().and_then(times::from_text);
+            Some(Entry { key, bytes: usize::try_from(row.bytes).unwrap_or(0), expires, data: row.data })
+        });
+        Ok(Page { entries: entries.collect(), next })
+    }
+
+    async fn purge_expired(&self, now: UnixTime) -> Result<u64, StoreError> {
+        let now = times::to_text(now);
+        let (mut dropped, mut after) = (0, i64::MIN);
+        loop {
+            let values = Values { now: &now, after, limit: PURGED_AT_ONCE as i64, ..Values::default() };
+            let ids = self.driver.ids(&self.statements.expired_ids, values).await;
+            let ids = ids.map_err(|failure| self.driver.explain(failure))?;
+            let Some(last) = ids.last() else { return Ok(dropped) };
+            after = *last;
+            dropped += self.execute(&self.statements.purge(&ids), values).await?;
+            if ids.len() < PURGED_AT_ONCE {
+                return Ok(dropped);
+            }
+        }
+    }
+
+    /// Tries what will be done later, without changing anything, and makes the table if that is what is missing.
+    async fn ready(&self) -> Result<(), StoreError> {
+        match self.probe().await {
+            Err(failure) if self.make_table && self.driver.is_missing_table(&failure) => {}
+            answer => return answer.map_err(|failure| self.driver.explain(failure)),
+        }
+        for statement in &self.statements.make {
+            let made = self.driver.execute(statement, Values::default()).await;
+            // PostgreSQL fails if two make it at once; whether it is there now, the probe will say.
+            if let Err(failure) = made {
+                if self.probe().await.is_ok() {
+                    return Ok(());
+                }
+                return Err(self.driver.explain(failure));
+            }
+        }
+        self.probe().await.map_err(|failure| self.driver.explain(failure))
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        let nothing = Values { now: "2000-01-01 00:00:00.000000", ..Values::default() };
+        self.driver.record(&self.statements.load, nothing).await?;
+        for statement in &self.statements.probes {
+            self.driver.execute(statement, nothing).await?;
+        }
+        Ok(())
+    }
+
+    async fn execute(
+        &self,
+        statement: &statements::Statement,
+        values: Values<'_>,
+    ) -> Result<u64, StoreError> {
+        self.driver.execute(statement, values).await.map_err(|failure| self.driver.explain(failure))
+    }
+
+    fn no_such_names(&self) -> StoreError {
+        StoreError::new(self.kind, ErrorKind::Unsupported, "it knows records by their keys alone")
+    }
+}
+
+impl SqlStoreBuilder {
+    /// The table's name, as `SESSION_SQLALCHEMY_TABLE`.
+    #[doc(alias = "SESSION_SQLALCHEMY_TABLE")]
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.settings.table = name.into();
+        self
+    }
+
+    /// The schema that the table is in, as `SESSION_SQLALCHEMY_SCHEMA`.
+    #[doc(alias = "SESSION_SQLALCHEMY_SCHEMA")]
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.settings.schema = Some(name.into());
+        self
+    }
+
+    /// The sequence that numbers the rows, as `SESSION_SQLALCHEMY_SEQUENCE`. PostgreSQL and MariaDB have some; SQLite takes no
+    /// notice, as in SQLAlchemy.
+    #[doc(alias = "SESSION_SQLALCHEMY_SEQUENCE")]
+    pub fn sequence(mut self, name: impl Into<String>) -> Self {
+        self.settings.sequence = Some(name.into());
+        self
+    }
+
+    /// How many connections there are at most: 10 unless said.
+    pub const fn connections(mut self, connections: u32) -> Self {
+        self.settings.connections = connections;
+        self
+    }
+
+    /// How long to wait for a connection, and then for an answer: 5 s unless said.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// Whether a missing table is made: it is, unless said.
+    pub const fn make_table(mut self, make_table: bool) -> Self {
+        self.settings.make_table = make_table;
+        self
+    }
+
+    /// The store. Nothing is connected yet: [`Store::ready`] does that.
+    ///
+    /// # Errors
+    /// [`SqlError`] if a name cannot stand in a statement, or the database's feature is not compiled in.
+    pub fn build(self) -> Result<SqlStore, SqlError> {
+        let Self { database, place, settings } = self;
+        let (driver, words, kind) = open(database, &settings)?;
+        let statements = Statements::new(&words);
+        Ok(SqlStore { driver, statements, kind, place, make_table: settings.make_table })
+    }
+}
+
+type Opened = (Box<dyn Driver>, Words, &'static str);
+
+fn open(database: Database, settings: &Settings) -> Result<Opened, SqlError> {
+    let quote = if matches!(database, Database::MySql(_)) { '`' } else { '"' };
+    let name = |name: &String| quoted(name, quote);
+    let (table, sequence) = (name(&settings.table)?, settings.sequence.as_ref().map(name).transpose()?);
+    let table = match &settings.schema {
+        Some(schema) => format!("{}.{table}", name(schema)?),
+        None => table,
+    };
+    let (connections, timeout) = (settings.connections, settings.timeout);
+    match database {
+        #[cfg(feature = "sqlite")]
+        Database::Sqlite { file, write_ahead_log } => {
+            let driver = sqlite::connect(&file, write_ahead_log, connections, timeout);
+            Ok((Box::new(driver), sqlite::words(table), "sqlite"))
+        }
+        #[cfg(feature = "postgres")]
+        Database::Postgres(url) => {
+            let driver = postgres::connect(&url, connections, timeout);
+            let driver = driver.map_err(|_| SqlError::BadUrl { store: "postgres" })?;
+            Ok((Box::new(driver), postgres::words(table, sequence), "postgres"))
+        }
+        #[cfg(feature = "mysql")]
+        Database::MySql(url) => {
+            let driver = mysql::connect(&url, connections, timeout);
+            let driver = driver.map_err(|_| SqlError::BadUrl { store: "mysql" })?;
+            Ok((Box::new(driver), mysql::words(table, sequence), "mysql"))
+        }
+        #[cfg(not(feature = "sqlite"))]
+        Database::Sqlite { .. } => Err(SqlError::FeatureMissing { store: "sqlite" }),
+        #[cfg(not(feature = "postgres"))]
+        Database::Postgres(_) => Err(SqlError::FeatureMissing { store: "postgres" }),
+        #[cfg(not(feature = "mysql"))]
+        Database::MySql(_) => Err(SqlError::FeatureMissing { store: "mysql" }),
+    }
+}
+
+impl Store for SqlStore {
+    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.load(key, now))
+    }
+
+    fn create<'a>(
+        &'a self,
+        key: &'a Key,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Created> {
+        Box::pin(self.create(key, data, ttl, now))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Replaced> {
+        Box::pin(self.replace(key, expected, data, ttl, now))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
+        Box::pin(self.touch(key, ttl, now))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
+        Box::pin(self.delete(key, now))
+    }
+
+    fn delete_if<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        now: UnixTime,
+    ) -> StoreFuture<'a, DeletedIf> {
+        Box::pin(self.delete_if(key, expected, now))
+    }
+
+    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
+        Box::pin(self.scan(scan, now))
+    }
+
+    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
+        Box::pin(self.purge_expired(now))
+    }
+
+    fn ready(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.ready())
+    }
+
+    fn describe(&self) -> Description {
+        let mut description = Description::new(self.kind, self.place.clone());
+        description.expires_by_itself = false;
+        description
+    }
+}
+
+/// Shows the place, which has no password.
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// Shows the place, which has no password.
+impl fmt::Debug for SqlStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStoreBuilder")
+            .field("place", &self.place)
+            .field("settings", &self.settings)
+            .finish()
+    }
+}
+
+const MOST_ROUNDS: usize = 3;
+const LONGEST_PAGE: usize = 10_000;
+const PURGED_AT_ONCE: usize = 500;

@@ -1,0 +1,91 @@
+//! A few connections to one database.
+//!
+//! Our own and not sqlx's, which asks the server whether it is there after each use, and again before the next: three round
+//! trips for one. This one asks only after a pause, and never keeps a connection that failed, or whose caller went away in
+//! the middle of an answer.
+
+use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::failure::Failure;
+
+type Options<C> = <C as Connection>::Options;
+
+pub(super) struct Pool<C: Connection> {
+    options: Options<C>,
+    idle: Mutex<Vec<Idle<C>>>,
+    permits: Semaphore,
+    /// How long to wait for a connection, a new one included.
+    timeout: Duration,
+}
+
+struct Idle<C> {
+    connection: C,
+    opened: Instant,
+    since: Instant,
+}
+
+/// A connection in use. Dropped, it is closed; [`keep`](Self::keep) gives it back.
+pub(super) struct Lent<'a, C: Connection> {
+    pool: &'a Pool<C>,
+    pub(super) connection: C,
+    /// It has served before, so that its server may have gone since.
+    pub(super) is_used: bool,
+    opened: Instant,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl<C: Connection> Pool<C> {
+    pub(super) fn new(options: Options<C>, connections: u32, timeout: Duration) -> Self {
+        let permits = Semaphore::new(connections.max(1) as usize);
+        Self { options, idle: Mutex::new(Vec::new()), permits, timeout }
+    }
+
+    pub(super) async fn get(&self) -> Result<Lent<'_, C>, Failure> {
+        match tokio::time::timeout(self.timeout, self.wait()).await {
+            Ok(lent) => lent,
+            Err(_) if self.permits.available_permits() == 0 => Err(Failure::Busy(self.timeout)),
+            Err(_) => Err(Failure::Slow(self.timeout)),
+        }
+    }
+
+    async fn wait(&self) -> Result<Lent<'_, C>, Failure> {
+        let permit = self.permits.acquire().await.map_err(|_| Failure::Busy(self.timeout))?;
+        while let Some(mut idle) = self.pop() {
+            let is_good = idle.since.elapsed() < TRUSTED_FOR || idle.connection.ping().await.is_ok();
+            if is_good && idle.opened.elapsed() < OLDEST {
+                let (connection, opened) = (idle.connection, idle.opened);
+                return Ok(Lent { pool: self, connection, is_used: true, opened, _permit: permit });
+            }
+        }
+        let connection = self.options.connect().await?;
+        Ok(Lent { pool: self, connection, is_used: false, opened: Instant::now(), _permit: permit })
+    }
+
+    /// Forgets the connections that nobody uses: the server is not the one they were made to.
+    pub(super) fn forget(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn pop(&self) -> Option<Idle<C>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl<C: Connection> Lent<'_, C> {
+    /// Gives it back, in good order.
+    pub(super) fn keep(self) {
+        let idle = Idle { connection: self.connection, opened: self.opened, since: Instant::now() };
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
+    }
+}
+
+/// After a longer pause a connection is asked whether it is still one.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// An older connection is made anew, so that a change of servers behind one name is noticed.
+const OLDEST: Duration = Duration::from_secs(30 * 60);

@@ -1,0 +1,81 @@
+//! The SQL store on real databases.
+
+#[path = "behaviour/mod.rs"]
+mod behaviour;
+#[path = "sql/faults.rs"]
+mod faults;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use behaviour::{AnyStore, keeps_the_contract, key, loses_nothing, now};
+use hipflask_store::sql::SqlStore;
+use hipflask_store::store::{ErrorKind, Store, StoreError};
+use hipflask_testkit::servers::{MariaDb, Postgres};
+use tempfile::TempDir;
+
+/// A store with a table of its own.
+async fn ready(url: &str) -> AnyStore {
+    static TABLES: AtomicU32 = AtomicU32::new(0);
+    let table = format!("sessions_{}", TABLES.fetch_add(1, Ordering::Relaxed));
+    let store = SqlStore::builder(url).unwrap().table(table).build().unwrap();
+    store.ready().await.unwrap();
+    // The second time it is there already.
+    store.ready().await.unwrap();
+    Arc::new(store)
+}
+
+fn sqlite_url(directory: &TempDir) -> String {
+    format!("sqlite:{}", directory.path().join("app.db").display())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_keeps_the_contract() {
+    let directory = TempDir::new().unwrap();
+    keeps_the_contract(ready(&sqlite_url(&directory)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_loses_nothing() {
+    let directory = TempDir::new().unwrap();
+    loses_nothing(ready(&sqlite_url(&directory)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_with_a_write_ahead_log_loses_nothing() {
+    let directory = TempDir::new().unwrap();
+    loses_nothing(ready(&format!("{}?wal=true", sqlite_url(&directory))).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_keeps_the_contract_real_server() {
+    let server = Postgres::shared().unwrap();
+    keeps_the_contract(ready(&server.url("postgres", "postgres")).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_loses_nothing_real_server() {
+    let server = Postgres::shared().unwrap();
+    loses_nothing(ready(&server.url("postgres", "postgres")).await).await;
+}
+
+/// Where the server isolates more strictly than by default, a writer that comes second fails and is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_that_serializes_loses_nothing_real_server() {
+    let server = Postgres::shared().unwrap();
+    server.sql("create role strict superuser login password 'x'").unwrap();
+    server.sql("alter role strict set default_transaction_isolation = 'serializable'").unwrap();
+    loses_nothing(ready(&server.url("strict:x", "postgres")).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_keeps_the_contract_real_server() {
+    let server = MariaDb::shared().unwrap();
+    keeps_the_contract(ready(&server.url("root", "test")).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_loses_nothing_real_server() {
+    let server = MariaDb::shared().unwrap();
+    loses_nothing(ready(&server.url("root", "test")).await).await;
+}

@@ -1,0 +1,111 @@
+//! MariaDB, which also stands for MySQL.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{Process, ServerError, free_port, is_root, run};
+
+/// A MariaDB server with the user `root`, who needs no password, and the database `test`.
+#[derive(Debug)]
+pub struct MariaDb {
+    process: Option<Process>,
+    directory: TempDir,
+    port: u16,
+}
+
+impl MariaDb {
+    /// Starts a server of one's own, to be killed.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it is not installed or does not come up.
+    pub fn start() -> Result<Self, ServerError> {
+        let directory = TempDir::with_prefix("hipflask-mariadb-")?;
+        std::fs::create_dir(directory.path().join("data"))?;
+        let mut init = Command::new("mariadb-install-db");
+        init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        init.arg("--datadir").arg(directory.path().join("data"));
+        run(as_whoever(&mut init), SERVER)?;
+        let mut server = Self { process: None, directory, port: free_port()? };
+        server.restart()?;
+        server.sql("create database if not exists test")?;
+        Ok(server)
+    }
+
+    /// The server that all tests running now share; ended with the last of them.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn shared() -> Result<Arc<Self>, ServerError> {
+        static SHARED: Mutex<Weak<MariaDb>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+
+    /// `mysql://user@127.0.0.1:port/database`; a password goes into `user`, behind a colon.
+    #[must_use]
+    pub fn url(&self, user: &str, database: &str) -> String {
+        format!("mysql://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs statements as the administrator, and returns what they printed: values alone, columns apart by tabs.
+    ///
+    /// # Errors
+    /// [`ServerError::Failed`] with what the server said.
+    pub fn sql(&self, statement: &str) -> Result<String, ServerError> {
+        ask(&self.socket(), statement)
+    }
+
+    /// As `kill -9`, data and port are kept.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again after [`kill`](Self::kill).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        let mut command = Command::new("mariadbd");
+        command.arg("--no-defaults").arg("--datadir").arg(self.directory.path().join("data"));
+        command
+            .arg("--socket")
+            .arg(self.socket())
+            .args(["--bind-address=127.0.0.1", "--max-connections=300"]);
+        command.arg("--pid-file").arg(self.directory.path().join("pid"));
+        command.args(["--port", &self.port.to_string()]);
+        let log = self.directory.path().join("log");
+        as_whoever(&mut command);
+        let mut process = Process::start(command, &log, SERVER)?;
+        let socket = self.socket();
+        process.wait(Duration::from_secs(30), || ask(&socket, "select 1").ok())?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        self.directory.path().join("socket")
+    }
+}
+
+fn ask(socket: &Path, statement: &str) -> Result<String, ServerError> {
+    let mut client = Command::new("mariadb");
+    client.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names", "--socket"]).arg(socket);
+    Ok(run(client.args(["-e", statement]), CLIENT)?.trim().to_owned())
+}
+
+/// As root MariaDB runs only if told that this is meant.
+fn as_whoever(command: &mut Command) -> &mut Command {
+    if is_root() { command.arg("--user=root") } else { command }
+}
+
+const SERVER: &str = "mariadb-server-core";
+const CLIENT: &str = "mariadb-client-core";

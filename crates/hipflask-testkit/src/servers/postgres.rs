@@ -1,0 +1,149 @@
+//! PostgreSQL.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use std::{env, fs};
+
+use tempfile::TempDir;
+
+use super::process::{Process, ServerError, free_port, is_root, run};
+
+/// A PostgreSQL server with the user `postgres`, who needs no password, and the database `postgres`. Everybody else needs one.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Option<Process>,
+    directory: TempDir,
+    programs: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    /// Starts a server of one's own, to be killed.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it is not installed or does not come up.
+    pub fn start() -> Result<Self, ServerError> {
+        let programs = programs()?;
+        let directory = TempDir::with_prefix("hipflask-postgres-")?;
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(directory.path()), PACKAGE)?;
+        }
+        let data = directory.path().join("data");
+        let mut init = as_postgres(&programs.join("initdb"));
+        init.args([
+            "--username=postgres",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--no-locale",
+        ]);
+        // Nobody has a password yet: it is the line below that lets the administrator in.
+        init.args(["--auth-local=trust", "--auth-host=trust", "-D"]).arg(&data);
+        run(init.current_dir(directory.path()), PACKAGE)?;
+        fs::write(
+            data.join("pg_hba.conf"),
+            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+        )?;
+        let mut server = Self { process: None, directory, programs, port: free_port()? };
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// The server that all tests running now share; ended with the last of them.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn shared() -> Result<Arc<Self>, ServerError> {
+        static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+
+    /// `postgres://user@127.0.0.1:port/database`; a password goes into `user`, behind a colon.
+    #[must_use]
+    pub fn url(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs a statement as the administrator, and returns what it printed: values alone, columns apart by `|`.
+    ///
+    /// # Errors
+    /// [`ServerError::Failed`] with what the server said.
+    pub fn sql(&self, statement: &str) -> Result<String, ServerError> {
+        ask(&self.programs, self.port, statement)
+    }
+
+    /// As `kill -9`, data and port are kept.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again after [`kill`](Self::kill).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        // The processes of one that was killed need a moment to notice.
+        for _ in 0..50 {
+            if let Ok(process) = self.try_restart() {
+                self.process = Some(process);
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.process = Some(self.try_restart()?);
+        Ok(())
+    }
+
+    fn try_restart(&self) -> Result<Process, ServerError> {
+        let mut command = as_postgres(&self.programs.join("postgres"));
+        command.arg("-D").arg(self.directory.path().join("data")).args(["-c", "listen_addresses=127.0.0.1"]);
+        command.args(["-p", &self.port.to_string(), "-c", "unix_socket_directories="]);
+        command.args(["-c", "max_connections=300"]).current_dir(self.directory.path());
+        let mut process = Process::start(command, &self.directory.path().join("log"), PACKAGE)?;
+        let (programs, port) = (&self.programs, self.port);
+        process.wait(Duration::from_secs(20), || ask(programs, port, "select 1").ok())?;
+        Ok(process)
+    }
+}
+
+fn ask(programs: &Path, port: u16, statement: &str) -> Result<String, ServerError> {
+    let mut psql = Command::new(programs.join("psql"));
+    psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres"]);
+    Ok(run(psql.args(["-p", &port.to_string(), "-c", statement, "postgres"]), PACKAGE)?.trim().to_owned())
+}
+
+/// Debian keeps the programs of each version apart from PATH.
+fn programs() -> Result<PathBuf, ServerError> {
+    let missing = || ServerError::Missing { program: "postgres".to_owned(), package: PACKAGE };
+    let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .collect();
+    versions.sort();
+    versions.reverse();
+    versions.extend(env::var_os("PATH").iter().flat_map(env::split_paths));
+    let has_all =
+        |place: &PathBuf| ["postgres", "initdb", "psql"].iter().all(|name| place.join(name).is_file());
+    versions.into_iter().find(has_all).ok_or_else(missing)
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_postgres(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    command
+}
+
+const PACKAGE: &str = "postgresql";

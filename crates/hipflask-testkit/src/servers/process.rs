@@ -1,0 +1,138 @@
+//! A server as a child process.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+/// A server that a test needs does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// It is not installed.
+    #[error(
+        "{program} is not installed; install the package {package} (`cargo xtask setup` does on Debian and Ubuntu)"
+    )]
+    Missing {
+        /// What was looked for.
+        program: String,
+        /// What has it.
+        package: &'static str,
+    },
+    /// It was started and gave no good answer.
+    #[error("{program} did not come up within {waited:?}; its last words:\n{log}")]
+    NotUp {
+        /// What was started.
+        program: String,
+        /// How long.
+        waited: Duration,
+        /// The end of its log.
+        log: String,
+    },
+    /// A command that prepares or asks it failed.
+    #[error("{program} failed: {said}")]
+    Failed {
+        /// What was run.
+        program: String,
+        /// What it wrote to its standard error.
+        said: String,
+    },
+    /// The machine failed.
+    #[error("a server cannot be prepared; see that the temporary directory has room")]
+    Io(#[from] io::Error),
+}
+
+/// A running server with its log.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    program: String,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a command whose output goes to `log`.
+    pub(crate) fn start(
+        mut command: Command,
+        log: &Path,
+        package: &'static str,
+    ) -> Result<Self, ServerError> {
+        let out = File::options().create(true).append(true).open(log)?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        let child = command.spawn().map_err(|error| missing(error, &program, package))?;
+        Ok(Self { child, program, log: log.to_owned() })
+    }
+
+    /// Asks until the answer is something, or the process has ended, or the time is over.
+    pub(crate) fn wait<T>(
+        &mut self,
+        patience: Duration,
+        mut ask: impl FnMut() -> Option<T>,
+    ) -> Result<T, ServerError> {
+        let begin = Instant::now();
+        loop {
+            if let Some(answer) = ask() {
+                return Ok(answer);
+            }
+            let has_ended = !matches!(self.child.try_wait(), Ok(None));
+            if has_ended || begin.elapsed() > patience {
+                let (program, waited) = (self.program.clone(), begin.elapsed());
+                return Err(ServerError::NotUp { program, waited, log: self.last_words() });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Its log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// As `kill -9`: it has no time to put anything in order.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs a command to its end and returns what it wrote.
+pub(crate) fn run(command: &mut Command, package: &'static str) -> Result<String, ServerError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| missing(error, &program, package))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(ServerError::Failed { program, said: String::from_utf8_lossy(&output.stderr).into_owned() })
+}
+
+fn missing(error: io::Error, program: &str, package: &'static str) -> ServerError {
+    match error.kind() {
+        io::ErrorKind::NotFound => ServerError::Missing { program: program.to_owned(), package },
+        _ => ServerError::Io(error),
+    }
+}
+
+/// A port that nobody listened to a moment ago.
+pub(crate) fn free_port() -> Result<u16, ServerError> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Whether this is the system's administrator, whom some servers refuse to serve.
+pub(crate) fn is_root() -> bool {
+    run(Command::new("id").arg("-u"), "coreutils").is_ok_and(|id| id.trim() == "0")
+}
