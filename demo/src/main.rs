@@ -48,8 +48,10 @@ async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
 fn app() -> Result<Router, Box<dyn Error>> {
     let mut app = page::router();
     for tutorial in &tutorials::ALL {
-        if let Some(router) = tutorial.router {
-            app = app.nest_service(&tutorial.prefix(), router(&tutorial.prefix())?);
+        if let Some(program) = tutorial.app {
+            let prefix = tutorial.prefix();
+            let program = program().application_root(prefix.as_str()).debug(true);
+            app = app.nest_service(&prefix, program.into_router()?);
         }
     }
     Ok(app)

@@ -7,7 +7,7 @@ for (const answer of document.querySelectorAll("iframe[name^=answer]")) {
   answer.addEventListener("load", () => {
     const inspector = section.querySelector("iframe[name^=inspector]");
     inspector.contentWindow?.postMessage("update", location.origin);
-    if (asked) answer.parentElement.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    if (asked && matchMedia("(max-width: 52rem)").matches) answer.parentElement.scrollIntoView({ block: "nearest", behavior: "smooth" });
     asked = false;
   });
 }

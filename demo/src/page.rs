@@ -38,10 +38,14 @@ fn html() -> String {
 
 fn section(tutorial: &Tutorial) -> String {
     let Tutorial { number, title, about, .. } = tutorial;
-    let actions: String = tutorial.actions.iter().map(|action| form(tutorial, action)).collect();
-    let frames = if tutorial.router.is_some() { frames(tutorial) } else { String::new() };
+    let (buttons, forms): (Vec<&Action>, Vec<_>) =
+        tutorial.actions.iter().partition(|action| action.fields.is_empty());
+    let all =
+        |actions: Vec<&Action>| actions.into_iter().map(|action| form(tutorial, action)).collect::<String>();
+    let (forms, buttons) = (all(forms), all(buttons));
+    let frames = if tutorial.app.is_some() { frames(tutorial) } else { String::new() };
     format!(
-        "<section id=\"tutorial-{number}\">\n<div class=\"use\">\n<h2>{title}</h2>\n<p>{about}</p>\n{actions}</div>\n\
+        "<section id=\"tutorial-{number}\">\n<div class=\"use\">\n<h2>{title}</h2>\n<p>{about}</p>\n{forms}<div class=\"buttons\">\n{buttons}</div>\n</div>\n\
          {frames}</section>\n"
     )
 }

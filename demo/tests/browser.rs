@@ -60,19 +60,26 @@ async fn a_real_browser_sends_the_form_of_tutorial_4() {
 #[tokio::test]
 async fn a_real_browser_sets_updates_pops_and_clears_in_tutorial_5() {
     story(5, |story| async move {
-        story.press("Set", "Hello").await;
+        story.press("Set msg, show it", "Hello").await;
         story.press("Get", "Hello").await;
         story.press("Update", "Hello, Soumitra").await;
         story.press("Get", "Hello, Soumitra").await;
-        story.press("Set several", "hello").await;
-        story.press("Set a dict", "item is set").await;
-        story.inspector_says("\"address\": \"Earth\"").await;
-        story.press("Pop inside the dict", "name is gone").await;
-        story.inspector_says("modified and is not empty: saved").await;
-        story.screenshot("tutorial-5").await;
-        story.press("Pop", "Hello, Soumitra").await;
+        story.press("Pop", "None").await;
         story.press("Get", "None").await;
-        story.press("Clear", "The session is empty").await;
+        story.press("Set several", "hi  ->  Hi").await;
+        story.press("List all", "hello  ->  Hello\nhi  ->  Hi").await;
+        story.press("Set a dict", "name -> Soumitra").await;
+        story.inspector_says("\"address\": \"Earth\"").await;
+        story.press("Its tuples", "('name', 'Soumitra')").await;
+        story.press("Pop its name", "address -> Earth").await;
+        story.inspector_says("modified and is not empty: saved").await;
+        story.press("Its keys", "address -> Earth\nemail -> soumitra@email.com").await;
+        story.press("Nest a dict", "('key', {").await;
+        story.screenshot("tutorial-5").await;
+        story.press("Pop the inner", "").await;
+        story.inspector_says("\"item\": {}").await;
+        story.press("Pop the dict", "hello  ->  Hello").await;
+        story.press("Clear", "").await;
         story.inspector_says("nothing is left in it: its cookie is removed").await;
         assert_eq!(story.cookie("session").await, None);
     })

@@ -1,14 +1,18 @@
 //! The tutorials: what the page says of each, what can be done with it, and the program itself.
 
-use std::error::Error;
+use hipflask::App;
 
-use axum::Router;
-use hipflask::Sessions;
-use hipflask::inspector::Inspector;
-
+#[path = "../../crates/hipflask/examples/tutorial_1.rs"]
+#[expect(dead_code, reason = "a program with a main of its own")]
 mod tutorial_1;
+#[path = "../../crates/hipflask/examples/tutorial_2.rs"]
+#[expect(dead_code, reason = "a program with a main of its own")]
 mod tutorial_2;
+#[path = "../../crates/hipflask/examples/tutorial_4.rs"]
+#[expect(dead_code, reason = "a program with a main of its own")]
 mod tutorial_4;
+#[path = "../../crates/hipflask/examples/tutorial_5.rs"]
+#[expect(dead_code, reason = "a program with a main of its own")]
 mod tutorial_5;
 
 /// A tutorial, as the page shows it.
@@ -18,11 +22,8 @@ pub(crate) struct Tutorial {
     pub(crate) about: &'static str,
     pub(crate) actions: &'static [Action],
     /// `None` where the program cannot be written yet.
-    pub(crate) router: Option<Build>,
+    pub(crate) app: Option<fn() -> App>,
 }
-
-/// Makes a tutorial's program for a path that it is mounted below.
-type Build = fn(prefix: &str) -> Result<Router, Box<dyn Error>>;
 
 /// A form of one button, with or without fields.
 pub(crate) struct Action {
@@ -81,7 +82,7 @@ pub(crate) const ALL: [Tutorial; 5] = [
         about: "Flask's <code>session</code> is a proxy; <code>session._get_current_object()</code> is the session behind \
                 it. Here <code>hipflask::session().await?</code> is that object, anywhere below the layer.",
         actions: &[get("Get the session", "/get_session"), get("Set the session", "/set_session")],
-        router: Some(|prefix| with_sessions(prefix, tutorial_1::router(), tutorial_1::KEY)),
+        app: Some(tutorial_1::app),
     },
     Tutorial {
         number: 2,
@@ -93,7 +94,7 @@ pub(crate) const ALL: [Tutorial; 5] = [
             get("Who am I?", "/"),
             get("Log out", "/logout"),
         ],
-        router: Some(|prefix| with_sessions(prefix, tutorial_2::router(), tutorial_2::KEY)),
+        app: Some(tutorial_2::app),
     },
     Tutorial {
         number: 3,
@@ -101,7 +102,7 @@ pub(crate) const ALL: [Tutorial; 5] = [
         about: "Flask-Session with <code>SESSION_TYPE=filesystem</code>: the session is a file on the server, and the \
                 cookie carries only its id. This tutorial arrives with the file store.",
         actions: &[],
-        router: None,
+        app: None,
     },
     Tutorial {
         number: 4,
@@ -116,7 +117,7 @@ pub(crate) const ALL: [Tutorial; 5] = [
             ),
             get("Show session data", "/session-data"),
         ],
-        router: Some(|prefix| with_sessions(prefix, tutorial_4::router(), tutorial_4::KEY)),
+        app: Some(tutorial_4::app),
     },
     Tutorial {
         number: 5,
@@ -124,22 +125,54 @@ pub(crate) const ALL: [Tutorial; 5] = [
         about: "Set, get, update, pop, clear; dicts as values, and a change inside of one, which Flask forgets without \
                 <code>session.modified = True</code> and <code>edit</code> notices by itself.",
         actions: &[
-            get("Show the page", "/"),
-            get("Set", "/set"),
+            get("Set msg, show it", "/"),
             get("Get", "/get"),
             get("Update", "/update"),
             get("Pop", "/pop"),
             get("Set several", "/several"),
-            get("Set a dict", "/dict"),
-            get("Pop inside the dict", "/nested-pop"),
+            get("List all", "/items"),
+            get("Set a dict", "/item"),
+            get("Its keys", "/item/keys"),
+            get("Its tuples", "/item/tuples"),
+            get("Pop its name", "/item/pop-name"),
+            get("Pop the dict", "/item/pop"),
+            get("Nest a dict", "/nested"),
+            get("Pop the inner", "/nested/pop"),
             get("Clear", "/clear"),
         ],
-        router: Some(|prefix| with_sessions(prefix, tutorial_5::router(), tutorial_5::KEY)),
+        app: Some(tutorial_5::app),
     },
 ];
 
-/// A tutorial's routes with its sessions, watched by an inspector of its own.
-fn with_sessions(prefix: &str, router: Router, key: &str) -> Result<Router, Box<dyn Error>> {
-    let sessions = Sessions::builder().secret_key(key).cookie_path(prefix).build()?;
-    Ok(router.layer(Inspector::new()?.layer(&sessions)))
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http::Request;
+    use http::header::CONTENT_TYPE;
+    use tower::ServiceExt;
+
+    use super::{ALL, Method};
+
+    #[tokio::test]
+    async fn every_button_leads_to_a_route_of_its_program_and_every_form_has_its_fields() {
+        for tutorial in &ALL {
+            let Some(app) = tutorial.app else { continue };
+            let router = app().into_router().unwrap();
+            for action in tutorial.actions {
+                let fields: Vec<String> =
+                    action.fields.iter().map(|field| format!("{}={}", field.name, field.value)).collect();
+                let request = Request::builder().uri(action.path);
+                let request = match action.method {
+                    Method::Get => request.body(Body::empty()),
+                    Method::Post => request
+                        .method("POST")
+                        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                        .body(fields.join("&").into()),
+                };
+                let status = router.clone().oneshot(request.unwrap()).await.unwrap().status();
+                // Taking something out of a dict that is not there yet is the program's to refuse.
+                assert!(!status.is_client_error(), "{}: {status}", action.path);
+            }
+        }
+    }
 }
