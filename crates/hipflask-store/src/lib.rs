@@ -14,9 +14,16 @@
 
 mod hex;
 
+#[cfg(any(feature = "memcached", feature = "redis"))]
+mod url;
+
 pub mod id;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 pub mod memory;
 pub mod record;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod save;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub mod sql;

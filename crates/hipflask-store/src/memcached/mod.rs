@@ -1,0 +1,563 @@
+//! [`Memcached`]: records in memcached, as Flask-Session keeps them there with pymemcache.
+//!
+//! | step | command, one round trip each |
+//! | --- | --- |
+//! | load | `mg` with value, time left and CAS number |
+//! | create | `ms` in mode add |
+//! | replace | `ms` with the CAS number |
+//! | touch | `mg` with a new time |
+//! | delete | `md` |
+//! | delete if unchanged | `md` with the CAS number |
+//! | list | `lru_crawler metadump`, then `mg` for all keys together: one page for each server |
+//!
+//! These are the meta commands: memcached 1.6 or later is needed.
+//!
+//! # What memcached is not
+//!
+//! - It forgets. A full server evicts sessions that are still wanted, and a restart ends all of them. Nothing here can tell
+//!   eviction from expiry.
+//! - Its time to live is whole seconds counted by a clock that ticks once a second, so a record may end up to a second
+//!   early. Times over 30 days are sent as points in time, as Flask-Session does, and none is later than January 2038.
+//! - A record has at most [`max_item`](MemcachedBuilder::max_item) bytes, less what memcached keeps beside it. A longer one
+//!   is refused here, before it is sent: memcached would drop the record that is there, too.
+//! - A listing is made while the server goes on. A record that memcached moves between its queues meanwhile may be missing.
+//! - Other clients than pymemcache place keys by other rules, and may compress values.
+//!
+//! # When something breaks
+//!
+//! Each call ends within [`timeout`](MemcachedBuilder::timeout), connecting included. What only reads is sent a second time
+//! if its connection broke, a write never. A server that is away takes its sessions with it: other servers do not take over,
+//! because they would start with empty sessions and keep them when the first comes back.
+
+mod place;
+mod pool;
+mod settings;
+
+use core::fmt;
+use core::time::Duration;
+
+use async_memcached::{Error, ErrorKind as ServerSays, MetaProtocol as _, MetaValue};
+use hipflask_core::time::UnixTime;
+use tokio::time::{Instant, timeout_at};
+
+use self::pool::{Answer, Command, Fault, Server};
+use self::settings::Settings;
+use crate::store::{
+    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
+    StoreError, StoreFuture, Stored, Token, Touched, whole_seconds,
+};
+
+/// Records in one memcached server, or in several.
+///
+/// | address | for |
+/// | --- | --- |
+/// | `memcached://host:11211` | one server |
+/// | `memcached://a,b,c:11212` | several; each key is on the one that pymemcache's `HashClient` would choose, so the names must be spelled as in Python |
+/// | `memcached+unix:///run/memcached.sock` | a socket |
+///
+/// Every form takes `timeout=2` (seconds, fractions allowed), `max_item=1048576` (bytes) and `connections=16` (to each
+/// server). An option that is not known is an error. There is no TLS, no account, and no IPv6 address.
+///
+/// ```
+/// use hipflask_store::memcached::Memcached;
+/// use hipflask_store::store::Store;
+///
+/// let store = Memcached::open("memcached://127.0.0.1,127.0.0.2:11212")?;
+/// assert_eq!(store.describe().place, "memcached://127.0.0.1:11211,127.0.0.2:11212");
+/// # Ok::<(), hipflask_store::store::StoreError>(())
+/// ```
+///
+/// Needs a tokio runtime with time and I/O.
+pub struct Memcached {
+    servers: Vec<Server>,
+    settings: Settings,
+}
+
+/// What can be said beyond the address.
+#[must_use]
+pub struct MemcachedBuilder(Settings);
+
+impl Memcached {
+    /// The store at `address`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Misconfigured`] if the address cannot work. Whether a server is there is for [`Store::ready`] to find
+    /// out.
+    pub fn open(address: &str) -> Result<Self, StoreError> {
+        Self::builder(address)?.build()
+    }
+
+    /// The store at `address`, to be described further.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn builder(address: &str) -> Result<MemcachedBuilder, StoreError> {
+        Settings::parse(address).map(MemcachedBuilder)
+    }
+}
+
+impl MemcachedBuilder {
+    /// How long a call may take, connecting included; 2 seconds unless the address says otherwise.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = timeout;
+        self
+    }
+
+    /// The largest item in bytes that the servers keep: what their option `-I` says, 1 MiB without it.
+    pub const fn max_item(mut self, bytes: usize) -> Self {
+        self.0.max_item = bytes;
+        self
+    }
+
+    /// How many connections to each server there may be at once, at least 1; 16 unless the address says otherwise.
+    pub const fn connections(mut self, connections: usize) -> Self {
+        self.0.connections = if connections == 0 { 1 } else { connections };
+        self
+    }
+
+    /// The store. Connects nowhere yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Misconfigured`] if the parts do not fit together.
+    pub fn build(self) -> Result<Memcached, StoreError> {
+        Ok(Memcached { servers: self.0.servers()?, settings: self.0 })
+    }
+}
+
+impl Memcached {
+    /// The server that keeps `key`, and what it knows the record by.
+    fn place<'a>(&'a self, key: &'a Key) -> Option<(&'a Server, &'a str)> {
+        if key.is_at_rest() {
+            return None;
+        }
+        let server = match self.servers.as_slice() {
+            [server] => server,
+            servers => {
+                let nodes = servers.iter().map(|server| server.node.as_str());
+                servers.get(place::server_of(nodes, key.as_str())?)?
+            }
+        };
+        Some((server, key.as_str()))
+    }
+
+    async fn find(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        let Some((server, name)) = self.place(key) else { return Ok(None) };
+        match server.ask(&Command::Get { key: name, flags: &["v", "t", "c"] }).await {
+            Ok(Answer::Found(value)) => stored(*value, now).map(Some),
+            Ok(_) => Ok(None),
+            Err(fault) => Err(error(fault, Some(key))),
+        }
+    }
+
+    /// The CAS number of what is expected. Only who kept the bytes alone has to ask for it.
+    async fn number(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<Compared<u64>, StoreError> {
+        if let Token::Number(number) = expected.token {
+            return Ok(Compared::Same(number));
+        }
+        Ok(compare(self.find(key, now).await?, expected))
+    }
+
+    /// Acts if the record is as expected.
+    ///
+    /// The number changes with every write, also with one that leaves the data as it was, as Flask-Session's are after
+    /// most requests. Equal data is no conflict, so another number with the same data is tried again.
+    async fn act_if(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        act: &Act<'_>,
+        now: UnixTime,
+    ) -> Result<Compared<Token>, StoreError> {
+        let Some((server, name)) = self.place(key) else { return Ok(Compared::Gone) };
+        let mut number = self.number(key, expected, now).await?;
+        for _ in 0..TRIES {
+            let known = match number {
+                Compared::Same(known) => format!("C{known}"),
+                Compared::Gone => return Ok(Compared::Gone),
+                Compared::Other(current) => return Ok(Compared::Other(current)),
+            };
+            let answer = match *act {
+                Act::Replace { data, ref time } => {
+                    server.ask(&Command::Set { key: name, data, flags: &[&known, time, "c"] }).await
+                }
+                Act::Delete => server.ask(&Command::Delete { key: name, flags: &[&known] }).await,
+            };
+            match answer {
+                Ok(Answer::Other) => number = compare(self.find(key, now).await?, expected),
+                Ok(Answer::Missing) => return Ok(Compared::Gone),
+                Ok(Answer::Found(value)) => return Ok(Compared::Same(token(&value))),
+                Ok(Answer::Done) => return Ok(Compared::Same(Token::Data)),
+                Err(fault) => return Err(error(fault, Some(key))),
+            }
+        }
+        // Somebody writes the same again and again; the caller merges, to the same end.
+        Ok(self.find(key, now).await?.map_or(Compared::Gone, Compared::Other))
+    }
+
+    fn check_length(&self, data: &[u8]) -> Result<(), StoreError> {
+        let most = self.most();
+        if data.len() <= most {
+            return Ok(());
+        }
+        let what = format!("the record has {} bytes, and {most} are the most", data.len());
+        Err(StoreError::new(KIND, ErrorKind::Full, what))
+    }
+
+    /// The longest data that fits with any key.
+    const fn most(&self) -> usize {
+        self.settings.max_item.saturating_sub(OVERHEAD)
+    }
+
+    async fn page(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
+        let index = match &scan.after {
+            None => 0,
+            Some(cursor) => cursor.as_str().parse::<usize>().map_err(|_| {
+                StoreError::new(KIND, ErrorKind::Misconfigured, "the cursor is another store's")
+            })?,
+        };
+        let Some(server) = self.servers.get(index) else { return Ok(Page::default()) };
+        let keys = keys(server, &scan.prefix).await.map_err(|fault| error(fault, None))?;
+        let mut entries = Vec::with_capacity(keys.len());
+        for some in keys.chunks(AT_ONCE) {
+            let found =
+                look_at(server, some, scan.with_data, now).await.map_err(|fault| error(fault, None))?;
+            entries.extend(found);
+        }
+        let next = (index + 1 < self.servers.len()).then(|| Cursor::new((index + 1).to_string()));
+        Ok(Page { entries, next })
+    }
+
+    async fn greet(&self) -> Result<(), StoreError> {
+        for server in &self.servers {
+            let version = version(server).await.map_err(|fault| error(fault, None))?;
+            let mut parts =
+                version.trim().split(|letter: char| !letter.is_ascii_digit()).map(str::parse::<u32>);
+            let version = (parts.next().and_then(Result::ok), parts.next().and_then(Result::ok));
+            if version < (Some(1), Some(6)) {
+                let what = format!("{} is older than memcached 1.6 and has no meta commands", server.node);
+                return Err(StoreError::new(KIND, ErrorKind::Unsupported, what));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for Memcached {
+    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.find(key, now))
+    }
+
+    fn create<'a>(
+        &'a self,
+        key: &'a Key,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Created> {
+        Box::pin(async move {
+            self.check_length(data)?;
+            let Some((server, name)) = self.place(key) else {
+                return Err(settings::misconfigured("the key is another store's"));
+            };
+            let flags = ["ME", &time(ttl, now), "c"];
+            match server.ask(&Command::Set { key: name, data, flags: &flags }).await {
+                Ok(Answer::Found(value)) => Ok(Created::Created(token(&value))),
+                Ok(Answer::Done) => Ok(Created::Created(Token::Data)),
+                Ok(Answer::Other | Answer::Missing) => Ok(Created::Exists),
+                Err(fault) => Err(error(fault, Some(key))),
+            }
+        })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Replaced> {
+        Box::pin(async move {
+            self.check_length(data)?;
+            Ok(match self.act_if(key, expected, &Act::Replace { data, time: time(ttl, now) }, now).await? {
+                Compared::Same(token) => Replaced::Replaced(token),
+                Compared::Gone => Replaced::Gone,
+                Compared::Other(current) => Replaced::Conflict(current),
+            })
+        })
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
+        Box::pin(async move {
+            let Some((server, name)) = self.place(key) else { return Ok(Touched::Gone) };
+            match server.ask(&Command::Get { key: name, flags: &[&time(ttl, now), "t"] }).await {
+                Ok(Answer::Found(_)) => Ok(Touched::Touched),
+                Ok(_) => Ok(Touched::Gone),
+                Err(fault) => Err(error(fault, Some(key))),
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, _now: UnixTime) -> StoreFuture<'a, Deleted> {
+        Box::pin(async move {
+            let Some((server, name)) = self.place(key) else { return Ok(Deleted::Gone) };
+            match server.ask(&Command::Delete { key: name, flags: &[] }).await {
+                Ok(Answer::Done | Answer::Found(_)) => Ok(Deleted::Deleted),
+                Ok(_) => Ok(Deleted::Gone),
+                Err(fault) => Err(error(fault, Some(key))),
+            }
+        })
+    }
+
+    fn delete_if<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        now: UnixTime,
+    ) -> StoreFuture<'a, DeletedIf> {
+        Box::pin(async move {
+            Ok(match self.act_if(key, expected, &Act::Delete, now).await? {
+                Compared::Same(_) => DeletedIf::Deleted,
+                Compared::Gone => DeletedIf::Gone,
+                Compared::Other(current) => DeletedIf::Conflict(current),
+            })
+        })
+    }
+
+    /// A page for each server; [`Scan::limit`] is not kept.
+    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
+        Box::pin(self.page(scan, now))
+    }
+
+    fn purge_expired(&self, _now: UnixTime) -> StoreFuture<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn ready(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.greet())
+    }
+
+    fn describe(&self) -> Description {
+        let mut description = Description::new(KIND, self.settings.shown());
+        description.max_bytes = Some(self.most());
+        description
+    }
+}
+
+/// Shows where it is.
+impl fmt::Debug for Memcached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Memcached").field(&self.settings.shown()).finish()
+    }
+}
+
+/// Shows where it is.
+impl fmt::Debug for MemcachedBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemcachedBuilder").field(&self.0.shown()).finish()
+    }
+}
+
+/// What to do with a record that is as expected.
+enum Act<'a> {
+    Replace { data: &'a [u8], time: String },
+    Delete,
+}
+
+/// What there is, beside what was expected.
+enum Compared<T> {
+    Same(T),
+    Gone,
+    Other(Stored),
+}
+
+fn compare(found: Option<Stored>, expected: &Stored) -> Compared<u64> {
+    match found {
+        None => Compared::Gone,
+        Some(Stored { data, token: Token::Number(number), .. }) if data == expected.data => {
+            Compared::Same(number)
+        }
+        Some(current) => Compared::Other(current),
+    }
+}
+
+fn stored(value: MetaValue, now: UnixTime) -> Result<Stored, StoreError> {
+    let (Some(left), Some(number)) = (value.ttl_remaining, value.cas) else {
+        return Err(StoreError::new(KIND, ErrorKind::Corrupt, "the server left out what it was asked for"));
+    };
+    // The client shows an empty value as none.
+    let mut stored = Stored::new(value.data.unwrap_or_default(), expires(left, now));
+    stored.token = Token::Number(number);
+    Ok(stored)
+}
+
+/// When a record ends that has so many seconds left; its last second counts as one.
+fn expires(left: i64, now: UnixTime) -> Option<UnixTime> {
+    let left = u64::try_from(left).ok()?.max(1);
+    Some(UnixTime::from_secs(now.as_secs().saturating_add(left)))
+}
+
+fn token(value: &MetaValue) -> Token {
+    value.cas.map_or(Token::Data, Token::Number)
+}
+
+/// A time to live as memcached takes it: over 30 days as a point in time, which fits 31 bits.
+fn time(ttl: Duration, now: UnixTime) -> String {
+    let seconds = whole_seconds(ttl);
+    let seconds =
+        if seconds > RELATIVE { seconds.saturating_add(now.as_secs()).min(LAST_SECOND) } else { seconds };
+    format!("T{seconds}")
+}
+
+async fn version(server: &Server) -> Result<String, Fault> {
+    let deadline = Instant::now() + server.timeout();
+    let mut client = server.client(deadline).await?;
+    let version = timeout_at(deadline, client.version()).await;
+    let version = version.map_err(|_| Fault::TimedOut).and_then(|version| version.map_err(Fault::from));
+    if version.is_err() {
+        server.discard(client, true);
+    }
+    version
+}
+
+/// The keys that begin so. What can be no key of ours is left out.
+async fn keys(server: &Server, prefix: &str) -> Result<Vec<Key>, Fault> {
+    let mut client = server.client(Instant::now() + server.timeout()).await?;
+    let dumped = dump(&mut client, prefix, server.timeout()).await;
+    if dumped.is_err() {
+        server.discard(client, false);
+    }
+    dumped
+}
+
+async fn dump(
+    client: &mut async_memcached::Client,
+    prefix: &str,
+    patience: Duration,
+) -> Result<Vec<Key>, Fault> {
+    let mut keys = Vec::new();
+    let mut dump = client.dump_keys().await?;
+    // A long listing may take longer than a call; a server that says nothing more may not.
+    while let Some(found) =
+        timeout_at(Instant::now() + patience, dump.next()).await.map_err(|_| Fault::TimedOut)?
+    {
+        let Some(key) = crate::url::decode(&String::from_utf8_lossy(&found?.key)) else { continue };
+        if key.starts_with(prefix)
+            && let Ok(key) = Key::new("", &key)
+        {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+async fn look_at(server: &Server, keys: &[Key], with_data: bool, now: UnixTime) -> Result<Vec<Entry>, Fault> {
+    let deadline = Instant::now() + server.timeout();
+    let mut client = server.client(deadline).await?;
+    let names: Vec<&str> = keys.iter().map(Key::as_str).collect();
+    let flags: &[&str] = if with_data { &["t", "s", "v"] } else { &["t", "s"] };
+    let found = timeout_at(deadline, client.meta_get_multi(&names, Some(flags))).await;
+    let found = match found.map_err(|_| Fault::TimedOut).and_then(|found| found.map_err(Fault::from)) {
+        Ok(found) => found,
+        Err(fault) => {
+            server.discard(client, matches!(fault, Fault::Lost(_)));
+            return Err(fault);
+        }
+    };
+    let entry = |value: MetaValue| {
+        let key = Key::new("", core::str::from_utf8(&value.key?).ok()?).ok()?;
+        let bytes = usize::try_from(value.size?).ok()?;
+        let data = with_data.then(|| value.data.unwrap_or_default());
+        Some(Entry { key, bytes, expires: expires(value.ttl_remaining?, now), data })
+    };
+    Ok(found.into_iter().filter_map(entry).collect())
+}
+
+/// As the contract reports it: without key and data.
+fn error(fault: Fault, key: Option<&Key>) -> StoreError {
+    let (kind, what) = match &fault {
+        Fault::TimedOut => (ErrorKind::Timeout, "no answer in time"),
+        Fault::Lost(Error::Connect(cause)) if cause.kind() == std::io::ErrorKind::TimedOut => {
+            (ErrorKind::Timeout, "no connection in time")
+        }
+        Fault::Lost(Error::Connect(_)) => (ErrorKind::Unavailable, "nothing listens there"),
+        Fault::Lost(_) => (ErrorKind::Unavailable, "the connection broke"),
+        Fault::Says(ServerSays::Server(says)) if says.contains("too large") => {
+            (ErrorKind::Full, "the record is too large for the server")
+        }
+        Fault::Says(ServerSays::Server(says)) if says.contains("memory") => {
+            (ErrorKind::Full, "the server has no memory left")
+        }
+        Fault::Says(ServerSays::Server(_)) => (ErrorKind::Unavailable, "the server failed"),
+        Fault::Says(ServerSays::NonexistentCommand) => {
+            (ErrorKind::Unsupported, "the server does not know the command; memcached 1.6 does")
+        }
+        Fault::Says(ServerSays::Generic(says)) if says.starts_with("BUSY") => {
+            (ErrorKind::Unavailable, "the server is making another listing")
+        }
+        Fault::Says(ServerSays::Protocol(_)) => (ErrorKind::Corrupt, "the server's answer makes no sense"),
+        Fault::Says(_) => (ErrorKind::Refused, "the server refused the command"),
+    };
+    let cause = match fault {
+        Fault::TimedOut => return StoreError::new(KIND, kind, what),
+        Fault::Lost(cause) => cause.to_string(),
+        Fault::Says(says) => says.to_string(),
+    };
+    let cause = key.map_or_else(|| cause.clone(), |key| cause.replace(key.as_str(), "(key)"));
+    StoreError::new(KIND, kind, what).caused_by(cause)
+}
+
+const KIND: &str = "memcached";
+
+/// More seconds than these are a point in time.
+const RELATIVE: u64 = 60 * 60 * 24 * 30;
+
+/// memcached reads 31 bits.
+const LAST_SECOND: u64 = 0x7fff_ffff;
+
+/// What memcached keeps beside the data: key, header, numbers, and the seams of a value that spans several chunks.
+const OVERHEAD: usize = 512;
+
+/// How often another number with the same data is tried again.
+const TRIES: usize = 4;
+
+/// How many keys are looked at in one round trip of a listing.
+const AT_ONCE: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_of_over_thirty_days_is_sent_as_a_point_in_time() {
+        let now = UnixTime::from_secs(1_700_000_000);
+        for (seconds, expected) in [
+            (0, "T1"),
+            (60, "T60"),
+            (2_592_000, "T2592000"),
+            (2_592_001, "T1702592001"),
+            (2_678_400, "T1702678400"),
+            (1_000_000_000, "T2147483647"),
+            (u64::MAX, "T2147483647"),
+        ] {
+            assert_eq!(time(Duration::from_secs(seconds), now), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_second_counts_and_no_end_is_none() {
+        let now = UnixTime::from_secs(100);
+        assert_eq!(expires(-1, now), None);
+        assert_eq!(expires(0, now), Some(UnixTime::from_secs(101)));
+        assert_eq!(expires(60, now), Some(UnixTime::from_secs(160)));
+    }
+
+    #[test]
+    fn an_error_quotes_no_key() {
+        let key = Key::new("session:", "secret-id").unwrap();
+        let says = ServerSays::Client("bad key session:secret-id".to_owned());
+        let error = error(Fault::Says(says), Some(&key));
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(!cause.contains("secret-id"), "{cause}");
+    }
+}

@@ -1,0 +1,150 @@
+//! What an address says: the only place that knows its forms.
+
+use core::time::Duration;
+
+use super::KIND;
+use super::pool::Server;
+use crate::store::{ErrorKind, StoreError};
+use crate::url::Address;
+
+/// Everything that decides how the servers are talked to.
+#[derive(Clone)]
+pub(super) struct Settings {
+    places: Vec<Place>,
+    /// How long one call may take, connecting included.
+    pub(super) timeout: Duration,
+    /// The servers' largest item, in bytes.
+    pub(super) max_item: usize,
+    /// How many connections to each server.
+    pub(super) connections: usize,
+}
+
+#[derive(Clone)]
+struct Place {
+    /// As pymemcache spells it.
+    node: String,
+    /// As the client wants it.
+    address: String,
+}
+
+impl Settings {
+    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
+        let mut address = Address::parse(KIND, text)?;
+        let places = match address.scheme.as_str() {
+            "memcached" => hosts(&address)?,
+            "memcached+unix" if address.hosts.is_empty() && address.path.len() > 1 => {
+                vec![Place { node: address.path.clone(), address: format!("unix://{}", address.path) }]
+            }
+            "memcached+unix" => {
+                return Err(misconfigured("the address of a socket is memcached+unix:///its/path"));
+            }
+            _ => return Err(misconfigured("the scheme of the address is not memcached or memcached+unix")),
+        };
+        if address.user.is_some() || address.password.is_some() {
+            return Err(misconfigured("an account cannot be used: the client cannot log in to memcached"));
+        }
+        let mut settings = Self { places, timeout: TIMEOUT, max_item: MAX_ITEM, connections: CONNECTIONS };
+        if let Some(seconds) = number::<f64>("timeout", address.take("timeout"))? {
+            settings.timeout = Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|timeout| !timeout.is_zero())
+                .ok_or_else(|| misconfigured("the timeout in the address is no number of seconds above 0"))?;
+        }
+        if let Some(bytes) = number("max_item", address.take("max_item"))? {
+            settings.max_item = bytes;
+        }
+        if let Some(connections) =
+            number::<core::num::NonZero<usize>>("connections", address.take("connections"))?
+        {
+            settings.connections = connections.get();
+        }
+        match address.left_over() {
+            None => Ok(settings),
+            Some(name) => Err(misconfigured(format!("the address has an option that is not known: {name}"))),
+        }
+    }
+
+    pub(super) fn servers(&self) -> Result<Vec<Server>, StoreError> {
+        let server = |place: &Place| {
+            Server::new(place.node.clone(), place.address.clone(), self.timeout, self.connections)
+                .ok_or_else(|| misconfigured("no pool of connections can be made"))
+        };
+        self.places.iter().map(server).collect()
+    }
+
+    /// The address without options.
+    pub(super) fn shown(&self) -> String {
+        let nodes: Vec<&str> = self.places.iter().map(|place| place.node.as_str()).collect();
+        let form = if nodes.iter().any(|node| node.starts_with('/')) { "+unix" } else { "" };
+        format!("memcached{form}://{}", nodes.join(","))
+    }
+}
+
+fn hosts(address: &Address) -> Result<Vec<Place>, StoreError> {
+    if !address.path.trim_matches('/').is_empty() {
+        return Err(misconfigured("after the hosts the address has a path, and memcached knows none"));
+    }
+    let place = |host: &crate::url::Host| {
+        if host.name.contains(':') {
+            return Err(misconfigured(
+                "the client cannot reach an IPv6 address; use IPv4 or a name that has one",
+            ));
+        }
+        let node = host.shown(PORT);
+        Ok(Place { address: format!("tcp://{node}"), node })
+    };
+    let places: Vec<Place> = address.hosts.iter().map(place).collect::<Result<_, _>>()?;
+    if places.is_empty() { Err(misconfigured("the address names no host")) } else { Ok(places) }
+}
+
+fn number<T: core::str::FromStr>(what: &str, text: Option<String>) -> Result<Option<T>, StoreError> {
+    text.map(|text| {
+        text.parse().map_err(|_| misconfigured(format!("the {what} in the address is no number")))
+    })
+    .transpose()
+}
+
+pub(super) fn misconfigured(what: impl Into<String>) -> StoreError {
+    StoreError::new(KIND, ErrorKind::Misconfigured, what)
+}
+
+const PORT: u16 = 11211;
+const TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_ITEM: usize = 1024 * 1024;
+const CONNECTIONS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+
+    #[test]
+    fn every_form_of_an_address_is_understood() {
+        for (address, expected) in [
+            ("memcached://a", "memcached://a:11211"),
+            ("memcached://a,b:2/?timeout=0.5&max_item=2000000&connections=3", "memcached://a:11211,b:2"),
+            ("memcached+unix:///run/m.sock", "memcached+unix:///run/m.sock"),
+        ] {
+            let settings = Settings::parse(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+            assert_eq!(settings.shown(), expected);
+        }
+    }
+
+    #[test]
+    fn an_address_that_cannot_work_is_refused_with_what_to_do_and_never_repeated() {
+        for (address, hint) in [
+            ("redis://secret", "scheme"),
+            ("memcached://", "no host"),
+            ("memcached://a/secret", "path"),
+            ("memcached://u:secret@a", "account"),
+            ("memcached://[::1]", "IPv6"),
+            ("memcached+unix://secret", "memcached+unix:///its/path"),
+            ("memcached://a?connections=0", "connections"),
+            ("memcached://a?max_itme=secret", "max_itme"),
+        ] {
+            let error =
+                Settings::parse(address).err().unwrap_or_else(|| panic!("{address} was read")).to_string();
+            assert!(error.contains(hint), "{address}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

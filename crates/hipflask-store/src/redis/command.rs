@@ -1,0 +1,276 @@
+//! The commands, and what their answers mean. Each is one round trip.
+
+use core::time::Duration;
+
+use ::redis::{Cmd, Pipeline, RedisError, Value, cmd};
+use hipflask_core::time::UnixTime;
+use sha1::{Digest as _, Sha1};
+
+use super::link::{Ask, nonsense};
+use crate::hex::hex;
+use crate::store::{Stored, whole_seconds};
+
+/// The record, and how long it lives: two commands, because no single one tells both.
+pub(super) fn load(key: &str) -> Ask {
+    let mut commands = Pipeline::with_capacity(2);
+    commands.add_command(one("GET", key)).add_command(one("PTTL", key));
+    Ask::All(commands)
+}
+
+pub(super) fn loaded(answers: Vec<Value>, now: UnixTime) -> Result<Option<Stored>, RedisError> {
+    let mut answers = answers.into_iter();
+    let (Some(data), Some(left)) = (answers.next(), answers.next()) else { return Err(nonsense()) };
+    record(data, &left, now)
+}
+
+fn record(data: Value, left: &Value, now: UnixTime) -> Result<Option<Stored>, RedisError> {
+    match (data, left) {
+        // It may end between the two commands.
+        (Value::Nil, Value::Int(_)) | (Value::BulkString(_), Value::Int(GONE)) => Ok(None),
+        (Value::BulkString(data), Value::Int(left)) => Ok(Some(Stored::new(data, expires(*left, now)))),
+        _ => Err(nonsense()),
+    }
+}
+
+/// When a record ends that has so many milliseconds left.
+pub(super) fn expires(left: i64, now: UnixTime) -> Option<UnixTime> {
+    // A record with half a second left has not ended, so a begun second counts.
+    let left = u64::try_from(left).ok()?.div_ceil(1000).max(1);
+    Some(UnixTime::from_secs(now.as_secs().saturating_add(left)))
+}
+
+/// As Flask-Session writes, except that nothing is overwritten.
+pub(super) fn create(key: &str, data: &[u8], ttl: Duration) -> Ask {
+    let mut command = set(key, data);
+    command.arg("NX").arg("EX").arg(seconds(ttl));
+    Ask::One(command)
+}
+
+pub(super) fn touch(key: &str, ttl: Duration) -> Ask {
+    let mut command = one("EXPIRE", key);
+    command.arg(seconds(ttl));
+    Ask::One(command)
+}
+
+pub(super) fn delete(key: &str) -> Ask {
+    Ask::One(one("DEL", key))
+}
+
+/// Deletes, and waits until so many replicas have seen it.
+pub(super) fn delete_everywhere(key: &str, replicas: u32, within: Duration) -> Ask {
+    let mut commands = Pipeline::with_capacity(2);
+    // 0 milliseconds would mean for ever.
+    let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST_WAIT);
+    commands.add_command(one("DEL", key)).cmd("WAIT").arg(replicas).arg(within);
+    Ask::Beside(key.to_owned(), commands)
+}
+
+/// The server's own compare-and-set: Redis from 8.4 on, Valkey from 8.1 on. Makes no record that is not there.
+pub(super) fn replace_natively(key: &str, expected: &[u8], data: &[u8], ttl: Duration) -> Ask {
+    let mut command = set(key, data);
+    command.arg("IFEQ").arg(expected).arg("EX").arg(seconds(ttl));
+    Ask::One(command)
+}
+
+/// Redis from 8.4 on.
+pub(super) fn delex(key: &str, expected: &[u8]) -> Ask {
+    let mut command = one("DELEX", key);
+    command.arg("IFEQ").arg(expected);
+    Ask::One(command)
+}
+
+/// Valkey from 9.0 on.
+pub(super) fn delifeq(key: &str, expected: &[u8]) -> Ask {
+    let mut command = one("DELIFEQ", key);
+    command.arg(expected);
+    Ask::One(command)
+}
+
+/// What came of a compare-and-act.
+pub(super) enum Compared {
+    Done,
+    Gone,
+    Other(Stored),
+}
+
+/// A script and the name under which the server keeps it.
+pub(super) struct Script {
+    code: &'static str,
+    sha1: String,
+}
+
+impl Script {
+    pub(super) fn replace() -> Self {
+        Self::new(REPLACE)
+    }
+
+    pub(super) fn delete_if() -> Self {
+        Self::new(DELETE_IF)
+    }
+
+    fn new(code: &'static str) -> Self {
+        Self { code, sha1: hex(&Sha1::digest(code)) }
+    }
+
+    /// By its name; the server may not know it.
+    pub(super) fn by_name(&self, key: &str, arguments: &[&[u8]]) -> Ask {
+        Self::ask("EVALSHA", &self.sha1, key, arguments)
+    }
+
+    /// By its text; the server knows it then.
+    pub(super) fn by_text(&self, key: &str, arguments: &[&[u8]]) -> Ask {
+        Self::ask("EVAL", self.code, key, arguments)
+    }
+
+    fn ask(how: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Ask {
+        let size: usize = arguments.iter().map(|argument| argument.len()).sum();
+        let mut command = Cmd::with_capacity(arguments.len() + 4, size + script.len() + key.len() + 16);
+        command.arg(how).arg(script).arg(1).arg(key);
+        for argument in arguments {
+            command.arg(*argument);
+        }
+        Ask::One(command)
+    }
+}
+
+/// A script's answer: 1, nothing, or the record that is there and its milliseconds.
+pub(super) fn compared(answer: Value, now: UnixTime) -> Result<Compared, RedisError> {
+    match answer {
+        Value::Int(1) => Ok(Compared::Done),
+        Value::Nil => Ok(Compared::Gone),
+        Value::Array(current) => Ok(loaded(current, now)?.map_or(Compared::Gone, Compared::Other)),
+        _ => Err(nonsense()),
+    }
+}
+
+/// Whether a conditional `SET` was done.
+pub(super) fn was_set(answer: &Value) -> Result<bool, RedisError> {
+    match answer {
+        Value::Okay => Ok(true),
+        Value::Nil => Ok(false),
+        _ => Err(nonsense()),
+    }
+}
+
+/// Whether a command that answers with 1 or 0 found something to do.
+pub(super) fn was_one(answer: &Value) -> Result<bool, RedisError> {
+    match answer {
+        Value::Int(1) => Ok(true),
+        Value::Int(0) => Ok(false),
+        _ => Err(nonsense()),
+    }
+}
+
+/// A page of keys.
+pub(super) fn scan(cursor: &str, prefix: &str, count: usize) -> Pipeline {
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for letter in prefix.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('*');
+    let mut commands = Pipeline::with_capacity(1);
+    commands.cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count.max(1));
+    commands
+}
+
+/// The cursor of the next page and the keys of this one. What is not UTF-8 is no key of ours.
+pub(super) fn scanned(answer: Value) -> Result<(String, Vec<String>), RedisError> {
+    let Value::Array(answer) = answer else { return Err(nonsense()) };
+    let Ok([Value::BulkString(cursor), Value::Array(keys)]) = <[Value; 2]>::try_from(answer) else {
+        return Err(nonsense());
+    };
+    let keys = keys.into_iter().filter_map(|key| match key {
+        Value::BulkString(key) => String::from_utf8(key).ok(),
+        _ => None,
+    });
+    Ok((String::from_utf8(cursor).map_err(|_| nonsense())?, keys.collect()))
+}
+
+/// For each key its length or its data, and its milliseconds.
+pub(super) fn look_at<'a>(keys: impl ExactSizeIterator<Item = &'a str>, with_data: bool) -> Pipeline {
+    let mut commands = Pipeline::with_capacity(keys.len() * 2);
+    for key in keys {
+        commands
+            .add_command(one(if with_data { "GET" } else { "STRLEN" }, key))
+            .add_command(one("PTTL", key));
+    }
+    commands
+}
+
+fn one(name: &str, key: &str) -> Cmd {
+    let mut command = cmd(name);
+    command.arg(key);
+    command
+}
+
+fn set(key: &str, data: &[u8]) -> Cmd {
+    let mut command = Cmd::with_capacity(8, key.len() + data.len() + 64);
+    command.arg("SET").arg(key).arg(data);
+    command
+}
+
+/// As many as the server takes: 136 years are enough.
+pub(super) fn seconds(ttl: Duration) -> u64 {
+    whole_seconds(ttl).min(u64::from(u32::MAX))
+}
+
+/// What `PTTL` says of a key that is not there.
+pub(super) const GONE: i64 = -2;
+
+const LONGEST_WAIT: u64 = 60_000;
+
+// PTTL is read before it could be spoilt, and only where it is wanted: a conflict then costs no further round trip.
+const REPLACE: &str = "local current = redis.call('GET', KEYS[1])
+if not current then return false end
+if current ~= ARGV[1] then return {current, redis.call('PTTL', KEYS[1])} end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1";
+
+const DELETE_IF: &str = "local current = redis.call('GET', KEYS[1])
+if not current then return false end
+if current ~= ARGV[1] then return {current, redis.call('PTTL', KEYS[1])} end
+redis.call('DEL', KEYS[1])
+return 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_begun_second_of_life_counts_and_no_end_is_none() {
+        let now = UnixTime::from_secs(100);
+        assert_eq!(expires(60_000, now), Some(UnixTime::from_secs(160)));
+        assert_eq!(expires(59_001, now), Some(UnixTime::from_secs(160)));
+        assert_eq!(expires(1, now), Some(UnixTime::from_secs(101)));
+        assert_eq!(expires(0, now), Some(UnixTime::from_secs(101)));
+        assert_eq!(expires(-1, now), None);
+    }
+
+    #[test]
+    fn a_record_that_ends_between_two_commands_is_none() {
+        let now = UnixTime::from_secs(100);
+        let answers = vec![Value::BulkString(b"x".to_vec()), Value::Int(GONE)];
+        assert_eq!(loaded(answers, now).unwrap(), None);
+        assert!(loaded(vec![Value::Int(1), Value::Int(1)], now).is_err());
+        assert!(loaded(vec![Value::Nil], now).is_err());
+    }
+
+    #[test]
+    fn a_record_is_written_as_flask_session_writes_it() {
+        let mut flask = cmd("SET");
+        flask.arg("session:x").arg(b"data").arg("EX").arg(60);
+        let Ask::One(ours) = create("session:x", b"data", Duration::from_millis(60_900)) else { panic!() };
+        let packed = |command: &Cmd| String::from_utf8(command.get_packed_command()).unwrap();
+        assert_eq!(packed(&ours).replace("$2\r\nNX\r\n", "").replace("*6", "*5"), packed(&flask));
+    }
+
+    #[test]
+    fn a_prefix_is_not_read_as_a_pattern() {
+        let commands = scan("0", "a*[b]?\\", 10);
+        let packed = String::from_utf8(commands.get_packed_pipeline()).unwrap();
+        assert!(packed.contains("a\\*\\[b\\]\\?\\\\*"), "{packed}");
+    }
+}

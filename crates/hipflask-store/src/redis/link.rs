@@ -1,0 +1,321 @@
+//! [`Link`]: one connection that comes back, and the rule of what may be sent twice.
+//!
+//! redis-rs has a manager that reconnects, and a cluster client that repeats commands. Neither tells whether a command may
+//! have arrived before it failed, and that decides whether a write may be sent again: a compare-and-replace that is
+//! repeated after it succeeded reports a conflict with itself, and the merge would count an increment twice.
+
+use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
+
+use ::redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use ::redis::cluster_async::ClusterConnection;
+use ::redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
+use ::redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind as ClientKind, Pipeline, RedisError, RedisResult, ServerErrorKind,
+    Value,
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::fault::{Doing, Fault, is_for_good, is_not_my_turn};
+use super::settings::{Connector, Settings};
+
+/// A connection shared by all callers, made when first needed and again when it broke.
+pub(super) struct Link {
+    /// Held while connecting, so that a crowd of callers makes one connection.
+    connector: tokio::sync::Mutex<Connector>,
+    slot: Mutex<Slot>,
+    timeout: Duration,
+    heals: bool,
+}
+
+/// The connection of the moment. The number tells it from those before.
+struct Slot {
+    generation: u64,
+    connection: Option<Connection>,
+}
+
+#[derive(Clone)]
+enum Connection {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+/// What to send, in one round trip.
+pub(super) enum Ask {
+    One(Cmd),
+    /// Several commands about one key.
+    All(Pipeline),
+    /// Several commands that only the master of this key's slot should get, one of them without a key.
+    Beside(String, Pipeline),
+    /// Several commands for the node at this address; the server itself if it is no cluster.
+    At(Node, Pipeline),
+}
+
+/// A master of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// What it does to the server when it arrives twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// No more than once: it is sent again if it was lost.
+    Read,
+    /// Perhaps something else: it is sent again only if the server said that it did nothing.
+    Write,
+}
+
+impl Link {
+    pub(super) fn new(settings: &Settings) -> RedisResult<Self> {
+        Ok(Self {
+            connector: tokio::sync::Mutex::new(settings.connector()?),
+            slot: Mutex::new(Slot { generation: 0, connection: None }),
+            timeout: settings.timeout,
+            heals: settings.heals(),
+        })
+    }
+
+    /// Sends `ask` and returns an answer for each of its commands. The first is no server error; others may be.
+    pub(super) async fn ask(&self, ask: &Ask, effect: Effect) -> Result<Vec<Value>, Fault> {
+        self.ask_within(ask, effect, self.timeout).await
+    }
+
+    /// As [`ask`](Self::ask), in so much time.
+    pub(super) async fn ask_within(
+        &self,
+        ask: &Ask,
+        effect: Effect,
+        time: Duration,
+    ) -> Result<Vec<Value>, Fault> {
+        let deadline = Instant::now() + time;
+        let mut pauses = Pauses::until(deadline);
+        let mut was_lost = false;
+        loop {
+            let (generation, connection) = match timeout_at(deadline, self.connection()).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) if self.heals && !is_for_good(&error) => {
+                    pauses.next(error).await?;
+                    continue;
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => return Err(Fault::TimedOut(Doing::Connecting)),
+            };
+            let is_cluster = matches!(connection, Connection::Cluster(_));
+            let error = match timeout_at(deadline, connection.send(ask)).await {
+                Ok(Ok(answers)) => return Ok(answers),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    // The next caller should not wait behind this one's answer. A cluster's other nodes may be well.
+                    if !is_cluster {
+                        self.forget(generation);
+                    }
+                    return Err(Fault::TimedOut(Doing::Waiting));
+                }
+            };
+            if is_not_my_turn(&error) {
+                if !self.heals && error.kind() != ClientKind::Server(ServerErrorKind::BusyLoading) {
+                    return Err(error.into());
+                }
+                if !is_cluster {
+                    self.forget(generation);
+                }
+                pauses.next(error).await?;
+                continue;
+            }
+            let is_lost = error.is_unrecoverable_error() || error.is_io_error();
+            if is_lost && !(is_cluster && effect == Effect::Read && !was_lost) {
+                self.forget(generation);
+            }
+            if !is_lost || effect == Effect::Write || was_lost {
+                return Err(error.into());
+            }
+            was_lost = true;
+        }
+    }
+
+    async fn connection(&self) -> RedisResult<(u64, Connection)> {
+        if let Some(found) = self.current() {
+            return Ok(found);
+        }
+        let mut connector = self.connector.lock().await;
+        if let Some(found) = self.current() {
+            return Ok(found);
+        }
+        let connection = connector.connect(self.timeout).await?;
+        let mut slot = self.slot();
+        slot.generation += 1;
+        slot.connection = Some(connection.clone());
+        Ok((slot.generation, connection))
+    }
+
+    fn current(&self) -> Option<(u64, Connection)> {
+        let slot = self.slot();
+        Some((slot.generation, slot.connection.clone()?))
+    }
+
+    /// Lets the next caller connect, unless somebody has already.
+    fn forget(&self, generation: u64) {
+        let mut slot = self.slot();
+        if slot.generation == generation {
+            slot.connection = None;
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The masters of a cluster, in the order of their first slots, with those slots; `None` if it is no cluster.
+    pub(super) async fn masters(&self) -> Result<Option<Vec<(u16, Node)>>, Fault> {
+        let is_cluster = matches!(*self.connector.lock().await, Connector::Cluster(_));
+        if !is_cluster {
+            return Ok(None);
+        }
+        let mut slots = ::redis::cmd("CLUSTER");
+        slots.arg("SLOTS");
+        let answer = self.ask(&Ask::One(slots), Effect::Read).await?;
+        Ok(Some(masters(answer.into_iter().next()).ok_or_else(nonsense)?))
+    }
+}
+
+impl Connector {
+    async fn connect(&mut self, timeout: Duration) -> RedisResult<Connection> {
+        // The whole call has a deadline of its own; the client's shorter ones would only blur who gave up.
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(None);
+        match self {
+            Self::Server(client) => {
+                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::One)
+            }
+            Self::Sentinel(client) => {
+                client.get_async_connection_with_config(&config).await.map(Connection::One)
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+        }
+    }
+}
+
+impl Connection {
+    async fn send(self, ask: &Ask) -> RedisResult<Vec<Value>> {
+        match self {
+            Self::One(connection) => send_to_one(connection, ask).await.and_then(first_is_good),
+            Self::Cluster(connection) => {
+                match send_to_cluster(connection.clone(), ask).await.and_then(first_is_good) {
+                    Err(error) if error.kind() == ClientKind::Server(ServerErrorKind::Ask) => {
+                        follow(connection, ask, &error).await.and_then(first_is_good)
+                    }
+                    other => other,
+                }
+            }
+        }
+    }
+}
+
+async fn send_to_one(mut connection: MultiplexedConnection, ask: &Ask) -> RedisResult<Vec<Value>> {
+    match ask {
+        Ask::One(command) => connection.send_packed_command(command).await.map(|answer| vec![answer]),
+        Ask::All(commands) | Ask::Beside(_, commands) | Ask::At(_, commands) => {
+            connection.send_packed_commands(commands, 0, commands.len()).await
+        }
+    }
+}
+
+async fn send_to_cluster(mut connection: ClusterConnection, ask: &Ask) -> RedisResult<Vec<Value>> {
+    match ask {
+        Ask::One(command) => connection.req_packed_command(command).await.map(|answer| vec![answer]),
+        Ask::All(commands) => connection.req_packed_commands(commands, 0, commands.len()).await,
+        Ask::Beside(key, commands) => {
+            let route = SingleNodeRoutingInfo::SpecificNode(Route::with_key(key, SlotAddr::Master));
+            connection.route_pipeline(commands.clone(), 0, commands.len(), route).await
+        }
+        Ask::At(node, commands) => {
+            let route = SingleNodeRoutingInfo::ByAddress { host: node.host.clone(), port: node.port };
+            connection.route_pipeline(commands.clone(), 0, commands.len(), route).await
+        }
+    }
+}
+
+/// The slot is on its way to another node, and this key has already arrived there.
+async fn follow(mut connection: ClusterConnection, ask: &Ask, error: &RedisError) -> RedisResult<Vec<Value>> {
+    let node = error.redirect_node().and_then(|(address, _)| Node::parse(address)).ok_or_else(nonsense)?;
+    let commands: Vec<&Cmd> = match ask {
+        Ask::One(command) => vec![command],
+        Ask::All(commands) | Ask::Beside(_, commands) | Ask::At(_, commands) => commands.cmd_iter().collect(),
+    };
+    let mut with_leave = Pipeline::with_capacity(commands.len() * 2);
+    for command in &commands {
+        // The permission holds for one command.
+        with_leave.cmd("ASKING").add_command((*command).clone());
+    }
+    let route = SingleNodeRoutingInfo::ByAddress { host: node.host, port: node.port };
+    let answers = connection.route_pipeline(with_leave, 0, commands.len() * 2, route).await?;
+    Ok(answers.into_iter().skip(1).step_by(2).collect())
+}
+
+fn first_is_good(mut answers: Vec<Value>) -> RedisResult<Vec<Value>> {
+    if let Some(first) = answers.first_mut()
+        && matches!(first, Value::ServerError(_))
+    {
+        core::mem::take(first).extract_error()?;
+    }
+    Ok(answers)
+}
+
+impl Node {
+    /// `host:port`; an IPv6 address has no brackets here.
+    pub(super) fn parse(address: &str) -> Option<Self> {
+        let (host, port) = address.rsplit_once(':')?;
+        Some(Self { host: host.to_owned(), port: port.parse().ok()? })
+    }
+}
+
+/// Longer and longer pauses, up to a deadline.
+struct Pauses {
+    next: Duration,
+    deadline: Instant,
+}
+
+impl Pauses {
+    const fn until(deadline: Instant) -> Self {
+        Self { next: Duration::from_millis(10), deadline }
+    }
+
+    /// Waits a moment; the error comes back if there is no time left for another try.
+    async fn next(&mut self, error: RedisError) -> Result<(), Fault> {
+        if Instant::now() + self.next >= self.deadline {
+            return Err(error.into());
+        }
+        sleep(self.next).await;
+        self.next = (self.next * 2).min(Duration::from_millis(100));
+        Ok(())
+    }
+}
+
+/// The answer to `CLUSTER SLOTS`: first slot, last slot, master, replicas.
+fn masters(answer: Option<Value>) -> Option<Vec<(u16, Node)>> {
+    let Value::Array(ranges) = answer? else { return None };
+    let mut masters: Vec<(u16, Node)> = Vec::new();
+    for range in ranges {
+        let Value::Array(range) = range else { return None };
+        let (Some(Value::Int(first)), Some(Value::Array(master))) = (range.first(), range.get(2)) else {
+            return None;
+        };
+        let (Some(Value::BulkString(host)), Some(Value::Int(port))) = (master.first(), master.get(1)) else {
+            return None;
+        };
+        let node = Node { host: String::from_utf8(host.clone()).ok()?, port: u16::try_from(*port).ok()? };
+        let first = u16::try_from(*first).ok()?;
+        match masters.iter_mut().find(|(_, known)| *known == node) {
+            Some((slot, _)) => *slot = first.min(*slot),
+            None => masters.push((first, node)),
+        }
+    }
+    masters.sort_by_key(|(slot, _)| *slot);
+    Some(masters)
+}
+
+pub(super) fn nonsense() -> RedisError {
+    RedisError::from((ClientKind::UnexpectedReturnType, "an answer of another form than the command has"))
+}

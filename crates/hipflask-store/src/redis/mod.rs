@@ -1,0 +1,413 @@
+//! [`Redis`]: records in Redis or Valkey, as Flask-Session keeps them there.
+//!
+//! | step | commands, one round trip each |
+//! | --- | --- |
+//! | load | `GET` and `PTTL`, sent together |
+//! | create | `SET key data NX EX seconds` |
+//! | replace | `SET key data IFEQ expected EX seconds` where the server has it (Redis from 8.4, Valkey from 8.1 on), else one Lua script by its name |
+//! | touch | `EXPIRE` |
+//! | delete | `DEL`, and `WAIT` if replicas should have seen it |
+//! | delete if unchanged | `DELEX IFEQ` (Redis from 8.4 on), `DELIFEQ` (Valkey from 9.0 on), else one Lua script |
+//! | list | `SCAN`, then `STRLEN` or `GET` with `PTTL` for all keys of the page together |
+//!
+//! What the server can is found out when it first matters, and again when it forgot a script. A conflict that a script
+//! reports brings the current record along; a native one costs a load.
+//!
+//! # When something breaks
+//!
+//! Each call ends within [`timeout`](RedisBuilder::timeout), connecting included. A lost connection is made anew by the next
+//! call. What only reads is sent a second time if its connection broke; a write never, unless the server itself said that
+//! it did nothing (it is loading, or no longer the master). With Sentinel or a cluster a call waits for the next master
+//! until its time is up.
+//!
+//! Redis replicates without waiting. A failover may lose writes of the last moment that were acknowledged but had not
+//! reached the replica; `min-replicas-to-write` on the server bounds that, and
+//! [`wait_for_replicas`](RedisBuilder::wait_for_replicas) closes it for deletions, where a loss would let an ended session
+//! live on. Eviction has the same effect as a deletion: give sessions a server with `maxmemory-policy noeviction` or
+//! `volatile-ttl`.
+
+mod command;
+mod fault;
+mod link;
+mod scan;
+mod settings;
+
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::time::Duration;
+
+use ::redis::Value;
+use hipflask_core::time::UnixTime;
+
+use self::command::{Compared, Script};
+use self::fault::Fault;
+use self::link::{Ask, Effect, Link, nonsense};
+use self::settings::Settings;
+use crate::store::{
+    Created, Deleted, DeletedIf, Description, ErrorKind, Key, Page, Replaced, Scan, Store, StoreError,
+    StoreFuture, Stored, Token, Touched,
+};
+
+/// Records in Redis or Valkey: one server, Sentinel, or a cluster.
+///
+/// | address | for |
+/// | --- | --- |
+/// | `redis://user:password@host:6379/0` | one server; `valkey://` is the same |
+/// | `rediss://host` | TLS (feature `redis-tls`); `ca=file.pem` trusts that instead of the system's certificates |
+/// | `redis+unix:///run/redis.sock?db=0` | a socket; `unix://` is the same |
+/// | `redis+cluster://host:port,host:port` | a cluster: one reachable node is enough to find the others |
+/// | `redis+sentinel://host:26379,host/master/0` | the master of that name; `sentinel_user=`, `sentinel_password=` |
+///
+/// `rediss+cluster` and `rediss+sentinel` use TLS. Every form takes `timeout=2` (seconds, fractions allowed) and
+/// `wait_replicas=1`. An option that is not known is an error.
+///
+/// ```
+/// use hipflask_store::redis::Redis;
+/// use hipflask_store::store::Store;
+///
+/// // Nothing is connected before the first call, or `ready`.
+/// let store = Redis::open("redis://app:secret@127.0.0.1/0?timeout=0.5")?;
+/// assert_eq!(store.describe().place, "redis://127.0.0.1:6379/0");
+/// # Ok::<(), hipflask_store::store::StoreError>(())
+/// ```
+///
+/// Needs a tokio runtime with time and I/O. Calls share one connection.
+pub struct Redis {
+    link: Link,
+    /// For commands that hold their connection up.
+    slow_link: Link,
+    settings: Settings,
+    replace: Script,
+    delete_if: Script,
+    /// The server has refused `SET .. IFEQ`.
+    sets_by_script: AtomicBool,
+    /// How far down [`DELETIONS`] the server has refused.
+    deletion: AtomicU8,
+}
+
+/// What can be said beyond the address.
+#[must_use]
+pub struct RedisBuilder(Settings);
+
+impl Redis {
+    /// The store at `address`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Misconfigured`] if the address cannot work. Whether a server is there is for [`Store::ready`] to find
+    /// out.
+    pub fn open(address: &str) -> Result<Self, StoreError> {
+        Self::builder(address)?.build()
+    }
+
+    /// The store at `address`, to be described further.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn builder(address: &str) -> Result<RedisBuilder, StoreError> {
+        Settings::parse(address).map(RedisBuilder)
+    }
+}
+
+impl RedisBuilder {
+    /// How long a call may take, connecting included; 2 seconds unless the address says otherwise.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = timeout;
+        self
+    }
+
+    /// Lets [`Store::delete`] succeed only if `replicas` replicas have seen the deletion `within` that time, so that no
+    /// failover brings an ended session back. It is an error if fewer have; the record is deleted on the master then,
+    /// and deleting again waits again.
+    ///
+    /// These deletions use a connection of their own, one after another.
+    pub const fn wait_for_replicas(mut self, replicas: u32, within: Duration) -> Self {
+        self.0.confirmed_by = Some((replicas, within));
+        self
+    }
+
+    /// Trusts these certificates, in PEM form, instead of the system's.
+    #[cfg(feature = "redis-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.0.root_certificates = Some(pem.into());
+        self
+    }
+
+    /// The store. Connects nowhere yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Misconfigured`] if the parts do not fit together, or a certificate cannot be read.
+    pub fn build(self) -> Result<Redis, StoreError> {
+        let link = || Link::new(&self.0).map_err(|error| Fault::from(error).into_error(None));
+        Ok(Redis {
+            link: link()?,
+            slow_link: link()?,
+            replace: Script::replace(),
+            delete_if: Script::delete_if(),
+            sets_by_script: AtomicBool::new(false),
+            deletion: AtomicU8::new(0),
+            settings: self.0,
+        })
+    }
+}
+
+impl Redis {
+    async fn one(&self, ask: &Ask, effect: Effect) -> Result<Value, Fault> {
+        first(self.link.ask(ask, effect).await?)
+    }
+
+    async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Stored>, Fault> {
+        let answers = self.link.ask(&command::load(key), Effect::Read).await?;
+        Ok(command::loaded(answers, now)?)
+    }
+
+    async fn replace_if(
+        &self,
+        key: &str,
+        expected: &[u8],
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Compared, Fault> {
+        if !self.sets_by_script.load(Ordering::Relaxed) {
+            match self.one(&command::replace_natively(key, expected, data, ttl), Effect::Write).await {
+                Ok(answer) if command::was_set(&answer)? => return Ok(Compared::Done),
+                Ok(_) => return self.what_is_there(key, now).await,
+                Err(fault) if fault.is_not_known() => self.sets_by_script.store(true, Ordering::Relaxed),
+                Err(fault) => return Err(fault),
+            }
+        }
+        let seconds = command::seconds(ttl).to_string();
+        self.run(&self.replace, key, &[expected, data, seconds.as_bytes()], now).await
+    }
+
+    async fn remove_if(&self, key: &str, expected: &[u8], now: UnixTime) -> Result<Compared, Fault> {
+        let mut way = self.deletion.load(Ordering::Relaxed);
+        while let Some(ask) = DELETIONS.get(usize::from(way)) {
+            match self.one(&ask(key, expected), Effect::Write).await {
+                Ok(answer) if command::was_one(&answer)? => return Ok(Compared::Done),
+                Ok(_) => return self.what_is_there(key, now).await,
+                Err(fault) if fault.is_not_known() => {
+                    way += 1;
+                    self.deletion.fetch_max(way, Ordering::Relaxed);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        self.run(&self.delete_if, key, &[expected], now).await
+    }
+
+    /// Why a native comparison did not come true.
+    async fn what_is_there(&self, key: &str, now: UnixTime) -> Result<Compared, Fault> {
+        Ok(self.find(key, now).await?.map_or(Compared::Gone, Compared::Other))
+    }
+
+    async fn run(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: &[&[u8]],
+        now: UnixTime,
+    ) -> Result<Compared, Fault> {
+        let answer = match self.one(&script.by_name(key, arguments), Effect::Write).await {
+            Err(fault) if fault.is_no_script() => {
+                self.one(&script.by_text(key, arguments), Effect::Write).await?
+            }
+            other => other?,
+        };
+        Ok(command::compared(answer, now)?)
+    }
+
+    async fn remove(&self, key: &str) -> Result<Deleted, StoreErrorOr<Fault>> {
+        let Some((replicas, within)) = self.settings.confirmed_by else {
+            let answer = self.one(&command::delete(key), Effect::Write).await?;
+            return Ok(deleted(command::was_one(&answer)?));
+        };
+        let ask = command::delete_everywhere(key, replicas, within);
+        let answers = self.slow_link.ask_within(&ask, Effect::Write, self.settings.timeout + within).await?;
+        let [was_there, seen] = answers.as_slice() else { return Err(nonsense().into()) };
+        match seen {
+            Value::Int(seen) if *seen >= i64::from(replicas) => Ok(deleted(command::was_one(was_there)?)),
+            Value::Int(seen) => {
+                let what = format!(
+                    "the record is deleted, but only {seen} of {replicas} replicas have confirmed it"
+                );
+                Err(StoreErrorOr::Error(StoreError::new(KIND, ErrorKind::Timeout, what)))
+            }
+            Value::ServerError(_) => {
+                let error = seen.clone().extract_error().err().unwrap_or_else(nonsense);
+                Err(Fault::from(error).into())
+            }
+            _ => Err(nonsense().into()),
+        }
+    }
+
+    /// Asks, and finds out what the server can.
+    async fn greet(&self) -> Result<(), Fault> {
+        self.one(&Ask::One(::redis::cmd("PING")), Effect::Read).await?;
+        let now = UnixTime::from_secs(0);
+        for answer in [
+            self.replace_if(PROBE, b"expected", b"", Duration::from_secs(1), now).await,
+            self.remove_if(PROBE, b"expected", now).await,
+        ] {
+            match answer {
+                // An account may be confined to the keys of sessions; then the first session finds it out.
+                Err(fault) if !fault.is_not_permitted() => return Err(fault),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for Redis {
+    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(async move {
+            let Some(name) = name(key) else { return Ok(None) };
+            self.find(name, now).await.map_err(|fault| fault.into_error(Some(key)))
+        })
+    }
+
+    fn create<'a>(
+        &'a self,
+        key: &'a Key,
+        data: &'a [u8],
+        ttl: Duration,
+        _now: UnixTime,
+    ) -> StoreFuture<'a, Created> {
+        Box::pin(async move {
+            let Some(name) = name(key) else {
+                return Err(settings::misconfigured("the key is another store's"));
+            };
+            let answer = self.one(&command::create(name, data, ttl), Effect::Write).await;
+            match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
+                Ok(true) => Ok(Created::Created(Token::Data)),
+                Ok(false) => Ok(Created::Exists),
+                Err(fault) => Err(fault.into_error(Some(key))),
+            }
+        })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Replaced> {
+        Box::pin(async move {
+            let Some(name) = name(key) else { return Ok(Replaced::Gone) };
+            match self.replace_if(name, &expected.data, data, ttl, now).await {
+                Ok(Compared::Done) => Ok(Replaced::Replaced(Token::Data)),
+                Ok(Compared::Gone) => Ok(Replaced::Gone),
+                Ok(Compared::Other(current)) => Ok(Replaced::Conflict(current)),
+                Err(fault) => Err(fault.into_error(Some(key))),
+            }
+        })
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, _now: UnixTime) -> StoreFuture<'a, Touched> {
+        Box::pin(async move {
+            let Some(name) = name(key) else { return Ok(Touched::Gone) };
+            let answer = self.one(&command::touch(name, ttl), Effect::Write).await;
+            match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
+                Ok(true) => Ok(Touched::Touched),
+                Ok(false) => Ok(Touched::Gone),
+                Err(fault) => Err(fault.into_error(Some(key))),
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, _now: UnixTime) -> StoreFuture<'a, Deleted> {
+        Box::pin(async move {
+            let Some(name) = name(key) else { return Ok(Deleted::Gone) };
+            self.remove(name).await.map_err(|failure| match failure {
+                StoreErrorOr::Error(error) => error,
+                StoreErrorOr::Or(fault) => fault.into_error(Some(key)),
+            })
+        })
+    }
+
+    fn delete_if<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        now: UnixTime,
+    ) -> StoreFuture<'a, DeletedIf> {
+        Box::pin(async move {
+            let Some(name) = name(key) else { return Ok(DeletedIf::Gone) };
+            match self.remove_if(name, &expected.data, now).await {
+                Ok(Compared::Done) => Ok(DeletedIf::Deleted),
+                Ok(Compared::Gone) => Ok(DeletedIf::Gone),
+                Ok(Compared::Other(current)) => Ok(DeletedIf::Conflict(current)),
+                Err(fault) => Err(fault.into_error(Some(key))),
+            }
+        })
+    }
+
+    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
+        Box::pin(
+            async move { scan::page(&self.link, scan, now).await.map_err(|fault| fault.into_error(None)) },
+        )
+    }
+
+    fn purge_expired(&self, _now: UnixTime) -> StoreFuture<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn ready(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move { self.greet().await.map_err(|fault| fault.into_error(None)) })
+    }
+
+    fn describe(&self) -> Description {
+        Description::new(KIND, self.settings.shown())
+    }
+}
+
+/// Shows where it is, never the account.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Redis").field(&self.settings.shown()).finish()
+    }
+}
+
+/// Shows where it is, never the account.
+impl fmt::Debug for RedisBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedisBuilder").field(&self.0.shown()).finish()
+    }
+}
+
+/// A finished error, or something that still has to become one.
+enum StoreErrorOr<T> {
+    Error(StoreError),
+    Or(T),
+}
+
+impl<E: Into<Fault>> From<E> for StoreErrorOr<Fault> {
+    fn from(fault: E) -> Self {
+        Self::Or(fault.into())
+    }
+}
+
+/// What the server knows the record by; nothing is known to it at rest by another name.
+fn name(key: &Key) -> Option<&str> {
+    if key.is_at_rest() { None } else { Some(key.as_str()) }
+}
+
+fn first(answers: Vec<Value>) -> Result<Value, Fault> {
+    answers.into_iter().next().ok_or_else(|| nonsense().into())
+}
+
+const fn deleted(was_there: bool) -> Deleted {
+    if was_there { Deleted::Deleted } else { Deleted::Gone }
+}
+
+/// Compare-and-delete, as servers spell it; a script where none is known.
+const DELETIONS: &[fn(&str, &[u8]) -> Ask] = &[command::delex, command::delifeq];
+
+/// Nobody has a record of this name.
+const PROBE: &str = "hipflask:probe";
+
+const KIND: &str = "redis";
