@@ -1,9 +1,10 @@
-"""What real Flask makes of templates that use the session: one more operation of the oracle."""
+"""What real Flask makes of templates that use the session, and of redirects: more operations of the oracle."""
 
 import flask
 from describe import describe, parse
 from jinja2 import DictLoader
 from judge import failure, make_app
+
 
 def _nothing(**_):
     return ""
@@ -48,4 +49,16 @@ def _cookie(app, session):
     return {"Cookie": f"session={value}"}
 
 
-OPERATIONS = {"render": render}
+def redirect(request):
+    """locations -> of each redirect the Location header and the page."""
+    app = make_app({})
+    with app.test_request_context():
+        return [_redirected(app.make_response(flask.redirect(location))) for location in request["locations"]]
+
+
+def _redirected(response):
+    headers = response.get_wsgi_headers(flask.request.environ)
+    return {"status": response.status_code, "location": headers["Location"], "page": response.get_data(as_text=True)}
+
+
+OPERATIONS = {"render": render, "redirect": redirect}

@@ -244,7 +244,9 @@ impl SessionsBuilder {
             return self.build();
         }
         // Long enough for every profile; it signs nothing.
-        self.secret_key("no key was given, and nothing is signed with this").build().map(Sessions::without_key)
+        self.secret_key("no key was given, and nothing is signed with this")
+            .build()
+            .map(Sessions::without_key)
     }
 
     fn cookie(&self) -> Result<CookieConfig, ConfigError> {

@@ -33,8 +33,14 @@ pub fn redirect(location: impl AsRef<str>) -> Response {
 /// Werkzeug's `iri_to_uri`: what cannot stand in a URL is encoded, what was encoded stays.
 fn uri(location: &str) -> String {
     let mut uri = String::with_capacity(location.len());
-    let location = location.trim_matches(|letter: char| letter <= ' ').replace(['\t', '\r', '\n'], "");
-    quote(&mut uri, &location, b"%!#$&'()*+,/:;=?@[]");
+    let location = location.trim_start_matches(|letter: char| letter <= ' ').replace(['\t', '\r', '\n'], "");
+    // Brackets stand in a host only, around an IPv6 address.
+    let host = location
+        .find("://")
+        .map_or(0, |at| location[at + 3..].find('/').map_or(location.len(), |to| at + 3 + to));
+    let (host, path) = location.split_at(host);
+    quote(&mut uri, host, b"%!#$&'()*+,/:;=?@[]");
+    quote(&mut uri, path, b"%!#$&'()*+,/:;=?@");
     uri
 }
 
@@ -75,8 +81,11 @@ pub(super) fn too_large() -> Response {
 /// Gives a failed handler's response its page; headers stay.
 pub(super) fn explain(response: Response, debug: bool) -> Response {
     let Some(explanation) = response.extensions().get::<Explanation>() else { return response };
-    let explained =
-        if debug { debug_page(response.status(), &explanation.0) } else { internal_server_error() };
+    let explained = match response.status() {
+        status if debug => debug_page(status, &explanation.0),
+        StatusCode::INTERNAL_SERVER_ERROR => internal_server_error(),
+        _ => return response,
+    };
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.extend(explained.headers().clone());
