@@ -23,6 +23,10 @@
 //! - `axum` (on unless turned off): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The layer itself is
 //!   tower's and always there.
 //! - `actix`: middleware and extractors for actix-web 4. Adds actix-web without its default features.
+//! - `templates`: `hipflask::templates`, minijinja with Flask's `session` and `get_flashed_messages` in every template.
+//!   Adds minijinja and the Python methods of minijinja-contrib.
+//! - `app`: `App`, a front on axum that reads like Flask: named routes, `url_for`, `redirect`, `render_template`, `Form`,
+//!   error pages, a server. Adds axum with HTTP/1, and tokio; brings `templates` and `inspector`.
 //! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds http-body-util.
 //! - `inspector`: shows a developer what a session holds and why its cookie was sent. Adds getrandom.
 
@@ -80,3 +84,8 @@ pub use templates::context;
 
 /// The core: values, signing, the cookie grammar, for those who need a part of it alone.
 pub use hipflask_core as core;
+
+/// Compiles the cells of the page for those who come from Flask.
+#[cfg(all(doctest, feature = "app"))]
+#[doc = include_str!("../../../docs/coming-from-flask.md")]
+struct ComingFromFlask;

@@ -284,6 +284,30 @@ async fn a_template_that_changes_a_value_in_place_is_told_how_to() {
     assert!(reply.status == 500 && reply.body.contains("session.edit(..)"), "{}", reply.body);
 }
 
+#[tokio::test]
+async fn what_templates_do_otherwise_is_as_the_page_for_flask_users_says() {
+    let template = "{{ session['get'] }}|{{ session.get is defined }}|{{ 'get' in session }}|{{ '<b>'|safe ~ '<' }}|{{ config }}{{ g }}";
+    let page = async move || render_template_string(template, context! {}).await;
+    let app = App::new("otherwise").secret_key(KEY).route("page", "/", get(page));
+    assert_eq!(visit(app, "/").await.body, "|True|False|&lt;b&gt;&lt;|");
+    let form = async || render_template_string("{{ request.form }}", context! {}).await;
+    let app = App::new("otherwise").secret_key(KEY).route("page", "/", get(form)).debug(true);
+    assert!(visit(app, "/").await.body.contains("give what it has read to render_template"));
+}
+
+#[tokio::test]
+async fn a_returned_string_is_plain_text() {
+    let app = App::new("text").secret_key(KEY).route("text", "/", get(async || "<script>".to_owned()));
+    assert_eq!(visit(app, "/").await.header("content-type"), Some("text/plain; charset=utf-8"));
+}
+
+#[test]
+fn a_line_break_in_a_redirect_is_left_out() {
+    let reply = redirect("/a\r\nSet-Cookie: x=1");
+    assert_eq!(reply.headers()[header::LOCATION], "/aSet-Cookie:%20x=1");
+    assert_eq!(reply.headers().get(header::SET_COOKIE), None);
+}
+
 #[test]
 fn a_path_in_flasks_spelling_is_an_error_with_the_right_one() {
     let app = App::new("paths").secret_key(KEY).route("files", "/u/<name>/<path:rest>", get(""));
@@ -292,6 +316,13 @@ fn a_path_in_flasks_spelling_is_an_error_with_the_right_one() {
         error,
         r#"the path "/u/<name>/<path:rest>" of the route "files" is written "/u/{name}/{*rest}" here"#
     );
+}
+
+#[test]
+fn debug_starts_in_a_release_build_only_if_asked_for_by_name() {
+    let app = || App::new("debug").secret_key(KEY).debug(true);
+    assert_eq!(app().into_router().is_ok(), cfg!(debug_assertions));
+    assert!(app().danger_debug_in_release(true).into_router().is_ok());
 }
 
 #[test]
