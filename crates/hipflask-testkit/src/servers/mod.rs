@@ -3,9 +3,13 @@
 //! A server that is not installed is an error that names its package, never a test that passes by not running.
 
 mod mariadb;
+mod memcached;
 mod postgres;
 mod process;
+mod redis;
 
 pub use mariadb::MariaDb;
+pub use memcached::Memcached;
 pub use postgres::Postgres;
 pub use process::ServerError;
+pub use redis::{Redis, RedisCluster, RedisSentinel};

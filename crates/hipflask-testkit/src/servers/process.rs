@@ -91,6 +91,11 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// As `kill -9`: it has no time to put anything in order.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();

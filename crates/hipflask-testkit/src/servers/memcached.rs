@@ -1,0 +1,134 @@
+//! memcached.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{Process, ServerError, free_port, is_root};
+
+/// A memcached server on a port or a socket.
+#[derive(Debug)]
+pub struct Memcached {
+    process: Option<Process>,
+    directory: TempDir,
+    port: u16,
+    on_socket: bool,
+    options: Vec<String>,
+}
+
+impl Memcached {
+    /// Starts a server of one's own, to be killed.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it is not installed or does not come up.
+    pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with further options.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(options: &[&str]) -> Result<Self, ServerError> {
+        Self::begin(options, false)
+    }
+
+    /// Starts it on a socket and no port.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on_socket() -> Result<Self, ServerError> {
+        Self::begin(&[], true)
+    }
+
+    /// The server that all tests running now share; ended with the last of them.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn shared() -> Result<Arc<Self>, ServerError> {
+        static SHARED: Mutex<Weak<Memcached>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+
+    fn begin(options: &[&str], on_socket: bool) -> Result<Self, ServerError> {
+        let directory = TempDir::with_prefix("hipflask-memcached-")?;
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let mut server = Self { process: None, directory, port: free_port()?, on_socket, options };
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// `host:port`, or the socket's path: as the Python client spells it.
+    #[must_use]
+    pub fn node(&self) -> String {
+        if self.on_socket { self.socket().display().to_string() } else { format!("127.0.0.1:{}", self.port) }
+    }
+
+    /// `memcached://127.0.0.1:port`, or `memcached+unix:///its/path`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("memcached{}://{}", if self.on_socket { "+unix" } else { "" }, self.node())
+    }
+
+    /// Sends lines and returns the first part of the answer. Only where there is a port.
+    ///
+    /// # Errors
+    /// [`ServerError::Io`] if it is not there.
+    pub fn ask(&self, lines: &str) -> Result<String, ServerError> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(format!("{lines}\r\nquit\r\n").as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// As `kill -9`. The port is kept, the data is not.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again after [`kill`](Self::kill).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        let mut command = Command::new("memcached");
+        if is_root() {
+            command.args(["-u", "root"]);
+        }
+        if self.on_socket {
+            command.arg("-s").arg(self.socket());
+        } else {
+            command.args(["-l", "127.0.0.1", "-U", "0", "-p", &self.port.to_string()]);
+        }
+        command.args(&self.options);
+        let mut process = Process::start(command, &self.directory.path().join("log"), "memcached")?;
+        if self.on_socket {
+            let socket = self.socket();
+            process.wait(PATIENCE, || std::os::unix::net::UnixStream::connect(&socket).ok())?;
+        } else {
+            process
+                .wait(PATIENCE, || self.ask("version").ok().filter(|answer| answer.starts_with("VERSION")))?;
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
