@@ -2,24 +2,37 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::client::{Jar, get, send};
 use super::servers::started;
 
+const NAMES: [&str; 4] = ["tutorial_1", "tutorial_2", "tutorial_4", "tutorial_5"];
+
+/// The program as it is now: `cargo test` builds examples only when nothing else is asked for.
 fn example(name: &str) -> Command {
-    // Cargo puts examples beside the directory of the tests.
-    let tests = std::env::current_exe().unwrap();
-    let program: PathBuf = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name);
-    Command::new(program)
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let directory = BUILT.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--features", "app"]);
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        let built = cargo.args(NAMES.map(|name| format!("--example={name}"))).status().unwrap();
+        assert!(built.success(), "cargo cannot build the examples; it says why above");
+        // Cargo puts examples beside the directory of the tests.
+        let tests = std::env::current_exe().unwrap();
+        tests.ancestors().nth(2).unwrap().join("examples")
+    });
+    Command::new(directory.join(name))
 }
 
-const REMEDY: &str =
-    "the examples are built by `cargo test` without `--test`, or `cargo build --all-features --examples`";
+const REMEDY: &str = "`cargo build --features app --examples` makes it";
 
 #[test]
 fn an_example_takes_a_free_port_and_ends_when_it_is_told_to() {
-    for name in ["tutorial_1", "tutorial_2", "tutorial_4", "tutorial_5"] {
+    for name in NAMES {
         let (mut child, address) = started(example(name).args(["--port", "0"]), REMEDY);
         assert_eq!(send(&address, &get("/nowhere"), &mut Jar::default()).status, 404, "{name}");
         let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
