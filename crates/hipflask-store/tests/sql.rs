@@ -1,7 +1,8 @@
 //! The SQL store on real databases.
 
-#[path = "behaviour/mod.rs"]
 mod behaviour;
+#[path = "sql/beside_flask_session.rs"]
+mod beside_flask_session;
 #[path = "sql/faults.rs"]
 mod faults;
 

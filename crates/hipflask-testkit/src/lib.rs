@@ -14,6 +14,8 @@
 //! - [`clock`]: a clock that stands until a test moves it.
 //! - [`servers`]: real databases, started for a test and ended with it.
 //! - [`chance`]: random numbers from a seed that a failed test prints.
+//! - [`contract`]: what every store of sessions must do, in one call; for the stores of others as well.
+//! - [`store_spy`], [`faults`]: a store that counts its calls, and fails where a test wants it to.
 //!
 //! - [`describe`]: session values as text that Rust and Python spell alike, letter by letter. They travel so.
 //!
@@ -31,9 +33,12 @@
 
 pub mod chance;
 pub mod clock;
+pub mod contract;
 pub mod describe;
+pub mod faults;
 pub mod oracle;
 pub mod recordings;
+pub mod store_spy;
 pub mod servers;
 
 mod hex;

@@ -27,7 +27,7 @@
 //!
 //! let (mut session, mut slot) = (Session::new(), Slot::default());
 //! session.set("username", "ada")?;
-//! assert_eq!(sessions.save(&session, &mut slot, now, &NoPause).await?, Saved::Created);
+//! assert_eq!(sessions.save(&mut session, &mut slot, now, &NoPause).await?, Saved::Created);
 //! let cookie = sessions.ids().to_cookie(slot.id().expect("it has been created"));
 //!
 //! let Opened::Found { session, .. } = sessions.open(cookie.as_bytes(), now).await? else { panic!() };

@@ -148,20 +148,23 @@ impl ServerSessions {
         }
     }
 
-    /// Saves a session at the end of its request, and tells the slot where it is now.
+    /// Saves a session at the end of its request, and tells the slot where it is now. What was written becomes what the
+    /// session holds, another request's changes among it, and nothing is left to replay: saving twice saves once.
     ///
     /// # Errors
     /// [`SaveError`]. Then the response must not claim that anything was saved.
     pub async fn save(
         &self,
-        session: &Session,
+        session: &mut Session,
         slot: &mut Slot,
         now: UnixTime,
         pause: &dyn Pause,
     ) -> Result<Saved, SaveError> {
         let op = decide(self.seen(session, slot, now));
         if op == StoreOp::Create {
-            slot.settle(Some(self.create(&session.to_dict(), &Kept::default(), now).await?));
+            let dict = session.to_dict();
+            slot.settle(Some(self.create(&dict, &Kept::default(), now).await?));
+            rebase(session, dict);
             return Ok(Saved::Created);
         }
         let Some(place) = &mut slot.place else {
@@ -170,13 +173,16 @@ impl ServerSessions {
         };
         // An error leaves the slot as it was: the caller may try again.
         let write = || Write { sessions: self, session, ours: session.to_dict(), now, pause };
-        let saved = match op {
-            StoreOp::Touch => self.touch(place, now).await?,
-            StoreOp::Delete => self.delete(&place.key, now).await?,
+        let (saved, written) = match op {
+            StoreOp::Touch => (self.touch(place, now).await?, None),
+            StoreOp::Delete => (self.delete(&place.key, now).await?, None),
             StoreOp::Replace | StoreOp::DeleteIfEmptied => write().replace(place).await?,
             StoreOp::Regenerate => write().regenerate(place).await?,
-            StoreOp::Leave | StoreOp::Create => Saved::Unchanged,
+            StoreOp::Leave | StoreOp::Create => (Saved::Unchanged, None),
         };
+        if let Some(dict) = written {
+            rebase(session, dict);
+        }
         let place = slot.place.take().filter(|_| !matches!(saved, Saved::Deleted | Saved::Gone));
         slot.settle(place);
         Ok(saved)
@@ -234,6 +240,7 @@ impl ServerSessions {
                     return Ok(answer);
                 }
                 Written::Same => {
+                    newest.adopt(place);
                     rebase(session, dict);
                     return Ok(answer);
                 }

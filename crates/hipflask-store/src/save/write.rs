@@ -41,6 +41,14 @@ impl Newest {
         self.seen.as_ref().map_or(&place.kept, |(_, kept)| kept)
     }
 
+    /// The place is now what another request left, if one was first.
+    pub(super) fn adopt(self, place: &mut Place) {
+        if let Some((stored, kept)) = self.seen {
+            place.stored = stored;
+            place.kept = kept;
+        }
+    }
+
     /// The place is now what was written; says whether that holds another request's changes, too.
     pub(super) fn settle(self, place: &mut Place, written: Stored, counters: &Counters) -> bool {
         place.stored = written;
@@ -62,7 +70,8 @@ impl Write<'_> {
         Ok(Newest { dict: Some(dict), seen: Some((current, record.kept)) })
     }
 
-    pub(super) async fn replace(&self, place: &mut Place) -> Result<Saved, SaveError> {
+    /// What came of it, and what the record holds then.
+    pub(super) async fn replace(&self, place: &mut Place) -> Result<(Saved, Option<Dict>), SaveError> {
         let (sessions, now) = (self.sessions, self.now);
         let mut newest = Newest::default();
         for attempt in 1..=sessions.attempts {
@@ -72,23 +81,30 @@ impl Write<'_> {
                 match sessions.store.delete_if(&place.key, expected, now).await? {
                     DeletedIf::Deleted => {
                         count(&sessions.counters.deleted);
-                        return Ok(Saved::Deleted);
+                        return Ok((Saved::Deleted, None));
                     }
-                    DeletedIf::Gone => return Ok(sessions.note_gone(&place.key)),
+                    DeletedIf::Gone => return Ok((sessions.note_gone(&place.key), None)),
                     DeletedIf::Conflict(current) => current,
                 }
             } else {
                 match sessions.write(expected, &place.key, newest.kept(place), dict, now).await? {
                     Written::Done(stored) => {
+                        let dict = dict.clone();
                         let merged = newest.settle(place, stored, &sessions.counters);
-                        return Ok(Saved::Replaced { merged });
+                        return Ok((Saved::Replaced { merged }, Some(dict)));
                     }
-                    // Set to what it was: as if nobody had touched it.
-                    Written::Same if self.is_touch_due(expected) => {
-                        return Ok(sessions.touch(place, now).await?);
+                    // Set to what it was, or to what another request has set: as if nobody had touched it.
+                    Written::Same => {
+                        let dict = dict.clone();
+                        newest.adopt(place);
+                        let saved = if self.is_touch_due(&place.stored) {
+                            sessions.touch(place, now).await?
+                        } else {
+                            Saved::Unchanged
+                        };
+                        return Ok((saved, Some(dict)));
                     }
-                    Written::Same => return Ok(Saved::Unchanged),
-                    Written::Gone => return Ok(sessions.note_gone(&place.key)),
+                    Written::Gone => return Ok((sessions.note_gone(&place.key), None)),
                     Written::Conflict(current) => current,
                 }
             };
@@ -105,19 +121,19 @@ impl Write<'_> {
     /// Makes a record under a new id, then ends the old one if it still is what was copied; what another request saved
     /// there meanwhile is carried over first. Until the old record has ended nobody knows the new id, so whoever fails
     /// to end it takes the new one away again.
-    pub(super) async fn regenerate(&self, place: &mut Place) -> Result<Saved, SaveError> {
+    pub(super) async fn regenerate(&self, place: &mut Place) -> Result<(Saved, Option<Dict>), SaveError> {
         let sessions = self.sessions;
         let mut new = sessions.create(&self.ours, &place.kept, self.now).await?;
         match self.end_old(place, &mut new).await {
-            Ok(true) => {
+            Ok(Some(dict)) => {
                 count(&sessions.counters.regenerated);
                 tracing::debug!(old = ?place.key, new = ?new.key, "a session got a new id");
                 *place = new;
-                Ok(Saved::Regenerated)
+                Ok((Saved::Regenerated, Some(dict)))
             }
-            Ok(false) => {
+            Ok(None) => {
                 self.take_away(&new.key).await;
-                Ok(sessions.note_gone(&place.key))
+                Ok((sessions.note_gone(&place.key), None))
             }
             Err(error) => {
                 self.take_away(&new.key).await;
@@ -126,14 +142,14 @@ impl Write<'_> {
         }
     }
 
-    /// Whether the old record was ended by us, and the new one holds all that was in it.
-    async fn end_old(&self, old: &Place, new: &mut Place) -> Result<bool, SaveError> {
+    /// Ends the old record once the new one holds all that is in it, and returns that; `None` if it had ended before.
+    async fn end_old(&self, old: &Place, new: &mut Place) -> Result<Option<Dict>, SaveError> {
         let (sessions, now) = (self.sessions, self.now);
         let mut newest = Newest::default();
         for attempt in 1..=sessions.attempts {
             let current = match sessions.store.delete_if(&old.key, newest.expected(old), now).await? {
-                DeletedIf::Deleted => return Ok(true),
-                DeletedIf::Gone => return Ok(false),
+                DeletedIf::Deleted => return Ok(Some(newest.dict.unwrap_or_else(|| self.ours.clone()))),
+                DeletedIf::Gone => return Ok(None),
                 DeletedIf::Conflict(current) => current,
             };
             newest = self.merge(&old.key, current)?;
@@ -145,7 +161,7 @@ impl Write<'_> {
                 }
                 Written::Same => {}
                 // Nobody knows its id: an operator has ended it.
-                Written::Gone | Written::Conflict(_) => return Ok(false),
+                Written::Gone | Written::Conflict(_) => return Ok(None),
             }
             self.pause.pause(attempt).await;
         }

@@ -1,0 +1,433 @@
+//! What a store must do whose server has a clock of its own, asked of whatever store a test brings.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub(crate) mod fake;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hipflask_core::time::UnixTime;
+use hipflask_store::store::{Created, Deleted, DeletedIf, Key, Replaced, Scan, Store, Stored, Touched};
+use tokio::task::JoinSet;
+
+pub(crate) type AnyStore = Arc<dyn Store>;
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) fn now() -> UnixTime {
+    UnixTime::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs())
+}
+
+pub(crate) fn key(id: &str) -> Key {
+    Key::new("session:", id).unwrap()
+}
+
+/// An id that no other test of this run has, because they share servers.
+pub(crate) fn fresh(name: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) async fn created(store: &AnyStore, id: &str, data: &[u8]) -> Stored {
+    let answer = store.create(&key(id), data, MINUTE, now()).await.unwrap();
+    let Created::Created(token) = answer else { panic!("{id} is there already") };
+    let stored = store.load(&key(id), now()).await.unwrap().expect("what was created is there");
+    assert_eq!(stored.token, token);
+    stored
+}
+
+/// Two clocks agree within a second, and the test may have begun late in one.
+pub(crate) fn ends_in(stored: &Stored, ttl: Duration) {
+    let expected = now().saturating_add(ttl).as_secs();
+    let found = stored.expires.expect("it ends").as_secs();
+    assert!(found.abs_diff(expected) <= 1, "ends at {found}, not at {expected}");
+}
+
+/// Each method, with one caller.
+pub(crate) async fn keeps_the_contract(store: AnyStore) {
+    store.ready().await.unwrap();
+    a_record_lives_and_ends(&store).await;
+    a_change_needs_what_was_read(&store).await;
+    a_touch_changes_the_expiry_alone(&store).await;
+    a_short_life_ends(&store).await;
+    bytes_come_back_as_they_were(&store).await;
+    keys_are_told_apart(&store).await;
+    names_of_other_stores_are_unknown(&store).await;
+    a_cancelled_call_disturbs_no_other(&store).await;
+    assert_eq!(store.purge_expired(now()).await.unwrap(), 0);
+    assert!(store.describe().expires_by_itself);
+}
+
+async fn a_record_lives_and_ends(store: &AnyStore) {
+    let id = fresh("life");
+    let key = key(&id);
+    assert_eq!(store.load(&key, now()).await.unwrap(), None);
+    let stored = created(store, &id, b"one").await;
+    assert_eq!(stored.data, b"one");
+    ends_in(&stored, MINUTE);
+    assert_eq!(store.create(&key, b"two", HOUR, now()).await.unwrap(), Created::Exists);
+    let still = store.load(&key, now()).await.unwrap().unwrap();
+    assert_eq!((&still.data, still.token), (&stored.data, stored.token));
+    ends_in(&still, MINUTE);
+    assert_eq!(store.delete(&key, now()).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(&key, now()).await.unwrap(), Deleted::Gone);
+    assert_eq!(store.load(&key, now()).await.unwrap(), None);
+    assert_eq!(created(store, &id, b"three").await.data, b"three");
+    let _ = store.delete(&key, now()).await.unwrap();
+}
+
+async fn a_change_needs_what_was_read(store: &AnyStore) {
+    let id = fresh("change");
+    let key = key(&id);
+    let first = created(store, &id, b"one").await;
+    let answer = store.replace(&key, &first, b"two", HOUR, now()).await.unwrap();
+    let Replaced::Replaced(token) = answer else { panic!("{answer:?}") };
+    let second = store.load(&key, now()).await.unwrap().unwrap();
+    assert_eq!((second.data.as_slice(), second.token), (b"two".as_slice(), token));
+    ends_in(&second, HOUR);
+    let late = store.replace(&key, &first, b"three", MINUTE, now()).await.unwrap();
+    let Replaced::Conflict(current) = late else { panic!("{late:?}") };
+    assert_eq!((&current.data, current.token), (&second.data, second.token));
+    ends_in(&current, HOUR);
+    // Whoever only knows the bytes is as good as who knows a number.
+    let bytes = Stored::new(b"two".to_vec(), None);
+    assert!(matches!(store.replace(&key, &bytes, b"two", HOUR, now()).await.unwrap(), Replaced::Replaced(_)));
+    // Equal bytes are no conflict, whoever wrote them.
+    let same = store.replace(&key, &second, b"two", HOUR, now()).await.unwrap();
+    assert!(matches!(same, Replaced::Replaced(_)), "{same:?}");
+    let refused = store.delete_if(&key, &first, now()).await.unwrap();
+    let DeletedIf::Conflict(current) = refused else { panic!("{refused:?}") };
+    assert_eq!(current.data, b"two");
+    assert_eq!(store.delete_if(&key, &second, now()).await.unwrap(), DeletedIf::Deleted);
+    assert_eq!(store.delete_if(&key, &second, now()).await.unwrap(), DeletedIf::Gone);
+    assert_eq!(store.replace(&key, &second, b"four", MINUTE, now()).await.unwrap(), Replaced::Gone);
+    assert_eq!(store.load(&key, now()).await.unwrap(), None);
+}
+
+async fn a_touch_changes_the_expiry_alone(store: &AnyStore) {
+    let id = fresh("touch");
+    let key = key(&id);
+    assert_eq!(store.touch(&key, HOUR, now()).await.unwrap(), Touched::Gone);
+    assert_eq!(store.load(&key, now()).await.unwrap(), None);
+    let before = created(store, &id, b"one").await;
+    for ttl in [HOUR, HOUR, 24 * 40 * HOUR] {
+        assert_eq!(store.touch(&key, ttl, now()).await.unwrap(), Touched::Touched);
+        let after = store.load(&key, now()).await.unwrap().unwrap();
+        assert_eq!(after.data, b"one");
+        ends_in(&after, ttl);
+    }
+    // A longer life is no conflict.
+    let answer = store.replace(&key, &before, b"two", 24 * 31 * HOUR, now()).await.unwrap();
+    assert!(matches!(answer, Replaced::Replaced(_)), "{answer:?}");
+    ends_in(&store.load(&key, now()).await.unwrap().unwrap(), 24 * 31 * HOUR);
+    let _ = store.delete(&key, now()).await.unwrap();
+    // So long that no server can count it.
+    let _ = store.create(&key, b"long", Duration::from_secs(u64::MAX), now()).await.unwrap();
+    assert!(store.load(&key, now()).await.unwrap().is_some());
+    let _ = store.delete(&key, now()).await.unwrap();
+}
+
+async fn a_short_life_ends(store: &AnyStore) {
+    let (id, twice) = (fresh("short"), fresh("short"));
+    let _ = store.create(&key(&id), b"one", Duration::from_secs(2), now()).await.unwrap();
+    let stored = store.load(&key(&id), now()).await.unwrap().unwrap();
+    // Less than a second is a second, and not for ever.
+    let _ = store.create(&key(&twice), b"one", Duration::ZERO, now()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(3100)).await;
+    for key in [key(&id), key(&twice)] {
+        assert_eq!(store.load(&key, now()).await.unwrap(), None);
+        assert_eq!(store.replace(&key, &stored, b"two", MINUTE, now()).await.unwrap(), Replaced::Gone);
+        assert_eq!(store.touch(&key, MINUTE, now()).await.unwrap(), Touched::Gone);
+        assert_eq!(store.delete_if(&key, &stored, now()).await.unwrap(), DeletedIf::Gone);
+        assert_eq!(store.delete(&key, now()).await.unwrap(), Deleted::Gone);
+    }
+    assert_eq!(created(store, &id, b"two").await.data, b"two");
+    let _ = store.delete(&key(&id), now()).await.unwrap();
+}
+
+async fn bytes_come_back_as_they_were(store: &AnyStore) {
+    let id = fresh("bytes");
+    let key = key(&id);
+    let all: Vec<u8> = (0..=255).collect();
+    let samples =
+        [Vec::new(), all.clone(), all.repeat(800), b"\\x00'\"`%?$1:key".to_vec(), b"a\r\nEND\r\n  ".to_vec()];
+    for data in samples {
+        let stored = created(store, &id, &data).await;
+        assert!(stored.data == data, "{} bytes", data.len());
+        let small = store.replace(&key, &stored, b"small", MINUTE, now()).await.unwrap();
+        assert!(matches!(small, Replaced::Replaced(_)), "{} bytes", data.len());
+        let small = store.load(&key, now()).await.unwrap().unwrap();
+        let back = store.replace(&key, &small, &data, MINUTE, now()).await.unwrap();
+        assert!(matches!(back, Replaced::Replaced(_)), "{} bytes", data.len());
+        let back = store.load(&key, now()).await.unwrap().unwrap();
+        assert_eq!(store.delete_if(&key, &back, now()).await.unwrap(), DeletedIf::Deleted);
+    }
+}
+
+async fn keys_are_told_apart(store: &AnyStore) {
+    let name = fresh("odd");
+    let odd = [
+        "a", "A", "aa", "'", "';--", "\"", "`", "%", "%41", "_", "\\", "?", "$1", ":key", "{}", "{a}", "*", "[a]",
+        "\\'", "a,b", "~", "/../x",
+    ];
+    let id = |odd: &str| format!("{name}{odd}");
+    for odd in odd {
+        let _ = created(store, &id(odd), odd.as_bytes()).await;
+    }
+    for odd in odd {
+        let stored = store.load(&key(&id(odd)), now()).await.unwrap().unwrap();
+        assert_eq!(stored.data, odd.as_bytes(), "{odd}");
+        assert_eq!(store.delete(&key(&id(odd)), now()).await.unwrap(), Deleted::Deleted, "{odd}");
+    }
+    let longest = Key::new(&name, &"k".repeat(Key::MAX_BYTES - name.len())).unwrap();
+    assert!(matches!(store.create(&longest, b"long", MINUTE, now()).await.unwrap(), Created::Created(_)));
+    assert_eq!(store.load(&longest, now()).await.unwrap().unwrap().data, b"long");
+    assert_eq!(store.delete(&longest, now()).await.unwrap(), Deleted::Deleted);
+}
+
+async fn names_of_other_stores_are_unknown(store: &AnyStore) {
+    let id = fresh("rest");
+    let stored = created(store, &id, b"one").await;
+    let other = Key::at_rest(format!("session:{id}")).unwrap();
+    assert_eq!(store.load(&other, now()).await.unwrap(), None);
+    assert_eq!(store.replace(&other, &stored, b"two", MINUTE, now()).await.unwrap(), Replaced::Gone);
+    assert_eq!(store.touch(&other, MINUTE, now()).await.unwrap(), Touched::Gone);
+    assert_eq!(store.delete(&other, now()).await.unwrap(), Deleted::Gone);
+    assert_eq!(store.delete_if(&other, &stored, now()).await.unwrap(), DeletedIf::Gone);
+    assert!(store.create(&other, b"two", MINUTE, now()).await.is_err());
+    assert_eq!(store.delete(&key(&id), now()).await.unwrap(), Deleted::Deleted);
+}
+
+/// Whoever gives up in the middle leaves no answer behind for the next caller.
+async fn a_cancelled_call_disturbs_no_other(store: &AnyStore) {
+    let ids: Vec<String> = (0..20).map(|_| fresh("cancel")).collect();
+    for id in &ids {
+        let _ = created(store, id, id.as_bytes()).await;
+    }
+    for round in 0..200_u64 {
+        let given_up = key(&ids[round as usize % ids.len()]);
+        let patience = Duration::from_micros(round * 3);
+        let _ = tokio::time::timeout(patience, store.load(&given_up, now())).await;
+        let id = &ids[(round as usize * 7 + 3) % ids.len()];
+        assert_eq!(store.load(&key(id), now()).await.unwrap().unwrap().data, id.as_bytes());
+    }
+    for id in &ids {
+        let _ = store.delete(&key(id), now()).await.unwrap();
+    }
+}
+
+/// What is there is listed, once at least.
+pub(crate) async fn pages_list_what_lives(store: AnyStore) {
+    // Characters that a listing might read as a pattern.
+    let name = fresh("pa*ge[1]");
+    for number in 0..250 {
+        let _ = created(&store, &format!("{name}-{number:03}"), format!("data {number}").as_bytes()).await;
+    }
+    let other = fresh("paXge1-other");
+    let _ = created(&store, &other, b"other").await;
+    for (limit, with_data) in [(10, false), (7, true), (1000, true)] {
+        let mut found = Vec::new();
+        let prefix = format!("session:{name}-");
+        let mut scan = Scan::new(prefix.clone()).limit(limit);
+        scan.with_data = with_data;
+        let mut pages = 0;
+        loop {
+            let page = store.scan(&scan, now()).await.unwrap();
+            pages += 1;
+            found.extend(page.entries);
+            match page.next {
+                Some(next) => scan = scan.from(next),
+                None => break,
+            }
+            assert!(pages < 10_000, "it never ends");
+        }
+        let mut ids: Vec<&str> = found.iter().map(|entry| entry.key.id(&prefix).unwrap()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let expected: Vec<String> = (0..250).map(|number| format!("{number:03}")).collect();
+        assert_eq!(ids, expected, "pages of {limit}");
+        for entry in &found {
+            let stored = store.load(&entry.key, now()).await.unwrap().unwrap();
+            assert_eq!(entry.bytes, stored.data.len());
+            assert_eq!(entry.data, with_data.then_some(stored.data));
+            assert!(entry.expires.unwrap().as_secs().abs_diff(stored.expires.unwrap().as_secs()) <= 1);
+        }
+        println!("{pages} pages for a limit of {limit}");
+    }
+    for number in 0..250 {
+        let _ = store.delete(&key(&format!("{name}-{number:03}")), now()).await.unwrap();
+    }
+}
+
+/// Callers against each other, by load; each takes the next of `stores`, which stand for processes.
+pub(crate) async fn loses_nothing(stores: Vec<AnyStore>) {
+    let conflicts = increments_all_count(&stores).await;
+    two_writers_both_count(&stores, 200).await;
+    what_was_ended_stays_ended(&stores, 200).await;
+    of_many_creators_one_wins(&stores, 40).await;
+    of_many_deleters_one_is_told(&stores, 40).await;
+    println!("10 x 50 increments: {conflicts} conflicts");
+}
+
+async fn change(store: &AnyStore, key: &Key, change: impl Fn(&[u8]) -> Vec<u8>) -> Option<u32> {
+    let mut conflicts = 0;
+    let mut stored = store.load(key, now()).await.unwrap()?;
+    loop {
+        let data = change(&stored.data);
+        match store.replace(key, &stored, &data, MINUTE, now()).await.unwrap() {
+            Replaced::Replaced(_) => return Some(conflicts),
+            Replaced::Gone => return None,
+            Replaced::Conflict(current) => {
+                conflicts += 1;
+                stored = current;
+            }
+        }
+    }
+}
+
+pub(crate) fn add_one(data: &[u8]) -> Vec<u8> {
+    let number: u32 = String::from_utf8(data.to_vec()).unwrap().parse().unwrap();
+    (number + 1).to_string().into_bytes()
+}
+
+/// 50 concurrent increments end at 50, ten times.
+async fn increments_all_count(stores: &[AnyStore]) -> u32 {
+    let mut conflicts = 0;
+    for _ in 0..10 {
+        let id = fresh("count");
+        let _ = created(&stores[0], &id, b"0").await;
+        let mut tasks = JoinSet::new();
+        for task in 0..50 {
+            let (store, key) = (Arc::clone(&stores[task % stores.len()]), key(&id));
+            tasks.spawn(async move { change(&store, &key, add_one).await.expect("nobody ended it") });
+        }
+        conflicts += tasks.join_all().await.iter().sum::<u32>();
+        assert_eq!(stores[0].load(&key(&id), now()).await.unwrap().unwrap().data, b"50");
+    }
+    conflicts
+}
+
+async fn two_writers_both_count(stores: &[AnyStore], trials: usize) {
+    for trial in 0..trials {
+        let id = fresh("two");
+        let _ = created(&stores[0], &id, b"-").await;
+        let mut tasks = JoinSet::new();
+        for (task, letter) in [b'a', b'b'].into_iter().enumerate() {
+            let (store, key) = (Arc::clone(&stores[task % stores.len()]), key(&id));
+            tasks.spawn(async move {
+                change(&store, &key, |data| [data, &[letter]].concat()).await.expect("nobody ended it")
+            });
+        }
+        tasks.join_all().await;
+        let mut data = stores[0].load(&key(&id), now()).await.unwrap().unwrap().data;
+        data.sort_unstable();
+        assert_eq!(data, b"-ab", "trial {trial}");
+    }
+}
+
+/// Whoever writes while another deletes, the record is gone afterwards.
+async fn what_was_ended_stays_ended(stores: &[AnyStore], trials: usize) {
+    for trial in 0..trials {
+        let id = fresh("end");
+        let stored = created(&stores[0], &id, b"-").await;
+        let mut tasks = JoinSet::new();
+        for writer in 0..3 {
+            let (store, key) = (Arc::clone(&stores[writer % stores.len()]), key(&id));
+            let stored = stored.clone();
+            tasks.spawn(async move {
+                match writer {
+                    0 => drop(change(&store, &key, |data| [data, b"w"].concat()).await),
+                    1 => drop(store.touch(&key, HOUR, now()).await.unwrap()),
+                    _ => drop(store.replace(&key, &stored, b"late", HOUR, now()).await.unwrap()),
+                }
+            });
+        }
+        let (deleter, key) = (Arc::clone(&stores[3 % stores.len()]), key(&id));
+        tasks.spawn(async move {
+            assert_eq!(deleter.delete(&key, now()).await.unwrap(), Deleted::Deleted);
+            assert_eq!(deleter.load(&key, now()).await.unwrap(), None);
+        });
+        tasks.join_all().await;
+        assert_eq!(stores[0].load(&self::key(&id), now()).await.unwrap(), None, "trial {trial}");
+    }
+}
+
+async fn of_many_creators_one_wins(stores: &[AnyStore], trials: usize) {
+    for trial in 0..trials {
+        let id = fresh("new");
+        let mut tasks = JoinSet::new();
+        for creator in 0..10_u8 {
+            let (store, key) = (Arc::clone(&stores[usize::from(creator) % stores.len()]), key(&id));
+            tasks.spawn(async move {
+                let answer = store.create(&key, &[creator], MINUTE, now()).await.unwrap();
+                matches!(answer, Created::Created(_)).then_some(creator)
+            });
+        }
+        let winners: Vec<u8> = tasks.join_all().await.into_iter().flatten().collect();
+        assert_eq!(winners.len(), 1, "trial {trial}");
+        assert_eq!(stores[0].load(&key(&id), now()).await.unwrap().unwrap().data, winners);
+    }
+}
+
+async fn of_many_deleters_one_is_told(stores: &[AnyStore], trials: usize) {
+    for trial in 0..trials {
+        let id = fresh("del");
+        let stored = created(&stores[0], &id, b"-").await;
+        let mut tasks = JoinSet::new();
+        for deleter in 0..6 {
+            let (store, key) = (Arc::clone(&stores[deleter % stores.len()]), key(&id));
+            let stored = stored.clone();
+            tasks.spawn(async move {
+                if deleter % 2 == 0 {
+                    store.delete(&key, now()).await.unwrap() == Deleted::Deleted
+                } else {
+                    store.delete_if(&key, &stored, now()).await.unwrap() == DeletedIf::Deleted
+                }
+            });
+        }
+        let told = tasks.join_all().await.into_iter().filter(|told| *told).count();
+        assert_eq!(told, 1, "trial {trial}");
+    }
+}
+
+/// Calls every method and hands each failure to `judge`; a success is one too many.
+pub(crate) async fn every_method_fails(store: &AnyStore, judge: impl Fn(hipflask_store::store::StoreError)) {
+    let secret = "very-secret-id";
+    let (key, data) = (key(secret), b"very-secret-data");
+    let stored = Stored::new(data.to_vec(), None);
+    let judge = |method: &str, error: Option<hipflask_store::store::StoreError>| {
+        let error = error.unwrap_or_else(|| panic!("{method} succeeded"));
+        let mut text = format!("{error} {error:?}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            text.push_str(&format!(" {inner} {inner:?}"));
+            cause = inner.source();
+        }
+        assert!(!text.contains(secret) && !text.contains("very-secret-data"), "{method}: {text}");
+        judge(error);
+    };
+    judge("load", store.load(&key, now()).await.err());
+    judge("create", store.create(&key, data, MINUTE, now()).await.err());
+    judge("replace", store.replace(&key, &stored, b"new", MINUTE, now()).await.err());
+    judge("touch", store.touch(&key, MINUTE, now()).await.err());
+    judge("delete", store.delete(&key, now()).await.err());
+    judge("delete_if", store.delete_if(&key, &stored, now()).await.err());
+    judge("scan", store.scan(&Scan::new("session:"), now()).await.err());
+    judge("ready", store.ready().await.err());
+}
+
+/// Ids that a browser may send: none of them becomes a key, so no store is asked.
+pub(crate) fn odd_ids_are_no_keys() {
+    let mut chance = hipflask_testkit::chance::Chance::fresh();
+    for _ in 0..10_000 {
+        let mut id: Vec<char> = (0..chance.below(60)).map(|_| char::from(33 + chance.below(94) as u8)).collect();
+        let bad = *chance.pick(&[' ', '\0', '\r', '\n', '\t', '\x7f', '\x1b', 'é', '\u{2028}', '😀', '\u{a0}']);
+        id.insert(chance.below(id.len() + 1), bad);
+        let id: String = id.into_iter().collect();
+        assert!(Key::new("session:", &id).is_err(), "{id:?}");
+        let long = "x".repeat(243 + chance.below(10_000));
+        assert!(Key::new("session:", &long).is_err(), "{} letters", long.len());
+    }
+}

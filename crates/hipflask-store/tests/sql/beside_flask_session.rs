@@ -1,0 +1,168 @@
+//! Flask-Session and we on one table: what one writes the other reads, in tables made by either.
+
+use std::time::Duration;
+
+use hipflask_core::time::UnixTime;
+use hipflask_store::store::{Created, Deleted, Key, Replaced};
+use hipflask_testkit::servers::FlaskSession;
+use serde_json::json;
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// `statement` runs SQL past both.
+async fn share_sessions(store: AnyStore, mut flask: FlaskSession, statement: impl Fn(&str)) {
+    // They write, we read.
+    let before = now();
+    let id = flask.login(&json!({"user": "ada", "n": 1})).unwrap();
+    let stored = store.load(&key(&id), now()).await.unwrap().expect("theirs is found");
+    assert_eq!(stored.data, flask.record(&json!({"_permanent": true, "user": "ada", "n": 1})).unwrap());
+    let ends = stored.expires.unwrap().as_secs();
+    let (earliest, latest) = (before.saturating_add(HOUR).as_secs(), now().saturating_add(HOUR).as_secs() + 1);
+    assert!((earliest..=latest).contains(&ends), "{earliest} <= {ends} <= {latest}");
+
+    // We change it, they read; they change it, and we are told.
+    let ours = flask.record(&json!({"_permanent": true, "user": "ada", "n": 2})).unwrap();
+    let answer = store.replace(&key(&id), &stored, &ours, HOUR, now()).await.unwrap();
+    assert!(matches!(answer, Replaced::Replaced(_)));
+    assert_eq!(flask.show(&id).unwrap(), Some(json!({"_permanent": true, "user": "ada", "n": 2})));
+    let seen = store.load(&key(&id), now()).await.unwrap().unwrap();
+    flask.update(&id, &json!({"n": 3})).unwrap();
+    let theirs = flask.record(&json!({"_permanent": true, "user": "ada", "n": 3})).unwrap();
+    match store.replace(&key(&id), &seen, &ours, HOUR, now()).await.unwrap() {
+        Replaced::Conflict(current) => assert_eq!(current.data, theirs),
+        other => panic!("{other:?}"),
+    }
+
+    // Their logout is ours.
+    flask.logout(&id).unwrap();
+    assert_eq!(store.load(&key(&id), now()).await.unwrap(), None);
+    assert_eq!(store.replace(&key(&id), &seen, &ours, HOUR, now()).await.unwrap(), Replaced::Gone);
+
+    // We make one, they read it, and our logout is theirs.
+    let id = "VE5rPIvv2sw-made-by-us";
+    assert!(matches!(store.create(&key(id), &ours, HOUR, now()).await.unwrap(), Created::Created(_)));
+    assert_eq!(flask.show(id).unwrap(), Some(json!({"_permanent": true, "user": "ada", "n": 2})));
+    assert_eq!(flask.update(id, &json!({"n": 4})).unwrap().unwrap()["n"], 4);
+    assert_eq!(store.delete(&key(id), now()).await.unwrap(), Deleted::Deleted);
+    assert_eq!(flask.show(id).unwrap(), None);
+
+    // What has ended for one has ended for the other; a cleanup takes both kinds and nothing else.
+    let early = UnixTime::from_secs(now().as_secs() - 7200);
+    for (id, at) in [("ended", early), ("lives", now())] {
+        assert!(matches!(store.create(&key(id), &ours, HOUR, at).await.unwrap(), Created::Created(_)));
+    }
+    assert_eq!(flask.show("ended").unwrap(), None);
+    assert!(matches!(store.create(&key("ended"), &ours, HOUR, early).await.unwrap(), Created::Created(_)));
+    flask.cleanup().unwrap();
+    assert_eq!(store.load(&key("ended"), early).await.unwrap(), None, "they cleaned ours");
+    assert!(flask.show("lives").unwrap().is_some());
+    let theirs = flask.login(&json!({"user": "bob"})).unwrap();
+    let later = UnixTime::from_secs(now().as_secs() + 3602);
+    assert_eq!(store.load(&key(&theirs), later).await.unwrap(), None);
+    assert_eq!(store.purge_expired(later).await.unwrap(), 2, "theirs and the one that lived");
+
+    // A row without an expiry is no session to either; a cleanup of either leaves it.
+    let _ = store.create(&key("null"), &ours, HOUR, now()).await.unwrap();
+    statement("UPDATE {t} SET expiry = NULL");
+    assert_eq!(store.load(&key("null"), now()).await.unwrap(), None);
+    assert_eq!(store.purge_expired(later).await.unwrap(), 0);
+    assert_eq!(flask.show("null").unwrap(), None);
+    let _ = store.create(&key("null"), &ours, HOUR, now()).await.unwrap();
+    statement("UPDATE {t} SET expiry = NULL");
+    assert!(matches!(store.create(&key("null"), &ours, HOUR, now()).await.unwrap(), Created::Created(_)));
+    assert!(flask.show("null").unwrap().is_some());
+    assert_eq!(store.delete(&key("null"), now()).await.unwrap(), Deleted::Deleted);
+    // An expiry in the middle of a second has ended when the next one begins.
+    let _ = store.create(&key("half"), &ours, HOUR, now()).await.unwrap();
+    statement("UPDATE {t} SET expiry = '2033-05-18 03:33:20.500000'");
+    if let Some(half) = store.load(&key("half"), UnixTime::from_secs(2_000_000_000)).await.unwrap() {
+        assert_eq!(half.expires, Some(UnixTime::from_secs(2_000_000_001)));
+    }
+    assert_eq!(store.load(&key("half"), UnixTime::from_secs(2_000_000_001)).await.unwrap(), None);
+    let _ = Key::new("session:", "half").map(|_| ());
+}
+
+async fn store_at(url: &str, table: &str) -> AnyStore {
+    let store = SqlStore::builder(url).unwrap().table(table).build().unwrap();
+    store.ready().await.unwrap();
+    Arc::new(store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_is_shared_with_real_flask_session() {
+    for ours_first in [false, true] {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("app.db");
+        let (ours, theirs) = (sqlite_url(&directory), format!("sqlite:///{}", file.display()));
+        if ours_first {
+            store_at(&ours, "sessions").await;
+        }
+        let flask = FlaskSession::on_sql(&theirs, &[]).unwrap();
+        let store = store_at(&ours, "sessions").await;
+        let statement = |text: &str| {
+            let program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
+            let mut python = std::process::Command::new("python3");
+            let text = text.replace("{t}", "sessions");
+            assert!(python.args(["-c", program]).arg(&file).arg(text).status().unwrap().success());
+        };
+        share_sessions(store, flask, statement).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_shared_with_real_flask_session_real_server() {
+    let server = Postgres::shared().unwrap();
+    server.sql("create schema if not exists web").unwrap();
+    for (ours_first, table, schema) in
+        [(false, "theirs", None), (true, "ours", None), (false, "Mixed", Some("web")), (true, "Other", Some("web"))]
+    {
+        let url = server.url("postgres", "postgres");
+        let theirs = url.replace("postgres://", "postgresql+psycopg2://");
+        let names: Vec<&str> = [table].into_iter().chain(schema).collect();
+        let ours = match schema {
+            Some(schema) => format!("{url}?schema={schema}"),
+            None => url.clone(),
+        };
+        let table = format!("{table}_shared");
+        let names: Vec<&str> = [table.as_str()].into_iter().chain(names.into_iter().skip(1)).collect();
+        if ours_first {
+            store_at(&ours, &table).await;
+        }
+        let flask = FlaskSession::on_sql(&theirs, &names).unwrap();
+        let store = store_at(&ours, &table).await;
+        let place = format!("{}.\"{table}\"", schema.unwrap_or("public"));
+        share_sessions(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_is_shared_with_real_flask_session_real_server() {
+    let server = MariaDb::shared().unwrap();
+    for (ours_first, table) in [(false, "theirs"), (true, "ours")] {
+        let url = server.url("root", "test");
+        let theirs = url.replace("mysql://", "mysql+pymysql://");
+        if ours_first {
+            store_at(&url, table).await;
+        }
+        let flask = FlaskSession::on_sql(&theirs, &[table]).unwrap();
+        // Their URL, driver and all, is one of ours, too.
+        let store = store_at(&theirs, table).await;
+        let place = format!("test.{table}");
+        share_sessions(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;
+    }
+}
+
+/// With `SESSION_SQLALCHEMY_SEQUENCE` the table does not number its rows by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_numbers_the_rows_real_server() {
+    let server = Postgres::shared().unwrap();
+    let builder = |table| SqlStore::builder(&server.url("postgres", "postgres")).unwrap().table(table);
+    let store: AnyStore = Arc::new(builder("numbered").sequence("numbers").build().unwrap());
+    store.ready().await.unwrap();
+    behaviour::keeps_the_contract(store).await;
+    let without = builder("numbered").build().unwrap();
+    let error = without.create(&key("x"), b"", HOUR, now()).await.unwrap_err();
+    assert!(error.to_string().contains("name its sequence"), "{error}");
+}

@@ -1,0 +1,383 @@
+//! Two requests of one session, step by step: what each of them saves is kept, and what was ended stays so.
+
+use hipflask_core::session::Session;
+use hipflask_core::value::{Dict, Value};
+use hipflask_store::save::{NoPause, Opened, Pause, SaveError, Saved, ServerSessions, Slot, TransactError};
+use hipflask_store::store::Scan;
+
+use super::together::{give_way, together};
+use super::{Bench, LIFETIME, now};
+
+pub(super) async fn all(bench: &Bench) {
+    for case in 0..2 {
+        writers_of_different_keys(bench, case == 1).await;
+    }
+    writers_of_one_key(bench).await;
+    counters_lists_and_flashes(bench).await;
+    writer_and_destroyer(bench).await;
+    reader_and_destroyer(bench).await;
+    emptied_and_written(bench).await;
+    cleared_and_written(bench).await;
+    regenerate_and_write(bench).await;
+    regenerate_twice(bench).await;
+    regenerate_when_empty(bench).await;
+    destroyed_while_regenerated(bench).await;
+    purge_and_write(bench).await;
+    transactions(bench).await;
+    fifty_increments(bench).await;
+    fifty_transactions(bench).await;
+}
+
+/// A session that a request has opened.
+struct Request<'s> {
+    sessions: &'s ServerSessions,
+    session: Session,
+    slot: Slot,
+}
+
+impl<'s> Request<'s> {
+    async fn open(sessions: &'s ServerSessions, cookie: &str) -> Self {
+        match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
+            Opened::Found { session, slot } => Self { sessions, session, slot: *slot },
+            other => panic!("the session is there: {other:?}"),
+        }
+    }
+
+    async fn save(&mut self) -> Saved {
+        self.try_save(&NoPause).await.expect("save")
+    }
+
+    async fn try_save(&mut self, pause: &dyn Pause) -> Result<Saved, SaveError> {
+        self.sessions.save(&mut self.session, &mut self.slot, now(), pause).await
+    }
+
+    fn cookie(&self) -> String {
+        self.sessions.ids().to_cookie(self.slot.id().expect("it is stored"))
+    }
+}
+
+/// A stored session that holds `entries`, and its cookie.
+pub(super) async fn stored(sessions: &ServerSessions, entries: &[(&str, Value)]) -> String {
+    let mut slot = Slot::default();
+    let mut session = Session::new();
+    for (key, value) in entries {
+        session.insert(*key, value.clone()).expect("a plain value");
+    }
+    let saved = sessions.save(&mut session, &mut slot, now(), &NoPause).await.expect("save");
+    assert_eq!(saved, Saved::Created, "a new session is created");
+    sessions.ids().to_cookie(slot.id().expect("it was created"))
+}
+
+/// What a later request finds; `None` if there is no session.
+pub(super) async fn found(sessions: &ServerSessions, cookie: &str) -> Option<Dict> {
+    match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
+        Opened::Found { session, .. } => Some(session.to_dict()),
+        Opened::Unknown => None,
+        other => panic!("a session or none: {other:?}"),
+    }
+}
+
+fn dict<const N: usize>(entries: [(&str, Value); N]) -> Dict {
+    Dict::from(entries)
+}
+
+async fn writers_of_different_keys(bench: &Bench, first_opened_saves_first: bool) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("base", 1.into()), ("old", 1.into())]).await;
+    let mut one = Request::open(sessions, &cookie).await;
+    let mut two = Request::open(sessions, &cookie).await;
+    one.session.set("a", 1).expect("set");
+    two.session.set("b", 2).expect("set");
+    two.session.remove("old");
+    let (first, second) = if first_opened_saves_first { (&mut one, &mut two) } else { (&mut two, &mut one) };
+    assert_eq!(first.save().await, Saved::Replaced { merged: false });
+    assert_eq!(second.save().await, Saved::Replaced { merged: true }, "the second save merges");
+    let expected = dict([("base", 1.into()), ("a", 1.into()), ("b", 2.into())]);
+    assert_eq!(found(sessions, &cookie).await, Some(expected), "keys of both writers are kept");
+    assert_eq!(second.save().await, Saved::Unchanged, "saving again finds nothing to do");
+}
+
+async fn writers_of_one_key(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("a", 0.into())]).await;
+    let mut one = Request::open(sessions, &cookie).await;
+    let mut two = Request::open(sessions, &cookie).await;
+    one.session.set("a", 1).expect("set");
+    two.session.set("a", 2).expect("set");
+    let _ = (one.save().await, two.save().await);
+    assert_eq!(
+        found(sessions, &cookie).await,
+        Some(dict([("a", 2.into())])),
+        "of one key the later save counts"
+    );
+}
+
+async fn counters_lists_and_flashes(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("n", 10.into()), ("log", Value::List(vec!["base".into()]))]).await;
+    let mut one = Request::open(sessions, &cookie).await;
+    let mut two = Request::open(sessions, &cookie).await;
+    for (request, name) in [(&mut one, "one"), (&mut two, "two")] {
+        request.session.increment("n", 5).expect("increment");
+        request.session.push("log", name).expect("push");
+        request.session.flash(name).expect("flash");
+    }
+    let _ = (one.save().await, two.save().await);
+    let found = found(sessions, &cookie).await.expect("there");
+    assert_eq!(found.get("n"), Some(&20.into()), "increments add up");
+    let log = Value::List(["base", "one", "two"].map(Value::from).into());
+    assert_eq!(found.get("log"), Some(&log), "pushes are all kept");
+    assert_eq!(
+        found.get("_flashes").and_then(Value::as_items).map(<[Value]>::len),
+        Some(2),
+        "so are flashes"
+    );
+}
+
+async fn writer_and_destroyer(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("user", "ada".into())]).await;
+    let mut writer = Request::open(sessions, &cookie).await;
+    let mut destroyer = Request::open(sessions, &cookie).await;
+    writer.session.set("late", true).expect("set");
+    destroyer.slot.destroy();
+    assert_eq!(destroyer.save().await, Saved::Deleted);
+    assert_eq!(writer.save().await, Saved::Gone, "a slow writer does not bring an ended session back");
+    assert_eq!(found(sessions, &cookie).await, None, "an ended session stays so");
+    assert!(writer.slot.id().is_none(), "and its writer knows");
+    // The other way round the end has the last word as well.
+    let cookie = stored(sessions, &[("user", "ada".into())]).await;
+    let mut writer = Request::open(sessions, &cookie).await;
+    let mut destroyer = Request::open(sessions, &cookie).await;
+    writer.session.set("early", true).expect("set");
+    assert_eq!(writer.save().await, Saved::Replaced { merged: false });
+    destroyer.slot.destroy();
+    assert_eq!(destroyer.save().await, Saved::Deleted, "destroying asks nobody");
+    assert_eq!(found(sessions, &cookie).await, None);
+}
+
+async fn reader_and_destroyer(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("user", "ada".into())]).await;
+    let mut reader = Request::open(sessions, &cookie).await;
+    let mut destroyer = Request::open(sessions, &cookie).await;
+    destroyer.slot.destroy();
+    assert_eq!(destroyer.save().await, Saved::Deleted);
+    assert_eq!(reader.save().await, Saved::Unchanged, "what was only read is not written");
+    // Late enough that its life would be extended.
+    let later = now().saturating_add(LIFETIME / 4);
+    let saved = sessions.save(&mut reader.session, &mut reader.slot, later, &NoPause).await.expect("save");
+    assert_eq!(saved, Saved::Gone, "a touch does not bring an ended session back");
+    assert_eq!(found(sessions, &cookie).await, None);
+}
+
+async fn emptied_and_written(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("user", "ada".into())]).await;
+    let mut popper = Request::open(sessions, &cookie).await;
+    let mut writer = Request::open(sessions, &cookie).await;
+    popper.session.remove("user");
+    writer.session.set("cart", 1).expect("set");
+    let _ = writer.save().await;
+    assert_eq!(popper.save().await, Saved::Replaced { merged: true }, "there is something left after all");
+    assert_eq!(found(sessions, &cookie).await, Some(dict([("cart", 1.into())])));
+    let mut popper = Request::open(sessions, &cookie).await;
+    popper.session.remove("cart");
+    assert_eq!(popper.save().await, Saved::Deleted, "of an empty session nothing is kept");
+    assert_eq!(found(sessions, &cookie).await, None);
+}
+
+async fn cleared_and_written(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("user", "ada".into())]).await;
+    let mut leaver = Request::open(sessions, &cookie).await;
+    let mut writer = Request::open(sessions, &cookie).await;
+    leaver.session.clear();
+    writer.session.set("cart", 1).expect("set");
+    let _ = writer.save().await;
+    assert_eq!(
+        leaver.save().await,
+        Saved::Deleted,
+        "clear is the logout of Flask: it ends what others add, too"
+    );
+    assert_eq!(found(sessions, &cookie).await, None);
+}
+
+async fn regenerate_and_write(bench: &Bench) {
+    for writer_first in [true, false] {
+        let sessions = &bench.sessions();
+        let cookie = stored(sessions, &[("cart", 1.into())]).await;
+        let mut login = Request::open(sessions, &cookie).await;
+        let mut writer = Request::open(sessions, &cookie).await;
+        login.session.set("user", "ada").expect("set");
+        login.slot.regenerate();
+        writer.session.set("cart", 2).expect("set");
+        if writer_first {
+            assert_eq!(writer.save().await, Saved::Replaced { merged: false });
+        }
+        assert_eq!(login.save().await, Saved::Regenerated);
+        if !writer_first {
+            assert_eq!(writer.save().await, Saved::Gone, "the old id has ended");
+        }
+        assert_ne!(login.cookie(), cookie, "the id is a new one");
+        assert_eq!(found(sessions, &cookie).await, None, "the old id has ended");
+        let cart = if writer_first { 2 } else { 1 };
+        let expected = dict([("cart", cart.into()), ("user", "ada".into())]);
+        assert_eq!(
+            found(sessions, &login.cookie()).await,
+            Some(expected),
+            "what was acknowledged has moved along"
+        );
+    }
+}
+
+async fn regenerate_twice(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let before = count(bench).await;
+    let cookie = stored(sessions, &[("a", 1.into())]).await;
+    let mut one = Request::open(sessions, &cookie).await;
+    let mut two = Request::open(sessions, &cookie).await;
+    one.slot.regenerate();
+    two.slot.regenerate();
+    assert_eq!(one.save().await, Saved::Regenerated);
+    assert_eq!(two.save().await, Saved::Gone, "one of two new ids counts");
+    assert_eq!(found(sessions, &one.cookie()).await, Some(dict([("a", 1.into())])));
+    assert_eq!(found(sessions, &cookie).await, None);
+    assert_eq!(count(bench).await, before.map(|before| before + 1), "no record is left over");
+}
+
+async fn regenerate_when_empty(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("a", 1.into())]).await;
+    let mut request = Request::open(sessions, &cookie).await;
+    request.session.clear();
+    request.slot.regenerate();
+    request.session.set("user", "ada").expect("set");
+    assert_eq!(
+        request.save().await,
+        Saved::Regenerated,
+        "clear, new id, set: Flask-Session keeps the old id here"
+    );
+    assert_ne!(request.cookie(), cookie);
+    assert_eq!(found(sessions, &cookie).await, None);
+    assert_eq!(found(sessions, &request.cookie()).await, Some(dict([("user", "ada".into())])));
+    let mut request = Request::open(sessions, &request.cookie()).await;
+    request.session.clear();
+    request.slot.regenerate();
+    assert_eq!(request.save().await, Saved::Deleted, "nothing is left that could have an id");
+    request.session.set("user", "bob").expect("set");
+    assert_eq!(request.save().await, Saved::Created, "and what comes then has a new one");
+}
+
+async fn destroyed_while_regenerated(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let before = count(bench).await;
+    let cookie = stored(sessions, &[("a", 1.into())]).await;
+    let mut mover = Request::open(sessions, &cookie).await;
+    let mut destroyer = Request::open(sessions, &cookie).await;
+    mover.slot.regenerate();
+    destroyer.slot.destroy();
+    assert_eq!(destroyer.save().await, Saved::Deleted);
+    assert_eq!(mover.save().await, Saved::Gone, "an ended session gets no new id");
+    assert_eq!(count(bench).await, before, "no record is left over");
+}
+
+async fn purge_and_write(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("a", 1.into())]).await;
+    let mut writer = Request::open(sessions, &cookie).await;
+    writer.session.set("b", 2).expect("set");
+    bench.store.purge_expired(now()).await.expect("purge");
+    assert_eq!(writer.save().await, Saved::Replaced { merged: false }, "a purge ends nothing that lives");
+    bench.store.purge_expired(now()).await.expect("purge");
+    assert_eq!(found(sessions, &cookie).await, Some(dict([("a", 1.into()), ("b", 2.into())])));
+}
+
+async fn transactions(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = stored(sessions, &[("left", 1.into())]).await;
+    let mut one = Request::open(sessions, &cookie).await;
+    let mut two = Request::open(sessions, &cookie).await;
+    let take = |session: &mut Session| match session.get::<i64>("left").expect("a number") {
+        Some(left) if left > 0 => session.set("left", left - 1).map_err(|_| "set"),
+        _ => Err("nothing is left"),
+    };
+    let (session, slot) = (&mut one.session, &mut one.slot);
+    sessions.transact(session, slot, now(), &NoPause, take).await.expect("the first takes the last one");
+    two.session.set("seen", true).expect("set");
+    let (session, slot) = (&mut two.session, &mut two.slot);
+    match sessions.transact(session, slot, now(), &NoPause, take).await {
+        Err(TransactError::Refused(reason)) => {
+            assert_eq!(reason, "nothing is left", "it is decided on newest data")
+        }
+        other => panic!("the second finds none: {other:?}"),
+    }
+    assert_eq!(two.save().await, Saved::Replaced { merged: true }, "what else was changed is saved");
+    assert_eq!(one.save().await, Saved::Unchanged, "a transaction is not saved twice");
+    assert_eq!(found(sessions, &cookie).await, Some(dict([("left", 0.into()), ("seen", true.into())])));
+    // After the end there are no transactions.
+    let mut late = Request::open(sessions, &cookie).await;
+    one.slot.destroy();
+    let _ = one.save().await;
+    let answer = sessions
+        .transact(&mut late.session, &mut late.slot, now(), &NoPause, |session| session.increment("left", 1));
+    assert!(matches!(answer.await, Err(TransactError::Gone)));
+    assert_eq!(found(sessions, &cookie).await, None);
+}
+
+/// Gives way between load and save, so that all overlap.
+async fn fifty_increments(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = &stored(sessions, &[("n", 0.into())]).await;
+    let saved = together((0..50).map(|_| async move {
+        let mut request = Request::open(sessions, cookie).await;
+        give_way().await;
+        request.session.increment("n", 1).expect("increment");
+        request.try_save(&GiveWay).await
+    }))
+    .await;
+    assert!(saved.iter().all(|saved| matches!(saved, Ok(Saved::Replaced { .. }))), "{saved:?}");
+    assert_eq!(found(sessions, cookie).await, Some(dict([("n", 50.into())])), "no increment is lost");
+}
+
+async fn fifty_transactions(bench: &Bench) {
+    let sessions = &bench.sessions();
+    let cookie = &stored(sessions, &[("n", 0.into())]).await;
+    let seen = together((0..50).map(|_| async move {
+        let mut request = Request::open(sessions, cookie).await;
+        give_way().await;
+        let (session, slot) = (&mut request.session, &mut request.slot);
+        let add = |session: &mut Session| {
+            let n = session.get::<i64>("n")?.unwrap_or(0);
+            session.set("n", n + 1).map(|()| n)
+        };
+        sessions.transact(session, slot, now(), &GiveWay, add).await.expect("transact")
+    }))
+    .await;
+    let mut seen = seen;
+    seen.sort_unstable();
+    assert_eq!(seen, (0..50).collect::<Vec<i64>>(), "every transaction saw another number");
+    assert_eq!(found(sessions, cookie).await, Some(dict([("n", 50.into())])));
+}
+
+struct GiveWay;
+
+impl Pause for GiveWay {
+    fn pause(&self, _: u32) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(give_way())
+    }
+}
+
+/// How many records the suite has in the store, if that can be told.
+pub(super) async fn count(bench: &Bench) -> Option<usize> {
+    let mut scan = Scan::new(&*bench.prefix);
+    let mut count = 0;
+    loop {
+        let page = bench.store.scan(&scan, now()).await.ok()?;
+        count += page.entries.len();
+        match page.next {
+            Some(next) => scan = scan.from(next),
+            None => return Some(count),
+        }
+    }
+}

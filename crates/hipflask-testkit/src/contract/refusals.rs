@@ -1,0 +1,250 @@
+//! What must not reach the store, and what a failing store must not break.
+
+use std::sync::Arc;
+
+use hipflask_core::session::Session;
+use hipflask_core::value::{Dict, Value};
+use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot};
+
+use super::interleavings::{count, found, stored};
+use super::{Bench, LIFETIME, now};
+use crate::chance::Chance;
+use crate::faults::{Fault, When};
+use crate::store_spy::{Call, SpyStore};
+
+pub(super) async fn all(bench: &Bench) {
+    calls_are_as_few_as_can_be(bench).await;
+    odd_ids_reach_no_store(bench).await;
+    taken_ids(bench).await;
+    a_failed_read_writes_nothing(bench).await;
+    for when in [When::Before, When::After] {
+        for act in ACTS {
+            failing_calls(bench, act, when).await;
+        }
+    }
+}
+
+fn spied(bench: &Bench) -> (SpyStore, ServerSessions) {
+    let spy = SpyStore::around(bench.store.clone());
+    (spy.clone(), bench.sessions_in(Arc::new(spy)))
+}
+
+async fn open(sessions: &ServerSessions, cookie: &str) -> (Session, Slot) {
+    match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
+        Opened::Found { session, slot } => (session, *slot),
+        other => panic!("the session is there: {other:?}"),
+    }
+}
+
+async fn calls_are_as_few_as_can_be(bench: &Bench) {
+    let (spy, sessions) = spied(bench);
+    let save = async |session: &mut Session, slot: &mut Slot, at| {
+        spy.forget();
+        sessions.save(session, slot, at, &NoPause).await.expect("save")
+    };
+
+    let (mut session, mut slot) = (Session::new(), Slot::default());
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
+    session.set_permanent(true);
+    session.clear();
+    slot.regenerate();
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
+    slot.destroy();
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
+    assert_eq!(spy.calls(), [], "a visitor who leaves nothing costs the store nothing");
+
+    session.set("a", 1).expect("set");
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Created);
+    assert_eq!(spy.calls(), [Call::Create], "a new session is one call");
+    let cookie = sessions.ids().to_cookie(slot.id().expect("created"));
+
+    spy.forget();
+    let (mut session, mut slot) = open(&sessions, &cookie).await;
+    assert_eq!(spy.calls(), [Call::Load], "to open is one call");
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
+    assert_eq!(spy.calls(), [], "what was only read is not written");
+    let later = now().saturating_add(LIFETIME / 4);
+    assert_eq!(save(&mut session, &mut slot, later).await, Saved::Touched);
+    assert_eq!((spy.calls(), spy.bytes_written()), (vec![Call::Touch], 0), "a touch carries no data");
+    assert_eq!(
+        save(&mut session, &mut slot, later).await,
+        Saved::Unchanged,
+        "a touch is not due at once again"
+    );
+    session.set("a", 1).expect("set");
+    assert_eq!(save(&mut session, &mut slot, later).await, Saved::Unchanged);
+    assert_eq!(spy.calls(), [], "set to what it was: nothing to write");
+    session.set("a", 2).expect("set");
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Replaced { merged: false });
+    assert_eq!(spy.calls(), [Call::Replace], "to save is one call");
+    slot.regenerate();
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Regenerated);
+    assert_eq!(spy.calls(), [Call::Create, Call::DeleteIf], "a new id is two calls");
+    slot.destroy();
+    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Deleted);
+    assert_eq!(spy.calls(), [Call::Delete], "to end is one call");
+
+    let unknown = sessions.ids().to_cookie(&sessions.ids().fresh().expect("chance"));
+    spy.forget();
+    let opened = sessions.open(unknown.as_bytes(), now()).await.expect("open");
+    assert!(matches!(opened, Opened::Unknown), "an id that nobody made is not adopted");
+    assert_eq!(spy.calls(), [Call::Load]);
+}
+
+/// Ten thousand values that are no ids, some of them nearly.
+async fn odd_ids_reach_no_store(bench: &Bench) {
+    let (spy, sessions) = spied(bench);
+    let mut chance = Chance::fresh();
+    let good = sessions.ids().to_cookie(&sessions.ids().fresh().expect("chance")).into_bytes();
+    for _ in 0..10_000 {
+        let value = odd(&mut chance, &good);
+        let opened = sessions.open(&value, now()).await.expect("no store is asked, so none fails");
+        assert!(matches!(opened, Opened::NotAnId(_)), "{}", value.escape_ascii());
+    }
+    assert_eq!(spy.calls(), [], "what is no id reaches no store");
+    assert_eq!(sessions.stats().refused, 10_000);
+}
+
+fn odd(chance: &mut Chance, good: &[u8]) -> Vec<u8> {
+    const EVIL: &[&[u8]] = &[
+        b"",
+        b".",
+        b"..",
+        b"../../../etc/passwd",
+        b"session:",
+        b"*",
+        b"\0",
+        b"\r\nflush_all\r\n",
+        b"'; drop table sessions;--",
+        b"{$ne:null}",
+        b"%2e%2e%2f",
+        b"CON",
+        b"NUL",
+        b"null",
+        b"undefined",
+        b"6F9619FF-8B86-4011-B42D-00C04FC964FF",
+        b"00000000-0000-0000-0000-000000000000",
+        "\u{202e}\u{e9}".as_bytes(),
+    ];
+    const WRONG: &[u8] = b" /+=.:;,'\"\\*?%~\0\r\n\t\x7f\x80\xff\xc3";
+    let mut value = good.to_vec();
+    let place = chance.below(value.len());
+    match chance.below(6) {
+        0 => return chance.pick(EVIL).to_vec(),
+        1 => value[place] = *chance.pick(WRONG),
+        2 => value.insert(place, *chance.pick(WRONG)),
+        3 => value.truncate(place),
+        4 => value.extend_from_slice(&good[..1 + place]),
+        _ => return (0..chance.below(300)).map(|_| chance.next() as u8).collect(),
+    }
+    value
+}
+
+async fn taken_ids(bench: &Bench) {
+    let (spy, sessions) = spied(bench);
+    let victim = stored(&sessions, &[("user", "ada".into())]).await;
+    spy.collide(3);
+    let cookie = stored(&sessions, &[("user", "eve".into())]).await;
+    assert_ne!(cookie, victim);
+    assert_eq!(sessions.stats().collisions, 3, "a taken id is left alone, and another one is made");
+    assert_eq!(found(&sessions, &victim).await, Some(Dict::from([("user", "ada")])));
+    let (mut session, mut slot) = open(&sessions, &cookie).await;
+    spy.collide(2);
+    slot.regenerate();
+    let saved = sessions.save(&mut session, &mut slot, now(), &NoPause).await.expect("save");
+    assert_eq!(saved, Saved::Regenerated, "also when an id is renewed");
+    spy.collide(usize::MAX);
+    let mut session = Session::new();
+    session.set("a", 1).expect("set");
+    let saved = sessions.save(&mut session, &mut Slot::default(), now(), &NoPause).await;
+    assert!(matches!(saved, Err(SaveError::Contended { .. })), "an end comes to that, too: {saved:?}");
+}
+
+async fn a_failed_read_writes_nothing(bench: &Bench) {
+    let (spy, sessions) = spied(bench);
+    let cookie = stored(&sessions, &[("a", 1.into())]).await;
+    spy.forget();
+    spy.set_fault(Some(Fault::at(0, When::Before)));
+    let error = sessions.open(cookie.as_bytes(), now()).await.expect_err("the store fails");
+    assert!(!error.to_string().contains(&cookie), "an error holds no id");
+    assert_eq!(spy.calls(), [Call::Load]);
+    assert_eq!(found(&sessions, &cookie).await, Some(Dict::from([("a", 1)])), "and nothing has happened");
+}
+
+/// What a request does to a session that holds `a: 1`.
+type Act = fn(&mut Session, &mut Slot);
+
+const ACTS: [(&str, Act); 5] = [
+    ("write", |session, _| session.set("a", 2).expect("set")),
+    ("regenerate", |session, slot| {
+        session.set("a", 2).expect("set");
+        slot.regenerate();
+    }),
+    ("destroy", |_, slot| slot.destroy()),
+    ("clear", |session, _| session.clear()),
+    ("pop", |session, _| drop(session.remove("a"))),
+];
+
+/// Each call of an act fails once. What was acknowledged is there; what was not is as it was, or done, or ended, but never
+/// half; and the request that failed can be tried again.
+async fn failing_calls(bench: &Bench, (name, act): (&str, Act), when: When) {
+    let (spy, sessions) = spied(bench);
+    for place in 0.. {
+        assert!(place < 10, "{name} is a few calls");
+        let before = count(bench).await;
+        let cookie = stored(&sessions, &[("a", 1.into())]).await;
+        let (mut session, mut slot) = open(&sessions, &cookie).await;
+        act(&mut session, &mut slot);
+        spy.forget();
+        spy.set_fault(Some(Fault::at(place, when)));
+        let saved = sessions.save(&mut session, &mut slot, now(), &NoPause).await;
+        spy.set_fault(None);
+        let acknowledged = match saved {
+            Ok(_) => true,
+            Err(SaveError::Store(_)) => false,
+            Err(error) => panic!("{name}, call {place} {when:?}: {error}"),
+        };
+        let old = found(&sessions, &cookie).await;
+        let new = match slot.id() {
+            Some(id) => found(&sessions, &sessions.ids().to_cookie(id)).await,
+            None => None,
+        };
+        let holds = |dict: &Option<Dict>, n: i32| {
+            dict.as_ref().is_some_and(|dict| dict.get("a") == Some(&Value::from(n)))
+        };
+        let context = format!("{name}, call {place} {when:?}, acknowledged {acknowledged}: {old:?} {new:?}");
+        match (name, acknowledged) {
+            ("write", true) => assert!(holds(&old, 2), "{context}"),
+            ("regenerate", true) => assert!(holds(&new, 2) && old.is_none(), "{context}"),
+            (_, true) => assert!(old.is_none() && new.is_none(), "{context}"),
+            (_, false) => {
+                assert!(old.is_none() || holds(&old, 1) || holds(&old, 2), "never half: {context}");
+                assert!(when == When::After || old.is_some(), "what never arrived has no effect: {context}");
+            }
+        }
+        if let (Some(before), Some(after)) = (before, count(bench).await) {
+            // A record whose creation was done and not acknowledged has an id that nobody knows; it expires.
+            let unknown = usize::from(spy.calls().get(place) == Some(&Call::Create) && when == When::After);
+            assert!(after <= before + 1 + unknown, "a failure leaves no second session: {context}");
+        }
+        if !acknowledged {
+            let again = sessions.save(&mut session, &mut slot, now(), &NoPause).await;
+            let again = again.unwrap_or_else(|error| panic!("{context}: a second try: {error}"));
+            let old = found(&sessions, &cookie).await;
+            match (name, again) {
+                ("write", Saved::Replaced { .. } | Saved::Unchanged) => {
+                    assert!(holds(&old, 2), "{context}, {again:?}")
+                }
+                _ => assert!(old.is_none(), "after a second try: {context}, {again:?}"),
+            }
+        }
+        let _ = bench.store.delete(&sessions.ids().key(&id_of(&sessions, &cookie)), now()).await;
+        if spy.calls().len() <= place {
+            return;
+        }
+    }
+}
+
+fn id_of(sessions: &ServerSessions, cookie: &str) -> hipflask_store::id::SessionId {
+    sessions.ids().read(cookie.as_bytes()).expect("our own cookie")
+}
