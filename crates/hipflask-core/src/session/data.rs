@@ -11,7 +11,7 @@ use super::flash::Flash;
 use crate::plan::Seen;
 use crate::tagged::{
     self, JsonError, JsonErrorKind, KeyOrder, Member, Style, is_registered, read_member, read_scalar,
-    write_text, write_value,
+    write_key, write_value,
 };
 use crate::value::{AsKey, Dict, Int, MAX_DEPTH, Scalar, Text, Value, ValueError, from_value, to_value};
 
@@ -157,11 +157,7 @@ impl Session {
         order: KeyOrder,
     ) -> Result<(), JsonError> {
         for (at, (key, slot)) in members.enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            write_text(out, key);
-            out.push(b':');
+            write_key(out, key, at == 0);
             match slot.member {
                 Some(member) if member.canonical => {
                     out.extend_from_slice(self.json[member.range()].as_bytes())

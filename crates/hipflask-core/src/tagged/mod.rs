@@ -26,7 +26,7 @@ pub use write::{KeyOrder, to_string, to_string_ordered, to_string_plain};
 pub(crate) use read::{read_member, read_scalar};
 pub(crate) use scan::{Member, index};
 pub(crate) use tags::is_registered;
-pub(crate) use write::{Style, write_text, write_value};
+pub(crate) use write::{Style, write_key, write_value};
 
 /// The longest text that is read, in bytes: a thousand times what a cookie can hold.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;

@@ -77,6 +77,7 @@ pub(crate) fn write_value(
             None => out.extend_from_slice(number.to_string().as_bytes()),
         },
         Value::Float(number) => write_repr(out, *number),
+        Value::Str(text) if style.ascii => write_text(out, text),
         Value::Str(text) => write_text_in(out, text, style)?,
         Value::List(items) => write_items(out, items, style, levels)?,
         Value::Dict(dict) => write_dict(out, dict, style, levels)?,
@@ -110,6 +111,10 @@ fn write_dict(out: &mut Vec<u8>, dict: &Dict, style: Style, levels: usize) -> Re
     }
     out.push(b'{');
     let mut write_entry = |at: usize, key: &Text, value: &Value| {
+        if style.ascii && !escape {
+            write_key(out, key, at == 0);
+            return write_value(out, value, style, levels);
+        }
         if at > 0 {
             out.push(b',');
         }
@@ -145,7 +150,7 @@ fn write_dict(out: &mut Vec<u8>, dict: &Dict, style: Style, levels: usize) -> Re
 }
 
 fn one_less(levels: usize) -> Result<usize, JsonError> {
-    levels.checked_sub(1).ok_or(JsonError::new(Bad::TooDeep, 0))
+    levels.checked_sub(1).ok_or_else(|| JsonError::new(Bad::TooDeep, 0))
 }
 
 /// The kinds that have a tag of their own.
@@ -215,28 +220,57 @@ fn write_text_in(out: &mut Vec<u8>, text: &Text, style: Style) -> Result<(), Jso
 }
 
 /// Appends a string in ASCII: the spelling of Python's `json` with `ensure_ascii`.
+#[inline]
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &Text) {
-    let mut rest = text.as_bytes();
-    // Room for the quotes and for a whole word after the last byte.
-    out.reserve(rest.len() + 2 + 8);
-    if rest.len() <= 6 {
-        // Such as most keys are: it fits into a word with its quotes.
-        let word = short_word(rest);
-        if plain_run(word) == rest.len() {
-            let closing = u64::from(b'"') << (rest.len() * 8 + 8);
-            out.extend_from_slice(&(u64::from(b'"') | word << 8 | closing).to_le_bytes());
-            out.truncate(out.len() + rest.len() - 6);
+    out.push(b'"');
+    write_content(out, text.as_bytes());
+    out.push(b'"');
+}
+
+/// Appends the key of a member, after a comma unless it is the first, and the colon.
+#[inline]
+pub(crate) fn write_key(out: &mut Vec<u8>, key: &Text, first: bool) {
+    if first {
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(b",\"");
+    }
+    write_content(out, key.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends what stands between the quotes. Most strings are shorter than two words and need no escape; calling `memcpy`
+/// for each would cost more than the bytes do.
+#[inline]
+fn write_content(out: &mut Vec<u8>, text: &[u8]) {
+    if text.len() < 8 {
+        let word = short_word(text);
+        if plain_run(word) == text.len() {
+            out.extend_from_slice(&word.to_le_bytes());
+            out.truncate(out.len() + text.len() - 8);
             return;
         }
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk())
+        && text.len() <= 16
+        && (plain_run(u64::from_le_bytes(*first)), plain_run(u64::from_le_bytes(*last))) == (8, 8)
+    {
+        out.extend_from_slice(first);
+        out.truncate(out.len() + text.len() - 16);
+        out.extend_from_slice(last);
+        return;
     }
-    out.push(b'"');
+    write_long(out, text);
+}
+
+fn write_long(out: &mut Vec<u8>, mut rest: &[u8]) {
+    // Room for the closing quote and for a whole word after the last byte.
+    out.reserve(rest.len() + 1 + 8);
     loop {
         rest = write_plain(out, rest);
-        let Some((point, after)) = first_code_point(rest) else { break };
+        let Some((point, after)) = first_code_point(rest) else { return };
         write_escape(out, point);
         rest = after;
     }
-    out.push(b'"');
 }
 
 /// Appends the bytes up to the first that needs an escape; returns the rest. Whole words at a time, for most strings are

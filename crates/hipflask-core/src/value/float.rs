@@ -15,7 +15,32 @@ pub(crate) fn write_repr(out: &mut Vec<u8>, number: f64) {
     if number == 0.0 {
         return out.extend_from_slice(b"0.0");
     }
-    let (digits, length, exponent) = shortest_digits(number.abs());
+    if write_hundredths(out, number.abs()) {
+        return;
+    }
+    write_shortest(out, number.abs());
+}
+
+/// Appends a number of at most 15 digits, no more than two of them behind the point, such as a price; `false` if it is
+/// none.
+///
+/// No two decimals of 15 digits are the same `f64`. So if one such reads back equal, it is the shortest that does.
+fn write_hundredths(out: &mut Vec<u8>, number: f64) -> bool {
+    let hundredths = (number * 100.0 + 0.5) as u64;
+    if hundredths >= 10_u64.pow(15) || hundredths as f64 / 100.0 != number {
+        return false;
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(hundredths / 100).as_bytes());
+    let (tenth, hundredth) = ((hundredths / 10 % 10) as u8, (hundredths % 10) as u8);
+    out.extend_from_slice(&[b'.', b'0' + tenth, b'0' + hundredth]);
+    if hundredth == 0 {
+        out.pop();
+    }
+    true
+}
+
+fn write_shortest(out: &mut Vec<u8>, number: f64) {
+    let (digits, length, exponent) = shortest_digits(number);
     let digits = &digits[..length];
     match exponent {
         -4..=-1 => {
@@ -88,6 +113,8 @@ fn read_exponent(text: &[u8]) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The right-hand side was printed by `json.dumps` of Python 3.11.7.
@@ -121,5 +148,25 @@ mod tests {
             write_repr(&mut out, number);
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn prices_are_spelled_as_all_other_numbers(
+            number in (0..2_000_000_000_000_000_u64, 0..5_i32).prop_map(|(digits, places)| digits as f64 / 10_f64.powi(places)),
+        ) {
+            let (mut fast, mut slow) = (Vec::new(), Vec::new());
+            if number > 0.0 && write_hundredths(&mut fast, number) {
+                write_shortest(&mut slow, number);
+                prop_assert_eq!(fast, slow, "{}", number);
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_way_is_taken_for_prices_only() {
+        let taken = |number| write_hundredths(&mut Vec::new(), number);
+        assert!([0.01, 1.1, 19.9, 0.07, 1e12, 9_999_999_999_999.99].into_iter().all(taken));
+        assert!(![0.001, 1.005, 1e13, 10_000_000_000_000.01, 5e-324, f64::MAX].into_iter().any(taken));
     }
 }
