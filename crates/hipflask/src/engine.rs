@@ -179,9 +179,12 @@ impl Sessions {
     }
 
     /// Whether a session that nobody opened may have to be sent again because it is permanent.
-    pub(crate) fn may_need_refresh<'h>(&self, lines: impl Iterator<Item = &'h [u8]>) -> bool {
+    pub(crate) fn may_need_refresh<'h>(&self, lines: impl Iterator<Item = &'h [u8]> + Clone) -> bool {
+        let hint = &self.0.permanent;
         self.0.rules.refresh_each_request
-            && self.values(lines).any(|value| self.0.permanent.may_be_in(&value))
+            // Nearly every request ends with the first look; cookies are told apart only behind it.
+            && lines.clone().any(|line| hint.may_be_in_line(line))
+            && self.values(lines).any(|value| hint.may_be_in(&value))
     }
 
     /// Whether this is the same engine, not one that was built alike.
@@ -239,7 +242,7 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// Tells from a cookie's value, without decoding or verifying it, that no permanent session is in it.
+/// Tells from a cookie, without decoding or verifying it, that no permanent session is in it.
 ///
 /// A permanent session has the text `"_permanent"` in its JSON, which base64 spells in one of three ways, by how many
 /// bytes stand before. A deflated payload, which begins with a point, can hide it.
@@ -249,6 +252,14 @@ impl PermanentHint {
     fn new() -> Self {
         // The characters of base64 that depend on nothing but `"_permanent"`, after 0, 1 and 2 bytes of something else.
         Self(["Il9wZXJtYW5lbnQi", "JfcGVybWFuZW50I", "iX3Blcm1hbmVudC"].map(memmem::Finder::new))
+    }
+
+    /// Looks over a whole `Cookie` line at once. A value that is deflated or quoted can hide it, and blanks can stand before
+    /// such a value.
+    fn may_be_in_line(&self, line: &[u8]) -> bool {
+        let can_hide = |equals: usize| matches!(line.get(equals + 1), Some(b'.' | b'"' | b' ' | b'\t'));
+        memchr::memchr_iter(b'=', line).any(can_hide)
+            || self.0.iter().any(|finder| finder.find(line).is_some())
     }
 
     fn may_be_in(&self, value: &str) -> bool {
@@ -307,8 +318,15 @@ mod tests {
             let key = "A".repeat(before);
             let permanent = format!(r#"{{"{key}":1,"_permanent":true}}"#);
             assert!(hint.may_be_in(&value(&permanent, Compression::Never)), "{before}");
+            assert!(hint.may_be_in_line(
+                format!("a=b; session={}", value(&permanent, Compression::Never)).as_bytes()
+            ));
             let other = format!(r#"{{"{key}":1,"permanent":"_permanen"}}"#);
             assert!(!hint.may_be_in(&value(&other, Compression::Never)), "{before}");
+            assert!(
+                !hint
+                    .may_be_in_line(format!("a=b; session={}", value(&other, Compression::Never)).as_bytes())
+            );
         }
         assert!(hint.may_be_in(&value(&format!(r#"{{"a":"{}"}}"#, "x".repeat(90)), Compression::AsFlask)));
     }

@@ -110,7 +110,7 @@ impl CookieLines {
         Self { first: lines.next(), more: lines.collect() }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> + '_ {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone + '_ {
         self.first.iter().chain(&self.more).map(CookieLine::as_bytes)
     }
 }
