@@ -161,7 +161,7 @@ where
             let answer = self.fetch(&mut lent, statement, values).await;
             self.give_back(lent, answer.as_ref().err());
             match answer {
-                Err(failure) if is_used && failure.is_broken_connection() => {}
+                Err(failure) if is_used && is_lost(&failure) => {}
                 Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
                 answer => return answer,
             }
@@ -192,8 +192,8 @@ where
     fn give_back(&self, lent: Lent<'_, ConnectionOf<D>>, failure: Option<&Failure>) {
         match failure {
             None => lent.keep(),
-            Some(failure) if failure.said().is_some_and(|said| !is_farewell(said)) => lent.keep(),
-            Some(failure) if failure.is_broken_connection() => self.pool.forget(),
+            Some(failure) if is_lost(failure) => self.pool.forget(),
+            Some(failure) if failure.said().is_some() => lent.keep(),
             Some(_) => {}
         }
     }
@@ -275,9 +275,13 @@ impl<D: Dialect> fmt::Debug for Connected<D> {
     }
 }
 
-/// PostgreSQL's class 57, "operator intervention", and 08, "connection exception": its last words on this connection.
-fn is_farewell(said: &dyn DatabaseError) -> bool {
-    said.code().is_some_and(|code| code.len() == 5 && (code.starts_with("57P") || code.starts_with("08")))
+/// Whether the connection broke, or the server took leave of it: PostgreSQL's class 57P, "operator intervention", and
+/// everybody's 08, "connection exception".
+fn is_lost(failure: &Failure) -> bool {
+    let code = failure.said().and_then(|said| said.code());
+    let is_farewell =
+        code.is_some_and(|code| code.len() == 5 && (code.starts_with("57P") || code.starts_with("08")));
+    is_farewell || failure.is_broken_connection()
 }
 
 const MOST_COLLISIONS: u32 = 20;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Created, Deleted, Key, Replaced};
+use hipflask_store::store::{Created, Deleted, Replaced};
 use hipflask_testkit::servers::FlaskSession;
 use serde_json::json;
 
@@ -19,7 +19,8 @@ async fn share_sessions(store: AnyStore, mut flask: FlaskSession, statement: imp
     let stored = store.load(&key(&id), now()).await.unwrap().expect("theirs is found");
     assert_eq!(stored.data, flask.record(&json!({"_permanent": true, "user": "ada", "n": 1})).unwrap());
     let ends = stored.expires.unwrap().as_secs();
-    let (earliest, latest) = (before.saturating_add(HOUR).as_secs(), now().saturating_add(HOUR).as_secs() + 1);
+    let (earliest, latest) =
+        (before.saturating_add(HOUR).as_secs(), now().saturating_add(HOUR).as_secs() + 1);
     assert!((earliest..=latest).contains(&ends), "{earliest} <= {ends} <= {latest}");
 
     // We change it, they read; they change it, and we are told.
@@ -81,7 +82,6 @@ async fn share_sessions(store: AnyStore, mut flask: FlaskSession, statement: imp
         assert_eq!(half.expires, Some(UnixTime::from_secs(2_000_000_001)));
     }
     assert_eq!(store.load(&key("half"), UnixTime::from_secs(2_000_000_001)).await.unwrap(), None);
-    let _ = Key::new("session:", "half").map(|_| ());
 }
 
 async fn store_at(url: &str, table: &str) -> AnyStore {
@@ -102,7 +102,8 @@ async fn sqlite_is_shared_with_real_flask_session() {
         let flask = FlaskSession::on_sql(&theirs, &[]).unwrap();
         let store = store_at(&ours, "sessions").await;
         let statement = |text: &str| {
-            let program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
+            let program =
+                "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
             let mut python = std::process::Command::new("python3");
             let text = text.replace("{t}", "sessions");
             assert!(python.args(["-c", program]).arg(&file).arg(text).status().unwrap().success());
@@ -115,23 +116,21 @@ async fn sqlite_is_shared_with_real_flask_session() {
 async fn postgres_is_shared_with_real_flask_session_real_server() {
     let server = Postgres::shared().unwrap();
     server.sql("create schema if not exists web").unwrap();
-    for (ours_first, table, schema) in
-        [(false, "theirs", None), (true, "ours", None), (false, "Mixed", Some("web")), (true, "Other", Some("web"))]
-    {
+    for (ours_first, table, schema) in [
+        (false, "theirs", None),
+        (true, "ours", None),
+        (false, "Mixed", Some("web")),
+        (true, "Other", Some("web")),
+    ] {
         let url = server.url("postgres", "postgres");
         let theirs = url.replace("postgres://", "postgresql+psycopg2://");
+        let ours = schema.map_or(url.clone(), |schema| format!("{url}?schema={schema}"));
         let names: Vec<&str> = [table].into_iter().chain(schema).collect();
-        let ours = match schema {
-            Some(schema) => format!("{url}?schema={schema}"),
-            None => url.clone(),
-        };
-        let table = format!("{table}_shared");
-        let names: Vec<&str> = [table.as_str()].into_iter().chain(names.into_iter().skip(1)).collect();
         if ours_first {
-            store_at(&ours, &table).await;
+            store_at(&ours, table).await;
         }
         let flask = FlaskSession::on_sql(&theirs, &names).unwrap();
-        let store = store_at(&ours, &table).await;
+        let store = store_at(&ours, table).await;
         let place = format!("{}.\"{table}\"", schema.unwrap_or("public"));
         share_sessions(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;
     }

@@ -31,7 +31,10 @@ async fn postgres_says_what_is_wrong_real_server() {
     server.sql("create role app login password 'right'").unwrap();
     let (kind, said) = refusal(at(&server.url("app:wrong-one", "postgres"))).await;
     assert_eq!(kind, ErrorKind::Refused);
-    assert!(said.starts_with("postgres store: the server refuses the user or the password; check its "), "{said}");
+    assert!(
+        said.starts_with("postgres store: the server refuses the user or the password; check its "),
+        "{said}"
+    );
     assert!(!said.contains("wrong-one"), "{said}");
 
     let (kind, said) = refusal(at(&server.url("app:right", "nowhere"))).await;
@@ -48,7 +51,8 @@ async fn postgres_says_what_is_wrong_real_server() {
     let (kind, said) = refusal(at(&server.url("app:right", "postgres")).table("none_yet")).await;
     assert_eq!(kind, ErrorKind::Refused, "{said}");
 
-    let (kind, said) = refusal(at(&server.url("postgres", "postgres")).table("none_yet").make_table(false)).await;
+    let (kind, said) =
+        refusal(at(&server.url("postgres", "postgres")).table("none_yet").make_table(false)).await;
     assert_eq!(kind, ErrorKind::Misconfigured, "{said}");
     let (kind, said) = refusal(at(&server.url("postgres", "postgres")).schema("nowhere")).await;
     assert_eq!(kind, ErrorKind::Misconfigured);
@@ -57,7 +61,9 @@ async fn postgres_says_what_is_wrong_real_server() {
     server.sql("create table public.other (id int)").unwrap();
     let (kind, said) = refusal(at(&server.url("postgres", "postgres")).table("other")).await;
     assert_eq!(kind, ErrorKind::Misconfigured, "{said}");
-    server.sql("create table public.twice (id serial, session_id text, data bytea, expiry timestamp)").unwrap();
+    server
+        .sql("create table public.twice (id serial, session_id text, data bytea, expiry timestamp)")
+        .unwrap();
     let (kind, said) = refusal(at(&server.url("postgres", "postgres")).table("twice")).await;
     assert_eq!(kind, ErrorKind::Misconfigured);
     assert!(said.contains("not UNIQUE"), "{said}");
@@ -72,7 +78,9 @@ async fn postgres_says_what_is_wrong_real_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_says_what_is_wrong_real_server() {
     let server = MariaDb::shared().unwrap();
-    server.sql("create or replace user app@'%' identified by 'right'; create or replace database theirs").unwrap();
+    server
+        .sql("create or replace user app@'%' identified by 'right'; create or replace database theirs")
+        .unwrap();
     let (kind, said) = refusal(at(&server.url("app:wrong-one", "theirs"))).await;
     assert_eq!(kind, ErrorKind::Refused);
     assert!(said.contains("the server refuses the user or the password"), "{said}");
@@ -82,8 +90,11 @@ async fn mariadb_says_what_is_wrong_real_server() {
     assert_eq!(kind, ErrorKind::Misconfigured);
     assert!(said.contains("no such database; make it with CREATE DATABASE"), "{said}");
 
-    let table = "(id int auto_increment primary key, session_id varchar(255) unique, data blob, expiry datetime)";
-    server.sql(&format!("create table theirs.sessions {table}; grant select on theirs.* to app@'%'")).unwrap();
+    let table =
+        "(id int auto_increment primary key, session_id varchar(255) unique, data blob, expiry datetime)";
+    server
+        .sql(&format!("create table theirs.sessions {table}; grant select on theirs.* to app@'%'"))
+        .unwrap();
     let (kind, said) = refusal(at(&server.url("app:right", "theirs"))).await;
     assert_eq!(kind, ErrorKind::Refused);
     assert!(said.contains("the user may not use the table; see GRANT"), "{said}");
@@ -99,7 +110,8 @@ async fn mariadb_says_what_is_wrong_real_server() {
 async fn mariadb_never_cuts_a_record_real_server() {
     let server = MariaDb::shared().unwrap();
     server.sql("set global sql_mode = ''").unwrap();
-    let table = "(id int auto_increment primary key, session_id varchar(255) unique, data blob, expiry datetime)";
+    let table =
+        "(id int auto_increment primary key, session_id varchar(255) unique, data blob, expiry datetime)";
     server.sql(&format!("create or replace table test.short {table}")).unwrap();
     let store: AnyStore = Arc::new(at(&server.url("root", "test")).table("short").build().unwrap());
     store.ready().await.unwrap();
@@ -122,7 +134,11 @@ async fn sqlite_says_what_is_wrong() {
     assert_eq!(kind, ErrorKind::Misconfigured);
     assert!(said.contains("its directory must be there"), "{said}");
 
-    std::fs::write(directory.path().join("app.db"), "this is no database, and long enough to be seen as none").unwrap();
+    std::fs::write(
+        directory.path().join("app.db"),
+        "this is no database, and long enough to be seen as none",
+    )
+    .unwrap();
     let (kind, said) = refusal(at(&sqlite_url(&directory))).await;
     assert_eq!(kind, ErrorKind::Corrupt);
     assert!(said.contains("no SQLite database"), "{said}");
@@ -130,19 +146,20 @@ async fn sqlite_says_what_is_wrong() {
 
 /// Another process holds the file's lock, as a Flask request that writes slowly would.
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_waits_for_another_writer_and_then_says_so() {
+async fn sqlite_waits_for_another_program_and_then_says_so_real_server() {
     let directory = TempDir::new().unwrap();
     let slow: AnyStore = Arc::new(at(&sqlite_url(&directory)).build().unwrap());
     slow.ready().await.unwrap();
     let mut other = std::process::Command::new("python3")
-        .args(["-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('begin exclusive'); print('held', flush=True); input()"])
+        .args(["-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('begin exclusive'); print('held', flush=True); sys.stdin.read()"])
         .arg(directory.path().join("app.db"))
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(other.stdout.take().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(other.stdout.take().unwrap()), &mut line)
+        .unwrap();
     let begin = Instant::now();
     let error = slow.create(&key("wait"), b"one", MINUTE, now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
@@ -261,17 +278,30 @@ async fn sqlite_gives_each_caller_its_own_answer() {
     gives_each_caller_its_own_answer(ready(&sqlite_url(&directory)).await).await;
 }
 
-/// Two round trips would show as two statements.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_and_a_save_are_one_statement_each_real_server() {
     let server = Postgres::shared().unwrap();
     server.sql("create role counted superuser login password 'x'").unwrap();
+    server.sql("alter role counted set log_statement = 'all'").unwrap();
     let store = ready(&server.url("counted:x", "postgres")).await;
-    let stored = created(&store, "trips", b"one", now()).await;
     let key = key("trips");
-    let count = || server.sql("select sum(xact_commit) from pg_stat_database where datname = 'postgres'");
-    let _ = (count().unwrap(), store.load(&key, now()).await.unwrap());
+    let sent = || server.log().lines().filter(|line| line.starts_with("counted:LOG:  execute")).count();
+    let mut before = sent();
+    let mut one_more = |what: &str| {
+        let after = sent();
+        assert_eq!(after - before, 1, "{what}: {}", server.log());
+        before = after;
+    };
+    let _ = store.create(&key, b"one", MINUTE, now()).await.unwrap();
+    one_more("create");
+    let stored = store.load(&key, now()).await.unwrap().unwrap();
+    one_more("load");
     let _ = store.replace(&key, &stored, b"two", MINUTE, now()).await.unwrap();
-    let sent = "select count(*) from pg_stat_activity where usename = 'counted'";
-    assert_eq!(server.sql(sent).unwrap(), "1", "one connection serves one caller");
+    one_more("replace");
+    let _ = store.touch(&key, MINUTE, now()).await.unwrap();
+    one_more("touch");
+    let _ = store.delete(&key, now()).await.unwrap();
+    one_more("delete");
+    let open = "select count(*) from pg_stat_activity where usename = 'counted'";
+    assert_eq!(server.sql(open).unwrap(), "1", "one connection serves one caller");
 }

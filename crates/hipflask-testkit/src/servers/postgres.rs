@@ -80,9 +80,19 @@ impl Postgres {
         ask(&self.programs, self.port, statement)
     }
 
-    /// As `kill -9`, data and port are kept.
+    /// What the server has written to its log; each line begins with the user's name and a colon.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// As `kill -9` of the server and of the processes that serve its clients; data and port are kept.
     pub fn kill(&mut self) {
+        let children = self.process.as_ref().map(Process::children).unwrap_or_default();
         self.process = None;
+        for child in children {
+            let _ = Command::new("kill").args(["-9", &child.to_string()]).status();
+        }
     }
 
     /// Starts it again after [`kill`](Self::kill).
@@ -106,7 +116,9 @@ impl Postgres {
         let mut command = as_postgres(&self.programs.join("postgres"));
         command.arg("-D").arg(self.directory.path().join("data")).args(["-c", "listen_addresses=127.0.0.1"]);
         command.args(["-p", &self.port.to_string(), "-c", "unix_socket_directories="]);
-        command.args(["-c", "max_connections=300"]).current_dir(self.directory.path());
+        command
+            .args(["-c", "log_line_prefix=%u:", "-c", "max_connections=300"])
+            .current_dir(self.directory.path());
         let mut process = Process::start(command, &self.directory.path().join("log"), PACKAGE)?;
         let (programs, port) = (&self.programs, self.port);
         process.wait(Duration::from_secs(20), || ask(programs, port, "select 1").ok())?;

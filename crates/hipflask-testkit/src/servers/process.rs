@@ -96,6 +96,18 @@ impl Process {
         self.child.id()
     }
 
+    /// The processes that it has started and that run now.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let parent = format!("PPid:\t{}", self.child.id());
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let is_child = |id: &u32| {
+            let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            status.lines().any(|line| line == parent)
+        };
+        ids.filter(is_child).collect()
+    }
+
     /// As `kill -9`: it has no time to put anything in order.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();

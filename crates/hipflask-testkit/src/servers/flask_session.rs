@@ -1,0 +1,147 @@
+//! Real Flask-Session on one of the stores.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::process::ServerError;
+use crate::place;
+
+/// An application with Flask-Session 0.8 in a Python process, which plays visitors. Its sessions live for an hour.
+#[derive(Debug)]
+pub struct FlaskSession {
+    child: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl FlaskSession {
+    /// Starts it on SQLAlchemy's `url`, with the table's name and schema if they are other than Flask-Session's own.
+    ///
+    /// # Errors
+    /// [`ServerError`] if real Flask is not there, or Flask-Session does not start.
+    pub fn on_sql(url: &str, names: &[&str]) -> Result<Self, ServerError> {
+        Self::start("sqlalchemy", url, names)
+    }
+
+    /// Starts it on MongoDB.
+    ///
+    /// # Errors
+    /// As [`on_sql`](Self::on_sql).
+    pub fn on_mongodb(url: &str) -> Result<Self, ServerError> {
+        Self::start("mongodb", url, &[])
+    }
+
+    /// Starts it on DynamoDB.
+    ///
+    /// # Errors
+    /// As [`on_sql`](Self::on_sql).
+    pub fn on_dynamodb(url: &str) -> Result<Self, ServerError> {
+        Self::start("dynamodb", url, &[])
+    }
+
+    fn start(kind: &str, url: &str, more: &[&str]) -> Result<Self, ServerError> {
+        let mut command = python("wire/real_flask_session.py")?;
+        command.args([kind, url]).args(more).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|_| no_flask())?;
+        let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(no_flask());
+        };
+        let mut flask = Self { child, questions, answers: BufReader::new(answers) };
+        let _: String = flask.read()?;
+        Ok(flask)
+    }
+
+    /// A visitor's first request, which puts `values` into the session; its id.
+    ///
+    /// # Errors
+    /// [`ServerError::Failed`] if the application did; what it said is on standard error.
+    pub fn login(&mut self, values: &Value) -> Result<String, ServerError> {
+        self.ask(&json!(["login", values]))
+    }
+
+    /// What the visitor with this id has; `None` if it is a new session to Flask-Session.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
+    pub fn show(&mut self, id: &str) -> Result<Option<Value>, ServerError> {
+        self.ask(&json!(["show", id]))
+    }
+
+    /// A request of that visitor which changes the session.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
+    pub fn update(&mut self, id: &str, values: &Value) -> Result<Option<Value>, ServerError> {
+        self.ask(&json!(["update", id, values]))
+    }
+
+    /// A request of that visitor which clears the session.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
+    pub fn logout(&mut self, id: &str) -> Result<(), ServerError> {
+        self.ask::<u16>(&json!(["logout", id])).map(drop)
+    }
+
+    /// The bytes that Flask-Session stores for `values`.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
+    pub fn record(&mut self, values: &Value) -> Result<Vec<u8>, ServerError> {
+        let hex: String = self.ask(&json!(["record", values]))?;
+        let digits = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+        (0..hex.len()).step_by(2).map(|at| digits(at).ok_or_else(failed)).collect()
+    }
+
+    /// Its command `flask session_cleanup`.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
+    pub fn cleanup(&mut self) -> Result<(), ServerError> {
+        self.ask::<u8>(&json!(["cleanup"])).map(drop)
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, question: &Value) -> Result<T, ServerError> {
+        writeln!(self.questions, "{question}")?;
+        self.questions.flush()?;
+        self.read()
+    }
+
+    fn read<T: DeserializeOwned>(&mut self) -> Result<T, ServerError> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        serde_json::from_str(&line).map_err(|_| failed())
+    }
+}
+
+impl Drop for FlaskSession {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program of the checkout, to be run by the Python that has real Flask.
+pub(crate) fn python(program: &str) -> Result<Command, ServerError> {
+    let checkout = place::checkout().ok_or_else(no_flask)?;
+    let python = std::env::var_os("HIPFLASK_PYTHON").map_or_else(
+        || checkout.join("target/flask-venv/bin/python"),
+        |python: OsString| PathBuf::from(python),
+    );
+    let mut command = Command::new(python);
+    command.arg("-B").arg(checkout.join(program));
+    Ok(command)
+}
+
+fn no_flask() -> ServerError {
+    ServerError::Missing { program: "real Flask".to_owned(), package: "python3-venv" }
+}
+
+fn failed() -> ServerError {
+    ServerError::Failed { program: "Flask-Session".to_owned(), said: "see standard error".to_owned() }
+}

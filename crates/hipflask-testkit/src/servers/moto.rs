@@ -1,0 +1,76 @@
+//! DynamoDB, as moto plays it: Amazon's own cannot be had.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{Process, ServerError, free_port};
+use crate::place;
+
+/// moto's server, from `target/flask-venv`. It keeps nothing when it ends.
+#[derive(Debug)]
+pub struct Moto {
+    process: Option<Process>,
+    directory: TempDir,
+    port: u16,
+}
+
+impl Moto {
+    /// Starts a server of one's own, to be killed.
+    ///
+    /// # Errors
+    /// [`ServerError`] if it is not installed or does not come up.
+    pub fn start() -> Result<Self, ServerError> {
+        let directory = TempDir::with_prefix("hipflask-moto-")?;
+        let mut server = Self { process: None, directory, port: free_port()? };
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// The server that all tests running now share; ended with the last of them.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn shared() -> Result<Arc<Self>, ServerError> {
+        static SHARED: Mutex<Weak<Moto>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+
+    /// Where it listens: `http://127.0.0.1:port`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// As `kill -9`: everything it kept is lost.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again, empty.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        let server = place::checkout().unwrap_or_default().join("target/flask-venv/bin/moto_server");
+        let server = std::env::var_os("HIPFLASK_MOTO").map_or(server, PathBuf::from);
+        let mut command = Command::new(server);
+        command.args(["-H", "127.0.0.1", "-p", &self.port.to_string()]);
+        let log = self.directory.path().join("log");
+        let mut process = Process::start(command, &log, "python3-venv")?;
+        let address = ("127.0.0.1", self.port);
+        process.wait(Duration::from_secs(60), || TcpStream::connect(address).ok())?;
+        self.process = Some(process);
+        Ok(())
+    }
+}
