@@ -2,6 +2,7 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
+//! | `file` | cachelib's directory, by feature |
 //! | [`id`] | session ids: made, checked, signed, hashed |
 //! | [`memory`] | a store in the memory of one process |
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
@@ -17,6 +18,8 @@ mod hex;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod url;
 
+#[cfg(all(unix, feature = "file"))]
+pub mod file;
 pub mod id;
 #[cfg(feature = "memcached")]
 pub mod memcached;

@@ -12,7 +12,7 @@
 //!   [`Conflict`](Replaced::Conflict) are answers. `Err` means that the backend itself failed.
 //! - **One step.** `create`, `replace`, `delete_if` and `touch` each decide and act at once, so that two callers can never
 //!   both win. A record that is not there is never made by `replace` or `touch`.
-//! - **Cancelled is lost or done.** If the future is dropped, the step has happened whole or not at all, and the next
+//! - **Cancelled is lost or done.** Nothing happens before the future is polled. If the future is dropped, the step has happened whole or not at all, and the next
 //!   caller gets its own answer, not this one's.
 //! - **A failed write may have happened.** After `Err` the caller does not know; a store does not repeat a write by itself
 //!   unless it knows that the first did not arrive.

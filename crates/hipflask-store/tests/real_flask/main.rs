@@ -8,4 +8,6 @@
     reason = "all of it is tests; what they count is shown on request"
 )]
 
+mod files;
+mod ids;
 mod records;

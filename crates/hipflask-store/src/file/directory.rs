@@ -1,0 +1,254 @@
+//! The directory: each method of the store, in the calling thread.
+
+use core::time::Duration;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hipflask_core::time::UnixTime;
+
+use super::record::{Content, Locked, head, is_record_name, names};
+use crate::store::{
+    Created, Cursor, Deleted, DeletedIf, Entry, Key, Page, Replaced, Scan, Stored, Token, Touched, expiry,
+};
+
+#[derive(Clone)]
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    pub(super) mode: u32,
+    pub(super) sync: bool,
+    pub(super) md5: bool,
+}
+
+impl Directory {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path, mode: 0o600, sync: false, md5: false }
+    }
+
+    pub(super) fn load(&self, key: &Key, now: UnixTime) -> io::Result<Option<Stored>> {
+        for name in names(key) {
+            if let Some(content) = self.read(&name)?.filter(|content| content.is_live(now)) {
+                return Ok(Some(content.into_stored()));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn create(&self, key: &Key, data: &[u8], ttl: Duration, now: UnixTime) -> io::Result<Created> {
+        let mut names = names(key);
+        if self.md5 {
+            names.reverse();
+        }
+        let [name, others @ ..] = names.as_slice() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let mut place = match Locked::at(&self.path.join(name), Some(self.mode)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make()?;
+                Locked::at(&self.path.join(name), Some(self.mode))?
+            }
+            place => place?,
+        }
+        .ok_or(io::ErrorKind::NotFound)?;
+        // An id is made once in the life of the universe: that two make it at once under two names is not looked for.
+        let exists = place.live(now).is_some() || self.is_live(others, now)?;
+        let made = if exists { Err(None) } else { self.complete(data, expiry(now, ttl)).map_err(Some) };
+        match made {
+            Ok(complete) => place.replace_by(&complete).map(|()| Created::Created(Token::Data)),
+            Err(error) => {
+                if place.content.is_none() {
+                    place.remove()?;
+                }
+                error.map_or(Ok(Created::Exists), Err)
+            }
+        }
+    }
+
+    pub(super) fn replace(
+        &self,
+        key: &Key,
+        expected: &[u8],
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> io::Result<Replaced> {
+        let Some(mut place) = self.lock_live(key, now)? else { return Ok(Replaced::Gone) };
+        if let Some(other) = other_than(expected, &mut place) {
+            return Ok(Replaced::Conflict(other));
+        }
+        place.replace_by(&self.complete(data, expiry(now, ttl))?)?;
+        Ok(Replaced::Replaced(Token::Data))
+    }
+
+    pub(super) fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> io::Result<Touched> {
+        let Some(place) = self.lock_live(key, now)? else { return Ok(Touched::Gone) };
+        place.set_expiry(expiry(now, ttl))?;
+        Ok(Touched::Touched)
+    }
+
+    pub(super) fn delete(&self, key: &Key, now: UnixTime) -> io::Result<Deleted> {
+        let mut deleted = Deleted::Gone;
+        for name in names(key) {
+            if let Some(mut place) = Locked::at(&self.path.join(name), None)? {
+                if place.live(now).is_some() {
+                    deleted = Deleted::Deleted;
+                }
+                place.remove()?;
+            }
+        }
+        Ok(deleted)
+    }
+
+    pub(super) fn delete_if(&self, key: &Key, expected: &[u8], now: UnixTime) -> io::Result<DeletedIf> {
+        let Some(mut place) = self.lock_live(key, now)? else { return Ok(DeletedIf::Gone) };
+        if let Some(other) = other_than(expected, &mut place) {
+            return Ok(DeletedIf::Conflict(other));
+        }
+        place.remove()?;
+        Ok(DeletedIf::Deleted)
+    }
+
+    pub(super) fn scan(&self, scan: &Scan, now: UnixTime) -> io::Result<Page> {
+        let after = scan.after.as_ref().map_or("", Cursor::as_str);
+        let mut names: Vec<String> = self.names()?.into_iter().filter(|name| name.as_str() > after).collect();
+        names.sort_unstable();
+        let limit = scan.limit.max(1);
+        let next = names.get(limit - 1).filter(|_| names.len() > limit).map(Cursor::new);
+        let mut entries = Vec::new();
+        for name in names.into_iter().take(limit) {
+            let Ok(key) = Key::at_rest(name) else { continue };
+            let stored = match self.load(&key, now) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+                stored => stored?,
+            };
+            if let Some(stored) = stored {
+                let (bytes, expires) = (stored.data.len(), stored.expires);
+                entries.push(Entry { key, bytes, expires, data: scan.with_data.then_some(stored.data) });
+            }
+        }
+        Ok(Page { entries, next })
+    }
+
+    pub(super) fn purge(&self, now: UnixTime) -> io::Result<u64> {
+        let mut purged = 0;
+        for name in self.names()? {
+            let mut place = match Locked::at(&self.path.join(name), None) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+                place => match place? {
+                    Some(place) => place,
+                    None => continue,
+                },
+            };
+            if place.live(now).is_none() {
+                place.remove()?;
+                purged += 1;
+            }
+        }
+        self.sweep(now)?;
+        Ok(purged)
+    }
+
+    pub(super) fn ready(&self) -> io::Result<()> {
+        self.make()?;
+        fs::remove_file(self.complete(b"", UnixTime::from_secs(1))?)
+    }
+
+    fn make(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path)
+    }
+
+    fn is_live(&self, names: &[String], now: UnixTime) -> io::Result<bool> {
+        for name in names {
+            if self.read(name)?.is_some_and(|content| content.is_live(now)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Content>> {
+        match OpenOptions::new().read(true).open(self.path.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => Content::read(&file?),
+        }
+    }
+
+    /// The live record of a key, locked, under the one name or the other.
+    fn lock_live(&self, key: &Key, now: UnixTime) -> io::Result<Option<Locked>> {
+        for name in names(key) {
+            if let Some(mut place) = Locked::at(&self.path.join(name), None)?
+                && place.live(now).is_some()
+            {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a whole record beside the others, under a name that cachelib takes for its own temporary file.
+    fn complete(&self, data: &[u8], expires: UnixTime) -> io::Result<PathBuf> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = self.path.join(format!("{TEMPORARY}{}-{count}{SUFFIX}", std::process::id()));
+            let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                // Left over from a process of the same number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                file => file?,
+            };
+            let written = file
+                .write_all(&[&head(expires), data].concat())
+                .and_then(|()| file.set_permissions(fs::Permissions::from_mode(self.mode)))
+                .and_then(|()| if self.sync { file.sync_all() } else { Ok(()) });
+            if let Err(error) = written {
+                let _ = fs::remove_file(&path);
+                return Err(error);
+            }
+            return Ok(path);
+        }
+    }
+
+    /// The names of the records.
+    fn names(&self) -> io::Result<Vec<String>> {
+        let names = self.files()?;
+        Ok(names.into_iter().filter(|name| is_record_name(name)).collect())
+    }
+
+    fn files(&self) -> io::Result<Vec<String>> {
+        match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            files => files?.map(|file| Ok(file?.file_name().to_string_lossy().into_owned())).collect(),
+        }
+    }
+
+    /// Removes what a process of ours left half written more than an hour ago.
+    fn sweep(&self, now: UnixTime) -> io::Result<()> {
+        for name in self.files()? {
+            if name.starts_with(TEMPORARY) && name.ends_with(SUFFIX) {
+                let path = self.path.join(name);
+                if is_older_than_an_hour(&path, now) {
+                    let _ = fs::remove_file(path);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_older_than_an_hour(path: &Path, now: UnixTime) -> bool {
+    let written = fs::metadata(path).ok().and_then(|metadata| u64::try_from(metadata.mtime()).ok());
+    written.is_some_and(|written| written.saturating_add(3600) < now.as_secs())
+}
+
+/// What is there in place of what was expected.
+fn other_than(expected: &[u8], place: &mut Locked) -> Option<Stored> {
+    let content = place.content.take_if(|content| content.data != expected)?;
+    Some(content.into_stored())
+}
+
+const TEMPORARY: &str = "hipflask-";
+
+/// cachelib neither counts nor removes files of this ending.
+const SUFFIX: &str = ".__wz_cache";

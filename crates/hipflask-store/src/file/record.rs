@@ -1,0 +1,141 @@
+//! One file: its name, its four bytes of expiry, and the lock on it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use hipflask_core::time::UnixTime;
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+use crate::hex::hex;
+use crate::record::MAX_BYTES;
+use crate::store::{Key, Stored};
+
+/// A record as large as one may be, and the expiry.
+pub(super) const MAX_FILE_BYTES: usize = MAX_BYTES + EXPIRY_BYTES;
+
+const EXPIRY_BYTES: usize = 4;
+
+/// The names that cachelib of one or the other age gives to a key: SHA-256 and MD5. None for a key that is no name here.
+pub(super) fn names(key: &Key) -> Vec<String> {
+    let text = key.as_str();
+    if key.is_at_rest() {
+        return if is_record_name(text) { vec![text.to_owned()] } else { Vec::new() };
+    }
+    vec![hex(&Sha256::digest(text)), hex(&Md5::digest(text))]
+}
+
+/// Whether a file of this name holds a record: a digest in hex, and not that of the file in which cachelib counts.
+pub(super) fn is_record_name(name: &str) -> bool {
+    matches!(name.len(), 32 | 64)
+        && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && !COUNT_FILES.contains(&name)
+}
+
+/// `__wz_cache_count` in SHA-256 and in MD5.
+const COUNT_FILES: [&str; 2] =
+    ["79bc207ee04a581ab2348ca1f3494e64cd0ec36128735b8c6bc85ddd8fe1938c", "2029240f6d1128be89ddc32729463129"];
+
+/// What is in a file.
+pub(super) struct Content {
+    /// 0 is never.
+    expiry: u32,
+    pub(super) data: Vec<u8>,
+}
+
+impl Content {
+    /// Reads all of a file; `None` if it is too short to be a record, such as one that is being made.
+    pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
+        let mut bytes = Vec::new();
+        let mut limited = file.take(MAX_FILE_BYTES as u64 + 1);
+        limited.read_to_end(&mut bytes)?;
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let Some(head) = bytes.first_chunk::<EXPIRY_BYTES>() else { return Ok(None) };
+        let expiry = u32::from_ne_bytes(*head);
+        bytes.drain(..EXPIRY_BYTES);
+        Ok(Some(Self { expiry, data: bytes }))
+    }
+
+    /// When it ends.
+    pub(super) fn expires(&self) -> Option<UnixTime> {
+        (self.expiry != 0).then(|| UnixTime::from_secs(self.expiry.into()))
+    }
+
+    pub(super) fn is_live(&self, now: UnixTime) -> bool {
+        self.expires().is_none_or(|expires| expires > now)
+    }
+
+    pub(super) fn into_stored(self) -> Stored {
+        let expires = self.expires();
+        Stored::new(self.data, expires)
+    }
+}
+
+/// The four bytes. After 2106 there is no room: such a record ends then.
+pub(super) fn head(expires: UnixTime) -> [u8; EXPIRY_BYTES] {
+    u32::try_from(expires.as_secs()).unwrap_or(u32::MAX).to_ne_bytes()
+}
+
+/// A file that this caller alone may change, as long as all others take the lock, too.
+pub(super) struct Locked {
+    file: File,
+    path: PathBuf,
+    /// `None` if it is no record.
+    pub(super) content: Option<Content>,
+}
+
+impl Locked {
+    /// Locks the file that is at `path` then; `None` if there is none. With `make`, there is one: an empty one if need be,
+    /// which is no record for anybody.
+    pub(super) fn at(path: &Path, make: Option<u32>) -> io::Result<Option<Self>> {
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true);
+            if let Some(mode) = make {
+                options.create(true).mode(mode);
+            }
+            let file = match options.open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && make.is_none() => return Ok(None),
+                file => file?,
+            };
+            file.lock()?;
+            // Whoever held the lock before may have put another file in this place, or none.
+            if is_at(&file, path)? {
+                let content = Content::read(&file)?;
+                return Ok(Some(Self { file, path: path.to_owned(), content }));
+            }
+        }
+    }
+
+    /// The record, if it has not expired.
+    pub(super) fn live(&mut self, now: UnixTime) -> Option<&mut Content> {
+        self.content.as_mut().filter(|content| content.is_live(now))
+    }
+
+    /// Writes the expiry alone. Four bytes at the beginning of a file are written at once.
+    pub(super) fn set_expiry(&self, expires: UnixTime) -> io::Result<()> {
+        self.file.write_all_at(&head(expires), 0)
+    }
+
+    /// Puts a file that is complete in the place of this one.
+    pub(super) fn replace_by(self, complete: &Path) -> io::Result<()> {
+        fs::rename(complete, &self.path).inspect_err(|_| drop(fs::remove_file(complete)))
+    }
+
+    pub(super) fn remove(self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}

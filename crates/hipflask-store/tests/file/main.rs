@@ -1,0 +1,27 @@
+//! The file store: the contract, cachelib's directory, crashes, and several processes at once.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
+
+mod crashes;
+mod directory;
+
+use hipflask_store::file::FileStore;
+use hipflask_testkit::contract::{block_on, store_contract};
+
+#[test]
+fn the_file_store_obeys_the_contract() {
+    let directory = tempfile::tempdir().unwrap();
+    block_on(store_contract(async || FileStore::new(directory.path())));
+}
+
+#[test]
+fn the_file_store_obeys_the_contract_with_the_names_of_old_cachelib_and_written_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let make = async || FileStore::new(directory.path().join("a/b")).with_md5_names(true).with_sync(true);
+    block_on(store_contract(make));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_store_obeys_the_contract_on_the_threads_of_tokio() {
+    let directory = tempfile::tempdir().unwrap();
+    store_contract(async || FileStore::new(directory.path())).await;
+}
