@@ -3,6 +3,7 @@
 //! | module | what is in it |
 //! | --- | --- |
 //! | `file` | cachelib's directory, by feature |
+//! | `dynamodb` | DynamoDB, by feature |
 //! | [`id`] | session ids: made, checked, signed, hashed |
 //! | [`memory`] | a store in the memory of one process |
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
@@ -20,6 +21,8 @@ mod url;
 
 #[cfg(all(unix, feature = "file"))]
 pub mod file;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 pub mod id;
 #[cfg(feature = "memcached")]
 pub mod memcached;

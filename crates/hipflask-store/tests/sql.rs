@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use behaviour::{AnyStore, keeps_the_contract, key, loses_nothing, now};
 use hipflask_store::sql::SqlStore;
 use hipflask_store::store::{ErrorKind, Store, StoreError};
+use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{MariaDb, Postgres};
 use tempfile::TempDir;
 
@@ -28,6 +29,26 @@ async fn ready(url: &str) -> AnyStore {
 
 fn sqlite_url(directory: &TempDir) -> String {
     format!("sqlite:{}", directory.path().join("app.db").display())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_obeys_the_contract() {
+    let directory = TempDir::new().unwrap();
+    store_contract(async || SqlStore::from_url(&sqlite_url(&directory)).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_obeys_the_contract_real_server() {
+    let server = Postgres::shared().unwrap();
+    let url = format!("{}?table=contract", server.url("postgres", "postgres"));
+    store_contract(async || SqlStore::from_url(&url).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_obeys_the_contract_real_server() {
+    let server = MariaDb::shared().unwrap();
+    let url = format!("{}?table=contract", server.url("root", "test"));
+    store_contract(async || SqlStore::from_url(&url).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,17 +1,15 @@
 //! DynamoDB, as moto plays it: Amazon's own cannot be had.
 
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::flask_session::python;
 use super::process::{Process, ServerError, free_port};
-use crate::place;
 
-/// moto's server, from `target/flask-venv`. It keeps nothing when it ends.
+/// `wire/moto_server.py`: moto's server, one request at a time. It keeps nothing when it ends.
 #[derive(Debug)]
 pub struct Moto {
     process: Option<Process>,
@@ -62,10 +60,8 @@ impl Moto {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
-        let server = place::checkout().unwrap_or_default().join("target/flask-venv/bin/moto_server");
-        let server = std::env::var_os("HIPFLASK_MOTO").map_or(server, PathBuf::from);
-        let mut command = Command::new(server);
-        command.args(["-H", "127.0.0.1", "-p", &self.port.to_string()]);
+        let mut command = python("wire/moto_server.py")?;
+        command.arg(self.port.to_string());
         let log = self.directory.path().join("log");
         let mut process = Process::start(command, &log, "python3-venv")?;
         let address = ("127.0.0.1", self.port);

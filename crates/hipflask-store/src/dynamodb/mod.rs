@@ -1,0 +1,526 @@
+//! [`DynamoDbStore`]: sessions in a DynamoDB table, as Flask-Session keeps them there.
+//!
+//! The table is the one of Flask-Session 0.8, `Sessions` unless said, billed per request, and made if it is missing. Its hash
+//! key is `id` (a string), beside it stand `val` (binary) and `expiration` (a number: seconds since 1970).
+//!
+//! | what | here | in Flask-Session 0.8 |
+//! | --- | --- | --- |
+//! | TTL of the table | switched on by [`ready`](crate::store::Store::ready) | meant to be, and never is |
+//! | an item that has expired and is still there | no session: DynamoDB may take days to drop it | a session |
+//! | `expiration` | whole seconds in UTC, which is what the TTL takes | a fraction with many digits, wrong by the host's offset from UTC |
+//! | two writers | the second one is told what the first wrote | the second one wins |
+//!
+//! Reads are consistent, and each write carries its condition: one request for a load, one for a save, and one for a save that
+//! meets another's. A write is not repeated by the client, because a repeated one would meet itself; one that DynamoDB was too
+//! busy to look at is.
+//!
+//! # Where
+//!
+//! - [`DynamoDbStore::from_url`]: `dynamodb://Sessions?region=eu-west-1`, with `endpoint=http://127.0.0.1:8000` for an emulator,
+//!   and `timeout` in seconds (5 unless said). Keys come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+//!   `AWS_SESSION_TOKEN`, the region also from `AWS_REGION`. An emulator (`http://`) needs no keys.
+//! - [`DynamoDbStore::from_client`]: with a client of your own, made by `aws-config` for instance, which knows profiles,
+//!   containers and instance roles.
+//!
+//! The user needs `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem`; `Scan` to list; at start also `DescribeTable` and
+//! `DescribeTimeToLive`, with `CreateTable` and `UpdateTimeToLive` if those are to be done for you.
+//!
+//! An item has at most 400 KB. This store is tested against moto's server, which is not DynamoDB: it keeps no capacity, and
+//! drops nothing by itself.
+
+mod failure;
+mod item;
+
+use core::fmt;
+use core::time::Duration;
+
+pub use aws_sdk_dynamodb as sdk;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::client::Waiters as _;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TableDescription, TimeToLiveSpecification,
+    TimeToLiveStatus,
+};
+use aws_smithy_http_client::tls;
+use hipflask_core::time::UnixTime;
+
+use crate::store::{
+    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
+    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+};
+use failure::{Attempt, explain, is_busy};
+use item::{binary, number, stored, text};
+
+/// A table of sessions. See the [module](self).
+///
+/// ```
+/// use hipflask_store::dynamodb::DynamoDbStore;
+/// use hipflask_store::store::Store;
+/// let store = DynamoDbStore::from_url("dynamodb://Sessions?region=eu-west-1")?;
+/// assert_eq!(store.describe().place, "dynamodb://Sessions?region=eu-west-1");
+/// # Ok::<(), hipflask_store::dynamodb::DynamoDbError>(())
+/// ```
+#[derive(Clone)]
+pub struct DynamoDbStore {
+    client: Client,
+    table: String,
+    place: String,
+    make_table: bool,
+}
+
+/// A configuration that no DynamoDB store can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DynamoDbError {
+    /// Not the URL of a table.
+    #[error("that is no URL of a DynamoDB table; write `dynamodb://TABLE?region=REGION`")]
+    BadUrl,
+    /// A parameter that is not understood.
+    #[error("the URL's `{name}` is not understood; there are region, endpoint and timeout (in seconds)")]
+    BadParameter {
+        /// Which: the first letters.
+        name: &'static str,
+    },
+    /// No region.
+    #[error("DynamoDB needs a region; add `region=` to the URL or set AWS_REGION")]
+    NoRegion,
+}
+
+impl DynamoDbStore {
+    /// The store at `url`; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`DynamoDbError`] if the URL is not understood or there is no region.
+    pub fn from_url(url: &str) -> Result<Self, DynamoDbError> {
+        let rest = url.strip_prefix("dynamodb://").ok_or(DynamoDbError::BadUrl)?;
+        let (table, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let table = match table.trim_end_matches('/') {
+            "" => "Sessions",
+            table => table,
+        };
+        if !table.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"_.-".contains(&letter)) {
+            return Err(DynamoDbError::BadUrl);
+        }
+        let (mut region, mut endpoint, mut timeout) = (None, None, Duration::from_secs(5));
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=').unwrap_or((pair, "")) {
+                ("region", value) => region = Some(value.to_owned()),
+                ("endpoint", value) => endpoint = Some(value.replace("%3A", ":").replace("%2F", "/")),
+                ("timeout", value) => {
+                    let seconds =
+                        value.parse().map_err(|_| DynamoDbError::BadParameter { name: "timeout" })?;
+                    timeout = Duration::from_secs(seconds);
+                }
+                _ => return Err(DynamoDbError::BadParameter { name: "parameter" }),
+            }
+        }
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let region = region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+        let region = region.ok_or(DynamoDbError::NoRegion)?;
+        let place = format!("dynamodb://{table}?region={region}");
+        let keys = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
+        let is_emulator = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+        let keys = match keys {
+            Some((id, secret)) => Some((id, secret, variable("AWS_SESSION_TOKEN"))),
+            // An emulator wants a signature and does not look whose.
+            None if is_emulator => Some(("local".to_owned(), "local".to_owned(), None)),
+            None => None,
+        };
+        let mut config = configuration(region, timeout);
+        if let Some(endpoint) = endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        if let Some((id, secret, token)) = keys {
+            config = config.credentials_provider(Credentials::new(id, secret, token, None, "environment"));
+        }
+        let client = Client::from_conf(config.build());
+        Ok(Self { client, table: table.to_owned(), place, make_table: true })
+    }
+
+    /// A store that uses `client`, in `table`.
+    #[must_use]
+    #[doc(alias("SESSION_DYNAMODB", "SESSION_DYNAMODB_TABLE"))]
+    pub fn from_client(client: Client, table: impl Into<String>) -> Self {
+        let table = table.into();
+        let place = format!("dynamodb://{table}");
+        Self { client, table, place, make_table: true }
+    }
+
+    /// Whether a missing table is made: it is, unless said.
+    #[must_use]
+    pub const fn make_table(mut self, make_table: bool) -> Self {
+        self.make_table = make_table;
+        self
+    }
+
+    async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        if key.is_at_rest() {
+            return Ok(None);
+        }
+        let answer = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let answer = answer.key("id", text(key)).send().await.map_err(explain)?;
+        Ok(answer.item.and_then(|item| stored(&item)).filter(|stored| !stored.is_expired(now)))
+    }
+
+    async fn create(
+        &self,
+        key: &Key,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Created, StoreError> {
+        if key.is_at_rest() {
+            let what = "it knows records by their keys alone";
+            return Err(StoreError::new(NAME, ErrorKind::Unsupported, what));
+        }
+        let mut attempt = Attempt::default();
+        loop {
+            let put = self.client.put_item().table_name(&self.table).item("id", text(key));
+            let put = put.item("val", binary(data)).item("expiration", number(expiry(now, ttl)));
+            let put = put.condition_expression("attribute_not_exists(id) OR expiration <= :now");
+            let put = put.expression_attribute_values(":now", number(now));
+            match put.customize().config_override(once()).send().await {
+                Ok(_) => return Ok(Created::Created(Token::Data)),
+                Err(error) if is_busy(&error) && attempt.again().await => {}
+                Err(error) => match error.as_service_error() {
+                    Some(PutItemError::ConditionalCheckFailedException(_)) => return Ok(Created::Exists),
+                    _ => return Err(explain(error)),
+                },
+            }
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Replaced, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Replaced::Gone);
+        }
+        let condition = format!("{LIVE} AND val = :expected");
+        let values = [
+            (":data", binary(data)),
+            (":expected", binary(&expected.data)),
+            (":expiry", number(expiry(now, ttl))),
+            (":now", number(now)),
+        ];
+        let set = "SET val = :data, expiration = :expiry";
+        Ok(match self.update(key, set, &condition, &values).await? {
+            Ok(()) => Replaced::Replaced(Token::Data),
+            Err(found) => {
+                found.filter(|found| !found.is_expired(now)).map_or(Replaced::Gone, Replaced::Conflict)
+            }
+        })
+    }
+
+    async fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> Result<Touched, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Touched::Gone);
+        }
+        let values = [(":expiry", number(expiry(now, ttl))), (":now", number(now))];
+        let done = self.update(key, "SET expiration = :expiry", LIVE, &values).await?;
+        Ok(if done.is_ok() { Touched::Touched } else { Touched::Gone })
+    }
+
+    /// Carries out `set` if `condition` holds; else tells what is there.
+    async fn update(
+        &self,
+        key: &Key,
+        set: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Result<(), Option<Stored>>, StoreError> {
+        let mut attempt = Attempt::default();
+        loop {
+            let mut update = self.client.update_item().table_name(&self.table).key("id", text(key));
+            update = update.update_expression(set).condition_expression(condition);
+            update =
+                update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            for (name, value) in values {
+                update = update.expression_attribute_values(*name, value.clone());
+            }
+            match update.customize().config_override(once()).send().await {
+                Ok(_) => return Ok(Ok(())),
+                Err(error) if is_busy(&error) && attempt.again().await => {}
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                        return Ok(Err(failed.item().and_then(stored)));
+                    }
+                    _ => return Err(explain(error)),
+                },
+            }
+        }
+    }
+
+    async fn delete(&self, key: &Key, now: UnixTime) -> Result<Deleted, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Deleted::Gone);
+        }
+        let mut attempt = Attempt::default();
+        loop {
+            let delete = self.client.delete_item().table_name(&self.table).key("id", text(key));
+            let delete = delete.return_values(ReturnValue::AllOld);
+            match delete.customize().config_override(once()).send().await {
+                Ok(answer) => {
+                    let was = answer.attributes.as_ref().and_then(stored);
+                    let was_live = was.is_some_and(|stored| !stored.is_expired(now));
+                    return Ok(if was_live { Deleted::Deleted } else { Deleted::Gone });
+                }
+                Err(error) if is_busy(&error) && attempt.again().await => {}
+                Err(error) => return Err(explain(error)),
+            }
+        }
+    }
+
+    async fn delete_if(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<DeletedIf, StoreError> {
+        if key.is_at_rest() {
+            return Ok(DeletedIf::Gone);
+        }
+        let mut attempt = Attempt::default();
+        loop {
+            let delete = self.client.delete_item().table_name(&self.table).key("id", text(key));
+            let delete = delete.condition_expression(format!("{LIVE} AND val = :expected"));
+            let delete = delete.expression_attribute_values(":now", number(now));
+            let delete = delete.expression_attribute_values(":expected", binary(&expected.data));
+            let delete =
+                delete.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            match delete.customize().config_override(once()).send().await {
+                Ok(_) => return Ok(DeletedIf::Deleted),
+                Err(error) if is_busy(&error) && attempt.again().await => {}
+                Err(error) => match error.as_service_error() {
+                    Some(DeleteItemError::ConditionalCheckFailedException(failed)) => {
+                        let found = failed.item().and_then(stored).filter(|found| !found.is_expired(now));
+                        return Ok(found.map_or(DeletedIf::Gone, DeletedIf::Conflict));
+                    }
+                    _ => return Err(explain(error)),
+                },
+            }
+        }
+    }
+
+    async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
+        let limit = i32::try_from(scan.limit.clamp(1, LONGEST_PAGE)).unwrap_or(i32::MAX);
+        let mut ask = self.client.scan().table_name(&self.table).consistent_read(true).limit(limit);
+        if !scan.prefix.is_empty() {
+            ask = ask.filter_expression("begins_with(id, :prefix)");
+            ask = ask.expression_attribute_values(":prefix", AttributeValue::S(scan.prefix.clone()));
+        }
+        if let Some(after) = &scan.after {
+            ask = ask.exclusive_start_key("id", AttributeValue::S(after.as_str().to_owned()));
+        }
+        let answer = ask.send().await.map_err(explain)?;
+        let entries = answer.items().iter().filter_map(|item| {
+            let key = Key::new("", item.get("id")?.as_s().ok()?).ok()?;
+            let Stored { data, expires, .. } = stored(item).filter(|stored| !stored.is_expired(now))?;
+            Some(Entry { key, bytes: data.len(), expires, data: scan.with_data.then_some(data) })
+        });
+        let last = answer.last_evaluated_key().and_then(|key| key.get("id")?.as_s().ok());
+        Ok(Page { entries: entries.collect(), next: last.map(Cursor::new) })
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        let described = self.client.describe_table().table_name(&self.table).send().await;
+        let table = match described {
+            Ok(answer) => answer.table,
+            Err(error) => {
+                let is_missing =
+                    error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception());
+                let error = explain(error);
+                match error.kind() {
+                    _ if is_missing && self.make_table => Some(self.make().await?),
+                    // Who may not look at the table may still use it.
+                    ErrorKind::Refused => None,
+                    _ => return Err(error),
+                }
+            }
+        };
+        if table.as_ref().is_some_and(|table| !is_session_table(table)) {
+            let what = "its table has another key than the string `id`";
+            return Err(StoreError::new(NAME, ErrorKind::Misconfigured, what));
+        }
+        self.switch_on_ttl().await?;
+        let probe = Key::new("hipflask:", "ready").map_err(|_| misconfigured("its probe has no key"))?;
+        self.load(&probe, UnixTime::from_secs(0)).await.map(drop)
+    }
+
+    async fn make(&self) -> Result<TableDescription, StoreError> {
+        let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+        let (Ok(id), Ok(key)) = (id.build(), key.build()) else {
+            return Err(misconfigured("its table cannot be described"));
+        };
+        let made =
+            self.client.create_table().table_name(&self.table).billing_mode(BillingMode::PayPerRequest);
+        let made = made.attribute_definitions(id).key_schema(key).send().await;
+        if let Err(error) = made {
+            // Somebody else makes it at the same time.
+            if !error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) {
+                return Err(explain(error));
+            }
+        }
+        let wait = self.client.wait_until_table_exists().table_name(&self.table);
+        wait.wait(TABLE_IN).await.map_err(|_| {
+            StoreError::new(NAME, ErrorKind::Timeout, format!("its table was not made within {TABLE_IN:?}"))
+        })?;
+        let described = self.client.describe_table().table_name(&self.table).send().await.map_err(explain)?;
+        described.table.ok_or_else(|| misconfigured("its table is gone again"))
+    }
+
+    async fn switch_on_ttl(&self) -> Result<(), StoreError> {
+        let answer = match self.client.describe_time_to_live().table_name(&self.table).send().await {
+            Ok(answer) => answer,
+            Err(error) => return self.ttl_unknown(explain(error)),
+        };
+        let ttl = answer.time_to_live_description;
+        let status = ttl.as_ref().and_then(|ttl| ttl.time_to_live_status());
+        if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+            return match ttl.as_ref().and_then(|ttl| ttl.attribute_name()) {
+                Some("expiration") | None => Ok(()),
+                Some(_) => {
+                    Err(misconfigured("the TTL of its table is on another attribute than `expiration`"))
+                }
+            };
+        }
+        let on = TimeToLiveSpecification::builder().enabled(true).attribute_name("expiration").build();
+        let on = on.map_err(|_| misconfigured("its TTL cannot be described"))?;
+        let switch = self.client.update_time_to_live().table_name(&self.table).time_to_live_specification(on);
+        match switch.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => self.ttl_unknown(explain(error)),
+        }
+    }
+
+    /// Sessions end without TTL, too; only their items stay and cost money.
+    fn ttl_unknown(&self, error: StoreError) -> Result<(), StoreError> {
+        if error.kind() != ErrorKind::Refused {
+            return Err(error);
+        }
+        tracing::warn!(
+            table = self.table,
+            "the user may not see or set the table's TTL; switch it on for the attribute `expiration`, \
+             or allow dynamodb:DescribeTimeToLive and dynamodb:UpdateTimeToLive"
+        );
+        Ok(())
+    }
+}
+
+fn configuration(region: String, timeout: Duration) -> Builder {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder().operation_timeout(timeout).connect_timeout(timeout).build();
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .http_client(http)
+        .timeout_config(timeouts)
+}
+
+/// For writes: a second try could meet the first.
+fn once() -> Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
+}
+
+fn is_session_table(table: &TableDescription) -> bool {
+    let is_id = |key: &KeySchemaElement| key.attribute_name() == "id" && *key.key_type() == KeyType::Hash;
+    let is_text = |attribute: &AttributeDefinition| {
+        attribute.attribute_name() == "id" && *attribute.attribute_type() == ScalarAttributeType::S
+    };
+    matches!(table.key_schema(), [key] if is_id(key)) && table.attribute_definitions().iter().any(is_text)
+}
+
+fn misconfigured(what: &str) -> StoreError {
+    StoreError::new(NAME, ErrorKind::Misconfigured, what)
+}
+
+impl Store for DynamoDbStore {
+    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.load(key, now))
+    }
+
+    fn create<'a>(
+        &'a self,
+        key: &'a Key,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Created> {
+        Box::pin(self.create(key, data, ttl, now))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Replaced> {
+        Box::pin(self.replace(key, expected, data, ttl, now))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
+        Box::pin(self.touch(key, ttl, now))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
+        Box::pin(self.delete(key, now))
+    }
+
+    fn delete_if<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        now: UnixTime,
+    ) -> StoreFuture<'a, DeletedIf> {
+        Box::pin(self.delete_if(key, expected, now))
+    }
+
+    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
+        Box::pin(self.scan(scan, now))
+    }
+
+    fn purge_expired(&self, _: UnixTime) -> StoreFuture<'_, u64> {
+        Box::pin(core::future::ready(Ok(0)))
+    }
+
+    fn ready(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.ready())
+    }
+
+    fn describe(&self) -> Description {
+        let mut description = Description::new(NAME, self.place.clone());
+        description.max_bytes = Some(LONGEST_RECORD);
+        description
+    }
+}
+
+/// Shows the place.
+impl fmt::Debug for DynamoDbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDbStore").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+const NAME: &str = "dynamodb";
+
+/// An item without an expiry never ends.
+const LIVE: &str = "attribute_exists(id) AND (attribute_not_exists(expiration) OR expiration > :now)";
+
+const TABLE_IN: Duration = Duration::from_secs(120);
+const LONGEST_PAGE: usize = 1000;
+
+/// 400 KB less the longest key, the names of the attributes and the expiry.
+const LONGEST_RECORD: usize = 400 * 1024 - 300;
