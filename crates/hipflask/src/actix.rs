@@ -35,7 +35,7 @@ use crate::commit::Commit;
 use crate::current;
 use crate::engine::Sessions;
 use crate::error::{LayerMissing, SessionError};
-use crate::request::RequestSession;
+use crate::request::{Finish, RequestSession, Saving};
 use crate::session::Session;
 
 impl Sessions {
@@ -85,7 +85,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, B>;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
@@ -99,23 +99,30 @@ where
             .unwrap_or_else(|| self.sessions.begin_below(outer, request.headers().get_all(COOKIE).cloned()));
         request.extensions_mut().insert(session.clone());
         let _current = current::enter(&session);
-        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes }
+        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes, saving: None }
     }
 }
 
 pin_project! {
     /// Waits for the response and gives it its cookie.
-    #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
         session: RequestSession,
         // False if another middleware of the same cookie, around this one, sees to it.
         finishes: bool,
+        // The response, while a store saves its session.
+        saving: Option<(Saving, Result<ServiceResponse<B>, Error>)>,
     }
 }
 
-impl<F, B> Future for ResponseFuture<F>
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseFuture(..)")
+    }
+}
+
+impl<F, B> Future for ResponseFuture<F, B>
 where
     F: Future<Output = Result<ServiceResponse<B>, Error>>,
     B: MessageBody,
@@ -124,18 +131,38 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polled = {
-            let _current = current::enter(this.session);
-            this.inner.poll(cx)
-        };
-        let outcome = ready!(polled);
-        if !*this.finishes {
-            return Poll::Ready(outcome.map(ServiceResponse::map_into_left_body));
+        if this.saving.is_none() {
+            let polled = {
+                let _current = current::enter(this.session);
+                this.inner.poll(cx)
+            };
+            let outcome = ready!(polled);
+            if !*this.finishes {
+                return Poll::Ready(outcome.map(ServiceResponse::map_into_left_body));
+            }
+            match this.session.start_finish() {
+                Finish::Now(result) => return Poll::Ready(finished(result, outcome)),
+                Finish::Later(saving) => *this.saving = Some((saving, outcome)),
+            }
         }
-        Poll::Ready(match this.session.finish_cookie() {
-            Ok(commit) => carry(commit, outcome),
-            Err(error) => not_saved(&error, outcome),
-        })
+        let result = match this.saving {
+            Some((saving, _)) => ready!(saving.as_mut().poll(cx)),
+            None => return Poll::Pending,
+        };
+        match this.saving.take() {
+            Some((_, outcome)) => Poll::Ready(finished(result, outcome)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+fn finished<B>(
+    result: Result<Commit, SessionError>,
+    outcome: Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match result {
+        Ok(commit) => carry(commit, outcome),
+        Err(error) => not_saved(&error, outcome),
     }
 }
 
@@ -158,8 +185,8 @@ fn not_saved<B>(
     error: &SessionError,
     outcome: Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    tracing::error!(%error, "the session could not be saved; the response is a 500");
-    let bare = HttpResponse::InternalServerError().insert_header((VARY, "Cookie")).finish();
+    tracing::error!(%error, status = error.status(), "the session could not be saved; the response is an error");
+    let bare = HttpResponse::build(status(error.status())).insert_header((VARY, "Cookie")).finish();
     outcome.map(|response| response.into_response(bare.map_into_right_body()))
 }
 
@@ -260,18 +287,30 @@ impl<T> fmt::Debug for Extracted<T> {
     }
 }
 
-/// The log gets the error, the visitor a bare 500.
+fn status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The log gets the error, the visitor a bare 500, or a 503 if a store failed.
 impl ResponseError for LayerMissing {
+    fn status_code(&self) -> StatusCode {
+        status(self.status())
+    }
+
     fn error_response(&self) -> HttpResponse<BoxBody> {
         tracing::error!(error = %self, "session extractor");
-        HttpResponse::InternalServerError().finish()
+        HttpResponse::build(self.status_code()).finish()
     }
 }
 
-/// So that a handler can end in `?`: the log gets the error, the visitor a bare 500.
+/// So that a handler can end in `?`: the log gets the error, the visitor a bare 500, or a 503 if a store failed.
 impl ResponseError for SessionError {
+    fn status_code(&self) -> StatusCode {
+        status(self.status())
+    }
+
     fn error_response(&self) -> HttpResponse<BoxBody> {
         tracing::error!(error = %self, "session");
-        HttpResponse::InternalServerError().finish()
+        HttpResponse::build(self.status_code()).finish()
     }
 }

@@ -53,6 +53,8 @@ pub struct SessionsBuilder {
     secured: Option<bool>,
     same_site: Option<Option<SameSite>>,
     clock: Box<dyn Clock>,
+    #[cfg(feature = "store")]
+    pub(crate) server: Option<crate::server::ServerSettings>,
 }
 
 impl Default for SessionsBuilder {
@@ -74,6 +76,8 @@ impl Default for SessionsBuilder {
             secured: None,
             same_site: None,
             clock: Box::new(SystemClock),
+            #[cfg(feature = "store")]
+            server: None,
         }
     }
 }
@@ -219,7 +223,16 @@ impl SessionsBuilder {
     ///
     /// # Errors
     /// [`ConfigError`] for whatever is missing or cannot work; it says what to do.
-    pub fn build(self) -> Result<Sessions, ConfigError> {
+    #[cfg_attr(not(feature = "store"), allow(unused_mut, reason = "only a store is taken out"))]
+    pub fn build(mut self) -> Result<Sessions, ConfigError> {
+        #[cfg(feature = "store")]
+        if let Some(server) = self.take_server()? {
+            return self.build_codec_even_without_key().map(|sessions| sessions.with_server(server));
+        }
+        self.build_codec()
+    }
+
+    fn build_codec(self) -> Result<Sessions, ConfigError> {
         self.check_keys()?;
         let cookie = self.cookie()?;
         let ring = self.ring().ok_or(ConfigError::NoSecretKey)?;
@@ -240,13 +253,27 @@ impl SessionsBuilder {
     /// [`build`](Self::build), and without a key an engine whose sessions are empty and cannot be changed.
     #[cfg(feature = "app")]
     pub(crate) fn build_even_without_key(self) -> Result<Sessions, ConfigError> {
-        if !self.keys.is_empty() {
+        #[cfg(feature = "store")]
+        if self.server.is_some() {
             return self.build();
+        }
+        self.build_codec_even_without_key()
+    }
+
+    #[cfg(any(feature = "app", feature = "store"))]
+    fn build_codec_even_without_key(self) -> Result<Sessions, ConfigError> {
+        if !self.keys.is_empty() {
+            return self.build_codec();
         }
         // Long enough for every profile; it signs nothing.
         self.secret_key("no key was given, and nothing is signed with this")
-            .build()
+            .build_codec()
             .map(Sessions::without_key)
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) const fn is_strict(&self) -> bool {
+        matches!(self.profile, Profile::Strict)
     }
 
     fn cookie(&self) -> Result<CookieConfig, ConfigError> {
@@ -259,7 +286,7 @@ impl SessionsBuilder {
         Ok(cookie.same_site(self.same_site.unwrap_or(default)).build()?)
     }
 
-    fn ring(&self) -> Option<KeyRing> {
+    pub(crate) fn ring(&self) -> Option<KeyRing> {
         let (first, rest) = self.keys.split_first()?;
         let ring = rest.iter().chain(self.fallbacks.iter().rev());
         Some(ring.fold(KeyRing::new(first.clone()), |ring, key| ring.accept(key.clone())))

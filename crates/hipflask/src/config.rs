@@ -64,6 +64,9 @@ pub enum ConfigError {
         /// What was asked for.
         kind: String,
     },
+    /// The settings of sessions in a store cannot be used.
+    #[error("{0}")]
+    Store(String),
     /// The TOML cannot be read.
     #[error("the configuration is no valid TOML: {0}")]
     Toml(String),

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use hipflask_core::codec::{OpenError, Opened, SessionCodec};
 use hipflask_core::cookie::{self, CookieConfig};
+#[cfg(feature = "store")]
+use hipflask_core::plan::Plan;
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::Session as Data;
 use hipflask_core::time::UnixTime;
@@ -17,6 +19,8 @@ use crate::builder::SessionsBuilder;
 use crate::clock::Clock;
 use crate::commit::Commit;
 use crate::error::SessionError;
+#[cfg(feature = "store")]
+use crate::server::Server;
 
 /// How many cookies of the session's name are tried. A browser can hold a stale one beside the right one; more come
 /// from no browser.
@@ -40,6 +44,9 @@ struct Engine {
     counters: Counters,
     /// No secret key: every session is empty and cannot be changed. Flask's NullSession.
     keyless: bool,
+    /// Where the sessions are, if the cookie carries only their ids.
+    #[cfg(feature = "store")]
+    server: Option<Server>,
 }
 
 /// What came of a request's cookies.
@@ -73,11 +80,40 @@ impl Sessions {
             permanent,
             counters: Counters::default(),
             keyless: false,
+            #[cfg(feature = "store")]
+            server: None,
         }))
     }
 
+    /// The engine with its sessions in a store.
+    #[cfg(feature = "store")]
+    pub(crate) fn with_server(self, server: Server) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(engine) => Self(Arc::new(Engine { keyless: false, server: Some(server), ..engine })),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.0.server.as_ref()
+    }
+
+    /// Whether the cookie carries only an id, and the session is in a store.
+    #[must_use]
+    #[cfg_attr(
+        not(feature = "store"),
+        allow(clippy::unused_self, reason = "without stores nothing is in one")
+    )]
+    pub fn is_stored(&self) -> bool {
+        #[cfg(feature = "store")]
+        return self.0.server.is_some();
+        #[cfg(not(feature = "store"))]
+        false
+    }
+
     /// The engine without a secret key. The key of its codec signs nothing.
-    #[cfg(feature = "app")]
+    #[cfg(any(feature = "app", feature = "store"))]
     pub(crate) fn without_key(self) -> Self {
         match Arc::try_unwrap(self.0) {
             Ok(engine) => Self(Arc::new(Engine { keyless: true, ..engine })),
@@ -135,7 +171,7 @@ impl Sessions {
     }
 
     /// The rules that the plan follows.
-    #[cfg(feature = "inspector")]
+    #[cfg(any(feature = "inspector", feature = "store"))]
     pub(crate) fn rules(&self) -> Rules {
         self.0.rules
     }
@@ -161,8 +197,27 @@ impl Sessions {
         Found { data: Data::new(), refused }
     }
 
+    /// Carries out what was decided for the cookie of a session in a store, whose `value` is its id.
+    #[cfg(feature = "store")]
+    pub(crate) fn commit_id(&self, plan: Plan, value: Option<&str>, now: UnixTime) -> Commit {
+        let set_cookie = match (plan.cookie, value) {
+            (CookieOp::Remove, _) => Some(self.0.cookie.removal()),
+            (CookieOp::Set { expires }, Some(value)) => {
+                Some(self.0.cookie.set(value, expires.then(|| now.saturating_add(self.0.lifetime))))
+            }
+            _ => None,
+        };
+        if set_cookie.is_some() {
+            self.0.counters.saved.fetch_add(1, Ordering::Relaxed);
+        }
+        Commit { set_cookie, vary_cookie: plan.vary_cookie, no_store: plan.no_store }
+    }
+
     /// The values that may be a session: few, whatever was sent.
-    fn values<'h>(&self, lines: impl Iterator<Item = &'h [u8]>) -> impl Iterator<Item = Cow<'h, str>> {
+    pub(crate) fn values<'h>(
+        &self,
+        lines: impl Iterator<Item = &'h [u8]>,
+    ) -> impl Iterator<Item = Cow<'h, str>> {
         cookie::values(lines, self.0.cookie.name()).filter(|value| !value.is_empty()).take(COOKIES_TRIED)
     }
 

@@ -40,6 +40,15 @@ pub enum SessionError {
     /// The session could not be written.
     #[error("the session could not be written: {0}")]
     NotWritten(String),
+    /// The store of the sessions failed, so it is not known what the session holds, or whether it was saved.
+    #[error("{0}")]
+    Store(String),
+    /// The session is in a store and was used where nothing can wait for it.
+    #[error(
+        "the session is in a store and has not been loaded; open it in the handler, with the `Session` extractor or \
+         `hipflask::session().await`, before it is used where nothing can wait"
+    )]
+    NotLoaded,
 }
 
 impl SessionError {
@@ -49,6 +58,15 @@ impl SessionError {
         match self {
             Self::Value(error) => Some(&error.key),
             _ => None,
+        }
+    }
+
+    /// What the visitor gets: 503 if a store failed, so that clients and proxies try again, and 500 else.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Store(_) => 503,
+            _ => 500,
         }
     }
 }
@@ -67,4 +85,15 @@ pub enum LayerMissing {
     /// The session cannot be opened or read.
     #[error(transparent)]
     Session(#[from] SessionError),
+}
+
+impl LayerMissing {
+    /// What the visitor gets: 503 if a store failed, and 500 else.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Session(error) => error.status(),
+            Self::NoLayer => 500,
+        }
+    }
 }

@@ -37,3 +37,13 @@ pub(crate) fn internal_error_of(explanation: Explanation) -> axum_core::response
     response.extensions_mut().insert(explanation);
     response
 }
+
+/// [`internal_error`] with another status.
+#[cfg(feature = "axum")]
+pub(crate) fn error_with(error: &(dyn Error + 'static), status: u16) -> axum_core::response::Response {
+    let mut response = internal_error(error);
+    if let Ok(status) = http::StatusCode::from_u16(status) {
+        *response.status_mut() = status;
+    }
+    response
+}

@@ -13,14 +13,14 @@ use crate::session::Session;
 
 impl IntoResponse for LayerMissing {
     fn into_response(self) -> Response {
-        explain::internal_error(&self)
+        explain::error_with(&self, self.status())
     }
 }
 
 /// So that a handler can end in `?`: the log gets the error, the visitor a bare 500.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        explain::internal_error(&self)
+        explain::error_with(&self, self.status())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The tower layer: sessions for everything that speaks `http`.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,8 +14,9 @@ use tower_service::Service;
 use crate::commit::Commit;
 use crate::current;
 use crate::engine::Sessions;
+use crate::error::SessionError;
 use crate::explain::Explanation;
-use crate::request::RequestSession;
+use crate::request::{Finish, RequestSession, Saving};
 
 impl Sessions {
     /// The tower layer that gives each request its session and each response its cookie.
@@ -58,7 +60,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -73,23 +75,30 @@ where
         });
         request.extensions_mut().insert(session.clone());
         let _current = current::enter(&session);
-        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes }
+        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes, saving: None }
     }
 }
 
 pin_project! {
     /// Waits for the response and gives it its cookie.
-    #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
         session: RequestSession,
         // False if another layer of the same cookie, around this one, sees to it.
         finishes: bool,
+        // The response, while a store saves its session.
+        saving: Option<(Saving, Response<B>)>,
     }
 }
 
-impl<F, ResBody, E> Future for ResponseFuture<F>
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponseFuture(..)")
+    }
+}
+
+impl<F, ResBody, E> Future for ResponseFuture<F, ResBody>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
     ResBody: Default,
@@ -98,26 +107,45 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let polled = {
-            let _current = current::enter(this.session);
-            this.inner.poll(cx)
-        };
-        let mut response = ready!(polled)?;
-        if !*this.finishes {
-            return Poll::Ready(Ok(response));
-        }
-        match this.session.finish_cookie() {
-            Ok(commit) => apply(commit, response.headers_mut()),
-            Err(error) => {
-                tracing::error!(%error, "the session could not be saved; the response is a 500");
-                response = Response::new(ResBody::default());
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                response.extensions_mut().insert(Explanation::of(&error));
-                response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
+        if this.saving.is_none() {
+            let polled = {
+                let _current = current::enter(this.session);
+                this.inner.poll(cx)
+            };
+            let response = ready!(polled)?;
+            if !*this.finishes {
+                return Poll::Ready(Ok(response));
+            }
+            match this.session.start_finish() {
+                Finish::Now(result) => return Poll::Ready(Ok(finished(result, response))),
+                Finish::Later(saving) => *this.saving = Some((saving, response)),
             }
         }
-        Poll::Ready(Ok(response))
+        let result = match this.saving {
+            Some((saving, _)) => ready!(saving.as_mut().poll(cx)),
+            None => return Poll::Pending,
+        };
+        match this.saving.take() {
+            Some((_, response)) => Poll::Ready(Ok(finished(result, response))),
+            None => Poll::Pending,
+        }
     }
+}
+
+/// The response with its cookie, or an error in its place if the session could not be saved.
+fn finished<B: Default>(result: Result<Commit, SessionError>, mut response: Response<B>) -> Response<B> {
+    match result {
+        Ok(commit) => apply(commit, response.headers_mut()),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            tracing::error!(%error, %status, "the session could not be saved; the response is an error");
+            response = Response::new(B::default());
+            *response.status_mut() = status;
+            response.extensions_mut().insert(Explanation::of(&error));
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
+        }
+    }
+    response
 }
 
 /// Gives the headers what the session asks for; other cookies and names in `Vary` stay.

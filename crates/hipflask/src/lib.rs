@@ -51,6 +51,8 @@ mod layer;
 mod lock;
 mod repr;
 mod request;
+#[cfg(feature = "store")]
+mod server;
 mod session;
 #[cfg(feature = "templates")]
 pub mod templates;
@@ -84,6 +86,9 @@ pub use templates::context;
 
 /// The core: values, signing, the cookie grammar, for those who need a part of it alone.
 pub use hipflask_core as core;
+/// Where server-side sessions live: the contract of a store, and the stores.
+#[cfg(feature = "store")]
+pub use hipflask_store as store;
 
 /// Compiles the cells of the page for those who come from Flask.
 #[cfg(all(doctest, feature = "app"))]

@@ -1,5 +1,7 @@
 //! One request's session, opened or not.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use hipflask_core::codec::OpenError;
@@ -39,6 +41,19 @@ pub(crate) struct State {
     pub(crate) closed: bool,
     /// The response says that it depends on the cookie. Only counts once the head has left.
     pub(crate) varies: bool,
+    /// Where a session in a store came from, and what is meant for its record.
+    #[cfg(feature = "store")]
+    pub(crate) slot: Option<Box<hipflask_store::save::Slot>>,
+}
+
+/// A session that is being saved in a store.
+pub(crate) type Saving = Pin<Box<dyn Future<Output = Result<Commit, SessionError>> + Send>>;
+
+/// What came of a request's end, now or once a store has answered.
+pub(crate) enum Finish {
+    Now(Result<Commit, SessionError>),
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only stores keep anybody waiting"))]
+    Later(Saving),
 }
 
 /// A `Cookie` line of a request, as it came. A header value of the `http` crate, of actix-web, or text becomes one; the
@@ -153,8 +168,8 @@ impl RequestSession {
     ///
     /// # Errors
     /// None with a session in a cookie: a bad cookie is an empty session. A session in a store can be out of reach.
-    #[expect(clippy::unused_async, reason = "a session in a store is loaded here")]
     pub async fn open(&self) -> Result<Session, SessionError> {
+        self.load().await?;
         let session = self.open_cookie();
         session.try_with(|_| ())?;
         Ok(session)
@@ -167,9 +182,31 @@ impl RequestSession {
         Session::new(self.0.clone())
     }
 
+    /// Loads a session that is in a store, without counting as access; nothing to do for one in a cookie.
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(clippy::unused_async, reason = "only stores keep anybody waiting")
+    )]
+    pub(crate) async fn load(&self) -> Result<(), SessionError> {
+        #[cfg(feature = "store")]
+        if self.0.engine.is_stored() && !self.is_opened() {
+            let found = self.0.engine.find_stored(self.0.cookies.iter(), self.0.now()).await?;
+            let mut state = self.0.lock()?;
+            // Two parts of one request may have waited for it; the first one's is the session.
+            if state.data.is_none() {
+                state.data = Some(found.data);
+                state.slot = found.slot;
+            }
+        }
+        Ok(())
+    }
+
     fn opened(&self) -> Result<Guard<'_, State>, SessionError> {
         let mut state = self.0.lock()?;
         if state.data.is_none() {
+            if self.0.engine.is_stored() {
+                return Err(SessionError::NotLoaded);
+            }
             let found = self.0.engine.find(self.0.cookies.iter(), self.0.now());
             state.data = Some(found.data);
             state.refused = found.refused;
@@ -180,17 +217,31 @@ impl RequestSession {
     /// Decides what the response must carry. To be called once, when the head is ready; later changes are lost and warned of.
     ///
     /// # Errors
-    /// [`SessionError::TooLarge`] in the strict profile, [`SessionError::NotWritten`]. The response should then be a
-    /// 500: what the handler meant to keep is not kept.
-    #[expect(clippy::unused_async, reason = "a session in a store is saved here")]
+    /// [`SessionError::TooLarge`] in the strict profile, [`SessionError::NotWritten`], [`SessionError::Store`]. The response
+    /// should then be an error of that [`status`](SessionError::status): what the handler meant to keep is not kept.
     pub async fn finish(&self) -> Result<Commit, SessionError> {
-        self.finish_cookie()
+        match self.start_finish() {
+            Finish::Now(result) => result,
+            Finish::Later(saving) => saving.await,
+        }
+    }
+
+    /// [`finish`](Self::finish), at once where nothing has to be waited for.
+    pub(crate) fn start_finish(&self) -> Finish {
+        #[cfg(feature = "store")]
+        if self.0.engine.is_stored() && self.is_opened() {
+            let request = self.clone();
+            return Finish::Later(Box::pin(async move { request.0.finish_stored().await }));
+        }
+        Finish::Now(self.finish_cookie())
     }
 
     pub(crate) fn finish_cookie(&self) -> Result<Commit, SessionError> {
         let mut state = self.0.lock()?;
         state.closed = true;
-        if state.data.is_none() && !self.0.engine.may_need_refresh(self.0.cookies.iter()) {
+        let engine = &self.0.engine;
+        let refreshes = || !engine.is_stored() && engine.may_need_refresh(self.0.cookies.iter());
+        if state.data.is_none() && !refreshes() {
             return Ok(Commit::default());
         }
         drop(state);
@@ -244,7 +295,11 @@ impl Shared {
         self.state.lock().ok_or(SessionError::InUse)
     }
 
-    fn now(&self) -> UnixTime {
+    pub(crate) fn now(&self) -> UnixTime {
         *self.now.get_or_init(|| self.engine.now())
+    }
+
+    pub(crate) const fn engine(&self) -> &Sessions {
+        &self.engine
     }
 }

@@ -63,7 +63,11 @@ impl Session {
     pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut Data) -> R) -> Result<R, SessionError> {
         let mut state = self.0.lock()?;
         let State { data, closed, varies, .. } = &mut *state;
-        let data = data.get_or_insert_with(Data::new);
+        let data = match data {
+            // What is in the store must not be taken for empty.
+            None if self.0.engine().is_stored() => return Err(SessionError::NotLoaded),
+            data => data.get_or_insert_with(Data::new),
+        };
         data.set_accessed(true);
         if *closed { Ok(after_the_head(data, varies, work)) } else { Ok(work(data)) }
     }
@@ -169,9 +173,18 @@ impl Session {
         self.with(Data::pop_item)
     }
 
-    /// Removes everything; a change even if there was nothing.
+    /// Removes everything; a change even if there was nothing. A session in a store keeps `_permanent`, as Flask-Session's
+    /// does.
     pub fn clear(&self) {
-        self.with(Data::clear);
+        let stored = self.0.engine().is_stored();
+        self.with(|data| {
+            let permanent =
+                if stored && data.contains("_permanent") { Some(data.is_permanent()) } else { None };
+            data.clear();
+            if let Some(permanent) = permanent {
+                data.set_permanent(permanent);
+            }
+        });
     }
 
     /// Sets `key` if it is not there and returns what it holds then: Python's `setdefault`.
@@ -284,13 +297,26 @@ impl Session {
         self.with(|data| data.is_new())
     }
 
-    /// Saves before the response is sent, where the session is in a store.
+    /// Saves before the response is sent, where the session is in a store. A new session's cookie still goes with the
+    /// response.
     ///
     /// # Errors
-    /// [`SessionError::SavedWithResponse`] for a session in a cookie.
-    #[expect(clippy::unused_async, reason = "a session in a store is saved here")]
+    /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if the store failed.
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(clippy::unused_async, reason = "only stores keep anybody waiting")
+    )]
     pub async fn save_now(&self) -> Result<(), SessionError> {
+        #[cfg(feature = "store")]
+        if self.0.engine().is_stored() {
+            return self.0.save_now().await;
+        }
         Err(SessionError::SavedWithResponse)
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
     }
 }
 

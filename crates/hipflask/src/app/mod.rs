@@ -386,7 +386,9 @@ pub async fn render_template(
     name: &str,
     context: impl Into<Jinja>,
 ) -> std::result::Result<Html<String>, TemplateError> {
-    current_templates()?.shared.templates.render(name, context).map(Html)
+    let app = current_templates()?;
+    load_session().await?;
+    app.shared.templates.render(name, context).map(Html)
 }
 
 /// Renders a template that is given as text: Flask's `render_template_string`. The text must be the program's own.
@@ -397,7 +399,17 @@ pub async fn render_template_string(
     source: &str,
     context: impl Into<Jinja>,
 ) -> std::result::Result<Html<String>, TemplateError> {
-    current_templates()?.shared.templates.render_string(source, context).map(Html)
+    let app = current_templates()?;
+    load_session().await?;
+    app.shared.templates.render_string(source, context).map(Html)
+}
+
+/// Loads a session that is in a store, for templates cannot wait. Does not count as access.
+async fn load_session() -> std::result::Result<(), TemplateError> {
+    match crate::current() {
+        Some(request) => request.load().await.map_err(TemplateError::of_session),
+        None => Ok(()),
+    }
 }
 
 fn current_templates() -> std::result::Result<Arc<RequestContext>, TemplateError> {

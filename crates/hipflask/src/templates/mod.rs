@@ -210,6 +210,10 @@ impl TemplateError {
              current request; elsewhere use `Templates::render`.",
         ))
     }
+
+    pub(crate) fn of_session(error: crate::error::SessionError) -> Self {
+        Self(convert::refuse(error.to_string()).with_source(error))
+    }
 }
 
 impl From<Error> for TemplateError {

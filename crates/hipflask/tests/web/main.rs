@@ -18,4 +18,5 @@ mod log;
 mod matrix;
 mod proxy;
 mod real_flask;
+mod stored;
 mod strict;

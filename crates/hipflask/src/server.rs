@@ -1,0 +1,316 @@
+//! Sessions in a store: the cookie carries an id, the store the rest.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hipflask_core::plan::{CookieOp, Plan, Seen, plan};
+use hipflask_core::session::Session as Data;
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::{Dict, Value};
+use hipflask_store::id::Ids;
+use hipflask_store::save::{Opened, Pause, SaveError, Saved, ServerSessions, Slot, TransactError, is_empty};
+use hipflask_store::store::{Store, StoreError};
+
+use crate::builder::SessionsBuilder;
+use crate::commit::Commit;
+use crate::config::ConfigError;
+use crate::engine::Sessions;
+use crate::error::SessionError;
+use crate::request::Shared;
+use crate::session::Session;
+
+/// Where the sessions of an engine are.
+#[derive(Debug)]
+pub(crate) struct Server {
+    sessions: ServerSessions,
+    /// Whether a new session is permanent: Flask-Session's `SESSION_PERMANENT`.
+    permanent: bool,
+}
+
+/// How sessions in a store are kept, apart from the store itself.
+#[derive(Debug)]
+pub(crate) struct ServerSettings {
+    store: Arc<dyn Store>,
+    permanent: bool,
+    key_prefix: String,
+    id_length: usize,
+    use_signer: bool,
+}
+
+/// What came of a request's cookies.
+#[derive(Debug)]
+pub(crate) struct FoundStored {
+    pub(crate) data: Data,
+    pub(crate) slot: Option<Box<Slot>>,
+}
+
+impl SessionsBuilder {
+    /// Keeps sessions in `store`, as Flask-Session does: the cookie carries only an id. A secret key is then not needed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use hipflask::{Sessions, store::memory::MemoryStore};
+    /// let sessions = Sessions::builder().store(Arc::new(MemoryStore::new())).build()?;
+    /// assert!(sessions.is_stored());
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    #[doc(alias = "SESSION_TYPE")]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.server = Some(ServerSettings {
+            store,
+            permanent: true,
+            key_prefix: "session:".into(),
+            id_length: 32,
+            use_signer: false,
+        });
+        self
+    }
+
+    fn server(mut self, change: impl FnOnce(&mut ServerSettings)) -> Self {
+        if let Some(server) = &mut self.server {
+            change(server);
+        }
+        self
+    }
+
+    /// Whether a new session in the store outlives the browser: true unless set. To be called after [`store`](Self::store).
+    #[doc(alias = "SESSION_PERMANENT")]
+    pub fn session_permanent(self, permanent: bool) -> Self {
+        self.server(|server| server.permanent = permanent)
+    }
+
+    /// What stands before an id in the store: `session:` unless set. To be called after [`store`](Self::store).
+    #[doc(alias = "SESSION_KEY_PREFIX")]
+    pub fn key_prefix(self, prefix: impl Into<String>) -> Self {
+        self.server(|server| server.key_prefix = prefix.into())
+    }
+
+    /// How many random bytes a new id has: 32 unless set, 16 to 96. To be called after [`store`](Self::store).
+    #[doc(alias = "SESSION_ID_LENGTH")]
+    pub fn id_length(self, bytes: usize) -> Self {
+        self.server(|server| server.id_length = bytes)
+    }
+
+    /// Whether ids are signed in the cookie; needs a secret key. To be called after [`store`](Self::store).
+    #[doc(alias = "SESSION_USE_SIGNER")]
+    pub fn use_signer(self, signed: bool) -> Self {
+        self.server(|server| server.use_signer = signed)
+    }
+
+    /// What keeps the sessions, if they are not in the cookie.
+    pub(crate) fn take_server(&mut self) -> Result<Option<Server>, ConfigError> {
+        let Some(settings) = self.server.take() else { return Ok(None) };
+        let mut ids = Ids::builder().bytes(settings.id_length).prefix(settings.key_prefix);
+        if settings.use_signer {
+            ids = ids.signed(self.ring().ok_or(ConfigError::NoSecretKey)?);
+        }
+        let ids = ids.hashed_at_rest(self.is_strict()).build();
+        let ids = ids.map_err(|error| ConfigError::Store(error.to_string()))?;
+        let sessions =
+            ServerSessions::new(settings.store, ids, self.lifetime).with_refresh(self.refresh_each_request);
+        Ok(Some(Server { sessions, permanent: settings.permanent }))
+    }
+}
+
+impl Sessions {
+    /// The sessions in the store, for tools: what ids look like, what has been counted; `None` if they are in the cookie.
+    #[must_use]
+    pub fn server_sessions(&self) -> Option<&ServerSessions> {
+        self.server().map(|server| &server.sessions)
+    }
+
+    /// Finds the session whose id is in the `Cookie` lines: the first id that the store knows.
+    pub(crate) async fn find_stored(
+        &self,
+        lines: impl Iterator<Item = &[u8]> + Send,
+        now: UnixTime,
+    ) -> Result<FoundStored, SessionError> {
+        let Some(server) = self.server() else { return Err(SessionError::NotLoaded) };
+        let values: Vec<_> = self.values(lines).collect();
+        for value in values {
+            match server.sessions.open(value.as_bytes(), now).await.map_err(|error| failed(&error))? {
+                Opened::Found { session, slot } => {
+                    return Ok(FoundStored { data: session, slot: Some(slot) });
+                }
+                Opened::Unknown | Opened::NotAnId(_) | Opened::Unreadable(_) => {}
+            }
+        }
+        Ok(FoundStored { data: server.fresh(), slot: None })
+    }
+}
+
+impl Server {
+    /// A session that came from nowhere. As in Flask-Session it is permanent from the start, and still counts as empty.
+    fn fresh(&self) -> Data {
+        let mut data = if self.permanent {
+            Data::from_dict(Dict::from([("_permanent", Value::Bool(true))]))
+        } else {
+            Data::new()
+        };
+        data.set_new(true);
+        data
+    }
+}
+
+impl Shared {
+    /// Saves the session and decides what becomes of the cookie.
+    pub(crate) async fn finish_stored(&self) -> Result<Commit, SessionError> {
+        self.lock()?.closed = true;
+        let (seen, saved) = self.save().await?;
+        let (Some(server), Some(seen)) = (self.engine().server(), seen) else { return Ok(Commit::default()) };
+        let plan = self.plan(seen, saved);
+        let mut state = self.lock()?;
+        let value =
+            state.slot.as_ref().and_then(|slot| slot.id()).map(|id| server.sessions.ids().to_cookie(id));
+        let commit = self.engine().commit_id(plan, value.as_deref(), self.now());
+        state.varies = commit.vary_cookie;
+        Ok(commit)
+    }
+
+    fn plan(&self, seen: Seen, saved: Saved) -> Plan {
+        let has_new_id = matches!(saved, Saved::Created | Saved::Regenerated);
+        let decided = plan(Seen { modified: seen.modified || has_new_id, ..seen }, self.engine().rules());
+        let cookie = match saved {
+            // Another request has ended it, or given it a new id whose cookie must not be overwritten.
+            Saved::Gone => CookieOp::Leave,
+            Saved::Deleted => CookieOp::Remove,
+            _ => decided.cookie,
+        };
+        let sends = cookie != CookieOp::Leave;
+        Plan { cookie, vary_cookie: seen.accessed || sends, no_store: decided.no_store && sends }
+    }
+
+    /// Saves what is there now; the session is what was saved then, another request's changes among it.
+    async fn save(&self) -> Result<(Option<Seen>, Saved), SessionError> {
+        let Some(server) = self.engine().server() else { return Ok((None, Saved::Unchanged)) };
+        let (mut data, mut slot) = {
+            let mut state = self.lock()?;
+            match state.data.clone() {
+                Some(data) => (data, state.slot.take().unwrap_or_default()),
+                None => return Ok((None, Saved::Unchanged)),
+            }
+        };
+        let seen = Seen { empty: is_empty(&data), ..data.seen() };
+        let saved = server.sessions.save(&mut data, &mut slot, self.now(), &Yield).await;
+        let mut state = self.lock()?;
+        state.slot = Some(slot);
+        let saved = saved.map_err(|error| not_saved(&error))?;
+        state.data = Some(data);
+        Ok((Some(seen), saved))
+    }
+
+    pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
+        self.save().await.map(drop)
+    }
+
+    fn with_slot(&self, change: impl FnOnce(&mut Slot)) -> Result<(), SessionError> {
+        change(self.lock()?.slot.get_or_insert_default());
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Gives the session a new id with the response, so that an id that somebody planted or saw before is worth nothing:
+    /// at login, and wherever rights change. Works on an empty session, too, before anything is set. Flask-Session's
+    /// `session_interface.regenerate(session)`.
+    ///
+    /// A session in a cookie has no id; nothing happens then.
+    ///
+    /// # Errors
+    /// [`SessionError::InUse`].
+    pub fn regenerate(&self) -> Result<(), SessionError> {
+        self.try_with(|_| ())?;
+        self.shared().with_slot(Slot::regenerate)
+    }
+
+    /// Ends the session: the record goes, whatever other requests do with it, and the cookie is removed.
+    ///
+    /// # Errors
+    /// [`SessionError::InUse`].
+    pub fn destroy(&self) -> Result<(), SessionError> {
+        self.try_with(Data::clear)?;
+        self.shared().with_slot(Slot::destroy)
+    }
+
+    /// Changes the session and saves it at once. Should another request be first, the closure runs again on what that one
+    /// left, so that a decision ("is one left?") is never made on old data.
+    ///
+    /// ```
+    /// # use hipflask::{Session, SessionError};
+    /// async fn buy_the_last_one(session: Session) -> Result<(), SessionError> {
+    ///     session.transact(|s| s.increment("bought", 1)).await.map(drop)
+    /// }
+    /// ```
+    ///
+    /// A session in a cookie is changed and goes with the response; two responses race in the browser then.
+    ///
+    /// # Errors
+    /// What the closure returns, and then nothing is saved; [`SessionError::Store`] if the store failed.
+    pub async fn transact<R>(
+        &self,
+        mut change: impl FnMut(&mut Data) -> Result<R, hipflask_core::session::SessionError>,
+    ) -> Result<R, SessionError> {
+        let shared = self.shared();
+        let Some(server) = shared.engine().server() else { return Ok(self.try_with(change)??) };
+        let (mut data, mut slot) = {
+            let mut state = shared.lock()?;
+            let data = state.data.clone().ok_or(SessionError::NotLoaded)?;
+            (data, state.slot.take().unwrap_or_default())
+        };
+        let result = server.sessions.transact(&mut data, &mut slot, shared.now(), &Yield, &mut change).await;
+        let mut state = shared.lock()?;
+        state.slot = Some(slot);
+        match result {
+            Ok(answer) => {
+                data.set_accessed(true);
+                state.data = Some(data);
+                Ok(answer)
+            }
+            Err(TransactError::Refused(error)) => Err(error.into()),
+            Err(error) => Err(SessionError::NotWritten(error.to_string())),
+        }
+    }
+}
+
+/// Lets other tasks run between two tries. Tries grow rarer with each, and need no timer of a runtime for that.
+struct Yield;
+
+impl Pause for Yield {
+    fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(Turns(attempt.min(16)))
+    }
+}
+
+/// Steps aside so many times.
+struct Turns(u32);
+
+impl Future for Turns {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The log gets the causes, too; whoever handles the error gets its text.
+fn failed(error: &StoreError) -> SessionError {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    tracing::error!(%error, ?causes, "the session store failed");
+    SessionError::Store(error.to_string())
+}
+
+fn not_saved(error: &SaveError) -> SessionError {
+    match error {
+        SaveError::Store(error) => failed(error),
+        SaveError::Contended { .. } => SessionError::Store(error.to_string()),
+        other => SessionError::NotWritten(other.to_string()),
+    }
+}
