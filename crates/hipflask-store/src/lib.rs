@@ -9,7 +9,7 @@
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
 //! | [`save`] | the save protocol: open, save, transact, destroy, regenerate |
 //! | `sql` | SQLite, PostgreSQL, MySQL and MariaDB, by feature |
-//! | [`store`] | [`Store`], the contract, with its keys, outcomes and errors |
+//! | [`store`] | [`Store`](store::Store), the contract, with its keys, outcomes and errors |
 //!
 //! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
 //! what to write is settled above it.

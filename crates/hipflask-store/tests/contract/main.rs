@@ -1,6 +1,17 @@
 //! The contract suite on the stores that need no server.
 
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hipflask_core::session::Session;
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::Value;
+use hipflask_store::id::Ids;
 use hipflask_store::memory::MemoryStore;
+use hipflask_store::save::{NoPause, Opened, SaveError, ServerSessions, Slot};
+use hipflask_store::store::{Created, ErrorKind, Key, Store};
 use hipflask_testkit::contract::{block_on, store_contract};
 
 #[test]
@@ -12,4 +23,69 @@ fn the_memory_store_obeys_the_contract() {
 fn handles_on_one_memory_obey_the_contract() {
     let store = MemoryStore::new();
     block_on(store_contract(async || store.clone()));
+}
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+const TTL: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_full_memory_store_refuses_new_records_and_throws_out_none_that_lives() {
+    let key = |number: usize| Key::new("session:", &number.to_string()).unwrap();
+    let by_count = MemoryStore::with_limits(3, 1 << 20);
+    let by_bytes = MemoryStore::with_limits(1000, 3 * (key(0).as_str().len() + 100));
+    for store in [by_count, by_bytes] {
+        let create = |number, now| block_on(store.create(&key(number), &[7; 100], TTL, now));
+        for number in 0..3 {
+            assert!(matches!(create(number, NOW), Ok(Created::Created(_))));
+        }
+        assert_eq!(create(3, NOW).unwrap_err().kind(), ErrorKind::Full);
+        let stored = block_on(store.load(&key(0), NOW)).unwrap().unwrap();
+        let larger = block_on(store.replace(&key(0), &stored, &vec![7; 2 << 20], TTL, NOW));
+        assert_eq!(larger.unwrap_err().kind(), ErrorKind::Full);
+        assert!((0..3).all(|number| block_on(store.load(&key(number), NOW)).unwrap().is_some()));
+        let later = UnixTime::from_secs(NOW.as_secs() + 60);
+        assert!(matches!(create(3, later), Ok(Created::Created(_))), "what has expired makes room");
+        assert_eq!(store.len(), 1);
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_no_session_and_is_left_as_it_is() {
+    let store = Arc::new(MemoryStore::new());
+    let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
+    for junk in [&b"\xff\xff"[..], b"", b"cos\nsystem\n(S'id'\ntR.", b"\x81\xa1"] {
+        let id = sessions.ids().fresh().unwrap();
+        let key = sessions.ids().key(&id);
+        let _ = block_on(store.create(&key, junk, TTL, NOW)).unwrap();
+        let opened = block_on(sessions.open(id.as_str().as_bytes(), NOW)).unwrap();
+        assert!(matches!(opened, Opened::Unreadable(_)), "{opened:?}");
+        assert_eq!(block_on(store.load(&key, NOW)).unwrap().unwrap().data, junk);
+    }
+    assert_eq!(sessions.stats().unreadable, 4);
+}
+
+#[test]
+fn a_record_that_becomes_unreadable_while_a_request_runs_is_not_overwritten() {
+    let store = Arc::new(MemoryStore::new());
+    let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
+    let (mut session, mut slot) = (Session::new(), Slot::default());
+    session.set("a", 1).unwrap();
+    let _ = block_on(sessions.save(&mut session, &mut slot, NOW, &NoPause)).unwrap();
+    let key = slot.key().unwrap().clone();
+    let _ = block_on(store.replace(&key, slot.stored().unwrap(), b"\xff", TTL, NOW)).unwrap();
+    session.set("a", 2).unwrap();
+    let error = block_on(sessions.save(&mut session, &mut slot, NOW, &NoPause)).unwrap_err();
+    assert!(matches!(error, SaveError::Unreadable(_)), "{error:?}");
+    assert_eq!(block_on(store.load(&key, NOW)).unwrap().unwrap().data, b"\xff");
+}
+
+#[test]
+fn a_value_that_records_cannot_hold_fails_the_save_by_name_and_writes_nothing() {
+    let store = Arc::new(MemoryStore::new());
+    let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
+    let mut session = Session::new();
+    session.insert("bio", Value::Markup("<b>".into())).unwrap();
+    let error = block_on(sessions.save(&mut session, &mut Slot::default(), NOW, &NoPause)).unwrap_err();
+    assert!(error.to_string().starts_with("session key \"bio\": msgpack cannot hold Markup"), "{error}");
+    assert!(store.is_empty());
 }

@@ -1,0 +1,285 @@
+//! The save algorithm under a model: three requests of one session, in every order that their calls to the store can take.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hipflask_core::session::Session;
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::Dict;
+use hipflask_store::id::Ids;
+use hipflask_store::memory::MemoryStore;
+use hipflask_store::save::{NoPause, Opened, Saved, ServerSessions, Slot};
+use hipflask_store::store::{
+    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreFuture, Stored, Touched,
+};
+use shuttle::future::{block_on, spawn, yield_now};
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// What a request does between its load and its save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Actor {
+    /// Sets a key of its own and adds one to a counter.
+    Writer,
+    /// Changes nothing, late enough that its save is a touch.
+    Reader,
+    /// Logs out.
+    Destroyer,
+    /// Gives the session a new id, adds one to the counter.
+    Mover,
+    /// Removes the key that all began with, so that a session may become empty.
+    Popper,
+}
+
+const ACTORS: [Actor; 5] = [Actor::Writer, Actor::Reader, Actor::Destroyer, Actor::Mover, Actor::Popper];
+
+#[derive(Debug)]
+struct Outcome {
+    place: usize,
+    actor: Actor,
+    /// `None` if there was no session to open any more.
+    saved: Option<Saved>,
+    cookie: Option<String>,
+}
+
+async fn act(sessions: Arc<ServerSessions>, cookie: String, place: usize, actor: Actor) -> Outcome {
+    let opened = sessions.open(cookie.as_bytes(), NOW).await.unwrap();
+    let Opened::Found { mut session, mut slot } = opened else {
+        return Outcome { place, actor, saved: None, cookie: None };
+    };
+    let mut now = NOW;
+    match actor {
+        Actor::Writer => {
+            session.set(format!("key {place}"), true).unwrap();
+            session.increment("n", 1).unwrap();
+        }
+        Actor::Reader => now = now.saturating_add(LIFETIME / 4),
+        Actor::Destroyer => slot.destroy(),
+        Actor::Mover => {
+            session.increment("n", 1).unwrap();
+            slot.regenerate();
+        }
+        Actor::Popper => drop(session.remove("base")),
+    }
+    let saved = sessions.save(&mut session, &mut slot, now, &NoPause).await.unwrap();
+    let cookie = slot.id().map(|id| sessions.ids().to_cookie(id));
+    Outcome { place, actor, saved: Some(saved), cookie }
+}
+
+fn run(actors: &[Actor]) {
+    run_on(actors, false);
+}
+
+fn run_on(actors: &[Actor], careless: bool) {
+    block_on(async {
+        let memory = MemoryStore::new();
+        let ids = Ids::builder().build().unwrap();
+        let sessions = Arc::new(ServerSessions::new(
+            Arc::new(Yielding { inner: memory.clone(), careless }),
+            ids,
+            LIFETIME,
+        ));
+        let (mut session, mut slot) = (Session::new(), Slot::default());
+        session.set("base", true).unwrap();
+        assert_eq!(sessions.save(&mut session, &mut slot, NOW, &NoPause).await.unwrap(), Saved::Created);
+        let cookie = sessions.ids().to_cookie(slot.id().unwrap());
+        let tasks: Vec<_> = actors
+            .iter()
+            .enumerate()
+            .map(|(place, actor)| spawn(act(sessions.clone(), cookie.clone(), place, *actor)))
+            .collect();
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.push(task.await.unwrap());
+        }
+        check(&sessions, &memory, &cookie, &outcomes).await;
+    });
+}
+
+async fn check(sessions: &ServerSessions, memory: &MemoryStore, cookie: &str, outcomes: &[Outcome]) {
+    let context = || format!("{outcomes:?}");
+    let acknowledged = |actor: Actor, wanted: fn(Saved) -> bool| {
+        outcomes.iter().filter(|outcome| outcome.actor == actor && outcome.saved.is_some_and(wanted)).count()
+    };
+    let ended = acknowledged(Actor::Destroyer, |saved| saved == Saved::Deleted) > 0;
+    let moved = acknowledged(Actor::Mover, |saved| saved == Saved::Regenerated);
+    let emptied = acknowledged(Actor::Popper, |saved| saved == Saved::Deleted) > 0;
+    assert!(moved <= 1, "one id follows the old one: {}", context());
+
+    let old = found(sessions, cookie).await;
+    let mover = outcomes.iter().find(|outcome| outcome.saved == Some(Saved::Regenerated));
+    let new = match mover.and_then(|mover| mover.cookie.as_deref()) {
+        Some(cookie) => found(sessions, cookie).await,
+        None => None,
+    };
+    if ended || moved > 0 || emptied {
+        assert_eq!(old, None, "what was ended does not come back: {}", context());
+    }
+    let live = new.or(old);
+    assert_eq!(live.is_some(), moved > 0 || !(ended || emptied), "{}", context());
+    assert_eq!(memory.len(), usize::from(live.is_some()), "no record is left over: {}", context());
+
+    for outcome in outcomes {
+        if outcome.saved == Some(Saved::Gone) || outcome.saved.is_none() {
+            assert!(ended || moved > 0 || emptied, "gone without a reason: {}", context());
+        }
+    }
+    let Some(live) = live else { return };
+    let mut sum = moved;
+    for outcome in outcomes {
+        let written = matches!(outcome.saved, Some(Saved::Replaced { .. }));
+        if outcome.actor == Actor::Writer && written {
+            assert!(live.contains(format!("key {}", outcome.place)), "a lost update: {}", context());
+            sum += 1;
+        }
+        if outcome.actor == Actor::Popper && written {
+            assert!(!live.contains("base"), "a removal that came back: {}", context());
+        }
+    }
+    let n = Session::from_dict(live).get::<usize>("n").unwrap().unwrap_or(0);
+    assert_eq!(n, sum, "every acknowledged increment counts once: {}", context());
+}
+
+async fn found(sessions: &ServerSessions, cookie: &str) -> Option<Dict> {
+    match sessions.open(cookie.as_bytes(), NOW).await.unwrap() {
+        Opened::Found { session, .. } => Some(session.to_dict()),
+        _ => None,
+    }
+}
+
+/// All triples of actors, each kind as often as may be, in any number.
+fn triples() -> impl Iterator<Item = [Actor; 3]> {
+    (0..5).flat_map(|a| (a..5).flat_map(move |b| (b..5).map(move |c| [ACTORS[a], ACTORS[b], ACTORS[c]])))
+}
+
+#[test]
+fn two_requests_in_every_order_lose_nothing_and_bring_nothing_back() {
+    for (place, one) in ACTORS.into_iter().enumerate() {
+        for other in &ACTORS[place..] {
+            let actors = [one, *other];
+            shuttle::check_dfs(move || run(&actors), None);
+        }
+    }
+}
+
+#[test]
+fn three_requests_in_orders_that_chance_makes() {
+    for actors in triples() {
+        shuttle::check_random(move || run(&actors), 500);
+        shuttle::check_pct(move || run(&actors), 500, 3);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; for changes of the save algorithm"]
+fn three_requests_in_twenty_thousand_orders_each() {
+    for actors in triples() {
+        shuttle::check_dfs(move || run(&actors), Some(20_000));
+    }
+}
+
+/// The model finds what it is made to find.
+#[test]
+#[should_panic(expected = "a lost update")]
+fn a_store_that_ends_the_old_record_without_comparing_is_found_out() {
+    let actors = [Actor::Writer, Actor::Mover];
+    shuttle::check_dfs(move || run_on(&actors, true), None);
+}
+
+#[test]
+fn five_requests_in_orders_that_chance_makes() {
+    let actors = [Actor::Writer, Actor::Writer, Actor::Mover, Actor::Popper, Actor::Reader];
+    shuttle::check_pct(move || run(&actors), 2_000, 4);
+    let actors = [Actor::Writer, Actor::Mover, Actor::Mover, Actor::Writer, Actor::Destroyer];
+    shuttle::check_pct(move || run(&actors), 2_000, 4);
+}
+
+/// A store whose every call lets others go first.
+struct Yielding {
+    inner: MemoryStore,
+    /// Whether `delete_if` deletes whatever is there.
+    careless: bool,
+}
+
+macro_rules! yielding {
+    ($call:expr) => {
+        Box::pin(async move {
+            yield_now().await;
+            $call.await
+        })
+    };
+}
+
+impl Store for Yielding {
+    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
+        yielding!(self.inner.load(key, now))
+    }
+
+    fn create<'a>(
+        &'a self,
+        key: &'a Key,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Created> {
+        yielding!(self.inner.create(key, data, ttl, now))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Replaced> {
+        yielding!(self.inner.replace(key, expected, data, ttl, now))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
+        yielding!(self.inner.touch(key, ttl, now))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
+        yielding!(self.inner.delete(key, now))
+    }
+
+    fn delete_if<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        now: UnixTime,
+    ) -> StoreFuture<'a, DeletedIf> {
+        Box::pin(async move {
+            yield_now().await;
+            let current = self.inner.load(key, now).await?;
+            let expected = current.as_ref().filter(|_| self.careless).unwrap_or(expected);
+            self.inner.delete_if(key, expected, now).await
+        })
+    }
+
+    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
+        yielding!(self.inner.scan(scan, now))
+    }
+
+    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
+        yielding!(self.inner.purge_expired(now))
+    }
+
+    fn ready(&self) -> StoreFuture<'_, ()> {
+        yielding!(self.inner.ready())
+    }
+
+    fn describe(&self) -> Description {
+        self.inner.describe()
+    }
+}
+
+impl fmt::Debug for Yielding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Yielding").field(&self.inner).finish()
+    }
+}
