@@ -1,7 +1,5 @@
 //! The contract suite on the stores that need no server.
 
-#![expect(clippy::unwrap_used, reason = "all of it is tests")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -61,7 +61,9 @@ pub(super) async fn all(bench: &Bench) {
         0,
         "a purge leaves nothing for the next one"
     );
-    assert_eq!(bench.load(&bench.key("kept")).await, Some(kept), "a purge leaves what lives");
+    // Where the backend keeps the time, the two clocks may part by a second, so the expiry is not compared.
+    let still = bench.load(&bench.key("kept")).await.map(|stored| (stored.data, stored.token));
+    assert_eq!(still, Some((kept.data, kept.token)), "a purge leaves what lives");
     assert_eq!(bench.data(&extended).await.as_deref(), Some(&b"live"[..]), "a touched record lives on");
     assert_eq!(bench.data(&key("create")).await.as_deref(), Some(&b"new"[..]));
 }
