@@ -49,14 +49,6 @@ struct Engine {
     server: Option<Server>,
 }
 
-/// What came of a request's cookies.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) data: Data,
-    /// Why the cookie that was sent is no session.
-    pub(crate) refused: Option<OpenError>,
-}
-
 impl Sessions {
     /// Starts a configuration with Flask's defaults. A secret key is all that it needs.
     pub fn builder() -> SessionsBuilder {
@@ -176,25 +168,21 @@ impl Sessions {
         self.0.rules
     }
 
-    /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies.
-    pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h [u8]>, now: UnixTime) -> Found {
-        let mut refused = None;
+    /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies; else an empty one.
+    pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h [u8]>, now: UnixTime) -> Data {
         if self.0.keyless {
-            return Found { data: Data::new(), refused };
+            return Data::new();
         }
         for value in self.values(lines) {
             match self.0.codec.open(value.as_bytes(), now) {
                 Ok(Opened { session, .. }) => {
                     self.0.counters.opened.fetch_add(1, Ordering::Relaxed);
-                    return Found { data: session, refused: None };
+                    return session;
                 }
-                Err(error) => {
-                    self.note_refusal(&error);
-                    refused.get_or_insert(error);
-                }
+                Err(error) => self.note_refusal(&error),
             }
         }
-        Found { data: Data::new(), refused }
+        Data::new()
     }
 
     /// Carries out what was decided for the cookie of a session in a store, whose `value` is its id.

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
-use hipflask_core::codec::OpenError;
 #[cfg(feature = "inspector")]
 use hipflask_core::plan::Seen;
 use hipflask_core::session::Session as Data;
@@ -36,7 +35,6 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) data: Option<Data>,
-    pub(crate) refused: Option<OpenError>,
     /// The response head has left: what changes now is lost.
     pub(crate) closed: bool,
     /// The response says that it depends on the cookie. Only counts once the head has left.
@@ -207,9 +205,7 @@ impl RequestSession {
             if self.0.engine.is_stored() {
                 return Err(SessionError::NotLoaded);
             }
-            let found = self.0.engine.find(self.0.cookies.iter(), self.0.now());
-            state.data = Some(found.data);
-            state.refused = found.refused;
+            state.data = Some(self.0.engine.find(self.0.cookies.iter(), self.0.now()));
         }
         Ok(state)
     }
