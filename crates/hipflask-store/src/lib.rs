@@ -6,6 +6,7 @@
 //! | `dynamodb` | DynamoDB, by feature |
 //! | [`id`] | session ids: made, checked, signed, hashed |
 //! | [`memory`] | a store in the memory of one process |
+//! | `mongodb` | MongoDB, by feature |
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
 //! | [`save`] | the save protocol: open, save, transact, destroy, regenerate |
 //! | `sql` | SQLite, PostgreSQL, MySQL and MariaDB, by feature |
@@ -27,6 +28,8 @@ pub mod id;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 pub mod record;
 #[cfg(feature = "redis")]
 pub mod redis;

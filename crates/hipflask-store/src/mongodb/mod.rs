@@ -1,0 +1,362 @@
+//! [`MongoDbStore`]: sessions in a MongoDB collection, as Flask-Session keeps them there.
+//!
+//! The collection is the one of Flask-Session 0.8, `sessions` in the database `flask_session` unless said. A document has `id`
+//! (the key), `val` (binary) and `expiration` (a date, by which a TTL index drops it).
+//!
+//! | what | here | in Flask-Session 0.8 |
+//! | --- | --- | --- |
+//! | index on `id` | made, and unique: it is what makes a new session new | none, so that each request reads the whole collection |
+//! | expired, and not dropped yet | no session: the server looks for such documents once a minute | a session |
+//! | `expiration` is missing | never ends | the same |
+//! | two writers | the second one is told what the first wrote | the second one wins |
+//!
+//! Writes wait for a majority of the replicas, and reads ask the primary, so that what was ended stays ended after a failover.
+//! The driver repeats a write only with a number by which the server knows it again.
+//!
+//! # Where
+//!
+//! - [`MongoDbStore::from_url`]: `mongodb://user:password@host:27017/DATABASE?collection=sessions&timeout=5`, both parameters
+//!   optional; others go to the driver (`authSource=admin`, `tls=true`). `mongodb+srv://` needs the feature `mongodb-srv`.
+//! - [`MongoDbStore::from_client`]: with a client of your own.
+//!
+//! # Tested against
+//!
+//! **No real MongoDB**: none could be had where this was written. The tests run against `wire/mongo_front.py`, which speaks
+//! MongoDB's protocol in front of mongomock, and which real Flask-Session with pymongo uses beside us. That shows names, types
+//! and conditions; it does not show the TTL monitor, write concern, authentication or a failover.
+
+mod document;
+mod failure;
+
+use core::fmt;
+use core::future::IntoFuture;
+use core::time::Duration;
+
+pub use mongodb as driver;
+
+use hipflask_core::time::UnixTime;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::{
+    ClientOptions, CollectionOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern,
+};
+use mongodb::{Client, Collection, IndexModel};
+
+use crate::store::{
+    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
+    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+};
+use document::{binary, date, stored};
+use failure::{explain, is_duplicate};
+
+/// A collection of sessions. See the [module](self).
+///
+/// ```no_run
+/// # async fn example() -> Result<(), hipflask_store::store::StoreError> {
+/// use hipflask_store::mongodb::MongoDbStore;
+/// use hipflask_store::store::Store;
+/// let store = MongoDbStore::from_url("mongodb://127.0.0.1/flask_session").await?;
+/// store.ready().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct MongoDbStore {
+    sessions: Collection<Document>,
+    place: String,
+    timeout: Duration,
+}
+
+impl MongoDbStore {
+    /// The store at `url`; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Misconfigured`] if the URL is not understood.
+    pub async fn from_url(url: &str) -> Result<Self, StoreError> {
+        let (start, query) = url.split_once('?').unwrap_or((url, ""));
+        let (mut collection, mut timeout, mut left) = ("sessions", Duration::from_secs(5), Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("collection", name)) => collection = name,
+                Some(("timeout", seconds)) => {
+                    let seconds =
+                        seconds.parse().map_err(|_| misconfigured("the URL's `timeout` is no number"))?;
+                    timeout = Duration::from_secs(seconds);
+                }
+                _ => left.push(pair),
+            }
+        }
+        // The driver wants a `/` before the `?`.
+        let after_scheme = start.split_once("://").map_or("", |(_, rest)| rest);
+        let slash = if after_scheme.contains('/') { "" } else { "/" };
+        let parsed = ClientOptions::parse(format!("{start}{slash}?{}", left.join("&"))).await;
+        let mut options = parsed.map_err(|_| {
+            misconfigured(
+                "its URL is not understood; write `mongodb://HOST/DATABASE`, with a percent-encoded password, \
+                 and for `mongodb+srv:` add the feature `mongodb-srv`",
+            )
+        })?;
+        options.server_selection_timeout = Some(timeout);
+        options.connect_timeout.get_or_insert(timeout);
+        let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
+        let database = options.default_database.clone().unwrap_or_else(|| "flask_session".to_owned());
+        let client = Client::with_options(options).map_err(explain)?;
+        let mut store = Self::from_client(&client, &database, collection);
+        store.place = format!("mongodb://{}/{database}?collection={collection}", hosts.join(","));
+        store.timeout = timeout;
+        Ok(store)
+    }
+
+    /// A store that uses `client`, in `collection` of `database`.
+    #[must_use]
+    #[doc(alias("SESSION_MONGODB", "SESSION_MONGODB_DB", "SESSION_MONGODB_COLLECT"))]
+    pub fn from_client(client: &Client, database: &str, collection: &str) -> Self {
+        let options = CollectionOptions::builder()
+            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+            .write_concern(WriteConcern::majority())
+            .build();
+        Self {
+            sessions: client.database(database).collection_with_options(collection, options),
+            place: format!("mongodb:{database}?collection={collection}"),
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// How long to wait for an answer: 5 s unless said.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        if key.is_at_rest() {
+            return Ok(None);
+        }
+        let found = self.within(self.sessions.find_one(doc! { "id": key.as_str() })).await?;
+        Ok(found.and_then(stored).filter(|stored| !stored.is_expired(now)))
+    }
+
+    async fn create(
+        &self,
+        key: &Key,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Created, StoreError> {
+        if key.is_at_rest() {
+            let what = "it knows records by their keys alone";
+            return Err(StoreError::new(NAME, ErrorKind::Unsupported, what));
+        }
+        // An expired document is taken over. If there is none, one is inserted, and the index refuses it where a live one is.
+        let expired = doc! { "id": key.as_str(), "expiration": { "$lte": date(now) } };
+        let new = doc! { "$set": { "val": binary(data), "expiration": date(expiry(now, ttl)) } };
+        let work = self.sessions.update_one(expired, new).upsert(true).into_future();
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(Ok(_)) => Ok(Created::Created(Token::Data)),
+            Ok(Err(error)) if is_duplicate(&error) => Ok(Created::Exists),
+            Ok(Err(error)) => Err(explain(error)),
+            Err(_) => Err(self.too_slow()),
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Replaced, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Replaced::Gone);
+        }
+        let set = doc! { "val": binary(data), "expiration": date(expiry(now, ttl)) };
+        if self.set(live(key, Some(expected), now), set).await? {
+            return Ok(Replaced::Replaced(Token::Data));
+        }
+        Ok(self.load(key, now).await?.map_or(Replaced::Gone, Replaced::Conflict))
+    }
+
+    async fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> Result<Touched, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Touched::Gone);
+        }
+        let set = doc! { "expiration": date(expiry(now, ttl)) };
+        let done = self.set(live(key, None, now), set).await?;
+        Ok(if done { Touched::Touched } else { Touched::Gone })
+    }
+
+    /// Whether there was a document to change.
+    async fn set(&self, filter: Document, set: Document) -> Result<bool, StoreError> {
+        let done = self.within(self.sessions.update_one(filter, doc! { "$set": set })).await?;
+        Ok(done.matched_count > 0)
+    }
+
+    async fn delete(&self, key: &Key, now: UnixTime) -> Result<Deleted, StoreError> {
+        if key.is_at_rest() {
+            return Ok(Deleted::Gone);
+        }
+        let was = self.within(self.sessions.find_one_and_delete(doc! { "id": key.as_str() })).await?;
+        let was_live = was.and_then(stored).is_some_and(|stored| !stored.is_expired(now));
+        Ok(if was_live { Deleted::Deleted } else { Deleted::Gone })
+    }
+
+    async fn delete_if(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<DeletedIf, StoreError> {
+        if key.is_at_rest() {
+            return Ok(DeletedIf::Gone);
+        }
+        let done = self.within(self.sessions.delete_one(live(key, Some(expected), now))).await?;
+        if done.deleted_count > 0 {
+            return Ok(DeletedIf::Deleted);
+        }
+        Ok(self.load(key, now).await?.map_or(DeletedIf::Gone, DeletedIf::Conflict))
+    }
+
+    async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
+        let limit = scan.limit.clamp(1, LONGEST_PAGE);
+        // Sorted by key, those with the prefix stand together.
+        let from = match &scan.after {
+            Some(after) => doc! { "$gt": after.as_str() },
+            None => doc! { "$gte": &scan.prefix },
+        };
+        let find = self.sessions.find(doc! { "id": from }).sort(doc! { "id": 1 }).limit(limit as i64);
+        let reading = async {
+            let mut cursor = find.await?;
+            let mut documents = Vec::new();
+            while cursor.advance().await? {
+                documents.push(cursor.deserialize_current()?);
+            }
+            Ok(documents)
+        };
+        let documents: Vec<Document> = match tokio::time::timeout(self.timeout, reading).await {
+            Ok(documents) => documents.map_err(explain)?,
+            Err(_) => return Err(self.too_slow()),
+        };
+        let id = |document: &Document| document.get_str("id").unwrap_or_default().to_owned();
+        let last = documents.last().map(id).filter(|id| id.starts_with(&scan.prefix));
+        let next = last.filter(|_| documents.len() >= limit).map(Cursor::new);
+        let entries = documents.into_iter().filter_map(|document| {
+            let key = id(&document);
+            let key = Key::new("", &key).ok().filter(|_| key.starts_with(&scan.prefix))?;
+            let Stored { data, expires, .. } = stored(document).filter(|stored| !stored.is_expired(now))?;
+            Some(Entry { key, bytes: data.len(), expires, data: scan.with_data.then_some(data) })
+        });
+        Ok(Page { entries: entries.collect(), next })
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        let ttl = IndexOptions::builder().expire_after(Duration::ZERO).build();
+        let ttl = IndexModel::builder().keys(doc! { "expiration": 1 }).options(ttl).build();
+        let unique = IndexOptions::builder().unique(true).build();
+        let unique = IndexModel::builder().keys(doc! { "id": 1 }).options(unique).build();
+        self.within(self.sessions.create_indexes([ttl, unique])).await?;
+        // Neither finds anything; both ask whether we may.
+        let nothing = doc! { "id": "hipflask:ready", "expiration": { "$lte": date(UnixTime::from_secs(0)) } };
+        self.set(nothing.clone(), doc! { "expiration": date(UnixTime::from_secs(0)) }).await?;
+        self.within(self.sessions.delete_one(nothing)).await.map(drop)
+    }
+
+    async fn within<T>(
+        &self,
+        work: impl IntoFuture<Output = mongodb::error::Result<T>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.timeout, work.into_future()).await {
+            Ok(answer) => answer.map_err(explain),
+            Err(_) => Err(self.too_slow()),
+        }
+    }
+
+    fn too_slow(&self) -> StoreError {
+        StoreError::new(NAME, ErrorKind::Timeout, format!("no answer within {:?}", self.timeout))
+    }
+}
+
+/// That a document is the one of `key`, has not ended, and holds what is expected.
+fn live(key: &Key, expected: Option<&Stored>, now: UnixTime) -> Document {
+    let mut filter = doc! {
+        "id": key.as_str(),
+        "$or": [{ "expiration": { "$gt": date(now) } }, { "expiration": Bson::Null }],
+    };
+    if let Some(expected) = expected {
+        filter.insert("val", binary(&expected.data));
+    }
+    filter
+}
+
+fn misconfigured(what: &str) -> StoreError {
+    StoreError::new(NAME, ErrorKind::Misconfigured, what)
+}
+
+impl Store for MongoDbStore {
+    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.load(key, now))
+    }
+
+    fn create<'a>(
+        &'a self,
+        key: &'a Key,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Created> {
+        Box::pin(self.create(key, data, ttl, now))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        data: &'a [u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> StoreFuture<'a, Replaced> {
+        Box::pin(self.replace(key, expected, data, ttl, now))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
+        Box::pin(self.touch(key, ttl, now))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
+        Box::pin(self.delete(key, now))
+    }
+
+    fn delete_if<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: &'a Stored,
+        now: UnixTime,
+    ) -> StoreFuture<'a, DeletedIf> {
+        Box::pin(self.delete_if(key, expected, now))
+    }
+
+    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
+        Box::pin(self.scan(scan, now))
+    }
+
+    fn purge_expired(&self, _: UnixTime) -> StoreFuture<'_, u64> {
+        Box::pin(core::future::ready(Ok(0)))
+    }
+
+    fn ready(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.ready())
+    }
+
+    fn describe(&self) -> Description {
+        let mut description = Description::new(NAME, self.place.clone());
+        description.max_bytes = Some(LONGEST_RECORD);
+        description
+    }
+}
+
+/// Shows the place, which has no password.
+impl fmt::Debug for MongoDbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoDbStore").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+const NAME: &str = "mongodb";
+const LONGEST_PAGE: usize = 1000;
+
+/// 16 MiB less the longest key and the names.
+const LONGEST_RECORD: usize = 16 * 1024 * 1024 - 1024;
