@@ -5,9 +5,11 @@
 //! | `file` | cachelib's directory, by feature |
 //! | `dynamodb` | DynamoDB, by feature |
 //! | [`id`] | session ids: made, checked, signed, hashed |
+//! | `memcached` | memcached, with pymemcache's placement on several servers, by feature |
 //! | [`memory`] | a store in the memory of one process |
 //! | `mongodb` | MongoDB, by feature |
 //! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
+//! | `redis` | Redis and Valkey: one server, Sentinel, cluster, by feature |
 //! | [`save`] | the save protocol: open, save, transact, destroy, regenerate |
 //! | `sql` | SQLite, PostgreSQL, MySQL and MariaDB, by feature |
 //! | [`store`] | [`Store`](store::Store), the contract, with its keys, outcomes and errors |

@@ -8,7 +8,7 @@
 //! | touch | `mg` with a new time |
 //! | delete | `md` |
 //! | delete if unchanged | `md` with the CAS number |
-//! | list | `lru_crawler metadump`, then `mg` for all keys together: one page for each server |
+//! | list | `lru_crawler metadump hash`, then `mg` for all keys together: one page for each server |
 //!
 //! These are the meta commands: memcached 1.6 or later is needed.
 //!
@@ -20,7 +20,7 @@
 //!   early. Times over 30 days are sent as points in time, as Flask-Session does, and none is later than January 2038.
 //! - A record has at most [`max_item`](MemcachedBuilder::max_item) bytes, less what memcached keeps beside it. A longer one
 //!   is refused here, before it is sent: memcached would drop the record that is there, too.
-//! - A listing is made while the server goes on. A record that memcached moves between its queues meanwhile may be missing.
+//! - A listing holds the keys of one server at once.
 //! - Other clients than pymemcache place keys by other rules, and may compress values.
 //!
 //! # When something breaks
@@ -29,6 +29,7 @@
 //! if its connection broke, a write never. A server that is away takes its sessions with it: other servers do not take over,
 //! because they would start with empty sessions and keep them when the first comes back.
 
+mod listing;
 mod place;
 mod pool;
 mod settings;
@@ -216,7 +217,9 @@ impl Memcached {
             })?,
         };
         let Some(server) = self.servers.get(index) else { return Ok(Page::default()) };
-        let keys = keys(server, &scan.prefix).await.map_err(|fault| error(fault, None))?;
+        let keys = listing::keys(&server.place, &scan.prefix, server.timeout())
+            .await
+            .map_err(|fault| error(fault, None))?;
         let mut entries = Vec::with_capacity(keys.len());
         for some in keys.chunks(AT_ONCE) {
             let found =
@@ -229,7 +232,9 @@ impl Memcached {
 
     async fn greet(&self) -> Result<(), StoreError> {
         for server in &self.servers {
-            let version = version(server).await.map_err(|fault| error(fault, None))?;
+            let version = listing::version(&server.place, server.timeout())
+                .await
+                .map_err(|fault| error(fault, None))?;
             let mut parts =
                 version.trim().split(|letter: char| !letter.is_ascii_digit()).map(str::parse::<u32>);
             let version = (parts.next().and_then(Result::ok), parts.next().and_then(Result::ok));
@@ -409,48 +414,6 @@ fn time(ttl: Duration, now: UnixTime) -> String {
     format!("T{seconds}")
 }
 
-async fn version(server: &Server) -> Result<String, Fault> {
-    let deadline = Instant::now() + server.timeout();
-    let mut client = server.client(deadline).await?;
-    let version = timeout_at(deadline, client.version()).await;
-    let version = version.map_err(|_| Fault::TimedOut).and_then(|version| version.map_err(Fault::from));
-    if version.is_err() {
-        server.discard(client, true);
-    }
-    version
-}
-
-/// The keys that begin so. What can be no key of ours is left out.
-async fn keys(server: &Server, prefix: &str) -> Result<Vec<Key>, Fault> {
-    let mut client = server.client(Instant::now() + server.timeout()).await?;
-    let dumped = dump(&mut client, prefix, server.timeout()).await;
-    if dumped.is_err() {
-        server.discard(client, false);
-    }
-    dumped
-}
-
-async fn dump(
-    client: &mut async_memcached::Client,
-    prefix: &str,
-    patience: Duration,
-) -> Result<Vec<Key>, Fault> {
-    let mut keys = Vec::new();
-    let mut dump = client.dump_keys().await?;
-    // A long listing may take longer than a call; a server that says nothing more may not.
-    while let Some(found) =
-        timeout_at(Instant::now() + patience, dump.next()).await.map_err(|_| Fault::TimedOut)?
-    {
-        let Some(key) = crate::url::decode(&String::from_utf8_lossy(&found?.key)) else { continue };
-        if key.starts_with(prefix)
-            && let Ok(key) = Key::new("", &key)
-        {
-            keys.push(key);
-        }
-    }
-    Ok(keys)
-}
-
 async fn look_at(server: &Server, keys: &[Key], with_data: bool, now: UnixTime) -> Result<Vec<Entry>, Fault> {
     let deadline = Instant::now() + server.timeout();
     let mut client = server.client(deadline).await?;
@@ -501,10 +464,17 @@ fn error(fault: Fault, key: Option<&Key>) -> StoreError {
     let cause = match fault {
         Fault::TimedOut => return StoreError::new(KIND, kind, what),
         Fault::Lost(cause) => cause.to_string(),
-        Fault::Says(says) => says.to_string(),
+        Fault::Says(ServerSays::Server(says) | ServerSays::Client(says)) if is_plain(&says) => says,
+        Fault::Says(ServerSays::NonexistentCommand) => "ERROR".to_owned(),
+        Fault::Says(_) => return StoreError::new(KIND, kind, what),
     };
     let cause = key.map_or_else(|| cause.clone(), |key| cause.replace(key.as_str(), "(key)"));
     StoreError::new(KIND, kind, what).caused_by(cause)
+}
+
+/// Whether it is one of memcached's own sentences, which are made of small letters, and quotes nothing.
+fn is_plain(says: &str) -> bool {
+    says.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b' ')
 }
 
 const KIND: &str = "memcached";
@@ -555,9 +525,11 @@ mod tests {
     #[test]
     fn an_error_quotes_no_key() {
         let key = Key::new("session:", "secret-id").unwrap();
-        let says = ServerSays::Client("bad key session:secret-id".to_owned());
-        let error = error(Fault::Says(says), Some(&key));
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(!cause.contains("secret-id"), "{cause}");
+        for says in ["bad key session:secret-id", "Bad data SECRET"] {
+            let error = error(Fault::Says(ServerSays::Client(says.to_owned())), Some(&key));
+            assert!(std::error::Error::source(&error).is_none(), "{error:?}");
+        }
+        let error = error(Fault::Says(ServerSays::Server("out of memory".to_owned())), Some(&key));
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "out of memory");
     }
 }

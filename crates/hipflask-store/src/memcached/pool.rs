@@ -6,15 +6,19 @@ use async_memcached::{Client, Error, ErrorKind as ServerSays, MetaProtocol as _,
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
 use tokio::time::{Instant, timeout_at};
 
+use super::listing::Place;
+
 /// A server and its connections. A connection serves one call at a time.
 pub(super) struct Server {
     /// As pymemcache spells it: what decides which keys it keeps.
     pub(super) node: String,
+    pub(super) place: Place,
     pool: Pool<Opener>,
     timeout: Duration,
 }
 
 pub(super) struct Opener {
+    /// As the client wants it.
     address: String,
     timeout: Duration,
 }
@@ -51,9 +55,13 @@ pub(super) enum Fault {
 }
 
 impl Server {
-    pub(super) fn new(node: String, address: String, timeout: Duration, connections: usize) -> Option<Self> {
+    pub(super) fn new(node: String, place: Place, timeout: Duration, connections: usize) -> Option<Self> {
+        let address = match &place {
+            Place::Port(address) => format!("tcp://{address}"),
+            Place::Socket(path) => format!("unix://{}", path.display()),
+        };
         let pool = Pool::builder(Opener { address, timeout }).max_size(connections).build().ok()?;
-        Some(Self { node, pool, timeout })
+        Some(Self { node, place, pool, timeout })
     }
 
     /// Sends a command. What only reads is sent again if its connection turns out to be broken.

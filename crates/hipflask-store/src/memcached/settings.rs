@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::KIND;
+use super::listing::Place;
 use super::pool::Server;
 use crate::store::{ErrorKind, StoreError};
 use crate::url::Address;
@@ -10,7 +11,7 @@ use crate::url::Address;
 /// Everything that decides how the servers are talked to.
 #[derive(Clone)]
 pub(super) struct Settings {
-    places: Vec<Place>,
+    nodes: Vec<Node>,
     /// How long one call may take, connecting included.
     pub(super) timeout: Duration,
     /// The servers' largest item, in bytes.
@@ -20,20 +21,19 @@ pub(super) struct Settings {
 }
 
 #[derive(Clone)]
-struct Place {
+struct Node {
     /// As pymemcache spells it.
-    node: String,
-    /// As the client wants it.
-    address: String,
+    name: String,
+    place: Place,
 }
 
 impl Settings {
     pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         let mut address = Address::parse(KIND, text)?;
-        let places = match address.scheme.as_str() {
+        let nodes = match address.scheme.as_str() {
             "memcached" => hosts(&address)?,
             "memcached+unix" if address.hosts.is_empty() && address.path.len() > 1 => {
-                vec![Place { node: address.path.clone(), address: format!("unix://{}", address.path) }]
+                vec![Node { name: address.path.clone(), place: Place::Socket(address.path.clone().into()) }]
             }
             "memcached+unix" => {
                 return Err(misconfigured("the address of a socket is memcached+unix:///its/path"));
@@ -43,7 +43,7 @@ impl Settings {
         if address.user.is_some() || address.password.is_some() {
             return Err(misconfigured("an account cannot be used: the client cannot log in to memcached"));
         }
-        let mut settings = Self { places, timeout: TIMEOUT, max_item: MAX_ITEM, connections: CONNECTIONS };
+        let mut settings = Self { nodes, timeout: TIMEOUT, max_item: MAX_ITEM, connections: CONNECTIONS };
         if let Some(seconds) = number::<f64>("timeout", address.take("timeout"))? {
             settings.timeout = Duration::try_from_secs_f64(seconds)
                 .ok()
@@ -65,36 +65,36 @@ impl Settings {
     }
 
     pub(super) fn servers(&self) -> Result<Vec<Server>, StoreError> {
-        let server = |place: &Place| {
-            Server::new(place.node.clone(), place.address.clone(), self.timeout, self.connections)
+        let server = |node: &Node| {
+            Server::new(node.name.clone(), node.place.clone(), self.timeout, self.connections)
                 .ok_or_else(|| misconfigured("no pool of connections can be made"))
         };
-        self.places.iter().map(server).collect()
+        self.nodes.iter().map(server).collect()
     }
 
     /// The address without options.
     pub(super) fn shown(&self) -> String {
-        let nodes: Vec<&str> = self.places.iter().map(|place| place.node.as_str()).collect();
+        let nodes: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         let form = if nodes.iter().any(|node| node.starts_with('/')) { "+unix" } else { "" };
         format!("memcached{form}://{}", nodes.join(","))
     }
 }
 
-fn hosts(address: &Address) -> Result<Vec<Place>, StoreError> {
+fn hosts(address: &Address) -> Result<Vec<Node>, StoreError> {
     if !address.path.trim_matches('/').is_empty() {
         return Err(misconfigured("after the hosts the address has a path, and memcached knows none"));
     }
-    let place = |host: &crate::url::Host| {
+    let node = |host: &crate::url::Host| {
         if host.name.contains(':') {
             return Err(misconfigured(
                 "the client cannot reach an IPv6 address; use IPv4 or a name that has one",
             ));
         }
-        let node = host.shown(PORT);
-        Ok(Place { address: format!("tcp://{node}"), node })
+        let name = host.shown(PORT);
+        Ok(Node { place: Place::Port(name.clone()), name })
     };
-    let places: Vec<Place> = address.hosts.iter().map(place).collect::<Result<_, _>>()?;
-    if places.is_empty() { Err(misconfigured("the address names no host")) } else { Ok(places) }
+    let nodes: Vec<Node> = address.hosts.iter().map(node).collect::<Result<_, _>>()?;
+    if nodes.is_empty() { Err(misconfigured("the address names no host")) } else { Ok(nodes) }
 }
 
 fn number<T: core::str::FromStr>(what: &str, text: Option<String>) -> Result<Option<T>, StoreError> {

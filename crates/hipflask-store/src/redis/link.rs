@@ -4,6 +4,7 @@
 //! have arrived before it failed, and that decides whether a write may be sent again: a compare-and-replace that is
 //! repeated after it succeeded reports a conflict with itself, and the merge would count an increment twice.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
@@ -24,6 +25,9 @@ pub(super) struct Link {
     /// Held while connecting, so that a crowd of callers makes one connection.
     connector: tokio::sync::Mutex<Connector>,
     slot: Mutex<Slot>,
+    born: Instant,
+    /// When the last answer came, in milliseconds since then.
+    last_answer: AtomicU64,
     timeout: Duration,
     heals: bool,
 }
@@ -60,11 +64,11 @@ pub(super) struct Node {
 
 /// What it does to the server when it arrives twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum Effect<'a> {
     /// No more than once: it is sent again if it was lost.
     Read,
-    /// Perhaps something else: it is sent again only if the server said that it did nothing.
-    Write,
+    /// Perhaps something else: it is sent again only if the server said that it did nothing. It is about this key.
+    Write(&'a str),
 }
 
 impl Link {
@@ -72,13 +76,15 @@ impl Link {
         Ok(Self {
             connector: tokio::sync::Mutex::new(settings.connector()?),
             slot: Mutex::new(Slot { generation: 0, connection: None }),
+            born: Instant::now(),
+            last_answer: AtomicU64::new(0),
             timeout: settings.timeout,
             heals: settings.heals(),
         })
     }
 
     /// Sends `ask` and returns an answer for each of its commands. The first is no server error; others may be.
-    pub(super) async fn ask(&self, ask: &Ask, effect: Effect) -> Result<Vec<Value>, Fault> {
+    pub(super) async fn ask(&self, ask: &Ask, effect: Effect<'_>) -> Result<Vec<Value>, Fault> {
         self.ask_within(ask, effect, self.timeout).await
     }
 
@@ -86,10 +92,41 @@ impl Link {
     pub(super) async fn ask_within(
         &self,
         ask: &Ask,
-        effect: Effect,
+        effect: Effect<'_>,
         time: Duration,
     ) -> Result<Vec<Value>, Fault> {
         let deadline = Instant::now() + time;
+        let may_repeat = match effect {
+            Effect::Read => true,
+            Effect::Write(key) => {
+                self.wake(key, deadline).await?;
+                false
+            }
+        };
+        self.send(ask, may_repeat, deadline).await
+    }
+
+    /// Makes sure that a connection which lay idle is still one. Servers and firewalls close such connections, a write
+    /// would find that out, and it could not be sent again.
+    async fn wake(&self, key: &str, deadline: Instant) -> Result<(), Fault> {
+        let idle = self.age().saturating_sub(self.last_answer.load(Ordering::Relaxed));
+        if idle < FRESH || self.current().is_none() {
+            return Ok(());
+        }
+        let mut ping = Pipeline::with_capacity(1);
+        ping.cmd("PING");
+        match self.send(&Ask::Beside(key.to_owned(), ping), true, deadline).await {
+            // Whoever says no is there.
+            Err(Fault::Refused(error)) if error.code().is_some() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    async fn send(&self, ask: &Ask, may_repeat: bool, deadline: Instant) -> Result<Vec<Value>, Fault> {
         let mut pauses = Pauses::until(deadline);
         let mut was_lost = false;
         loop {
@@ -104,7 +141,10 @@ impl Link {
             };
             let is_cluster = matches!(connection, Connection::Cluster(_));
             let error = match timeout_at(deadline, connection.send(ask)).await {
-                Ok(Ok(answers)) => return Ok(answers),
+                Ok(Ok(answers)) => {
+                    self.last_answer.store(self.age(), Ordering::Relaxed);
+                    return Ok(answers);
+                }
                 Ok(Err(error)) => error,
                 Err(_) => {
                     // The next caller should not wait behind this one's answer. A cluster's other nodes may be well.
@@ -125,10 +165,11 @@ impl Link {
                 continue;
             }
             let is_lost = error.is_unrecoverable_error() || error.is_io_error();
-            if is_lost && !(is_cluster && effect == Effect::Read && !was_lost) {
+            // A cluster's client renews the connection of one node by itself, at the next try.
+            if is_lost && (!is_cluster || was_lost) {
                 self.forget(generation);
             }
-            if !is_lost || effect == Effect::Write || was_lost {
+            if !is_lost || !may_repeat || was_lost {
                 return Err(error.into());
             }
             was_lost = true;
@@ -315,6 +356,9 @@ fn masters(answer: Option<Value>) -> Option<Vec<(u16, Node)>> {
     masters.sort_by_key(|(slot, _)| *slot);
     Some(masters)
 }
+
+/// How many milliseconds a connection may be idle before it is asked whether it is one.
+const FRESH: u64 = 1000;
 
 pub(super) fn nonsense() -> RedisError {
     RedisError::from((ClientKind::UnexpectedReturnType, "an answer of another form than the command has"))

@@ -16,7 +16,7 @@
 //! # When something breaks
 //!
 //! Each call ends within [`timeout`](RedisBuilder::timeout), connecting included. A lost connection is made anew by the next
-//! call. What only reads is sent a second time if its connection broke; a write never, unless the server itself said that
+//! call, and one that lay idle for a second is asked with `PING` before a write is entrusted to it. What only reads is sent a second time if its connection broke; a write never, unless the server itself said that
 //! it did nothing (it is loading, or no longer the master). With Sentinel or a cluster a call waits for the next master
 //! until its time is up.
 //!
@@ -152,7 +152,7 @@ impl RedisBuilder {
 }
 
 impl Redis {
-    async fn one(&self, ask: &Ask, effect: Effect) -> Result<Value, Fault> {
+    async fn one(&self, ask: &Ask, effect: Effect<'_>) -> Result<Value, Fault> {
         first(self.link.ask(ask, effect).await?)
     }
 
@@ -170,7 +170,7 @@ impl Redis {
         now: UnixTime,
     ) -> Result<Compared, Fault> {
         if !self.sets_by_script.load(Ordering::Relaxed) {
-            match self.one(&command::replace_natively(key, expected, data, ttl), Effect::Write).await {
+            match self.one(&command::replace_natively(key, expected, data, ttl), Effect::Write(key)).await {
                 Ok(answer) if command::was_set(&answer)? => return Ok(Compared::Done),
                 Ok(_) => return self.what_is_there(key, now).await,
                 Err(fault) if fault.is_not_known() => self.sets_by_script.store(true, Ordering::Relaxed),
@@ -184,7 +184,7 @@ impl Redis {
     async fn remove_if(&self, key: &str, expected: &[u8], now: UnixTime) -> Result<Compared, Fault> {
         let mut way = self.deletion.load(Ordering::Relaxed);
         while let Some(ask) = DELETIONS.get(usize::from(way)) {
-            match self.one(&ask(key, expected), Effect::Write).await {
+            match self.one(&ask(key, expected), Effect::Write(key)).await {
                 Ok(answer) if command::was_one(&answer)? => return Ok(Compared::Done),
                 Ok(_) => return self.what_is_there(key, now).await,
                 Err(fault) if fault.is_not_known() => {
@@ -209,9 +209,9 @@ impl Redis {
         arguments: &[&[u8]],
         now: UnixTime,
     ) -> Result<Compared, Fault> {
-        let answer = match self.one(&script.by_name(key, arguments), Effect::Write).await {
+        let answer = match self.one(&script.by_name(key, arguments), Effect::Write(key)).await {
             Err(fault) if fault.is_no_script() => {
-                self.one(&script.by_text(key, arguments), Effect::Write).await?
+                self.one(&script.by_text(key, arguments), Effect::Write(key)).await?
             }
             other => other?,
         };
@@ -220,11 +220,12 @@ impl Redis {
 
     async fn remove(&self, key: &str) -> Result<Deleted, StoreErrorOr<Fault>> {
         let Some((replicas, within)) = self.settings.confirmed_by else {
-            let answer = self.one(&command::delete(key), Effect::Write).await?;
+            let answer = self.one(&command::delete(key), Effect::Write(key)).await?;
             return Ok(deleted(command::was_one(&answer)?));
         };
         let ask = command::delete_everywhere(key, replicas, within);
-        let answers = self.slow_link.ask_within(&ask, Effect::Write, self.settings.timeout + within).await?;
+        let answers =
+            self.slow_link.ask_within(&ask, Effect::Write(key), self.settings.timeout + within).await?;
         let [was_there, seen] = answers.as_slice() else { return Err(nonsense().into()) };
         match seen {
             Value::Int(seen) if *seen >= i64::from(replicas) => Ok(deleted(command::was_one(was_there)?)),
@@ -279,7 +280,7 @@ impl Store for Redis {
             let Some(name) = name(key) else {
                 return Err(settings::misconfigured("the key is another store's"));
             };
-            let answer = self.one(&command::create(name, data, ttl), Effect::Write).await;
+            let answer = self.one(&command::create(name, data, ttl), Effect::Write(name)).await;
             match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
                 Ok(true) => Ok(Created::Created(Token::Data)),
                 Ok(false) => Ok(Created::Exists),
@@ -310,7 +311,7 @@ impl Store for Redis {
     fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, _now: UnixTime) -> StoreFuture<'a, Touched> {
         Box::pin(async move {
             let Some(name) = name(key) else { return Ok(Touched::Gone) };
-            let answer = self.one(&command::touch(name, ttl), Effect::Write).await;
+            let answer = self.one(&command::touch(name, ttl), Effect::Write(name)).await;
             match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
                 Ok(true) => Ok(Touched::Touched),
                 Ok(false) => Ok(Touched::Gone),

@@ -41,7 +41,7 @@ enum Place {
 
 /// What makes connections.
 pub(super) enum Connector {
-    Server(Client),
+    Server(Box<Client>),
     Sentinel(Box<SentinelClient>),
     Cluster(Box<ClusterClient>),
 }
@@ -108,8 +108,10 @@ impl Settings {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         match &self.place {
-            Place::Server(host) => self.client(self.tcp(host)).map(Connector::Server),
-            Place::Socket(path) => self.client(ConnectionAddr::Unix(path.clone())).map(Connector::Server),
+            Place::Server(host) => self.client(self.tcp(host)).map(Box::new).map(Connector::Server),
+            Place::Socket(path) => {
+                self.client(ConnectionAddr::Unix(path.clone())).map(Box::new).map(Connector::Server)
+            }
             Place::Cluster(hosts) => self.cluster(hosts).map(Box::new).map(Connector::Cluster),
             Place::Sentinel { hosts, master } => {
                 self.sentinel(hosts, master).map(Box::new).map(Connector::Sentinel)

@@ -1,0 +1,111 @@
+//! Servers that die, stall, or talk nonsense.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hipflask_store::memcached::Memcached as MemcachedStore;
+use hipflask_store::store::{ErrorKind, Replaced};
+use hipflask_testkit::servers::Memcached;
+
+use crate::live::fake::{Fake, Manner};
+use crate::live::{AnyStore, MINUTE, created, every_method_fails, key, now};
+use crate::{farm, open};
+
+#[tokio::test]
+async fn a_server_that_was_killed_is_empty_and_found_again_real_server() {
+    let mut server = Memcached::start().unwrap();
+    let store = open(&server.url());
+    for step in 0..5 {
+        let id = format!("killed-{step}");
+        let stored = created(&store, &id, b"one").await;
+        server.kill();
+        let error = store.load(&key(&id), now()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        let error = store.create(&key("other"), b"one", MINUTE, now()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        server.restart().unwrap();
+        // What memcached knew is gone, and a record that is gone is not made again.
+        assert_eq!(store.replace(&key(&id), &stored, b"two", MINUTE, now()).await.unwrap(), Replaced::Gone);
+        let _ = created(&store, &id, b"one").await;
+        server.kill();
+        server.restart().unwrap();
+        // All connections are dead; what reads notices without an error, and the others are not tried any more.
+        assert_eq!(store.load(&key(&id), now()).await.unwrap(), None);
+        let _ = created(&store, &format!("{id}-again"), b"one").await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_takes_only_its_own_sessions_with_it_real_server() {
+    let (mut servers, url) = farm(3);
+    let store = open(&url);
+    for number in 0..60 {
+        let _ = created(&store, &format!("away-{number}"), b"one").await;
+    }
+    servers[1].kill();
+    let mut lost = 0;
+    for number in 0..60 {
+        match store.load(&key(&format!("away-{number}")), now()).await {
+            Ok(found) => assert_eq!(found.unwrap().data, b"one"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                lost += 1;
+            }
+        }
+    }
+    assert!((5..45).contains(&lost), "{lost} of 60");
+    assert_eq!(store.ready().await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_at_once() {
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let store = open(&format!("memcached://127.0.0.1:{port}"));
+    let begin = Instant::now();
+    every_method_fails(&store, |error| assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}")).await;
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_talks_nonsense_is_an_error_in_time_and_never_an_answer() {
+    for (manner, kinds) in [
+        (Manner::Silent, &[ErrorKind::Timeout][..]),
+        (Manner::HangsUp, &[ErrorKind::Unavailable]),
+        (Manner::Says(b"!?garbage\r\n"), &[ErrorKind::Corrupt, ErrorKind::Unsupported]),
+        (Manner::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), &[ErrorKind::Corrupt, ErrorKind::Unsupported]),
+        (Manner::SaysAndHangsUp(b"VA 100 t60 c1\r\nhalf"), &[ErrorKind::Unavailable, ErrorKind::Corrupt]),
+        (Manner::Says(b"VA 4294967295 t60 c1\r\nx"), &[ErrorKind::Timeout, ErrorKind::Corrupt]),
+        (Manner::Says(b"ERROR\r\n"), &[ErrorKind::Unsupported, ErrorKind::Corrupt]),
+        (
+            Manner::Says(b"SERVER_ERROR out of memory storing object\r\n"),
+            &[ErrorKind::Full, ErrorKind::Corrupt],
+        ),
+        (
+            Manner::Says(b"CLIENT_ERROR bad key session:very-secret-id very-secret-data\r\n"),
+            &[ErrorKind::Refused, ErrorKind::Corrupt],
+        ),
+        (Manner::Says(b"VERSION 1.4.15\r\n"), &[ErrorKind::Unsupported, ErrorKind::Corrupt]),
+    ] {
+        let fake = Fake::start(manner);
+        let address = format!("memcached://127.0.0.1:{}?timeout=0.3", fake.port);
+        let store: AnyStore = Arc::new(MemcachedStore::open(&address).unwrap());
+        let begin = Instant::now();
+        every_method_fails(&store, |error| {
+            assert!(kinds.contains(&error.kind()), "{manner:?}: {error:?}");
+        })
+        .await;
+        assert!(begin.elapsed() < Duration::from_secs(8), "{manner:?}: {:?}", begin.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_not_sent_again() {
+    let fake = Fake::start(Manner::SaysAndHangsUp(b""));
+    let store = open(&format!("memcached://127.0.0.1:{}", fake.port));
+    let error = store.create(&key("once"), b"one", MINUTE, now()).await.unwrap_err();
+    assert_eq!((error.kind(), fake.requests()), (ErrorKind::Unavailable, 1));
+    let error = store.touch(&key("once"), MINUTE, now()).await.unwrap_err();
+    assert_eq!((error.kind(), fake.requests()), (ErrorKind::Unavailable, 2));
+    let error = store.load(&key("once"), now()).await.unwrap_err();
+    assert_eq!((error.kind(), fake.requests()), (ErrorKind::Unavailable, 4));
+}
