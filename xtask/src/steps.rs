@@ -22,6 +22,7 @@ pub(crate) const TEST: &[Step] = &[
     LICENCES,
     TESTS,
     TESTS_STOCK_ZLIB,
+    TESTS_STORES,
     DOC_TESTS,
     MUTANTS,
     FUZZ,
@@ -110,6 +111,14 @@ const TESTS_STOCK_ZLIB: Step = Step {
         passes(
             &mut workspace.cargo("test -p hipflask-core --features stock-zlib --lib --tests --no-fail-fast"),
         )
+    },
+};
+
+const TESTS_STORES: Step = Step {
+    name: "tests, stores on real servers",
+    remedy: "run it alone: `cargo test -p hipflask-store --all-features NAME_OF_THE_TEST`",
+    run: |workspace| {
+        passes(&mut workspace.cargo("test -p hipflask-store --all-features --lib --tests --no-fail-fast"))
     },
 };
 

@@ -1,6 +1,6 @@
 //! MariaDB, which also stands for MySQL.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl MariaDb {
     pub fn start() -> Result<Self, ServerError> {
         let directory = TempDir::with_prefix("hipflask-mariadb-")?;
         std::fs::create_dir(directory.path().join("data"))?;
-        let mut init = Command::new("mariadb-install-db");
+        let mut init = Command::new(program("mariadb-install-db"));
         init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         init.arg("--datadir").arg(directory.path().join("data"));
         run(as_whoever(&mut init), SERVER)?;
@@ -74,7 +74,7 @@ impl MariaDb {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
-        let mut command = Command::new("mariadbd");
+        let mut command = Command::new(program("mariadbd"));
         command.arg("--no-defaults").arg("--datadir").arg(self.directory.path().join("data"));
         command
             .arg("--socket")
@@ -91,7 +91,7 @@ impl MariaDb {
         Ok(())
     }
 
-    fn socket(&self) -> std::path::PathBuf {
+    fn socket(&self) -> PathBuf {
         self.directory.path().join("socket")
     }
 }
@@ -100,6 +100,12 @@ fn ask(socket: &Path, statement: &str) -> Result<String, ServerError> {
     let mut client = Command::new("mariadb");
     client.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names", "--socket"]).arg(socket);
     Ok(run(client.args(["-e", statement]), CLIENT)?.trim().to_owned())
+}
+
+/// Debian keeps the server where only root looks.
+fn program(name: &str) -> PathBuf {
+    let place = Path::new("/usr/sbin").join(name);
+    if place.is_file() { place } else { PathBuf::from(name) }
 }
 
 /// As root MariaDB runs only if told that this is meant.
