@@ -38,8 +38,8 @@ pub mod describe;
 pub mod faults;
 pub mod oracle;
 pub mod recordings;
-pub mod store_spy;
 pub mod servers;
+pub mod store_spy;
 
 mod hex;
 mod place;

@@ -316,7 +316,9 @@ proptest! {
                 let _ = Format::Pickle.write_with(&record.dict, &record.kept);
                 let _ = Format::Msgpack.write_with(&record.dict, &record.kept);
             }
-            prop_assert!(Format::read(&good[..cut.index(good.len())]).is_err());
+            let cut = &good[..cut.index(good.len())];
+            // The first byte of a pickle alone is an empty msgpack dict.
+            prop_assert!(cut == b"\x80" || Format::read(cut).is_err());
         }
     }
 
