@@ -1,11 +1,12 @@
 """The tutorials' programs in Python, on real Flask: `python tutorials.py 2` serves the second on a free port.
 
-Repaired where a tutorial's text is no valid Python, or loses what it means to keep; examples/tutorial_*.rs says where. What
+The third keeps its sessions in SESSION_FILE_DIR, with real Flask-Session. Repaired where a tutorial's text is no valid Python, or loses what it means to keep; examples/tutorial_*.rs says where. What
 tutorial 5 prints to the console is the page, too, so that it can be compared.
 """
 
 import os
 import sys
+import warnings
 
 from flask import Flask, redirect, render_template_string, request, session, url_for
 from werkzeug.exceptions import BadRequestKeyError
@@ -63,6 +64,32 @@ def tutorial_2():
     def logout():
         session.pop("username", None)
         return redirect(url_for("index"))
+
+    return app
+
+
+def tutorial_3():
+    from flask_session import Session
+
+    app = Flask(__name__, static_folder=None)
+    app.config["SESSION_TYPE"] = "filesystem"
+    app.config["SESSION_FILE_DIR"] = os.environ["SESSION_FILE_DIR"]
+    app.register_error_handler(BadRequestKeyError, name_the_field)
+    # It says that this kind of session is deprecated.
+    warnings.simplefilter("ignore")
+    Session(app)
+
+    @app.route("/set_session", methods=["GET", "POST"])
+    def set_session():
+        if request.method == "POST":
+            session["username"] = request.form["username"]
+        return "Session data set successfully!"
+
+    @app.route("/get_session")
+    def get_session():
+        if "username" in session:
+            return f"Session username: {session['username']}"
+        return "No session data found."
 
     return app
 
@@ -174,7 +201,7 @@ def tutorial_5():
     return app
 
 
-TUTORIALS = {"1": tutorial_1, "2": tutorial_2, "4": tutorial_4, "5": tutorial_5}
+TUTORIALS = {"1": tutorial_1, "2": tutorial_2, "3": tutorial_3, "4": tutorial_4, "5": tutorial_5}
 
 if __name__ == "__main__":
     server = make_server("127.0.0.1", 0, TUTORIALS[sys.argv[1]](), threaded=True)

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::client::{Jar, get, send};
 use super::servers::started;
 
-const NAMES: [&str; 4] = ["tutorial_1", "tutorial_2", "tutorial_4", "tutorial_5"];
+const NAMES: [&str; 5] = ["tutorial_1", "tutorial_2", "tutorial_3", "tutorial_4", "tutorial_5"];
 
 /// The program as it is now: `cargo test` builds examples only when nothing else is asked for.
 fn example(name: &str) -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let directory = BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--features", "app"]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--features", "app,file"]);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
@@ -28,7 +28,7 @@ fn example(name: &str) -> Command {
     Command::new(directory.join(name))
 }
 
-const REMEDY: &str = "`cargo build --features app --examples` makes it";
+const REMEDY: &str = "`cargo build --features app,file --examples` makes it";
 
 #[test]
 fn an_example_takes_a_free_port_and_ends_when_it_is_told_to() {

@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use hipflask::App;
+use hipflask::store::file::FileStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -15,16 +17,21 @@ mod tutorial_1;
 #[path = "../../examples/tutorial_2.rs"]
 mod tutorial_2;
 #[allow(dead_code, reason = "main belongs to the example")]
+#[path = "../../examples/tutorial_3.rs"]
+mod tutorial_3;
+#[allow(dead_code, reason = "main belongs to the example")]
 #[path = "../../examples/tutorial_4.rs"]
 mod tutorial_4;
 #[allow(dead_code, reason = "main belongs to the example")]
 #[path = "../../examples/tutorial_5.rs"]
 mod tutorial_5;
 
-pub(crate) fn app(number: &str) -> App {
+/// With its sessions in `directory`, if they are in files.
+pub(crate) fn app(number: &str, directory: &Path) -> App {
     match number {
         "1" => tutorial_1::app(),
         "2" => tutorial_2::app(),
+        "3" => tutorial_3::app().configure(|sessions| sessions.store(Arc::new(FileStore::new(directory)))),
         "4" => tutorial_4::app(),
         "5" => tutorial_5::app(),
         other => panic!("there is no tutorial {other}"),
@@ -38,12 +45,16 @@ pub(crate) struct FlaskServer {
 }
 
 impl FlaskServer {
-    pub(crate) fn start(number: &str) -> Self {
+    pub(crate) fn start(number: &str, directory: &Path) -> Self {
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let python = std::env::var_os("HIPFLASK_PYTHON")
             .map_or_else(|| checkout.join("target/flask-venv/bin/python"), Into::into);
         let mut command = Command::new(python);
-        command.arg("-B").arg(checkout.join("wire/tutorials.py")).arg(number);
+        command
+            .arg("-B")
+            .arg(checkout.join("wire/tutorials.py"))
+            .arg(number)
+            .env("SESSION_FILE_DIR", directory);
         let (child, address) = started(command.stderr(Stdio::null()), "run `cargo xtask setup`");
         Self { child, address }
     }
@@ -74,8 +85,8 @@ pub(crate) struct OurServer {
 }
 
 impl OurServer {
-    pub(crate) fn start(number: &str) -> Self {
-        Self::serve(app(number))
+    pub(crate) fn start(number: &str, directory: &Path) -> Self {
+        Self::serve(app(number, directory))
     }
 
     pub(crate) fn serve(app: App) -> Self {
