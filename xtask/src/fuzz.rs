@@ -5,15 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::python;
 use crate::report::Failure;
 use crate::workspace::{Workspace, read, run};
+use crate::{python, tools};
 
 /// Builds, seeds and runs every target for 20 seconds, or as many as `HIPFLASK_FUZZ_SECONDS` says.
 pub(crate) fn every_parser(workspace: &Workspace) -> Result<String, Failure> {
     let seconds = std::env::var("HIPFLASK_FUZZ_SECONDS").unwrap_or_else(|_| "20".to_owned());
     python::setup(workspace)?;
-    need_cpp(workspace)?;
+    tools::need(workspace, "c++")?;
     let mut seeds = workspace.command(workspace.path(python::INTERPRETER));
     run(seeds.args(["-B", "wire/seeds.py", CORPUS]))?;
     let programs = build(workspace)?;
@@ -29,20 +29,6 @@ pub(crate) fn every_parser(workspace: &Workspace) -> Result<String, Failure> {
     }
     let targets = targets.len();
     Ok(format!("{targets} targets, {seconds} s each, {:.1} million runs", runs as f64 / 1e6))
-}
-
-/// libFuzzer is C++.
-fn need_cpp(workspace: &Workspace) -> Result<(), Failure> {
-    if read(workspace.command("c++").arg("--version")).is_ok() {
-        return Ok(());
-    }
-    if !python::can_install(workspace) {
-        return Err(Failure::new("no C++ compiler, which libFuzzer is built with").with_remedy(
-            "install the package g++ (Debian, Ubuntu: `apt-get install g++`), then run it again",
-        ));
-    }
-    run(python::apt(workspace).arg("update"))?;
-    run(python::apt(workspace).args(["install", "--yes", "--no-install-recommends", "g++"]))
 }
 
 /// The directory with the built targets.

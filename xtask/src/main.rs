@@ -1,7 +1,6 @@
 //! The commands of this workspace. `cargo xtask` alone says which there are.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
-mod browser;
 mod documents;
 mod fuzz;
 mod help;
@@ -10,6 +9,7 @@ mod python;
 mod report;
 mod rules;
 mod steps;
+mod tools;
 mod wire;
 mod workspace;
 
@@ -41,7 +41,8 @@ fn main() -> ExitCode {
 /// What `test` needs beside Rust.
 fn set_up(workspace: &Workspace) -> Result<(), Failure> {
     println!("{}", python::setup(workspace)?);
-    println!("{}", browser::setup(workspace)?);
+    tools::setup(workspace)?;
+    println!("browser, servers, compiler and valgrind are there");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::report::{Failure, Step};
 use crate::workspace::run;
-use crate::{browser, documents, fuzz, mutants, python, rules};
+use crate::{documents, fuzz, mutants, python, rules, tools};
 
 /// Quick: nothing but Rust is needed.
 pub(crate) const CHECK: &[Step] =
@@ -14,7 +14,7 @@ pub(crate) const CHECK: &[Step] =
 pub(crate) const TEST: &[Step] = &[
     FORMAT,
     SETUP,
-    BROWSER,
+    TOOLS,
     LINTS,
     DOCS,
     DOCUMENTS,
@@ -24,8 +24,10 @@ pub(crate) const TEST: &[Step] = &[
     TESTS_STOCK_ZLIB,
     TESTS_STORES,
     DOC_TESTS,
+    FEATURES,
     MUTANTS,
     FUZZ,
+    INSTRUCTIONS,
 ];
 
 const FORMAT: Step = Step {
@@ -43,10 +45,10 @@ const SETUP: Step = Step {
     run: python::setup,
 };
 
-const BROWSER: Step = Step {
-    name: "browser",
+const TOOLS: Step = Step {
+    name: "programs",
     remedy: "read the lines above; then `cargo xtask setup` tries again",
-    run: browser::setup,
+    run: tools::setup,
 };
 
 const LINTS: Step = Step {
@@ -92,14 +94,15 @@ const TESTS: Step = Step {
     },
 };
 
-// Tests that talk to real Flask have `real_flask` in their names, those in a browser `real_browser`: see CONTRIBUTING.md.
+// Tests that talk to real Flask have `real_flask` in their names, those in a browser `real_browser`, those with servers
+// `real_server`: see CONTRIBUTING.md.
 const TESTS_WITHOUT_FLASK: Step = Step {
     name: "tests without Flask",
     remedy: TESTS.remedy,
     run: |workspace| {
         passes(
             &mut workspace
-                .cargo("test --workspace --lib --bins --tests --quiet --no-fail-fast -- --skip real_flask --skip real_browser"),
+                .cargo("test --workspace --lib --bins --tests --quiet --no-fail-fast -- --skip real_flask --skip real_browser --skip real_server"),
         )
     },
 };
@@ -126,6 +129,40 @@ const DOC_TESTS: Step = Step {
     name: "examples in docs",
     remedy: "run it alone: `cargo test --doc`",
     run: |workspace| passes(&mut workspace.cargo("test --workspace --doc --quiet")),
+};
+
+const FEATURES: Step = Step {
+    name: "each feature alone",
+    remedy: "run the command that failed; a feature must build without the others",
+    run: |workspace| {
+        let alone = [
+            (
+                "hipflask",
+                ["axum", "actix", "app", "inspector", "store", "templates", "test-client"].as_slice(),
+            ),
+            ("hipflask-store", &["redis", "memcached", "sqlite", "postgres", "mysql"]),
+        ];
+        for (package, features) in alone {
+            passes(&mut workspace.cargo(&format!("check --quiet -p {package} --no-default-features")))?;
+            for feature in features {
+                let arguments =
+                    format!("check --quiet -p {package} --no-default-features --features {feature}");
+                passes(&mut workspace.cargo(&arguments))?;
+            }
+        }
+        Ok(String::new())
+    },
+};
+
+const INSTRUCTIONS: Step = Step {
+    name: "instruction counts",
+    remedy: "make it cheaper again, or accept it with a reason: see bench/README.md",
+    run: |workspace| {
+        tools::need(workspace, "valgrind")?;
+        let mut gate = workspace
+            .cargo("run --release --quiet --no-default-features --manifest-path bench/Cargo.toml -- gate");
+        passes(gate.env("CARGO_TARGET_DIR", workspace.path("target/bench")))
+    },
 };
 
 const MUTANTS: Step =
