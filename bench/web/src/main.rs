@@ -1,1 +1,137 @@
-fn main() {}
+//! The bench of Hipflask in web servers. `--help` says how to use it.
+
+mod in_process;
+mod load;
+mod loopback;
+mod machine;
+#[path = "../../src/measure.rs"]
+#[expect(dead_code, reason = "the rows there have names, and check themselves")]
+mod measure;
+mod on_actix;
+mod on_axum;
+#[path = "../../src/payload.rs"]
+#[expect(dead_code, reason = "the bench of the cookies uses more of it")]
+mod payload;
+mod peer;
+mod report;
+mod visit;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use peer::Peer;
+
+const HELP: &str = "\
+Times Hipflask's sessions in web servers, beside the frameworks alone and beside their other sessions.
+
+Usage: cargo run --release -p hipflask-bench-web -- COMMAND [OPTIONS]      (in bench/)
+
+  in-process        the apps called as functions, without sockets; half a minute
+  loopback          each app as a server on one core, a load generator on another; five minutes; needs two cores
+  peers             who is measured
+
+      --quick       a few rounds only: to see that it runs, not to quote
+      --rounds N    so many rounds [in-process 300, loopback 20]
+      --only TEXT   only rows whose name holds TEXT, such as read/M/ours or tower; the frameworks alone come with them
+      --json        for programs
+
+Names are operation/payload/peer. Operations: `untouched` sends the cookie to a handler that does not look at the session,
+`read` reads one text, `write` reads a number and sets it to one more. Payloads: S {\"username\":\"alice\"}, M 378 bytes of
+JSON. Every answer is compared, and after each round a further request shows that what was written is there.
+
+All rows take turns in each round, and medians count. Processor time holds on a busy machine; requests per second and
+latencies do not: run `loopback` when nothing else runs. It opens ports on 127.0.0.1 only and ends by itself.
+A missed target fails nothing. README.md says what came out.";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["help" | "--help" | "-h", ..] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        ["peers"] => {
+            Peer::ALL.iter().for_each(|peer| println!("{}", peer.name()));
+            Ok(())
+        }
+        ["serve", peer, core] => loopback::serve(peer, core).map_err(Wrong::Failed),
+        ["in-process", options @ ..] => Options::parse(options, 300).and_then(in_process),
+        ["loopback", options @ ..] => Options::parse(options, 20).and_then(over_loopback),
+        [] => Err(Wrong::Usage("say which: in-process or loopback".to_owned())),
+        [other, ..] => Err(Wrong::Usage(format!("there is no command `{other}`"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Wrong::Usage(complaint)) => {
+            eprintln!("{complaint}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+        Err(Wrong::Failed(complaint)) => {
+            eprintln!("{complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Wrong {
+    Usage(String),
+    Failed(String),
+}
+
+fn in_process(options: Options) -> Result<(), Wrong> {
+    let batch = if options.quick { 200_000 } else { 1_000_000 };
+    let plan = measure::Plan { rounds: options.rounds.unwrap_or(options.usual), batch };
+    let report = report::InProcess(in_process::run(plan, &options.only).map_err(Wrong::Failed)?);
+    if options.json {
+        report.print_json()
+    } else {
+        report.print()
+    }
+    Ok(())
+}
+
+fn over_loopback(options: Options) -> Result<(), Wrong> {
+    let time = Duration::from_millis(if options.quick { 100 } else { 200 });
+    let plan = loopback::Plan { rounds: options.rounds.unwrap_or(options.usual), time };
+    let report = report::Loopback(loopback::run(plan, &options.only).map_err(Wrong::Failed)?);
+    if options.json {
+        report.print_json()
+    } else {
+        report.print()
+    }
+    Ok(())
+}
+
+struct Options {
+    quick: bool,
+    json: bool,
+    rounds: Option<u32>,
+    usual: u32,
+    only: String,
+}
+
+impl Options {
+    fn parse(words: &[&str], usual: u32) -> Result<Self, Wrong> {
+        let mut options = Self { quick: false, json: false, rounds: None, usual, only: String::new() };
+        let mut words = words.iter();
+        while let Some(&word) = words.next() {
+            let mut value =
+                || words.next().ok_or_else(|| Wrong::Usage(format!("`{word}` needs a value after it")));
+            match word {
+                "--quick" => (options.quick, options.usual) = (true, usual / 20),
+                "--json" => options.json = true,
+                "--only" => options.only = (*value()?).to_owned(),
+                "--rounds" => {
+                    let rounds = value()?;
+                    let number = rounds.parse().ok().filter(|&rounds| rounds > 0);
+                    options.rounds = Some(
+                        number.ok_or_else(|| Wrong::Usage(format!("`{rounds}` is no number of rounds")))?,
+                    );
+                }
+                other => return Err(Wrong::Usage(format!("there is no option `{other}`"))),
+            }
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,157 @@
+//! A load generator: a few connections, one request on each at a time, every answer compared.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+
+use crate::visit::{Expected, Reply};
+
+const CONNECTIONS: usize = 8;
+/// A server that says nothing for so long has failed.
+const SILENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// What came of a round.
+pub struct Round {
+    pub requests: u64,
+    pub taken: Duration,
+    /// From the first byte sent to the last one received, of each request, in ascending order.
+    pub latencies: Vec<Duration>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    sent_at: Instant,
+}
+
+impl Connection {
+    fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.sent_at = Instant::now();
+        // Some hundred bytes into an empty buffer go at once.
+        self.stream.write_all(request)
+    }
+
+    /// Reads what is there, and says whether a whole response is.
+    fn receive(&mut self) -> io::Result<Option<Response>> {
+        let mut chunk = [0; 8192];
+        let length = self.stream.read(&mut chunk)?;
+        if length == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up"));
+        }
+        self.received.extend_from_slice(&chunk[..length]);
+        Response::parse(&self.received)
+    }
+}
+
+/// Where the parts of a response are, in the bytes received.
+struct Response {
+    status: u16,
+    /// The header lines, names and all.
+    head: std::ops::Range<usize>,
+    body: std::ops::Range<usize>,
+}
+
+impl Response {
+    /// `None` if it has not all come yet.
+    fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+        let head = 0..end;
+        let text = std::str::from_utf8(&bytes[head.clone()])
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a header that is no text"))?;
+        let status = text.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        let length = lines(text, "content-length").next().and_then(|length| length.parse().ok()).unwrap_or(0);
+        let body = end + 4..end + 4 + length;
+        Ok((bytes.len() >= body.end).then_some(Self { status, head, body }))
+    }
+}
+
+/// The values of a header.
+fn lines<'h>(head: &'h str, name: &'h str) -> impl Iterator<Item = &'h str> {
+    head.split("\r\n").filter_map(move |line| {
+        let (found, value) = line.split_at_checked(name.len())?;
+        found.eq_ignore_ascii_case(name).then(|| value.strip_prefix(':').map(str::trim)).flatten()
+    })
+}
+
+fn request(path: &str, cookie: &str) -> Vec<u8> {
+    let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
+    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cookie}\r\n").into_bytes()
+}
+
+/// One request on a connection of its own.
+pub fn ask(address: SocketAddr, path: &str, cookie: &str) -> io::Result<Reply> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut connection = Connection { stream, received: Vec::new(), sent_at: Instant::now() };
+    connection.send(&request(path, cookie))?;
+    let response = loop {
+        if let Some(response) = connection.receive()? {
+            break response;
+        }
+    };
+    let head = String::from_utf8_lossy(&connection.received[response.head]);
+    Ok(Reply {
+        status: response.status,
+        body: String::from_utf8_lossy(&connection.received[response.body]).into_owned(),
+        set_cookies: lines(&head, "set-cookie").map(str::to_owned).collect(),
+        varies: lines(&head, "vary").any(|line| line.contains("Cookie")),
+    })
+}
+
+/// Asks for so long, on all connections at once. Ends by itself.
+pub fn run(
+    address: SocketAddr,
+    path: &str,
+    cookie: &str,
+    expected: &Expected,
+    time: Duration,
+) -> io::Result<Round> {
+    let request = request(path, cookie);
+    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    let mut connections = Vec::new();
+    for at in 0..CONNECTIONS {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        epoll::add(&epoll, &stream, EventData::new_u64(at as u64), EventFlags::IN)?;
+        connections.push(Connection { stream, received: Vec::new(), sent_at: Instant::now() });
+    }
+    let mut latencies = Vec::with_capacity(1 << 18);
+    let start = Instant::now();
+    for connection in &mut connections {
+        connection.send(&request)?;
+    }
+    let (mut events, mut open) = (Vec::with_capacity(CONNECTIONS), CONNECTIONS);
+    while open > 0 {
+        events.clear();
+        epoll::wait(&epoll, spare_capacity(&mut events), Some(&SILENCE))?;
+        if events.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer for 5 s"));
+        }
+        for event in &events {
+            let connection = &mut connections[event.data.u64() as usize];
+            let Some(response) = connection.receive()? else { continue };
+            let now = Instant::now();
+            latencies.push(now - connection.sent_at);
+            let head = &connection.received[response.head];
+            let set_cookies = std::str::from_utf8(head).map_or(0, |head| lines(head, "set-cookie").count());
+            let body = &connection.received[response.body];
+            if response.status != 200 || !expected.is_met_in_any_order(body, set_cookies) {
+                let what = String::from_utf8_lossy(&connection.received).into_owned();
+                return Err(io::Error::other(format!("a wrong answer: {what}")));
+            }
+            connection.received.clear();
+            if now - start < time {
+                connection.send(&request)?;
+            } else {
+                open -= 1;
+            }
+        }
+    }
+    let taken = start.elapsed();
+    latencies.sort_unstable();
+    Ok(Round { requests: latencies.len() as u64, taken, latencies })
+}

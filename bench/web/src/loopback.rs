@@ -1,0 +1,225 @@
+//! Each app as a server of its own on one core, the load generator on another.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::load;
+use crate::on_actix::with_app;
+use crate::on_axum;
+use crate::payload::{M, Payload, S};
+use crate::peer::{Operation, Peer, fill_path, path};
+use crate::visit::Visitor;
+
+/// How long to measure.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub rounds: u32,
+    /// Of one row in one round.
+    pub time: Duration,
+}
+
+/// A measured row: the medians of its rounds.
+pub struct Served {
+    pub peer: Peer,
+    pub operation: Operation,
+    pub payload: Payload,
+    pub per_second: f64,
+    pub p50: f64,
+    pub p99: f64,
+    /// The server's processor time for a request, in microseconds.
+    pub cpu: f64,
+    /// How much of the time the server was on its core.
+    pub busy: f64,
+}
+
+struct Server {
+    peer: Peer,
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts this program again as the server of `peer`.
+    fn start(peer: Peer, core: usize) -> Result<Self, String> {
+        let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+        let child = Command::new(program)
+            .args(["serve", peer.name(), &core.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("the server of {} does not start: {error}", peer.name()))?;
+        let mut server = Self { peer, child, address: (Ipv4Addr::LOCALHOST, 0).into() };
+        let mut line = String::new();
+        let stdout = server.child.stdout.take().ok_or("a server without standard output")?;
+        BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+        server.address =
+            line.trim().parse().map_err(|_| format!("the server of {} does not listen", peer.name()))?;
+        Ok(server)
+    }
+
+    /// Nanoseconds that all its threads have been on a core.
+    fn processor_time(&self) -> Option<u64> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let time = |path: std::path::PathBuf| {
+            std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok()
+        };
+        Some(threads.flatten().filter_map(|thread| time(thread.path())).sum())
+    }
+}
+
+/// A server ends with its standard input; this is for one that hangs.
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// One thing that is asked of one server.
+struct Question<'s> {
+    server: &'s Server,
+    visitor: Visitor,
+    operation: Operation,
+    payload: Payload,
+    samples: Vec<[f64; 5]>,
+}
+
+/// Measures all rows, interleaved.
+pub fn run(plan: Plan, only: &str) -> Result<Vec<Served>, String> {
+    let [servers_core, own_core] = two_cores()?;
+    pin_to(own_core)?;
+    let wanted = |peer: Peer, operation: Operation, payload: Payload| {
+        let name = format!("{}/{}/{}", operation.name(), payload.name, peer.name());
+        // A framework is needed for what the others have of its speed.
+        name.contains(only) || peer.is_framework()
+    };
+    let mut servers = Vec::new();
+    for peer in Peer::ALL {
+        let is_asked = Operation::ALL.iter().any(|&o| [S, M].into_iter().any(|p| wanted(peer, o, p)));
+        if is_asked {
+            servers.push(Server::start(peer, servers_core)?);
+        }
+    }
+    let mut questions = Vec::new();
+    for operation in Operation::ALL {
+        for payload in [S, M] {
+            for server in servers.iter().filter(|server| wanted(server.peer, operation, payload)) {
+                questions.push(Question::new(server, operation, payload)?);
+            }
+        }
+    }
+    for round in 0..plan.rounds {
+        let rows = questions.len();
+        for (at, question) in questions.iter_mut().enumerate() {
+            eprint!("\rround {} of {}, row {} of {rows} ", round + 1, plan.rounds, at + 1);
+            question.sample(plan.time)?;
+        }
+    }
+    eprintln!("\r{:<50}\r", "");
+    Ok(questions.iter().map(Question::served).collect())
+}
+
+impl<'s> Question<'s> {
+    fn new(server: &'s Server, operation: Operation, payload: Payload) -> Result<Self, String> {
+        let visitor = Visitor::new(server.peer, operation, payload);
+        let mut question = Self { server, visitor, operation, payload, samples: Vec::new() };
+        let filled = load::ask(server.address, &fill_path(payload), &question.visitor.cookie());
+        question.visitor.keep(&filled.map_err(|error| error.to_string())?)?;
+        Ok(question)
+    }
+
+    fn sample(&mut self, time: Duration) -> Result<(), String> {
+        let address = self.server.address;
+        let path = path(self.operation, self.payload);
+        if !self.server.peer.has_sessions() && self.operation == Operation::Write {
+            // It counts for all who ask, so from here on.
+            self.visitor = Visitor::new(self.server.peer, self.operation, self.payload);
+            let reply = load::ask(address, &path, &self.visitor.cookie()).map_err(|e| e.to_string())?;
+            self.visitor.went_by(reply.body.parse().unwrap_or(0));
+        }
+        let check = |visitor: &mut Visitor| {
+            let reply = load::ask(address, &path, &visitor.cookie()).map_err(|error| error.to_string())?;
+            visitor.check(&reply)
+        };
+        check(&mut self.visitor)?;
+        let before = self.server.processor_time().ok_or("/proc does not tell a server's time")?;
+        let round = load::run(address, &path, &self.visitor.cookie(), &self.visitor.expected(), time)
+            .map_err(|error| self.visitor.complain(&error.to_string()))?;
+        let after = self.server.processor_time().ok_or("/proc does not tell a server's time")?;
+        let cpu = (after - before) as f64 / 1e3;
+        let at = |share: f64| {
+            let at = (round.latencies.len().saturating_sub(1) as f64 * share) as usize;
+            round.latencies.get(at).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
+        };
+        let taken = round.taken.as_secs_f64();
+        let requests = round.requests as f64;
+        self.samples.push([requests / taken, at(0.5), at(0.99), cpu / requests, cpu / 1e6 / taken]);
+        Ok(())
+    }
+
+    fn served(&self) -> Served {
+        let median = |at: usize| {
+            let mut values: Vec<f64> = self.samples.iter().map(|sample| sample[at]).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        Served {
+            peer: self.server.peer,
+            operation: self.operation,
+            payload: self.payload,
+            per_second: median(0),
+            p50: median(1),
+            p99: median(2),
+            cpu: median(3),
+            busy: median(4),
+        }
+    }
+}
+
+/// The first two cores that this process may use.
+fn two_cores() -> Result<[usize; 2], String> {
+    let cores = sched_getaffinity(None).map_err(|error| error.to_string())?;
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| cores.is_set(core));
+    match (cores.next(), cores.next()) {
+        (Some(first), Some(second)) => Ok([first, second]),
+        _ => Err("loopback needs two cores: one for the server, one for who asks".to_owned()),
+    }
+}
+
+fn pin_to(core: usize) -> Result<(), String> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores)
+        .map_err(|error| format!("this process cannot be pinned to a core: {error}"))
+}
+
+/// Serves `peer` on a core until standard input ends. Prints where.
+pub fn serve(peer: &str, core: &str) -> Result<(), String> {
+    let peer = Peer::by_name(peer).ok_or("no such peer")?;
+    pin_to(core.parse().map_err(|_| "no such core")?)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+    println!("{address}");
+    std::io::stdout().flush().map_err(|error| error.to_string())?;
+    std::thread::spawn(|| {
+        drop(std::io::stdin().read_to_end(&mut Vec::new()));
+        std::process::exit(0);
+    });
+    let system = actix_web::rt::System::new();
+    let served = if peer.framework() == Peer::Axum {
+        system.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, on_axum::app(peer).await).await
+        })
+    } else {
+        with_app!(peer, make => system.block_on(async {
+            actix_web::HttpServer::new(make).workers(1).listen(listener)?.run().await
+        }))
+    };
+    served.map_err(|error| error.to_string())
+}

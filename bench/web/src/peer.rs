@@ -1,0 +1,146 @@
+//! Who is measured, and what is asked of them.
+
+use crate::payload::Payload;
+
+/// A framework, alone or under a kind of session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Peer {
+    Axum,
+    /// Axum below a layer that does nothing: what every layer pays to the router.
+    EmptyLayer,
+    Ours,
+    TowerSessions,
+    TowerSessionsSigned,
+    AxumSession,
+    SignedJar,
+    Actix,
+    OursOnActix,
+    ActixSigned,
+    ActixPrivate,
+}
+
+/// Where a session is kept, which decides how it shows that a write lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keeps {
+    /// In the server: each request finds what the one before it wrote.
+    InServer,
+    /// In the cookie: who sends the same cookie again gets the same answer again.
+    InCookie,
+}
+
+impl Peer {
+    pub const ALL: [Self; 11] = [
+        Self::Axum,
+        Self::EmptyLayer,
+        Self::Ours,
+        Self::TowerSessions,
+        Self::TowerSessionsSigned,
+        Self::AxumSession,
+        Self::SignedJar,
+        Self::Actix,
+        Self::OursOnActix,
+        Self::ActixSigned,
+        Self::ActixPrivate,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Axum => "axum",
+            Self::EmptyLayer => "axum-empty-layer",
+            Self::Ours => "ours",
+            Self::TowerSessions => "tower-sessions",
+            Self::TowerSessionsSigned => "tower-sessions-signed",
+            Self::AxumSession => "axum_session",
+            Self::SignedJar => "axum-extra-signed-jar",
+            Self::Actix => "actix-web",
+            Self::OursOnActix => "ours-on-actix",
+            Self::ActixSigned => "actix-session-signed",
+            Self::ActixPrivate => "actix-session-private",
+        }
+    }
+
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|peer| peer.name() == name)
+    }
+
+    /// The framework without sessions that it is compared with.
+    pub const fn framework(self) -> Self {
+        match self {
+            Self::Actix | Self::OursOnActix | Self::ActixSigned | Self::ActixPrivate => Self::Actix,
+            _ => Self::Axum,
+        }
+    }
+
+    pub fn is_framework(self) -> bool {
+        self == self.framework()
+    }
+
+    /// Whether there is a session at all.
+    pub fn has_sessions(self) -> bool {
+        !self.is_framework() && self != Self::EmptyLayer
+    }
+
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::OursOnActix)
+    }
+
+    pub const fn keeps(self) -> Keeps {
+        match self {
+            Self::Ours | Self::SignedJar | Self::OursOnActix | Self::ActixSigned | Self::ActixPrivate => {
+                Keeps::InCookie
+            }
+            // The frameworks count in a variable, so that their answers are as long as the others'.
+            _ => Keeps::InServer,
+        }
+    }
+}
+
+/// What a request does with its session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// The request carries the cookie, and the handler does not look at the session.
+    Untouched,
+    /// Reads one text: the payload's last key.
+    Read,
+    /// Reads the number under `visits` and sets it to one more.
+    Write,
+}
+
+impl Operation {
+    pub const ALL: [Self; 3] = [Self::Untouched, Self::Read, Self::Write];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// What every app answers on.
+pub const UNTOUCHED: &str = "/untouched";
+pub const WRITE: &str = "/write";
+pub const VISITS: &str = "visits";
+
+pub fn read_path(payload: Payload) -> String {
+    format!("/read/{}", payload.name)
+}
+
+/// Puts the payload into the session.
+pub fn fill_path(payload: Payload) -> String {
+    format!("/fill/{}", payload.name)
+}
+
+pub fn path(operation: Operation, payload: Payload) -> String {
+    match operation {
+        Operation::Untouched => UNTOUCHED.to_owned(),
+        Operation::Read => read_path(payload),
+        Operation::Write => WRITE.to_owned(),
+    }
+}
+
+/// The payload's members as those know them that have no tags.
+pub fn members(payload: Payload) -> serde_json::Map<String, serde_json::Value> {
+    serde_json::from_str(payload.json).expect("the payload is an object")
+}

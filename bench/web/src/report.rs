@@ -1,0 +1,226 @@
+//! Medians to tables for people, or JSON for programs, with the targets.
+
+use serde_json::{Value, json};
+
+use crate::in_process::Timed;
+use crate::loopback::Served;
+use crate::machine;
+use crate::payload::{M, Payload, S};
+use crate::peer::{Operation, Peer};
+
+const PAYLOADS: [Payload; 2] = [S, M];
+
+/// One target and what was reached.
+struct Verdict {
+    goal: String,
+    reached: f64,
+    target: f64,
+    passes: bool,
+}
+
+impl Verdict {
+    fn at_most(goal: String, reached: f64, target: f64) -> Self {
+        Self { goal, reached, target, passes: reached <= target }
+    }
+
+    fn at_least(goal: String, reached: f64, target: f64) -> Self {
+        Self { goal, reached, target, passes: reached >= target }
+    }
+
+    fn print(verdicts: &[Self]) {
+        println!("\ntargets");
+        for Self { goal, reached, target, passes } in verdicts {
+            let word = if *passes { "PASS" } else { "FAIL" };
+            println!("  {word}  {reached:>7.3}  (target {target:.3})  {goal}");
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "goal": self.goal, "reached": self.reached, "target": self.target, "pass": self.passes })
+    }
+}
+
+fn print_about() {
+    for (what, value) in machine::about() {
+        println!("{what:<10} {value}");
+    }
+}
+
+fn json_about() -> Value {
+    machine::about().into_iter().map(|(what, value)| (what.to_owned(), Value::from(value))).collect()
+}
+
+/// Columns: the payloads under each operation.
+fn columns() -> impl Iterator<Item = (Operation, Payload)> {
+    Operation::ALL.into_iter().flat_map(|operation| PAYLOADS.map(|payload| (operation, payload)))
+}
+
+fn print_head(width: usize) {
+    print!("{:<24}", "");
+    for (operation, payload) in columns() {
+        print!("{:>width$}", format!("{} {}", payload.name, operation.name()));
+    }
+    println!();
+}
+
+pub struct InProcess(pub Vec<Timed>);
+
+impl InProcess {
+    fn row(&self, peer: Peer, operation: Operation, payload: Payload) -> Option<&Timed> {
+        self.0
+            .iter()
+            .find(|row| (row.peer, row.operation, row.payload.name) == (peer, operation, payload.name))
+    }
+
+    /// Microseconds over the same framework without sessions.
+    fn adds(&self, row: &Timed) -> Option<f64> {
+        let alone = self.row(row.peer.framework(), row.operation, row.payload)?;
+        Some((row.ns - alone.ns) / 1e3)
+    }
+
+    fn added(&self, peer: Peer, operation: Operation, payload: Payload) -> Option<f64> {
+        self.adds(self.row(peer, operation, payload)?)
+    }
+
+    fn verdicts(&self) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        for (operation, payload) in columns() {
+            let Some(ours) = self.row(Peer::Ours, operation, payload) else { continue };
+            let Some(added) = self.adds(ours) else { continue };
+            let what = format!("{} {}", payload.name, operation.name());
+            if operation == Operation::Untouched {
+                verdicts.push(Verdict::at_most(format!("{what}, us"), added, 0.1));
+                let headers = ours.set_cookies as f64;
+                verdicts.push(Verdict::at_most(format!("{what}, Set-Cookie headers"), headers, 0.0));
+            } else if let Some(theirs) = self.added(Peer::TowerSessions, operation, payload) {
+                let goal = format!("{what}, over what tower-sessions' memory store adds");
+                verdicts.push(Verdict::at_most(goal, added / theirs, 1.0 / 3.0));
+            }
+        }
+        verdicts
+    }
+
+    pub fn print(&self) {
+        print_about();
+        println!(
+            "\nmedian us of processor time for a request: in brackets the framework alone, else what the session adds\n"
+        );
+        print_head(14);
+        for peer in Peer::ALL {
+            print!("{:<24}", peer.name());
+            for (operation, payload) in columns() {
+                let row = self.row(peer, operation, payload);
+                let text = match row {
+                    Some(row) if peer.is_framework() => format!("({:.2})", row.ns / 1e3),
+                    Some(row) => self.adds(row).map_or_else(String::new, |added| format!("{added:+.2}")),
+                    None => String::new(),
+                };
+                print!("{text:>14}");
+            }
+            let headers = self.row(peer, Operation::Untouched, S).map_or(0, |row| row.set_cookies);
+            println!(
+                "{}",
+                if headers > 0 { format!("  {headers} Set-Cookie untouched") } else { String::new() }
+            );
+        }
+        Verdict::print(&self.verdicts());
+    }
+
+    pub fn print_json(&self) {
+        let row = |row: &Timed| {
+            json!({
+                "name": format!("{}/{}/{}", row.operation.name(), row.payload.name, row.peer.name()),
+                "ns": row.ns, "added_us": self.adds(row), "set_cookies": row.set_cookies,
+            })
+        };
+        let rows: Vec<Value> = self.0.iter().map(row).collect();
+        let targets: Vec<Value> = self.verdicts().iter().map(Verdict::json).collect();
+        println!("{:#}", json!({ "about": json_about(), "rows": rows, "targets": targets }));
+    }
+}
+
+pub struct Loopback(pub Vec<Served>);
+
+impl Loopback {
+    fn row(&self, peer: Peer, operation: Operation, payload: Payload) -> Option<&Served> {
+        self.0
+            .iter()
+            .find(|row| (row.peer, row.operation, row.payload.name) == (peer, operation, payload.name))
+    }
+
+    /// What it has of the framework's requests per second.
+    fn share(&self, row: &Served) -> Option<f64> {
+        Some(row.per_second / self.row(row.peer.framework(), row.operation, row.payload)?.per_second)
+    }
+
+    fn adds(&self, row: &Served) -> Option<f64> {
+        Some(row.cpu - self.row(row.peer.framework(), row.operation, row.payload)?.cpu)
+    }
+
+    fn verdicts(&self) -> Vec<Verdict> {
+        let verdict = |payload: Payload| {
+            let share = self.share(self.row(Peer::Ours, Operation::Read, payload)?)?;
+            let goal = format!("{} read, of the requests per second of axum alone", payload.name);
+            Some(Verdict::at_least(goal, share, 0.8))
+        };
+        let by_cpu = |payload: Payload| {
+            let alone = self.row(Peer::Axum, Operation::Read, payload)?;
+            let share = alone.cpu / self.row(Peer::Ours, Operation::Read, payload)?.cpu;
+            let goal = format!("{} read, the same by the servers' processor time", payload.name);
+            Some(Verdict::at_least(goal, share, 0.8))
+        };
+        PAYLOADS.into_iter().flat_map(|payload| [verdict(payload), by_cpu(payload)]).flatten().collect()
+    }
+
+    pub fn print(&self) {
+        print_about();
+        self.table("requests per second, and the share of the framework alone", |row| {
+            let share = self.share(row).unwrap_or(f64::NAN) * 100.0;
+            format!("{:.0} {share:>3.0} %", row.per_second)
+        });
+        self.table(
+            "the server's processor time, us: in brackets the framework alone, else what the session adds",
+            |row| {
+                if row.peer.is_framework() {
+                    format!("({:.1})", row.cpu)
+                } else {
+                    format!("{:+.1}", self.adds(row).unwrap_or(f64::NAN))
+                }
+            },
+        );
+        self.table("latency p50 / p99, us", |row| format!("{:.0} / {:.0}", row.p50, row.p99));
+        let busy = self.0.iter().map(|row| row.busy).fold(f64::NAN, f64::min);
+        println!("\nthe servers were on their core {:.0} % of the time or more", busy * 100.0);
+        if busy < 0.9 {
+            println!(
+                "that is little: something else ran there, or who asks is too slow; trust the processor time, not the rest"
+            );
+        }
+        Verdict::print(&self.verdicts());
+    }
+
+    fn table(&self, title: &str, cell: impl Fn(&Served) -> String) {
+        println!("\n{title}\n");
+        print_head(16);
+        for peer in Peer::ALL {
+            print!("{:<24}", peer.name());
+            for (operation, payload) in columns() {
+                print!("{:>16}", self.row(peer, operation, payload).map(&cell).unwrap_or_default());
+            }
+            println!();
+        }
+    }
+
+    pub fn print_json(&self) {
+        let row = |row: &Served| {
+            json!({
+                "name": format!("{}/{}/{}", row.operation.name(), row.payload.name, row.peer.name()),
+                "per_second": row.per_second, "share": self.share(row), "p50_us": row.p50, "p99_us": row.p99,
+                "cpu_us": row.cpu, "added_us": self.adds(row), "busy": row.busy,
+            })
+        };
+        let rows: Vec<Value> = self.0.iter().map(row).collect();
+        let targets: Vec<Value> = self.verdicts().iter().map(Verdict::json).collect();
+        println!("{:#}", json!({ "about": json_about(), "rows": rows, "targets": targets }));
+    }
+}
