@@ -47,14 +47,17 @@ fn read(text: &str, tagged: bool) -> Result<Value, JsonError> {
     }
     let mut reader = Reader { cursor: Cursor::new(text), levels: MAX_DEPTH, tagged };
     reader.cursor.skip_space();
-    let value = reader.value()?;
+    let mut value = Value::None;
+    reader.value(&mut value)?;
     reader.cursor.skip_space();
     if reader.cursor.at < text.len() { Err(reader.cursor.error(Bad::TrailingText)) } else { Ok(value) }
 }
 
 /// Reads one value of a text that has been scanned, `levels` being what is left of the depth.
 pub(super) fn read_inside(text: &str, levels: usize) -> Result<Value, JsonError> {
-    Reader { cursor: Cursor::new(text), levels, tagged: true }.value()
+    let mut value = Value::None;
+    Reader { cursor: Cursor::new(text), levels, tagged: true }.value(&mut value)?;
+    Ok(value)
 }
 
 /// The value of a member that [`index`](super::index) found well-formed.
@@ -83,44 +86,64 @@ struct Reader<'t> {
     tagged: bool,
 }
 
-impl Reader<'_> {
-    fn value(&mut self) -> Result<Value, JsonError> {
+/// Everything is written where it will stay: a value that is returned would be moved from stack to stack, and each move
+/// waits for the stores of the one before.
+impl<'t> Reader<'t> {
+    /// Reads a value into `out`, which is [`Value::None`].
+    fn value(&mut self, out: &mut Value) -> Result<(), JsonError> {
         match self.cursor.peek() {
             b'"' => {
                 self.cursor.at += 1;
-                self.text().map(Value::Str)
+                let (content, escaped) = self.cursor.string()?;
+                if escaped {
+                    *out = Value::Str(self.unescape(content)?);
+                } else {
+                    *out = Value::Str(Text::EMPTY);
+                    if let Value::Str(text) = out {
+                        text.fill(content);
+                    }
+                }
+                Ok(())
             }
-            b'{' => self.nested(Self::object),
-            b'[' => self.nested(Self::array),
-            b't' => self.cursor.word(b"true").map(|()| Value::Bool(true)),
-            b'f' => self.cursor.word(b"false").map(|()| Value::Bool(false)),
-            b'n' => self.cursor.word(b"null").map(|()| Value::None),
-            b'N' => self.cursor.word(b"NaN").map(|()| Value::Float(f64::NAN)),
-            b'I' => self.cursor.word(b"Infinity").map(|()| Value::Float(f64::INFINITY)),
+            b'{' => self.nested(out, Self::object),
+            b'[' => self.nested(out, Self::array),
+            b't' => self.cursor.word(b"true").map(|()| *out = Value::Bool(true)),
+            b'f' => self.cursor.word(b"false").map(|()| *out = Value::Bool(false)),
+            b'n' => self.cursor.word(b"null").map(|()| *out = Value::None),
+            b'N' => self.cursor.word(b"NaN").map(|()| *out = Value::Float(f64::NAN)),
+            b'I' => self.cursor.word(b"Infinity").map(|()| *out = Value::Float(f64::INFINITY)),
             b'-' if self.cursor.bytes().get(self.cursor.at + 1) == Some(&b'I') => {
-                self.cursor.word(b"-Infinity").map(|()| Value::Float(f64::NEG_INFINITY))
+                self.cursor.word(b"-Infinity").map(|()| *out = Value::Float(f64::NEG_INFINITY))
             }
-            _ => self.number(),
+            _ => self.number(out),
         }
     }
 
-    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, JsonError>) -> Result<Value, JsonError> {
+    fn nested(
+        &mut self,
+        out: &mut Value,
+        read: fn(&mut Self, &mut Value) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.levels = self.levels.checked_sub(1).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
         self.cursor.at += 1;
-        let value = read(self)?;
+        read(self, out)?;
         self.levels += 1;
-        Ok(value)
+        Ok(())
     }
 
-    fn array(&mut self) -> Result<Value, JsonError> {
+    fn array(&mut self, out: &mut Value) -> Result<(), JsonError> {
         let mut items = Vec::new();
         self.cursor.skip_space();
         if self.cursor.peek() == b']' {
             self.cursor.at += 1;
-            return Ok(Value::List(items));
+            *out = Value::List(items);
+            return Ok(());
         }
         loop {
-            items.push(self.value()?);
+            items.push(Value::None);
+            if let Some(item) = items.last_mut() {
+                self.value(item)?;
+            }
             self.cursor.skip_space();
             match self.cursor.peek() {
                 b',' => self.cursor.at += 1,
@@ -130,90 +153,110 @@ impl Reader<'_> {
             self.cursor.skip_space();
         }
         self.cursor.at += 1;
-        Ok(Value::List(items))
+        *out = Value::List(items);
+        Ok(())
     }
 
-    fn object(&mut self) -> Result<Value, JsonError> {
+    fn object(&mut self, out: &mut Value) -> Result<(), JsonError> {
         let start = self.cursor.at;
         let mut entries: Vec<(Text, Value)> = Vec::new();
         self.cursor.skip_space();
         if self.cursor.peek() == b'}' {
             self.cursor.at += 1;
-            return Ok(Value::Dict(Dict::new()));
+            *out = Value::Dict(Dict::new());
+            return Ok(());
         }
         // Flask sorts keys: where each comes after the one before, none has to be searched for.
         let (mut before, mut distinct): (&[u8], bool) = (&[], true);
         loop {
-            self.cursor.expect(b'"')?;
-            let (content, escaped) = self.cursor.string()?;
-            let key = self.unescape(content, escaped)?;
-            distinct &= !escaped && (entries.is_empty() || precedes(before, content.as_bytes()));
+            let (content, escaped) = self.key()?;
+            if entries.is_empty() && !escaped && content.as_bytes().first() == Some(&b' ') {
+                // A tag, unless more keys follow: no room for entries yet.
+                self.value(out)?;
+                self.cursor.skip_space();
+                if self.cursor.peek() == b'}' {
+                    self.cursor.at += 1;
+                    return self.only(start, Text::new(content), out);
+                }
+                entries.push((Text::new(content), core::mem::replace(out, Value::None)));
+            } else {
+                distinct &= !escaped && (entries.is_empty() || precedes(before, content.as_bytes()));
+                entries.push((Text::EMPTY, Value::None));
+                if let Some((key, value)) = entries.last_mut() {
+                    if escaped {
+                        *key = self.unescape(content)?;
+                    } else {
+                        key.fill(content);
+                    }
+                    self.value(value)?;
+                }
+                self.cursor.skip_space();
+            }
             before = content.as_bytes();
-            self.cursor.skip_space();
-            self.cursor.expect(b':')?;
-            self.cursor.skip_space();
-            let value = self.value()?;
-            self.cursor.skip_space();
             match self.cursor.peek() {
                 b',' => self.cursor.at += 1,
-                b'}' if entries.is_empty() => {
-                    self.cursor.at += 1;
-                    return self.only(key, value).map_err(|kind| JsonError::new(kind, start - 1));
-                }
-                b'}' => {
-                    entries.push((key, value));
-                    break;
-                }
+                b'}' => break,
                 _ => return Err(self.cursor.unexpected()),
             }
-            entries.push((key, value));
             self.cursor.skip_space();
         }
         self.cursor.at += 1;
         if distinct {
-            return Ok(Value::Dict(Dict::from_distinct(entries)));
+            *out = Value::Dict(Dict::from_distinct(entries));
+            return Ok(());
         }
-        // Equal keys become one, which may then be a tag.
+        // Equal keys become one, which may then be a tag; so may a key with escapes.
         let mut dict: Dict = entries.into_iter().collect();
         match dict.pop_item() {
             Some((key, value)) if dict.is_empty() => {
-                self.only(key, value).map_err(|kind| JsonError::new(kind, start - 1))
+                *out = value;
+                self.only(start, key, out)
             }
             last => {
                 dict.extend(last);
-                Ok(Value::Dict(dict))
+                *out = Value::Dict(dict);
+                Ok(())
             }
         }
     }
 
-    /// The dict of one key, or what it stands for if the key is a tag.
-    #[inline]
-    fn only(&self, key: Text, value: Value) -> Result<Value, Bad> {
-        match tags::tag(key.as_bytes()).filter(|_| self.tagged) {
-            Some(tag) => tags::untag(tag, value),
-            None => Ok(Value::Dict(Dict::from_distinct(vec![(key, value)]))),
-        }
+    /// Steps over a key and the colon; its content, and whether escapes are in it.
+    #[inline(always)]
+    fn key(&mut self) -> Result<(&'t str, bool), JsonError> {
+        self.cursor.expect(b'"')?;
+        let key = self.cursor.string()?;
+        self.cursor.skip_space();
+        self.cursor.expect(b':')?;
+        self.cursor.skip_space();
+        Ok(key)
     }
 
-    fn text(&mut self) -> Result<Text, JsonError> {
-        let (content, escaped) = self.cursor.string()?;
-        self.unescape(content, escaped)
+    /// The dict of one key, whose value is in `out`, or what it stands for if the key is a tag. Its content began at `start`.
+    fn only(&self, start: usize, key: Text, out: &mut Value) -> Result<(), JsonError> {
+        let value = core::mem::replace(out, Value::None);
+        *out = match tags::tag(key.as_bytes()).filter(|_| self.tagged) {
+            Some(tag) => tags::untag(tag, value).map_err(|kind| JsonError::new(kind, start - 1))?,
+            None => Value::Dict(Dict::from_distinct(vec![(key, value)])),
+        };
+        Ok(())
     }
 
-    #[inline]
-    fn unescape(&self, content: &str, escaped: bool) -> Result<Text, JsonError> {
-        unescape(content, escaped).ok_or_else(|| self.cursor.error(Bad::BadEscape))
+    #[cold]
+    #[inline(never)]
+    fn unescape(&self, content: &str) -> Result<Text, JsonError> {
+        unescape(content, true).ok_or_else(|| self.cursor.error(Bad::BadEscape))
     }
 
-    fn number(&mut self) -> Result<Value, JsonError> {
+    fn number(&mut self, out: &mut Value) -> Result<(), JsonError> {
         let start = self.cursor.at;
-        Ok(match self.cursor.number()? {
+        *out = match self.cursor.number()? {
             Number::Int(digits) => match Int::parse(digits) {
                 Some(number) => Value::Int(number),
                 None => return Err(JsonError::new(Bad::TooManyDigits, start)),
             },
             Number::Float(text) => Value::Float(read_float(text)),
-        })
+        };
+        Ok(())
     }
 }
 

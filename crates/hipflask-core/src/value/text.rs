@@ -5,35 +5,59 @@ use core::fmt;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use smol_str::SmolStr;
-
 /// A Python `str`: Unicode text that may also hold lone surrogates, which Rust's `str` cannot.
 ///
 /// Nearly every text is plain UTF-8 and [`as_str`](Self::as_str) gives it. Flask's cookies can carry a lone surrogate
 /// (`"\ud800"`), and such a text survives a read and a write unharmed. Texts order by code point, as Python's do.
-/// Up to 23 bytes stand in the value itself; longer ones are shared, so that a clone copies nothing.
+/// Up to 22 bytes stand in the value itself; longer ones are shared, so that a clone copies nothing.
 #[derive(Clone)]
 pub struct Text(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Utf8(SmolStr),
+    /// UTF-8 of so many bytes.
+    Short(u8, [u8; SHORT]),
+    Long(Arc<str>),
     /// UTF-8 generalised to surrogates (WTF-8); holds at least one.
     Wtf8(Arc<[u8]>),
 }
 
+const SHORT: usize = 22;
+
 impl Text {
     /// A text that is plain UTF-8.
     #[must_use]
+    #[inline]
     pub fn new(text: impl AsRef<str>) -> Self {
-        Self(Repr::Utf8(SmolStr::new(text)))
+        let mut new = Self::EMPTY;
+        new.fill(text.as_ref());
+        new
+    }
+
+    /// No letter.
+    pub(crate) const EMPTY: Self = Self(Repr::Short(0, [0; SHORT]));
+
+    /// Becomes `text`, where it stands: moving bytes that have just been stored waits for the stores.
+    #[inline]
+    pub(crate) fn fill(&mut self, text: &str) {
+        if text.len() > SHORT {
+            self.0 = Repr::Long(text.into());
+            return;
+        }
+        *self = Self::EMPTY;
+        if let Repr::Short(length, bytes) = &mut self.0 {
+            *length = text.len() as u8;
+            copy_short(bytes, text.as_bytes());
+        }
     }
 
     /// The text as `str`, or `None` if it holds a lone surrogate.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> Option<&str> {
         match &self.0 {
-            Repr::Utf8(text) => Some(text),
+            Repr::Short(length, bytes) => core::str::from_utf8(bytes.get(..usize::from(*length))?).ok(),
+            Repr::Long(text) => Some(text),
             Repr::Wtf8(_) => None,
         }
     }
@@ -41,9 +65,9 @@ impl Text {
     /// The text with U+FFFD in place of each lone surrogate.
     #[must_use]
     pub fn to_string_lossy(&self) -> Cow<'_, str> {
-        match &self.0 {
-            Repr::Utf8(text) => Cow::Borrowed(text),
-            Repr::Wtf8(_) => Cow::Owned(
+        match self.as_str() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(
                 self.code_points().map(|point| char::from_u32(point).unwrap_or('\u{FFFD}')).collect(),
             ),
         }
@@ -51,9 +75,11 @@ impl Text {
 
     /// UTF-8, with a lone surrogate as the three bytes that Python's `surrogatepass` writes.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Utf8(text) => text.as_bytes(),
+            Repr::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Repr::Long(text) => text.as_bytes(),
             Repr::Wtf8(bytes) => bytes,
         }
     }
@@ -98,6 +124,30 @@ impl Text {
     }
 }
 
+/// Copies to the start of `to` what fits. Calling `memcpy` would cost more than the bytes do.
+#[inline]
+fn copy_short(to: &mut [u8; SHORT], from: &[u8]) {
+    let length = from.len();
+    macro_rules! both_ends {
+        ($half:literal) => {
+            if let (Some(first), Some(last)) = (from.first_chunk::<$half>(), from.last_chunk::<$half>())
+                && let Some(end) = to.get_mut(length - $half..length)
+            {
+                end.copy_from_slice(last);
+                to[..$half].copy_from_slice(first);
+            }
+        };
+    }
+    match length {
+        0 => {}
+        1 => to[0] = from[0],
+        2..4 => both_ends!(2),
+        4..8 => both_ends!(4),
+        8..16 => both_ends!(8),
+        _ => both_ends!(16),
+    }
+}
+
 /// The first code point of generalised UTF-8, and what follows it.
 pub(crate) fn first_code_point(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (&lead, rest) = bytes.split_first()?;
@@ -114,7 +164,7 @@ pub(crate) fn first_code_point(bytes: &[u8]) -> Option<(u32, &[u8])> {
 
 impl Default for Text {
     fn default() -> Self {
-        Self::new("")
+        Self::EMPTY
     }
 }
 
@@ -126,7 +176,7 @@ impl From<&str> for Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Repr::Utf8(SmolStr::from(text)))
+        Self::new(text)
     }
 }
 
