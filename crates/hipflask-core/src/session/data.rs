@@ -10,10 +10,10 @@ use super::error::SessionError;
 use super::flash::Flash;
 use crate::plan::Seen;
 use crate::tagged::{
-    self, JsonError, JsonErrorKind, KeyOrder, Member, Style, is_registered, read_member, read_scalar,
+    self, JsonError, JsonErrorKind, KeyOrder, Member, Style, is_registered, read_member, read_typed,
     write_key, write_value,
 };
-use crate::value::{AsKey, Dict, Int, MAX_DEPTH, Scalar, Text, Value, ValueError, from_value, to_value};
+use crate::value::{AsKey, Dict, Int, MAX_DEPTH, Text, Value, ValueError, from_value, to_value};
 
 const PERMANENT: &str = "_permanent";
 
@@ -75,10 +75,10 @@ impl Slot {
         })
     }
 
-    /// The text of the value, if it is not read yet and need not be.
-    fn scalar<'s>(&self, json: &'s str) -> Option<Scalar<'s>> {
+    /// The text of the value, if it is not read yet.
+    fn text<'s>(&self, json: &'s str) -> Option<&'s str> {
         let member = self.member.filter(|_| self.value.get().is_none())?;
-        read_scalar(&json[member.range()])
+        Some(&json[member.range()])
     }
 
     fn into_value(mut self, json: &str) -> Value {
@@ -181,7 +181,7 @@ impl Session {
     /// [`SessionError`] if the value is of another type; it names the key, what was found and what was asked.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
         let Some(slot) = self.members.get(&key) else { return Ok(None) };
-        match slot.scalar(&self.json).and_then(Scalar::read) {
+        match slot.text(&self.json).and_then(read_typed) {
             Some(value) => Ok(Some(value)),
             None => convert(key.as_key(), slot.value(&self.json)).map(Some),
         }

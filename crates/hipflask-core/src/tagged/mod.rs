@@ -17,15 +17,17 @@ mod lex;
 mod read;
 mod scan;
 mod tags;
+mod typed;
 mod write;
 
 pub use error::{JsonError, JsonErrorKind};
 pub use read::{from_slice, from_str, from_str_plain};
 pub use write::{KeyOrder, to_string, to_string_ordered, to_string_plain};
 
-pub(crate) use read::{read_member, read_scalar};
+pub(crate) use read::read_member;
 pub(crate) use scan::{Member, index};
 pub(crate) use tags::is_registered;
+pub(crate) use typed::read_typed;
 pub(crate) use write::{Style, write_key, write_value};
 
 /// The longest text that is read, in bytes: a thousand times what a cookie can hold.

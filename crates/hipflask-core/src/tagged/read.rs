@@ -3,7 +3,7 @@
 use super::error::{JsonError, JsonErrorKind as Bad};
 use super::lex::{Cursor, Number, unescape};
 use super::{MAX_BYTES, tags};
-use crate::value::{Dict, Int, MAX_DEPTH, Scalar, Text, Value, precedes};
+use crate::value::{Dict, Int, MAX_DEPTH, Text, Value, precedes};
 
 /// Reads Flask's tagged JSON.
 ///
@@ -65,19 +65,6 @@ pub(crate) fn read_member(text: &str) -> Value {
     let value = read_inside(text, MAX_DEPTH - 1);
     debug_assert!(value.is_ok(), "the scanner lets through only what the reader reads");
     value.unwrap_or(Value::None)
-}
-
-/// The same as a [`Scalar`], if it is one.
-pub(crate) fn read_scalar(text: &str) -> Option<Scalar<'_>> {
-    match text.as_bytes() {
-        [b'"', content @ .., b'"'] if !content.contains(&b'\\') => {
-            text.get(1..text.len() - 1).map(Scalar::Str)
-        }
-        [b'-' | b'0'..=b'9', ..] if text.len() <= 18 => {
-            Int::parse(text.as_bytes()).and_then(|number| number.as_i64()).map(Scalar::Int)
-        }
-        _ => None,
-    }
 }
 
 struct Reader<'t> {
@@ -261,7 +248,7 @@ impl<'t> Reader<'t> {
 }
 
 /// The nearest `f64` of a decimal.
-fn read_float(text: &str) -> f64 {
+pub(super) fn read_float(text: &str) -> f64 {
     read_short_decimal(text.as_bytes()).unwrap_or_else(|| text.parse().unwrap_or(f64::NAN))
 }
 

@@ -14,7 +14,7 @@ use super::{Dict, Int, Text, Value, ValueError};
 use crate::time::DateTime;
 
 /// The name under which a [`Value`] asks for itself, so that no kind is lost on the way.
-const VALUE: &str = "hipflask::Value";
+pub(crate) const VALUE: &str = "hipflask::Value";
 
 /// Reads a Rust type out of a value.
 ///
@@ -33,66 +33,6 @@ const VALUE: &str = "hipflask::Value";
 /// ```
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, ValueError> {
     T::deserialize(value)
-}
-
-/// What stands in JSON for a `str` without escapes or a small `int`, before a [`Value`] is made of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Scalar<'t> {
-    Str(&'t str),
-    Int(i64),
-}
-
-impl Scalar<'_> {
-    /// Reads a Rust type as [`from_value`] would from the value; `None` if only the value itself can tell.
-    pub(crate) fn read<T: DeserializeOwned>(self) -> Option<T> {
-        T::deserialize(self).ok()
-    }
-}
-
-impl<'de> Deserializer<'de> for Scalar<'de> {
-    type Error = NeedsValue;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
-        match self {
-            Self::Str(text) => visitor.visit_borrowed_str(text),
-            Self::Int(number) => visitor.visit_i64(number),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, NeedsValue> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-/// The type does not simply fit; the value says why, or how it does.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NeedsValue;
-
-impl fmt::Display for NeedsValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("needs the value")
-    }
-}
-
-impl core::error::Error for NeedsValue {}
-
-impl de::Error for NeedsValue {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
-    }
 }
 
 impl<'de> Deserializer<'de> for &'de Value {
@@ -142,9 +82,11 @@ impl<'de> Deserializer<'de> for &'de Value {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match self {
-            Value::Str(text) => visitor.visit_enum(Variant { name: text, content: None }),
+            Value::Str(text) => visitor.visit_enum(Variant { name: text.into_deserializer(), content: None }),
             Value::Dict(dict) if dict.len() == 1 => match dict.iter().next() {
-                Some((name, content)) => visitor.visit_enum(Variant { name, content: Some(content) }),
+                Some((name, content)) => {
+                    visitor.visit_enum(Variant { name: name.into_deserializer(), content: Some(content) })
+                }
                 None => Err(ValueError::custom("an empty dict is no variant")),
             },
             other => Err(ValueError::Mismatch { found: other.kind(), wanted: "an enum".into() }),
@@ -161,7 +103,7 @@ impl<'de> Deserializer<'de> for &'de Value {
     }
 }
 
-fn visit_int<'de, V: Visitor<'de>>(number: &Int, visitor: V) -> Result<V::Value, ValueError> {
+pub(crate) fn visit_int<'de, V: Visitor<'de>>(number: &Int, visitor: V) -> Result<V::Value, ValueError> {
     match (number.as_i64(), number.as_u64(), number.as_i128()) {
         (Some(number), _, _) => visitor.visit_i64(number),
         (_, Some(number), _) => visitor.visit_u64(number),
@@ -207,18 +149,24 @@ impl<'de> IntoDeserializer<'de, ValueError> for &'de Text {
     type Deserializer = Key<'de>;
 
     fn into_deserializer(self) -> Key<'de> {
-        Key(self)
+        Key(self.as_str().ok_or(self.as_bytes()))
     }
 }
 
-/// A dict key: text, or the number that a map with number keys wrote as text.
+/// A dict key: text, or the number that a map with number keys wrote as text. With lone surrogates it is bytes.
 #[derive(Debug)]
-pub struct Key<'de>(&'de Text);
+pub struct Key<'de>(Result<&'de str, &'de [u8]>);
+
+impl<'de> Key<'de> {
+    pub(crate) const fn new(key: &'de str) -> Self {
+        Self(Ok(key))
+    }
+}
 
 macro_rules! number_keys {
     ($($method:ident => $visit:ident),*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-            match self.0.as_str().and_then(|text| text.parse().ok()) {
+            match self.0.ok().and_then(|text| text.parse().ok()) {
                 Some(number) => visitor.$visit(number),
                 None => self.deserialize_any(visitor),
             }
@@ -230,7 +178,10 @@ impl<'de> Deserializer<'de> for Key<'de> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        visit_text(self.0, visitor)
+        match self.0 {
+            Ok(text) => visitor.visit_borrowed_str(text),
+            Err(bytes) => visitor.visit_borrowed_bytes(bytes),
+        }
     }
 
     number_keys!(deserialize_i8 => visit_i8, deserialize_i16 => visit_i16, deserialize_i32 => visit_i32,
@@ -239,7 +190,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         deserialize_u128 => visit_u128, deserialize_bool => visit_bool);
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        if self.0 == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.0 == Ok("null") { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -256,7 +207,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        visitor.visit_enum(Variant { name: self.0, content: None })
+        visitor.visit_enum(Variant { name: self, content: None })
     }
 
     forward_to_deserialize_any! {
@@ -266,7 +217,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
 
 /// An enum's variant, and what is in it.
 struct Variant<'de> {
-    name: &'de Text,
+    name: Key<'de>,
     content: Option<&'de Value>,
 }
 
@@ -275,7 +226,7 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), ValueError> {
-        Ok((seed.deserialize(Key(self.name))?, self))
+        Ok((seed.deserialize(Key(self.name.0))?, self))
     }
 }
 

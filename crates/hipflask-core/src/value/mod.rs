@@ -20,7 +20,7 @@ pub use ser::to_value;
 pub use text::Text;
 pub use uuid::Uuid;
 
-pub(crate) use de::Scalar;
+pub(crate) use de::{Key, VALUE, visit_int};
 pub(crate) use dict::precedes;
 pub(crate) use float::write_repr;
 pub(crate) use text::first_code_point;
