@@ -1,4 +1,5 @@
 //! The DynamoDB store on moto's server.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod behaviour;
 

@@ -1,4 +1,5 @@
 //! The MongoDB store on `wire/mongo_front.py`, which is not MongoDB: see there.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod behaviour;
 

@@ -1,4 +1,5 @@
 //! The SQL store on real databases.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod behaviour;
 #[path = "sql/beside_flask_session.rs"]

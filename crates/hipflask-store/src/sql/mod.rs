@@ -422,6 +422,8 @@ fn open(database: Database, settings: &Settings) -> Result<Opened, SqlError> {
     match database {
         #[cfg(feature = "sqlite")]
         Database::Sqlite { file, write_ahead_log } => {
+            // It has no sequences, and SQLAlchemy takes no notice, either.
+            drop(sequence);
             let driver = sqlite::connect(&file, write_ahead_log, connections, timeout);
             Ok((Box::new(driver), sqlite::words(table), "sqlite"))
         }

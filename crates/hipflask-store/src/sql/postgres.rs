@@ -76,7 +76,9 @@ impl Dialect for PostgresDialect {
             code if code.starts_with("57P") => (ErrorKind::Unavailable, "the server starts or stops"),
             code => return Meaning::unknown(code),
         };
-        Meaning { kind, what: what.to_owned(), is_safe: !code.starts_with("23") }
+        let meaning = Meaning::safe(kind, what);
+        // What breaks a constraint is quoted.
+        Meaning { is_safe: !code.starts_with("23"), ..meaning }
     }
 
     fn is_duplicate(_: &dyn DatabaseError) -> bool {

@@ -223,15 +223,17 @@ async fn survives_kills(store: &AnyStore, mut kill: impl FnMut(), mut restart: i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_survives_kills_real_server() {
-    let server = std::cell::RefCell::new(Postgres::start().unwrap());
-    let store = ready(&server.borrow().url("postgres", "postgres")).await;
+    let server = Postgres::start().unwrap();
+    let store = ready(&server.url("postgres", "postgres")).await;
+    let server = std::cell::RefCell::new(server);
     survives_kills(&store, || server.borrow_mut().kill(), || server.borrow_mut().restart().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_survives_kills_real_server() {
-    let server = std::cell::RefCell::new(MariaDb::start().unwrap());
-    let store = ready(&server.borrow().url("root", "test")).await;
+    let server = MariaDb::start().unwrap();
+    let store = ready(&server.url("root", "test")).await;
+    let server = std::cell::RefCell::new(server);
     survives_kills(&store, || server.borrow_mut().kill(), || server.borrow_mut().restart().unwrap()).await;
 }
 
