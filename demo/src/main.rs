@@ -8,9 +8,13 @@ mod tutorials;
 use std::error::Error;
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use axum::Router;
+use hipflask::store::file::FileStore;
+use hipflask::store::store::Store;
 use tokio::net::TcpListener;
 
 use arguments::Wanted;
@@ -46,15 +50,23 @@ async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
 
 /// The page, and each tutorial below a path of its own.
 fn app() -> Result<Router, Box<dyn Error>> {
-    let mut app = page::router();
+    let store = store();
+    let mut app = page::router(&store.describe().place);
     for tutorial in &tutorials::ALL {
-        if let Some(program) = tutorial.app {
-            let prefix = tutorial.prefix();
-            let program = program().application_root(prefix.as_str()).debug(true);
-            app = app.nest_service(&prefix, program.into_router()?);
+        let prefix = tutorial.prefix();
+        let mut program = (tutorial.app)().application_root(prefix.as_str()).debug(true);
+        if tutorial.stored {
+            program = program.configure(|sessions| sessions.store(store.clone()));
         }
+        app = app.nest_service(&prefix, program.into_router()?);
     }
     Ok(app)
+}
+
+/// Files in `SESSION_FILE_DIR`, or else beside the program, which is in `target`.
+fn store() -> Arc<dyn Store> {
+    let beside = || std::env::current_exe().unwrap_or_default().with_file_name("demo-sessions");
+    Arc::new(FileStore::new(std::env::var_os("SESSION_FILE_DIR").map_or_else(beside, PathBuf::from)))
 }
 
 fn not_bound(port: u16, error: &io::Error) -> String {

@@ -3,26 +3,24 @@
 use std::fmt::Write;
 
 use axum::Router;
-use axum::response::{Html, IntoResponse};
+use axum::response::Html;
 use axum::routing::get;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use crate::tutorials::{ALL, Action, Tutorial};
 
 /// The page and what it needs: nothing from elsewhere.
-pub(crate) fn router() -> Router {
+/// Sessions in a store are kept in `place`.
+pub(crate) fn router(place: &str) -> Router {
+    let page = html(place);
     Router::new()
-        .route("/", get(index))
+        .route("/", get(|| async { ([(CONTENT_SECURITY_POLICY, POLICY)], Html(page)) }))
         .route("/demo.css", get(|| async { ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }))
         .route("/demo.js", get(|| async { ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT) }))
         .route("/favicon.svg", get(|| async { ([(CONTENT_TYPE, "image/svg+xml")], ICON) }))
 }
 
-async fn index() -> impl IntoResponse {
-    ([(CONTENT_SECURITY_POLICY, POLICY)], Html(html()))
-}
-
-fn html() -> String {
+fn html(place: &str) -> String {
     let (mut tabs, mut sections) = (String::new(), String::new());
     for tutorial in &ALL {
         // Writing to a String cannot fail.
@@ -33,7 +31,11 @@ fn html() -> String {
         );
         sections.push_str(&section(tutorial));
     }
-    PAGE.replace("{tabs}", &tabs).replace("{sections}", &sections)
+    PAGE.replace("{tabs}", &tabs).replace("{sections}", &sections).replace("{place}", &escaped(place))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn section(tutorial: &Tutorial) -> String {
@@ -43,7 +45,7 @@ fn section(tutorial: &Tutorial) -> String {
     let all =
         |actions: Vec<&Action>| actions.into_iter().map(|action| form(tutorial, action)).collect::<String>();
     let (forms, buttons) = (all(forms), all(buttons));
-    let frames = if tutorial.app.is_some() { frames(tutorial) } else { String::new() };
+    let frames = frames(tutorial);
     format!(
         "<section id=\"tutorial-{number}\">\n<div class=\"use\">\n<h2>{title}</h2>\n<p>{about}</p>\n{forms}<div class=\"buttons\">\n{buttons}</div>\n</div>\n\
          {frames}</section>\n"
@@ -99,9 +101,9 @@ mod tests {
 
     #[test]
     fn the_page_needs_nothing_from_elsewhere() {
-        let page = html();
+        let page = html("file:/<b>");
         assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("{tabs}"), "{page}");
         assert_eq!(page.matches("<section").count(), 5);
-        assert!(page.contains("arrives with the file store"));
+        assert!(page.contains("kept in <code>file:/&lt;b&gt;</code>"));
     }
 }

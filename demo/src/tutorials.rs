@@ -8,6 +8,9 @@ mod tutorial_1;
 #[path = "../../crates/hipflask/examples/tutorial_2.rs"]
 #[expect(dead_code, reason = "a program with a main of its own")]
 mod tutorial_2;
+#[path = "../../crates/hipflask/examples/tutorial_3.rs"]
+#[expect(dead_code, reason = "a program with a main of its own")]
+mod tutorial_3;
 #[path = "../../crates/hipflask/examples/tutorial_4.rs"]
 #[expect(dead_code, reason = "a program with a main of its own")]
 mod tutorial_4;
@@ -19,10 +22,12 @@ mod tutorial_5;
 pub(crate) struct Tutorial {
     pub(crate) number: u8,
     pub(crate) title: &'static str,
+    /// With `{place}` where the page is to say where the sessions are kept.
     pub(crate) about: &'static str,
     pub(crate) actions: &'static [Action],
-    /// `None` where the program cannot be written yet.
-    pub(crate) app: Option<fn() -> App>,
+    pub(crate) app: fn() -> App,
+    /// Whether its sessions are in a store.
+    pub(crate) stored: bool,
 }
 
 /// A form of one button, with or without fields.
@@ -82,7 +87,8 @@ pub(crate) const ALL: [Tutorial; 5] = [
         about: "Flask's <code>session</code> is a proxy; <code>session._get_current_object()</code> is the session behind \
                 it. Here <code>hipflask::session().await?</code> is that object, anywhere below the layer.",
         actions: &[get("Get the session", "/get_session"), get("Set the session", "/set_session")],
-        app: Some(tutorial_1::app),
+        app: tutorial_1::app,
+        stored: false,
     },
     Tutorial {
         number: 2,
@@ -94,15 +100,21 @@ pub(crate) const ALL: [Tutorial; 5] = [
             get("Who am I?", "/"),
             get("Log out", "/logout"),
         ],
-        app: Some(tutorial_2::app),
+        app: tutorial_2::app,
+        stored: false,
     },
     Tutorial {
         number: 3,
         title: "Sessions in files",
         about: "Flask-Session with <code>SESSION_TYPE=filesystem</code>: the session is a file on the server, and the \
-                cookie carries only its id. This tutorial arrives with the file store.",
-        actions: &[],
-        app: None,
+                cookie carries only its id. They are kept in <code>{place}</code>.",
+        actions: &[
+            post("Set the session", "/set_session", &[field("username", "User name", "bob")]),
+            get("Get the session", "/get_session"),
+            get("Set without a form", "/set_session"),
+        ],
+        app: tutorial_3::app,
+        stored: true,
     },
     Tutorial {
         number: 4,
@@ -117,7 +129,8 @@ pub(crate) const ALL: [Tutorial; 5] = [
             ),
             get("Show session data", "/session-data"),
         ],
-        app: Some(tutorial_4::app),
+        app: tutorial_4::app,
+        stored: false,
     },
     Tutorial {
         number: 5,
@@ -140,13 +153,17 @@ pub(crate) const ALL: [Tutorial; 5] = [
             get("Pop the inner", "/nested/pop"),
             get("Clear", "/clear"),
         ],
-        app: Some(tutorial_5::app),
+        app: tutorial_5::app,
+        stored: false,
     },
 ];
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::body::Body;
+    use hipflask::store::memory::MemoryStore;
     use http::Request;
     use http::header::CONTENT_TYPE;
     use tower::ServiceExt;
@@ -156,8 +173,10 @@ mod tests {
     #[tokio::test]
     async fn every_button_leads_to_a_route_of_its_program_and_every_form_has_its_fields() {
         for tutorial in &ALL {
-            let Some(app) = tutorial.app else { continue };
-            let router = app().into_router().unwrap();
+            let app = (tutorial.app)();
+            let store = || Arc::new(MemoryStore::new());
+            let app = if tutorial.stored { app.configure(|sessions| sessions.store(store())) } else { app };
+            let router = app.into_router().unwrap();
             for action in tutorial.actions {
                 let fields: Vec<String> =
                     action.fields.iter().map(|field| format!("{}={}", field.name, field.value)).collect();

@@ -43,6 +43,25 @@ async fn a_real_browser_logs_in_reads_and_logs_out_of_tutorial_2() {
 }
 
 #[tokio::test]
+async fn a_real_browser_keeps_its_session_of_tutorial_3_in_a_file() {
+    story(3, |story| async move {
+        story.page_says("kept in file:").await;
+        story.press("Get the session", "No session data found.").await;
+        assert_eq!(story.cookie("session").await, None);
+        story.fill("username", "Ada <Lovelace>").await;
+        story.press("Set the session", "Session data set successfully!").await;
+        let id = story.cookie("session").await.expect("the id is in the browser");
+        assert!(id.len() == 43 && !id.contains('.'), "{id}");
+        story.press("Get the session", "Session username: Ada <Lovelace>").await;
+        story.press("Set without a form", "Session data set successfully!").await;
+        story.press("Get the session", "Session username: Ada <Lovelace>").await;
+        assert_eq!(story.cookie("session").await, Some(id));
+        story.screenshot("tutorial-3").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_real_browser_sends_the_form_of_tutorial_4() {
     story(4, |story| async move {
         story.press("Show session data", "Session Data:").await;
@@ -95,7 +114,7 @@ async fn a_real_browser_finds_every_tutorial_on_a_screen_as_wide_as_a_phone() {
         story.fits_in_the_width().await;
         story.screenshot("phone").await;
         story.go_to("Sessions in files").await;
-        story.page_says("arrives with the file store").await;
+        story.page_says("the cookie carries only its id").await;
     })
     .await;
 }
