@@ -14,9 +14,12 @@
 //! | `sql` | SQLite, PostgreSQL, MySQL and MariaDB, by feature |
 //! | [`store`] | [`Store`](store::Store), the contract, with its keys, outcomes and errors |
 //!
+//! [`connect`] turns a URL into any of them.
+//!
 //! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
 //! what to write is settled above it.
 
+mod connect;
 mod hex;
 
 #[cfg(any(feature = "memcached", feature = "redis"))]
@@ -39,3 +42,5 @@ pub mod save;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub mod sql;
 pub mod store;
+
+pub use connect::{connect, open};

@@ -1,0 +1,259 @@
+//! From a URL to a store: the one place that knows every scheme.
+
+use std::sync::Arc;
+
+use crate::memory::MemoryStore;
+use crate::store::{ErrorKind, Store, StoreError};
+
+/// The store at `url`, once it has said that it is ready.
+///
+/// | URL | store | feature |
+/// | --- | --- | --- |
+/// | `memory:` | [`MemoryStore`], for one process | |
+/// | `file:./flask_session`, `file:/srv/sessions?mode=600` | a directory, as cachelib has it; also `sync=true`, `md5=true` | `file` |
+/// | `sqlite:app.db` | SQLite | `sqlite` |
+/// | `postgres://user:password@host/db` | PostgreSQL | `postgres` |
+/// | `mysql://user:password@host/db` | MySQL and MariaDB | `mysql` |
+/// | `redis://host:6379/0`, `redis+unix:`, `redis+cluster:`, `redis+sentinel:`; `valkey` for `redis` | Redis, Valkey | `redis` |
+/// | `rediss://host`, and so on | the same with TLS | `redis-tls` |
+/// | `memcached://a,b`, `memcached+unix:` | memcached | `memcached` |
+/// | `mongodb://host/db` | MongoDB | `mongodb` |
+/// | `dynamodb://Sessions?region=eu-west-1` | DynamoDB | `dynamodb` |
+///
+/// What a URL can say beyond that stands beside each store.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), hipflask_store::store::StoreError> {
+/// let store = hipflask_store::connect("memory:").await?;
+/// assert_eq!(store.describe().kind, "memory");
+///
+/// let error = hipflask_store::connect("reddis://127.0.0.1").await.unwrap_err();
+/// assert!(error.to_string().contains("`reddis:` is the URL of no store; there are memory:, file:, "));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Misconfigured`] for a URL that cannot work: an unknown scheme, a feature that is not there, a slip in what
+/// follows. What the store says if it cannot be reached. No error shows a password.
+pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let store = open(url).await?;
+    store.ready().await?;
+    Ok(store)
+}
+
+/// [`connect`] without asking the store whether it is there.
+///
+/// # Errors
+/// As [`connect`], for the URL alone.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let url = url.trim();
+    let kind = url.split_once(':').and_then(|(scheme, _)| Kind::of(scheme)).ok_or_else(|| unknown(url))?;
+    match kind {
+        Kind::Memory if url.len() == "memory:".len() => Ok(Arc::new(MemoryStore::new())),
+        Kind::Memory => Err(wrong("memory", "nothing stands behind `memory:`")),
+        #[cfg(all(unix, feature = "file"))]
+        Kind::File => file(url),
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => sql(url),
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => sql(url),
+        #[cfg(feature = "mysql")]
+        Kind::MySql => sql(url),
+        #[cfg(feature = "redis")]
+        Kind::Redis => Ok(Arc::new(crate::redis::Redis::open(url)?)),
+        #[cfg(feature = "redis-tls")]
+        Kind::RedisTls => Ok(Arc::new(crate::redis::Redis::open(url)?)),
+        #[cfg(feature = "memcached")]
+        Kind::Memcached => Ok(Arc::new(crate::memcached::Memcached::open(url)?)),
+        #[cfg(feature = "mongodb")]
+        Kind::MongoDb => Ok(Arc::new(crate::mongodb::MongoDbStore::from_url(url).await?)),
+        #[cfg(feature = "dynamodb")]
+        Kind::DynamoDb => {
+            let store = crate::dynamodb::DynamoDbStore::from_url(url);
+            Ok(Arc::new(store.map_err(|error| wrong("dynamodb", "its URL cannot be used").caused_by(error))?))
+        }
+        #[allow(unreachable_patterns, reason = "with every feature on, each kind has its store")]
+        missing => Err(missing.not_compiled_in()),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Memory,
+    File,
+    Sqlite,
+    Postgres,
+    MySql,
+    Redis,
+    RedisTls,
+    Memcached,
+    MongoDb,
+    DynamoDb,
+}
+
+impl Kind {
+    /// What a scheme names; what stands behind a `+` is for the store.
+    fn of(scheme: &str) -> Option<Self> {
+        let scheme = scheme.to_ascii_lowercase();
+        Some(match scheme.split('+').next().unwrap_or_default() {
+            "memory" => Self::Memory,
+            "file" => Self::File,
+            "sqlite" => Self::Sqlite,
+            "postgres" | "postgresql" => Self::Postgres,
+            "mysql" | "mariadb" => Self::MySql,
+            "redis" | "valkey" | "unix" => Self::Redis,
+            "rediss" | "valkeys" => Self::RedisTls,
+            "memcached" => Self::Memcached,
+            "mongodb" => Self::MongoDb,
+            "dynamodb" => Self::DynamoDb,
+            _ => return None,
+        })
+    }
+
+    fn not_compiled_in(self) -> StoreError {
+        let (store, feature) = match self {
+            Self::File if cfg!(not(unix)) => {
+                return StoreError::new("file", ErrorKind::Unsupported, "it needs the file locks of Unix");
+            }
+            Self::Memory => ("memory", "memory"),
+            Self::File => ("file", "file"),
+            Self::Sqlite => ("sqlite", "sqlite"),
+            Self::Postgres => ("postgres", "postgres"),
+            Self::MySql => ("mysql", "mysql"),
+            Self::Redis => ("redis", "redis"),
+            Self::RedisTls => ("redis", "redis-tls"),
+            Self::Memcached => ("memcached", "memcached"),
+            Self::MongoDb => ("mongodb", "mongodb"),
+            Self::DynamoDb => ("dynamodb", "dynamodb"),
+        };
+        let what =
+            format!("it was not compiled in; add the feature `{feature}` of hipflask or hipflask-store");
+        StoreError::new(store, ErrorKind::Misconfigured, what)
+    }
+}
+
+/// Nothing of the URL but its scheme is repeated: the rest may hold a password.
+fn unknown(url: &str) -> StoreError {
+    let shown = url.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
+        scheme.len() <= 20 && scheme.bytes().all(|byte| byte.is_ascii_alphabetic() || b"+-.".contains(&byte))
+    });
+    let what = match shown {
+        Some(scheme) => format!("`{scheme}:` is the URL of no store; there are {KNOWN}"),
+        None => format!("that is no URL of a store; there are {KNOWN}"),
+    };
+    StoreError::new("session", ErrorKind::Misconfigured, what)
+}
+
+fn wrong(store: &'static str, what: &str) -> StoreError {
+    StoreError::new(store, ErrorKind::Misconfigured, what)
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+fn sql(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match crate::sql::SqlStore::from_url(url) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(error) => Err(wrong("SQL", "its URL cannot be used").caused_by(error)),
+    }
+}
+
+/// `file:` and a path, taken as it stands; behind a `?` come options.
+#[cfg(all(unix, feature = "file"))]
+fn file(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    let rest = url.split_once(':').map_or("", |(_, rest)| rest);
+    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = match path.strip_prefix("//") {
+        None => path,
+        Some(path) if path.starts_with('/') => path,
+        Some(_) => return Err(wrong("file", "write `file:./directory`, or `file:/srv/directory`")),
+    };
+    if path.is_empty() {
+        return Err(wrong("file", "no directory is named; write `file:./directory`"));
+    }
+    let mut store = crate::file::FileStore::new(path);
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let truth = value.parse::<bool>();
+        store = match (name, truth) {
+            ("sync", Ok(sync)) => store.with_sync(sync),
+            ("md5", Ok(md5)) => store.with_md5_names(md5),
+            ("mode", _) => match u32::from_str_radix(value, 8) {
+                Ok(mode) if mode <= 0o777 => store.with_mode(mode),
+                _ => return Err(wrong("file", "`mode` is three octal digits, such as 600")),
+            },
+            _ => return Err(wrong("file", "its options are mode=600, sync=true and md5=true")),
+        };
+    }
+    Ok(Arc::new(store))
+}
+
+const KNOWN: &str = "memory:, file:, sqlite:, postgres:, mysql:, redis:, rediss:, redis+cluster:, redis+sentinel:, \
+                     redis+unix:, memcached:, mongodb: and dynamodb:";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn error(url: &str) -> String {
+        let error = open(url).await.expect_err(url);
+        let mut text = error.to_string();
+        if let Some(cause) = std::error::Error::source(&error) {
+            text += &cause.to_string();
+        }
+        text
+    }
+
+    #[tokio::test]
+    async fn a_url_that_names_no_store_is_refused_and_never_repeated() {
+        for url in ["", "secret", "ftp://user:secret@host", "user1:secret@host/", "s3cret!:x"] {
+            let error = error(url).await;
+            assert!(error.contains(KNOWN) && !error.contains("cret"), "{error}");
+        }
+        for url in ["memory:secret", "file:", "file://secret", "file:x?secret=1", "file:x?mode=secret"] {
+            let error = error(url).await;
+            assert!(!error.contains("cret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_not_compiled_in_names_its_feature() {
+        for (kind, feature) in [(Kind::Redis, "redis"), (Kind::RedisTls, "redis-tls"), (Kind::MySql, "mysql")]
+        {
+            let error = kind.not_compiled_in().to_string();
+            assert!(error.contains(&format!("add the feature `{feature}` of hipflask or")), "{error}");
+        }
+        #[cfg(not(feature = "dynamodb"))]
+        assert!(error("DynamoDB://Sessions").await.contains("`dynamodb`"));
+    }
+
+    #[cfg(all(unix, feature = "file"))]
+    #[tokio::test]
+    async fn a_directory_is_named_in_the_forms_that_people_write() {
+        for (url, place) in [
+            ("file:./a b", "file:./a b"),
+            ("file:sessions?mode=640&sync=true&md5=true", "file:sessions"),
+            ("File:/srv/s", "file:/srv/s"),
+            ("file:///srv/s", "file:/srv/s"),
+        ] {
+            assert_eq!(open(url).await.unwrap().describe().place, place);
+        }
+    }
+
+    #[cfg(all(feature = "sqlite", feature = "redis", feature = "memcached"))]
+    #[tokio::test]
+    async fn every_scheme_leads_to_its_store() {
+        for (url, kind) in [
+            ("sqlite:app.db", "sqlite"),
+            ("redis://:secret@127.0.0.1/1", "redis"),
+            ("valkey+cluster://a,b", "redis"),
+            ("redis+sentinel://a/master", "redis"),
+            ("unix:///run/redis.sock", "redis"),
+            ("memcached://a,b:11212", "memcached"),
+        ] {
+            let description = open(url).await.unwrap().describe();
+            assert_eq!(description.kind, kind, "{url}");
+            assert!(!description.place.contains("secret"));
+        }
+    }
+}
