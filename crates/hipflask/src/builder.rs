@@ -54,7 +54,10 @@ pub struct SessionsBuilder {
     same_site: Option<Option<SameSite>>,
     clock: Box<dyn Clock>,
     #[cfg(feature = "store")]
-    pub(crate) server: Option<crate::server::ServerSettings>,
+    pub(crate) server: crate::server::ServerSettings,
+    /// What the settings say of a store that is not connected yet.
+    #[cfg(feature = "store")]
+    pub(crate) named_store: hipflask_core::value::Dict,
 }
 
 impl Default for SessionsBuilder {
@@ -77,7 +80,9 @@ impl Default for SessionsBuilder {
             same_site: None,
             clock: Box::new(SystemClock),
             #[cfg(feature = "store")]
-            server: None,
+            server: crate::server::ServerSettings::default(),
+            #[cfg(feature = "store")]
+            named_store: hipflask_core::value::Dict::new(),
         }
     }
 }
@@ -254,7 +259,7 @@ impl SessionsBuilder {
     #[cfg(feature = "app")]
     pub(crate) fn build_even_without_key(self) -> Result<Sessions, ConfigError> {
         #[cfg(feature = "store")]
-        if self.server.is_some() {
+        if self.is_stored() {
             return self.build();
         }
         self.build_codec_even_without_key()

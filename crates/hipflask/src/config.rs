@@ -58,10 +58,21 @@ pub enum ConfigError {
     },
     /// A kind of session that is not there.
     #[error(
-        "SESSION_TYPE {kind:?} is not available; without SESSION_TYPE the session lives in Flask's signed cookie"
+        "SESSION_TYPE {kind:?} is not available; there are filesystem, redis, memcached, mongodb, sqlalchemy, dynamodb and \
+         the URL of a store, with the feature `store` of hipflask; without SESSION_TYPE the session lives in Flask's \
+         signed cookie"
     )]
     UnknownType {
         /// What was asked for.
+        kind: String,
+    },
+    /// The settings ask for a store, and nobody connected to it.
+    #[error(
+        "SESSION_TYPE {kind} asks for a store, which has to be connected to: use `connect_env` or `connect_toml` of \
+         Sessions in place of `from_env` and `from_toml`, or `.connect().await?` before `.build()`"
+    )]
+    NotConnected {
+        /// What was asked for: without what follows the colon of a URL.
         kind: String,
     },
     /// The settings of sessions in a store cannot be used.
@@ -73,9 +84,10 @@ pub enum ConfigError {
 }
 
 /// Flask's names, each with what takes it.
-type Setting = (&'static str, fn(SessionsBuilder, &str, &Value) -> Result<SessionsBuilder, ConfigError>);
+pub(crate) type Setting =
+    (&'static str, fn(SessionsBuilder, &str, &Value) -> Result<SessionsBuilder, ConfigError>);
 
-const SETTINGS: [Setting; 14] = [
+const SETTINGS: &[Setting] = &[
     ("SECRET_KEY", |b, name, value| Ok(b.secret_key(text(name, value, KEY)?))),
     ("SECRET_KEY_FALLBACKS", |mut b, name, value| {
         b.fallbacks = fallbacks(name, value)?;
@@ -98,20 +110,36 @@ const SETTINGS: [Setting; 14] = [
     ("SESSION_COOKIE_SAMESITE", |b, name, value| Ok(b.cookie_same_site(same_site(name, value)?))),
     ("SESSION_COOKIE_PARTITIONED", |b, name, value| Ok(b.cookie_partitioned(truth(name, value)?))),
     ("MAX_COOKIE_SIZE", |b, name, value| Ok(b.max_cookie_size(size(name, value)?))),
+    #[cfg(feature = "store")]
+    ("SQLALCHEMY_DATABASE_URI", crate::connect::named),
     ("SESSION_TYPE", |b, name, value| match value {
         Value::None => Ok(b),
         value => match text(name, value, "text")? {
             "cookie" | "null" => Ok(b),
+            #[cfg(feature = "store")]
+            _ => crate::connect::named(b, name, value),
+            #[cfg(not(feature = "store"))]
             kind => Err(ConfigError::UnknownType { kind: kind.into() }),
         },
     }),
 ];
 
+/// What Flask-Session's settings are, if there can be a store.
+#[cfg(feature = "store")]
+const STORE_SETTINGS: &[Setting] = &crate::connect::SETTINGS;
+#[cfg(not(feature = "store"))]
+const STORE_SETTINGS: &[Setting] = &[];
+
+fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(STORE_SETTINGS)
+}
+
 const KEY: &str = "text; in an environment variable a key of digits needs JSON quotes: '\"123\"'";
 
 impl Sessions {
     /// The configuration that Flask's `app.config.from_prefixed_env(prefix)` would load: `FLASK_SECRET_KEY`,
-    /// `FLASK_SESSION_COOKIE_SAMESITE` and so on. Values are read as JSON, and as text where they are none.
+    /// `FLASK_SESSION_COOKIE_SAMESITE` and so on. Values are read as JSON, and as text where they are none. If they may ask
+    /// for a store, use `connect_env`.
     ///
     /// # Errors
     /// [`ConfigError`] for whatever is missing or cannot work.
@@ -182,7 +210,7 @@ impl SessionsBuilder {
     /// # Errors
     /// [`ConfigError`] for a value that does not fit, or a name that is nearly one of Flask's.
     pub fn settings(mut self, settings: &Dict) -> Result<Self, ConfigError> {
-        for (name, take) in SETTINGS {
+        for (name, take) in all() {
             if let Some(value) = settings.get(name) {
                 self = take(self, name, value)?;
             }
@@ -190,7 +218,7 @@ impl SessionsBuilder {
         let unknown = settings
             .keys()
             .map(ToString::to_string)
-            .find(|name| name.starts_with("SESSION_") && !SETTINGS.iter().any(|(known, _)| known == name));
+            .find(|name| name.starts_with("SESSION_") && !all().any(|(known, _)| known == name));
         match unknown {
             Some(name) => Err(ConfigError::UnknownSetting { suggestion: nearest(&name), name }),
             None => Ok(self),
@@ -205,19 +233,25 @@ fn nearest(name: &str) -> Option<&'static str> {
         let back = known.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
         front + back
     };
-    let best = SETTINGS.iter().map(|(known, _)| *known).max_by_key(|known| common(known))?;
+    let best = all().map(|(known, _)| *known).max_by_key(|known| common(known))?;
     (common(best) + 3 >= best.len().min(name.len())).then_some(best)
 }
 
 fn wrong(name: &str, value: &Value, wanted: &'static str) -> ConfigError {
-    ConfigError::WrongType { name: name.into(), found: value.kind().to_string(), wanted }
+    ConfigError::wrong(name, value, wanted)
 }
 
-fn text<'v>(name: &str, value: &'v Value, wanted: &'static str) -> Result<&'v str, ConfigError> {
+impl ConfigError {
+    pub(crate) fn wrong(name: &str, value: &Value, wanted: &'static str) -> Self {
+        Self::WrongType { name: name.into(), found: value.kind().to_string(), wanted }
+    }
+}
+
+pub(crate) fn text<'v>(name: &str, value: &'v Value, wanted: &'static str) -> Result<&'v str, ConfigError> {
     value.as_str().ok_or_else(|| wrong(name, value, wanted))
 }
 
-fn truth(name: &str, value: &Value) -> Result<bool, ConfigError> {
+pub(crate) fn truth(name: &str, value: &Value) -> Result<bool, ConfigError> {
     value.as_bool().ok_or_else(|| wrong(name, value, "true or false, spelled so"))
 }
 
@@ -308,7 +342,7 @@ mod tests {
             "there is no setting SESSION_COOKIE_SAMSITE; did you mean SESSION_COOKIE_SAMESITE?"
         );
         assert!(error(&[key, ("FLASK_SESSION_COOKIE_SAMESITE", "None")]).contains("SameSite"));
-        assert!(error(&[key, ("FLASK_SESSION_TYPE", "redis")]).contains("not available"));
+        assert!(error(&[key, ("FLASK_SESSION_TYPE", "redis")]).contains("has to be connected to"));
         assert!(Sessions::from_toml("SECRET_KEY = ").unwrap_err().to_string().contains("TOML"));
     }
 

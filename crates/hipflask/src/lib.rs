@@ -27,6 +27,10 @@
 //!   Adds minijinja and the Python methods of minijinja-contrib.
 //! - `app`: `App`, a front on axum that reads like Flask: named routes, `url_for`, `redirect`, `render_template`, `Form`,
 //!   error pages, a server. Adds axum with HTTP/1, and tokio; brings `templates` and `inspector`.
+//! - `store`: sessions in a store, as Flask-Session keeps them: `SessionsBuilder::store`. Adds hipflask-store, with the
+//!   store in memory.
+//! - `file`, `sqlite`, `postgres`, `mysql`, `redis`, `redis-tls`, `memcached`, `mongodb`, `dynamodb`: a store each, with its
+//!   client; each brings `store`.
 //! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds http-body-util.
 //! - `inspector`: shows a developer what a session holds and why its cookie was sent. Adds getrandom.
 
@@ -39,6 +43,8 @@ mod builder;
 mod clock;
 mod commit;
 mod config;
+#[cfg(feature = "store")]
+mod connect;
 mod current;
 mod engine;
 mod error;

@@ -32,11 +32,17 @@ pub(crate) struct Server {
 /// How sessions in a store are kept, apart from the store itself.
 #[derive(Debug)]
 pub(crate) struct ServerSettings {
-    store: Arc<dyn Store>,
+    store: Option<Arc<dyn Store>>,
     permanent: bool,
     key_prefix: String,
     id_length: usize,
     use_signer: bool,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self { store: None, permanent: true, key_prefix: "session:".into(), id_length: 32, use_signer: false }
+    }
 }
 
 /// What came of a request's cookies.
@@ -58,58 +64,60 @@ impl SessionsBuilder {
     /// ```
     #[doc(alias = "SESSION_TYPE")]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
-        self.server = Some(ServerSettings {
-            store,
-            permanent: true,
-            key_prefix: "session:".into(),
-            id_length: 32,
-            use_signer: false,
-        });
+        self.server.store = Some(store);
+        self.named_store = Dict::new();
         self
     }
 
-    fn server(mut self, change: impl FnOnce(&mut ServerSettings)) -> Self {
-        if let Some(server) = &mut self.server {
-            change(server);
-        }
-        self
-    }
-
-    /// Whether a new session in the store outlives the browser: true unless set. To be called after [`store`](Self::store).
+    /// Whether a new session in the store outlives the browser: true unless set.
     #[doc(alias = "SESSION_PERMANENT")]
-    pub fn session_permanent(self, permanent: bool) -> Self {
-        self.server(|server| server.permanent = permanent)
+    pub fn session_permanent(mut self, permanent: bool) -> Self {
+        self.server.permanent = permanent;
+        self
     }
 
-    /// What stands before an id in the store: `session:` unless set. To be called after [`store`](Self::store).
+    /// What stands before an id in the store: `session:` unless set.
     #[doc(alias = "SESSION_KEY_PREFIX")]
-    pub fn key_prefix(self, prefix: impl Into<String>) -> Self {
-        self.server(|server| server.key_prefix = prefix.into())
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.server.key_prefix = prefix.into();
+        self
     }
 
-    /// How many random bytes a new id has: 32 unless set, 16 to 96. To be called after [`store`](Self::store).
+    /// How many random bytes a new id has: 32 unless set, 16 to 96.
     #[doc(alias = "SESSION_ID_LENGTH")]
-    pub fn id_length(self, bytes: usize) -> Self {
-        self.server(|server| server.id_length = bytes)
+    pub fn id_length(mut self, bytes: usize) -> Self {
+        self.server.id_length = bytes;
+        self
     }
 
-    /// Whether ids are signed in the cookie; needs a secret key. To be called after [`store`](Self::store).
+    /// Whether ids are signed in the cookie; needs a secret key.
     #[doc(alias = "SESSION_USE_SIGNER")]
-    pub fn use_signer(self, signed: bool) -> Self {
-        self.server(|server| server.use_signer = signed)
+    pub fn use_signer(mut self, signed: bool) -> Self {
+        self.server.use_signer = signed;
+        self
+    }
+
+    /// Whether sessions are to be in a store, connected or not.
+    #[cfg(feature = "app")]
+    pub(crate) fn is_stored(&self) -> bool {
+        self.server.store.is_some() || self.named_store.contains("SESSION_TYPE")
     }
 
     /// What keeps the sessions, if they are not in the cookie.
     pub(crate) fn take_server(&mut self) -> Result<Option<Server>, ConfigError> {
-        let Some(settings) = self.server.take() else { return Ok(None) };
+        if let Some(kind) = self.named_store.get("SESSION_TYPE").and_then(Value::as_str) {
+            let kind = kind.split(':').next().unwrap_or_default().to_owned();
+            return Err(ConfigError::NotConnected { kind });
+        }
+        let settings = std::mem::take(&mut self.server);
+        let Some(store) = settings.store else { return Ok(None) };
         let mut ids = Ids::builder().bytes(settings.id_length).prefix(settings.key_prefix);
         if settings.use_signer {
             ids = ids.signed(self.ring().ok_or(ConfigError::NoSecretKey)?);
         }
         let ids = ids.hashed_at_rest(self.is_strict()).build();
         let ids = ids.map_err(|error| ConfigError::Store(error.to_string()))?;
-        let sessions =
-            ServerSessions::new(settings.store, ids, self.lifetime).with_refresh(self.refresh_each_request);
+        let sessions = ServerSessions::new(store, ids, self.lifetime).with_refresh(self.refresh_each_request);
         Ok(Some(Server { sessions, permanent: settings.permanent }))
     }
 }
