@@ -3,6 +3,8 @@
     real_flask_session.py sqlalchemy URL [TABLE [SCHEMA]]
     real_flask_session.py mongodb URL
     real_flask_session.py dynamodb URL
+    real_flask_session.py redis URL
+    real_flask_session.py memcached HOST:PORT,HOST:PORT
 
 Commands are lists; sessions travel as msgpack in hex, as the store has them:
 
@@ -48,6 +50,16 @@ def configure(app, kind, url, *names):
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+    elif kind == "redis":
+        from redis import Redis
+
+        app.config["SESSION_REDIS"] = Redis.from_url(url)
+    elif kind == "memcached":
+        from pymemcache.client.base import Client
+        from pymemcache.client.hash import HashClient
+
+        nodes = url.split(",")
+        app.config["SESSION_MEMCACHED"] = Client(nodes[0]) if len(nodes) == 1 else HashClient(nodes)
 
 
 def make(kind, *arguments):

@@ -12,7 +12,8 @@ use std::time::Duration;
 use hipflask_store::memcached::Memcached as MemcachedStore;
 use hipflask_store::store::{ErrorKind, Replaced, Store, Stored};
 use hipflask_testkit::contract::store_contract;
-use hipflask_testkit::servers::Memcached;
+use hipflask_testkit::servers::{FlaskSession, Memcached};
+use live::beside_flask_session::share_sessions;
 use live::{
     AnyStore, MINUTE, a_cancelled_call_disturbs_no_other, created, fresh, key, lives_long, loses_nothing,
     now, pages_list_what_lives,
@@ -170,4 +171,13 @@ async fn each_step_is_one_command_real_server() {
     assert_eq!(spent(), [0, 0, 1, 0, 0, 0], "touch");
     let _ = store.delete(&key, now()).await.unwrap();
     assert_eq!(spent(), [0, 0, 0, 1, 0, 0], "delete");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memcached_is_shared_with_real_flask_session_real_server() {
+    for number in [1, 2, 5] {
+        let (servers, url) = farm(number);
+        let nodes: Vec<String> = servers.iter().map(Memcached::node).collect();
+        share_sessions(open(&url), FlaskSession::on_memcached(&nodes).unwrap()).await;
+    }
 }

@@ -20,7 +20,8 @@ use hipflask_store::store::ErrorKind;
 #[cfg(feature = "redis-tls")]
 use hipflask_store::store::Store as _;
 use hipflask_testkit::contract::store_contract;
-use hipflask_testkit::servers::Redis;
+use hipflask_testkit::servers::{FlaskSession, Redis};
+use live::beside_flask_session::share_sessions;
 use live::{
     AnyStore, a_cancelled_call_disturbs_no_other, created, fresh, key, lives_long, loses_nothing, now,
     pages_list_what_lives,
@@ -172,4 +173,10 @@ async fn a_script_that_the_server_forgot_is_sent_again_real_server() {
         stored = store.load(&key("script"), now()).await.unwrap().unwrap();
         assert_eq!(stored.data, data);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_shared_with_real_flask_session_real_server() {
+    let server = Redis::start().unwrap();
+    share_sessions(open(&server.url()), FlaskSession::on_redis(&server.url()).unwrap()).await;
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::print_stdout, reason = "the harness keeps it back unless it is asked for")]
 
+pub(crate) mod beside_flask_session;
 pub(crate) mod fake;
 
 use std::sync::Arc;

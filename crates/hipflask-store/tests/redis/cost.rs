@@ -71,7 +71,7 @@ async fn each_step_is_one_round_trip_real_server() {
 #[tokio::test]
 #[ignore = "prints numbers and proves nothing"]
 async fn a_load_beside_a_bare_get_real_server() {
-    let server = Redis::start().unwrap();
+    let server = Redis::start_as("redis-server", &["--appendonly", "no"]).unwrap();
     let store = open(&server.url());
     let client = redis::Client::open(server.url()).unwrap();
     let mut bare = client.get_multiplexed_async_connection().await.unwrap();

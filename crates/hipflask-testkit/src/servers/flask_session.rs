@@ -44,6 +44,22 @@ impl FlaskSession {
         Self::start("dynamodb", url, &[])
     }
 
+    /// Starts it on Redis.
+    ///
+    /// # Errors
+    /// As [`on_sql`](Self::on_sql).
+    pub fn on_redis(url: &str) -> Result<Self, ServerError> {
+        Self::start("redis", url, &[])
+    }
+
+    /// Starts it on memcached with pymemcache, with a `HashClient` if there are several nodes.
+    ///
+    /// # Errors
+    /// As [`on_sql`](Self::on_sql).
+    pub fn on_memcached(nodes: &[String]) -> Result<Self, ServerError> {
+        Self::start("memcached", &nodes.join(","), &[])
+    }
+
     fn start(kind: &str, url: &str, more: &[&str]) -> Result<Self, ServerError> {
         let mut command = python("wire/real_flask_session.py")?;
         command.args([kind, url]).args(more).stdin(Stdio::piped()).stdout(Stdio::piped());
