@@ -3,11 +3,16 @@
 /// What the person asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    Serve { port: u16 },
+    Serve { port: u16, store: Option<String> },
     Help,
 }
 
-pub(crate) const HELP: &str = "Usage: cargo demo [--port N]\n\n  --port N   where to listen: 5000 unless given, 0 for any port that is free";
+pub(crate) const HELP: &str = "\
+Usage: cargo demo [--port N] [--store URL]
+
+  --port N      where to listen: 5000 unless given, 0 for any port that is free
+  --store URL   where tutorial 3 keeps its sessions: files in target/ unless given, or memory:, file:DIRECTORY. Others
+                need their feature: `cargo run --package hipflask-demo --features redis -- --store redis://127.0.0.1`";
 
 /// Reads the arguments.
 ///
@@ -15,17 +20,32 @@ pub(crate) const HELP: &str = "Usage: cargo demo [--port N]\n\n  --port N   wher
 /// What is wrong with them, for the person who typed them.
 pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
     let arguments: Vec<String> = arguments.collect();
-    let words: Vec<&str> = arguments.iter().flat_map(|argument| argument.splitn(2, '=')).collect();
-    match words.as_slice() {
-        [] => Ok(Wanted::Serve { port: 5000 }),
-        ["--port"] => Err("--port needs a number after it".into()),
-        ["--port", number] => match number.parse() {
-            Ok(port) => Ok(Wanted::Serve { port }),
-            Err(_) => Err(format!("--port must be a number from 0 to 65535, not `{number}`")),
-        },
-        ["--help" | "-h"] => Ok(Wanted::Help),
-        [word, ..] => Err(format!("`{word}` is not known here")),
+    let words: Vec<&str> = arguments.iter().flat_map(|argument| both(argument)).collect();
+    let (mut port, mut store, mut left) = (5000, None, words.as_slice());
+    loop {
+        left = match left {
+            [] => return Ok(Wanted::Serve { port, store }),
+            ["--help" | "-h", ..] => return Ok(Wanted::Help),
+            ["--port"] => return Err("--port needs a number after it".into()),
+            ["--port", number, rest @ ..] => {
+                let wrong = || format!("--port must be a number from 0 to 65535, not `{number}`");
+                port = number.parse().map_err(|_| wrong())?;
+                rest
+            }
+            ["--store"] => return Err("--store needs a URL after it".into()),
+            ["--store", url, rest @ ..] => {
+                store = Some((*url).to_owned());
+                rest
+            }
+            [word, ..] => return Err(format!("`{word}` is not known here")),
+        };
     }
+}
+
+/// `--port=81` is `--port` and `81`; a URL keeps what it has.
+fn both(argument: &str) -> impl Iterator<Item = &str> {
+    let parts = if argument.starts_with("--") { 2 } else { 1 };
+    argument.splitn(parts, '=')
 }
 
 #[cfg(test)]
@@ -36,11 +56,18 @@ mod tests {
         read(words.iter().map(|word| (*word).to_owned()))
     }
 
+    fn serve(port: u16, store: Option<&str>) -> Result<Wanted, String> {
+        Ok(Wanted::Serve { port, store: store.map(Into::into) })
+    }
+
     #[test]
     fn a_port_can_be_given_in_both_spellings() {
-        assert_eq!(of(&[]), Ok(Wanted::Serve { port: 5000 }));
-        assert_eq!(of(&["--port", "0"]), Ok(Wanted::Serve { port: 0 }));
-        assert_eq!(of(&["--port=81"]), Ok(Wanted::Serve { port: 81 }));
+        assert_eq!(of(&[]), serve(5000, None));
+        assert_eq!(of(&["--port", "0"]), serve(0, None));
+        assert_eq!(of(&["--port=81"]), serve(81, None));
+        assert_eq!(of(&["--store", "file:a?mode=600", "--port=81"]), serve(81, Some("file:a?mode=600")));
+        assert_eq!(of(&["--store=file:a?mode=600"]), serve(5000, Some("file:a?mode=600")));
+        assert!(of(&["--store"]).unwrap_err().contains("needs a URL"));
         assert!(of(&["--port", "70000"]).unwrap_err().contains("65535"));
         assert!(of(&["--port"]).unwrap_err().contains("needs a number"));
         assert!(of(&["--fast"]).unwrap_err().contains("`--fast`"));

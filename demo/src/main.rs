@@ -13,8 +13,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
+use hipflask::store::connect;
 use hipflask::store::file::FileStore;
-use hipflask::store::store::Store;
+use hipflask::store::store::{Store, StoreError};
 use tokio::net::TcpListener;
 
 use arguments::Wanted;
@@ -26,7 +27,7 @@ async fn main() -> ExitCode {
             println!("{}", arguments::HELP);
             Ok(())
         }
-        Ok(Wanted::Serve { port }) => serve(port).await.map_err(|error| error.to_string()),
+        Ok(Wanted::Serve { port, store }) => serve(port, store).await.map_err(|error| error.to_string()),
         Err(complaint) => Err(format!("{complaint}\n\n{}", arguments::HELP)),
     };
     match outcome {
@@ -38,8 +39,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
-    let app = app()?;
+async fn serve(port: u16, url: Option<String>) -> Result<(), Box<dyn Error>> {
+    let store = match url {
+        Some(url) => connect(&url).await.map_err(|error| explained(&error))?,
+        None => files(),
+    };
+    let app = app(&store)?;
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| not_bound(port, &error))?;
     println!("Listening on http://{}", listener.local_addr()?);
@@ -49,8 +54,7 @@ async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
 }
 
 /// The page, and each tutorial below a path of its own.
-fn app() -> Result<Router, Box<dyn Error>> {
-    let store = store();
+fn app(store: &Arc<dyn Store>) -> Result<Router, Box<dyn Error>> {
     let mut app = page::router(&store.describe().place);
     for tutorial in &tutorials::ALL {
         let prefix = tutorial.prefix();
@@ -64,9 +68,18 @@ fn app() -> Result<Router, Box<dyn Error>> {
 }
 
 /// Files in `SESSION_FILE_DIR`, or else beside the program, which is in `target`.
-fn store() -> Arc<dyn Store> {
+fn files() -> Arc<dyn Store> {
     let beside = || std::env::current_exe().unwrap_or_default().with_file_name("demo-sessions");
     Arc::new(FileStore::new(std::env::var_os("SESSION_FILE_DIR").map_or_else(beside, PathBuf::from)))
+}
+
+/// The error and its causes, and how a store comes into the demo.
+fn explained(error: &StoreError) -> String {
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    let remedy =
+        "`cargo run --package hipflask-demo --features redis -- --store ..` has the one of that name";
+    if text.contains("compiled in") { format!("{text}. {remedy}") } else { text }
 }
 
 fn not_bound(port: u16, error: &io::Error) -> String {
