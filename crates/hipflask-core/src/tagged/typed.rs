@@ -8,7 +8,7 @@ use super::error::JsonError;
 use super::lex::{Cursor, Number, unescape};
 use super::read::read_float;
 use super::tags;
-use crate::value::{Int, Key, Text, VALUE, Value, ValueError, precedes, visit_int};
+use crate::value::{Int, Key, Text, VALUE, Value, precedes, visit_int};
 
 /// Reads a Rust type out of a member that [`index`](super::index) found well-formed, as [`from_value`] would out of its
 /// value.
@@ -20,16 +20,29 @@ pub(crate) fn read_typed<T: DeserializeOwned>(text: &str) -> Option<T> {
     T::deserialize(&mut Json { cursor: Cursor::new(text) }).ok()
 }
 
-/// Says that the value itself must be asked.
-#[cold]
-fn needs_value() -> ValueError {
-    ValueError::Custom(String::new())
+/// The value itself must be asked. Nothing is in it, so that results fit into registers.
+#[derive(Debug, Clone, Copy)]
+struct NeedsValue;
+
+impl core::fmt::Display for NeedsValue {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("needs the value")
+    }
+}
+
+impl core::error::Error for NeedsValue {}
+
+impl serde::de::Error for NeedsValue {
+    #[cold]
+    fn custom<T: core::fmt::Display>(_: T) -> Self {
+        Self
+    }
 }
 
 /// The scan has found the text well-formed: what is not as expected is of another type.
 #[inline]
-fn fits<T>(read: Result<T, JsonError>) -> Result<T, ValueError> {
-    read.map_err(|_| needs_value())
+fn fits<T>(read: Result<T, JsonError>) -> Result<T, NeedsValue> {
+    read.map_err(|_| NeedsValue)
 }
 
 struct Json<'t> {
@@ -39,11 +52,11 @@ struct Json<'t> {
 impl<'t> Json<'t> {
     /// The string that begins here, if no escapes are in it.
     #[inline]
-    fn plain_string(&mut self) -> Result<&'t str, ValueError> {
+    fn plain_string(&mut self) -> Result<&'t str, NeedsValue> {
         fits(self.cursor.expect(b'"'))?;
         match fits(self.cursor.string())? {
             (content, false) => Ok(content),
-            _ => Err(needs_value()),
+            _ => Err(NeedsValue),
         }
     }
 
@@ -54,7 +67,8 @@ impl<'t> Json<'t> {
         self.cursor.peek()
     }
 
-    fn key(&mut self) -> Result<&'t str, ValueError> {
+    #[inline]
+    fn key(&mut self) -> Result<&'t str, NeedsValue> {
         self.cursor.skip_space();
         let key = self.plain_string()?;
         self.cursor.skip_space();
@@ -63,37 +77,37 @@ impl<'t> Json<'t> {
         Ok(key)
     }
 
-    fn end(&mut self, byte: u8) -> Result<(), ValueError> {
+    fn end(&mut self, byte: u8) -> Result<(), NeedsValue> {
         self.cursor.skip_space();
         fits(self.cursor.expect(byte))
     }
 
-    fn word<T>(&mut self, word: &[u8], value: T) -> Result<T, ValueError> {
+    fn word<T>(&mut self, word: &[u8], value: T) -> Result<T, NeedsValue> {
         fits(self.cursor.word(word))?;
         Ok(value)
     }
 
-    fn string<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+    fn string<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
         fits(self.cursor.expect(b'"'))?;
         let (content, escaped) = fits(self.cursor.string())?;
         if !escaped {
             return visitor.visit_borrowed_str(content);
         }
-        let text = unescape(content, true).ok_or_else(needs_value)?;
+        let text = unescape(content, true).ok_or(NeedsValue)?;
         match text.as_str() {
             Some(text) => visitor.visit_str(text),
             None => visitor.visit_bytes(text.as_bytes()),
         }
     }
 
-    fn number<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+    fn number<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
         match fits(self.cursor.number())? {
-            Number::Int(digits) => visit_int(&Int::parse(digits).ok_or_else(needs_value)?, visitor),
+            Number::Int(digits) => visit_int(&Int::parse(digits).ok_or(NeedsValue)?, visitor),
             Number::Float(text) => visitor.visit_f64(read_float(text)),
         }
     }
 
-    fn list<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, ValueError> {
+    fn list<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
         fits(self.cursor.expect(b'['))?;
         let mut items = Items { json: self, first: true, ended: false };
         let value = visitor.visit_seq(&mut items)?;
@@ -103,7 +117,7 @@ impl<'t> Json<'t> {
         Ok(value)
     }
 
-    fn object<V: Visitor<'t>>(&mut self, visitor: V, as_list: bool) -> Result<V::Value, ValueError> {
+    fn object<V: Visitor<'t>>(&mut self, visitor: V, as_list: bool) -> Result<V::Value, NeedsValue> {
         fits(self.cursor.expect(b'{'))?;
         if self.next() == b'}' {
             self.cursor.at += 1;
@@ -122,8 +136,8 @@ impl<'t> Json<'t> {
     }
 
     /// What a tag stands for; its content is here.
-    fn tag<V: Visitor<'t>>(&mut self, key: &str, visitor: V, as_list: bool) -> Result<V::Value, ValueError> {
-        let tag = tags::tag(key.as_bytes()).ok_or_else(needs_value)?;
+    fn tag<V: Visitor<'t>>(&mut self, key: &str, visitor: V, as_list: bool) -> Result<V::Value, NeedsValue> {
+        let tag = tags::tag(key.as_bytes()).ok_or(NeedsValue)?;
         if tag == tags::TUPLE && self.cursor.peek() == b'[' {
             let value = self.list(visitor)?;
             self.end(b'}')?;
@@ -139,12 +153,12 @@ impl<'t> Json<'t> {
             Ok(Value::Uuid(id)) => visitor.visit_string(id.hyphenated().to_string()),
             Ok(Value::Bytes(bytes)) if as_list => visitor.visit_seq(SeqDeserializer::new(bytes.into_iter())),
             Ok(Value::Bytes(bytes)) => visitor.visit_bytes(&bytes),
-            _ => Err(needs_value()),
+            _ => Err(NeedsValue),
         }
     }
 
     /// Steps over a value.
-    fn skip(&mut self) -> Result<(), ValueError> {
+    fn skip(&mut self) -> Result<(), NeedsValue> {
         let mut depth = 0usize;
         loop {
             match self.next() {
@@ -158,9 +172,9 @@ impl<'t> Json<'t> {
                 }
                 b'}' | b']' => {
                     self.cursor.at += 1;
-                    depth = depth.checked_sub(1).ok_or_else(needs_value)?;
+                    depth = depth.checked_sub(1).ok_or(NeedsValue)?;
                 }
-                0 => return Err(needs_value()),
+                0 => return Err(NeedsValue),
                 _ => {
                     let is_more =
                         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
@@ -181,9 +195,9 @@ impl<'t> Json<'t> {
 }
 
 impl<'de> Deserializer<'de> for &mut Json<'de> {
-    type Error = ValueError;
+    type Error = NeedsValue;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
         match self.cursor.peek() {
             b'"' => self.string(visitor),
             b'[' => self.list(visitor),
@@ -194,24 +208,24 @@ impl<'de> Deserializer<'de> for &mut Json<'de> {
                 self.word(b"null", ())?;
                 visitor.visit_unit()
             }
-            b'N' | b'I' => Err(needs_value()),
+            b'N' | b'I' => Err(NeedsValue),
             _ => self.number(visitor),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
         match self.cursor.peek() {
             b'n' => {
                 self.word(b"null", ())?;
                 visitor.visit_none()
             }
             // A date that is none is None.
-            b'{' if self.cursor.bytes().get(self.cursor.at + 2) == Some(&b' ') => Err(needs_value()),
+            b'{' if self.cursor.bytes().get(self.cursor.at + 2) == Some(&b' ') => Err(NeedsValue),
             _ => visitor.visit_some(self),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
         if self.cursor.peek() == b'{' { self.object(visitor, true) } else { self.deserialize_any(visitor) }
     }
 
@@ -219,8 +233,8 @@ impl<'de> Deserializer<'de> for &mut Json<'de> {
         self,
         name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, ValueError> {
-        if name == VALUE { Err(needs_value()) } else { visitor.visit_newtype_struct(self) }
+    ) -> Result<V::Value, NeedsValue> {
+        if name == VALUE { Err(NeedsValue) } else { visitor.visit_newtype_struct(self) }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -228,11 +242,11 @@ impl<'de> Deserializer<'de> for &mut Json<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, ValueError> {
+    ) -> Result<V::Value, NeedsValue> {
         visitor.visit_enum(BorrowedStrDeserializer::new(self.plain_string()?))
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
         self.skip()?;
         visitor.visit_unit()
     }
@@ -251,9 +265,9 @@ struct Items<'j, 't> {
 }
 
 impl<'t> SeqAccess<'t> for Items<'_, 't> {
-    type Error = ValueError;
+    type Error = NeedsValue;
 
-    fn next_element_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<Option<S::Value>, ValueError> {
+    fn next_element_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<Option<S::Value>, NeedsValue> {
         if self.ended {
             return Ok(None);
         }
@@ -283,14 +297,14 @@ struct Entries<'j, 't> {
 }
 
 impl<'t> MapAccess<'t> for Entries<'_, 't> {
-    type Error = ValueError;
+    type Error = NeedsValue;
 
-    fn next_key_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<Option<S::Value>, ValueError> {
+    fn next_key_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<Option<S::Value>, NeedsValue> {
         if self.ended {
             return Ok(None);
         }
         if let Some(key) = self.key.take() {
-            return seed.deserialize(Key::new(key)).map(Some);
+            return seed.deserialize(Key::new(key)).map(Some).map_err(|_| NeedsValue);
         }
         if self.json.next() == b'}' {
             self.json.cursor.at += 1;
@@ -300,13 +314,13 @@ impl<'t> MapAccess<'t> for Entries<'_, 't> {
         fits(self.json.cursor.expect(b','))?;
         let key = self.json.key()?;
         if !precedes(self.before.as_bytes(), key.as_bytes()) {
-            return Err(needs_value());
+            return Err(NeedsValue);
         }
         self.before = key;
-        seed.deserialize(Key::new(key)).map(Some)
+        seed.deserialize(Key::new(key)).map(Some).map_err(|_| NeedsValue)
     }
 
-    fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, ValueError> {
+    fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, NeedsValue> {
         seed.deserialize(&mut *self.json)
     }
 }

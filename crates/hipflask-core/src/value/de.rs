@@ -103,7 +103,7 @@ impl<'de> Deserializer<'de> for &'de Value {
     }
 }
 
-pub(crate) fn visit_int<'de, V: Visitor<'de>>(number: &Int, visitor: V) -> Result<V::Value, ValueError> {
+pub(crate) fn visit_int<'de, V: Visitor<'de>, E: de::Error>(number: &Int, visitor: V) -> Result<V::Value, E> {
     match (number.as_i64(), number.as_u64(), number.as_i128()) {
         (Some(number), _, _) => visitor.visit_i64(number),
         (_, Some(number), _) => visitor.visit_u64(number),
