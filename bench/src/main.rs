@@ -13,6 +13,7 @@ mod payload;
 mod peers;
 #[cfg(feature = "peers")]
 mod report;
+mod typed;
 
 use std::process::ExitCode;
 

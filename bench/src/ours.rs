@@ -10,6 +10,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
 
 use crate::payload::{CHANGED, KEY, NOW, Payload};
+use crate::typed::Ours;
 
 /// Something that can be run again and again.
 pub struct Operation {
@@ -41,6 +42,7 @@ pub fn operations(payload: Payload) -> Vec<Operation> {
         operation("open-first-key", payload, open_first(payload, Form::Plain)),
         operation("open-last-key", payload, open_last(payload, Form::Plain)),
         operation("decode-all", payload, decode_all(payload, Form::Plain)),
+        operation("decode-all-typed", payload, decode_typed(payload)),
         operation("encode-sign", payload, encode(payload, Compression::Never)),
         operation("open-change-save", payload, change(payload, Form::Plain)),
     ];
@@ -125,6 +127,15 @@ pub fn decode_cookie(payload: Payload, cookie: String) -> impl FnMut() {
         assert_eq!(session.values().map(black_box).count(), payload.keys);
         assert_eq!(first_text(&session, payload), Some(payload.first_text()));
         assert_eq!(session.value(payload.last.0).and_then(Value::as_str), Some(payload.last.1));
+    }
+}
+
+/// Reads every key as a type of its own.
+fn decode_typed(payload: Payload) -> impl FnMut() {
+    let (codec, cookie) = (codec(Compression::Never), cookie(payload, Compression::Never));
+    move || {
+        let opened = codec.open(black_box(cookie.as_bytes()), now()).expect("a good cookie");
+        black_box(Ours::read(&opened.session).expect("of these types")).check(payload);
     }
 }
 

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::measure::Row;
 use crate::ours;
 use crate::payload::{CHANGED, KEY, NOW, Payload};
+use crate::typed::Theirs;
 
 /// The four operations of every peer that keeps its session in a signed cookie.
 trait Peer: Clone + 'static {
@@ -49,6 +50,7 @@ pub fn rows(payload: Payload) -> Vec<Row> {
     rows.extend(rows_of(&ActixSigned(Actix::new(false)), payload));
     rows.extend(rows_of(&ActixPrivate(Actix::new(true)), payload));
     rows.push(one_field(payload));
+    rows.extend(typed(payload));
     rows
 }
 
@@ -136,6 +138,7 @@ trait Timed {
     fn sign(&self, value: &Value) -> String;
     fn unsign(&self, text: &str) -> Value;
     fn unsign_last(&self, text: &str) -> Last;
+    fn unsign_typed(&self, text: &str) -> Theirs;
 }
 
 impl<T: TimedSerializer> Timed for T {
@@ -151,6 +154,12 @@ impl<T: TimedSerializer> Timed for T {
 
     fn unsign_last(&self, text: &str) -> Last {
         let Ok(value) = TimedSerializer::unsign::<Last>(self, text) else { panic!("a good cookie") };
+        assert!(time().duration_since(value.timestamp()).is_ok_and(|age| age < Duration::from_secs(60)));
+        value.value()
+    }
+
+    fn unsign_typed(&self, text: &str) -> Theirs {
+        let Ok(value) = TimedSerializer::unsign::<Theirs>(self, text) else { panic!("a good cookie") };
         assert!(time().duration_since(value.timestamp()).is_ok_and(|age| age < Duration::from_secs(60)));
         value.value()
     }
@@ -222,6 +231,26 @@ fn one_field(payload: Payload) -> Row {
     Row::new(format!("open-last-key/{}/itsdangerous-struct-of-one-field", payload.name), move || {
         assert_eq!(peer.0.unsign_last(black_box(&cookie)).user_id, payload.last.1);
     })
+}
+
+/// Every key as a type of its own, tags among the types.
+fn typed(payload: Payload) -> [Row; 2] {
+    let crate_itsdangerous = {
+        let (peer, cookie) = (Itsdangerous::new(), ours::cookie(payload, Compression::Never));
+        move || black_box(peer.0.unsign_typed(black_box(&cookie))).check(payload)
+    };
+    let cookie_rs = {
+        let peer = CookieRs::new();
+        let cookie = peer.write(payload.json.to_owned());
+        move || {
+            let session: Theirs = serde_json::from_str(&peer.read(black_box(&cookie))).expect("JSON");
+            black_box(session).check(payload);
+        }
+    };
+    [
+        Row::new(format!("decode-all-typed/{}/itsdangerous", payload.name), crate_itsdangerous),
+        Row::new(format!("decode-all-typed/{}/cookie-rs", payload.name), cookie_rs),
+    ]
 }
 
 /// cookie-rs: JSON, signed (or encrypted) by the jar, percent-encoded because cookies allow no quotes.
