@@ -12,9 +12,14 @@ use hipflask_core::tagged::KeyOrder;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 use crate::engine::Sessions;
+use crate::timeouts::Timeouts;
 
 /// What the strict profile calls its cookie.
 const STRICT_NAME: &str = "__Host-session";
+
+/// How long a session of the strict profile lives unused, and in all, unless set.
+const STRICT_IDLE: Duration = Duration::from_secs(30 * 60);
+const STRICT_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// The fewest bytes of a key in the strict profile.
 const STRICT_KEY: usize = 32;
@@ -43,7 +48,8 @@ pub struct SessionsBuilder {
     digest: Digest,
     compression: Compression,
     key_order: KeyOrder,
-    pub(crate) lifetime: Duration,
+    lifetime: Option<Duration>,
+    absolute: Option<Duration>,
     leeway: Duration,
     pub(crate) refresh_each_request: bool,
     profile: Profile,
@@ -70,7 +76,8 @@ impl Default for SessionsBuilder {
             digest: Digest::Sha1,
             compression: Compression::default(),
             key_order: KeyOrder::default(),
-            lifetime: DEFAULT_LIFETIME,
+            lifetime: None,
+            absolute: None,
             leeway: DEFAULT_LEEWAY,
             refresh_each_request: true,
             profile: Profile::default(),
@@ -132,10 +139,18 @@ impl SessionsBuilder {
     }
 
     /// How long a cookie is valid after it was signed, and how long a permanent session outlives the browser: 31 days
-    /// unless set, in whole seconds.
+    /// unless set, in the strict profile 30 minutes; in whole seconds.
     #[doc(alias = "PERMANENT_SESSION_LIFETIME")]
     pub const fn permanent_lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = lifetime;
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// How long after it began a session ends, however much it is used. Only the strict profile has such an end unless this
+    /// is set: 12 hours. The session keeps its beginning under the key `_created`; one without it is not accepted then, so
+    /// this is for services that share no session with Flask.
+    pub const fn absolute_lifetime(mut self, lifetime: Duration) -> Self {
+        self.absolute = Some(lifetime);
         self
     }
 
@@ -155,7 +170,8 @@ impl SessionsBuilder {
 
     /// How strict the rules are. [`Profile::Strict`] is for services that share nothing with Flask: the cookie is called
     /// `__Host-session`, is `Secure` and `SameSite=Lax`; a response that carries it says `Cache-Control: no-store`; keys
-    /// have 32 bytes or more; and a cookie over the size limit is an error.
+    /// have 32 bytes or more; a cookie over the size limit is an error; a session ends when it was not used for 30 minutes,
+    /// and in any case after 12 hours; and a store keeps hashes of ids.
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
@@ -246,13 +262,25 @@ impl SessionsBuilder {
             .salt(&self.salt)
             .derivation(self.derivation)
             .digest(self.digest)
-            .lifetime(Some(self.lifetime))
+            .lifetime(Some(self.idle_lifetime()))
             .leeway(self.leeway)
             .compression(self.compression)
             .key_order(self.key_order)
             .fits_in(room_for_value(&cookie))
             .build()?;
-        Ok(Sessions::new(codec, cookie, rules, self.clock))
+        let timeouts = self.timeouts();
+        Ok(Sessions::new(codec, cookie, rules, timeouts, self.clock))
+    }
+
+    /// How long a session lives after it was last saved, or in the strict profile used.
+    pub(crate) fn idle_lifetime(&self) -> Duration {
+        let default = if self.profile == Profile::Strict { STRICT_IDLE } else { DEFAULT_LIFETIME };
+        self.lifetime.unwrap_or(default)
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        let strict = self.profile == Profile::Strict;
+        Timeouts { absolute: self.absolute.or(strict.then_some(STRICT_ABSOLUTE)), sliding: strict }
     }
 
     /// [`build`](Self::build), and without a key an engine whose sessions are empty and cannot be changed.
@@ -326,7 +354,7 @@ impl fmt::Debug for SessionsBuilder {
         f.debug_struct("SessionsBuilder")
             .field("keys", &self.keys)
             .field("fallbacks", &self.fallbacks)
-            .field("lifetime", &self.lifetime)
+            .field("lifetime", &self.idle_lifetime())
             .field("profile", &self.profile)
             .field("cookie", &self.cookie)
             .finish_non_exhaustive()

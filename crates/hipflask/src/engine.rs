@@ -21,6 +21,7 @@ use crate::commit::Commit;
 use crate::error::SessionError;
 #[cfg(feature = "store")]
 use crate::server::Server;
+use crate::timeouts::Timeouts;
 
 /// How many cookies of the session's name are tried. A browser can hold a stale one beside the right one; more come
 /// from no browser.
@@ -39,6 +40,7 @@ struct Engine {
     cookie: CookieConfig,
     rules: Rules,
     lifetime: Duration,
+    timeouts: Timeouts,
     clock: Box<dyn Clock>,
     permanent: PermanentHint,
     counters: Counters,
@@ -59,6 +61,7 @@ impl Sessions {
         codec: SessionCodec,
         cookie: CookieConfig,
         rules: Rules,
+        timeouts: Timeouts,
         clock: Box<dyn Clock>,
     ) -> Self {
         let lifetime = codec.lifetime().unwrap_or(Duration::MAX);
@@ -68,6 +71,7 @@ impl Sessions {
             cookie,
             rules,
             lifetime,
+            timeouts,
             clock,
             permanent,
             counters: Counters::default(),
@@ -145,7 +149,10 @@ impl Sessions {
         if self.0.keyless {
             return Err(SessionError::NoSecretKey);
         }
-        self.0.codec.seal(session, self.now()).map_err(|error| SessionError::NotWritten(error.to_string()))
+        let (mut session, now) = (session.clone(), self.now());
+        session.set_modified(true);
+        self.0.timeouts.settle(&mut session, now);
+        self.0.codec.seal(&session, now).map_err(|error| SessionError::NotWritten(error.to_string()))
     }
 
     /// Opens a cookie's value: what a test client or a tool received.
@@ -169,20 +176,34 @@ impl Sessions {
     }
 
     /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies; else an empty one.
-    pub(crate) fn find<'h>(&self, lines: impl Iterator<Item = &'h [u8]>, now: UnixTime) -> Data {
+    /// And when its cookie was signed.
+    pub(crate) fn find<'h>(
+        &self,
+        lines: impl Iterator<Item = &'h [u8]>,
+        now: UnixTime,
+    ) -> (Data, Option<UnixTime>) {
         if self.0.keyless {
-            return Data::new();
+            return (Data::new(), None);
         }
         for value in self.values(lines) {
             match self.0.codec.open(value.as_bytes(), now) {
-                Ok(Opened { session, .. }) => {
+                Ok(Opened { session, .. }) if self.0.timeouts.is_over(&session, now) => {
+                    tracing::debug!("a session has lasted too long; it starts empty");
+                    self.0.counters.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(Opened { session, issued_at, .. }) => {
                     self.0.counters.opened.fetch_add(1, Ordering::Relaxed);
-                    return session;
+                    return (session, Some(issued_at));
                 }
                 Err(error) => self.note_refusal(&error),
             }
         }
-        Data::new()
+        (Data::new(), None)
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.0.timeouts
     }
 
     /// Carries out what was decided for the cookie of a session in a store, whose `value` is its id.
@@ -243,12 +264,21 @@ impl Sessions {
     }
 
     /// Carries out the plan for a session at the end of its request.
-    pub(crate) fn commit(&self, data: &Data, now: UnixTime) -> Result<Commit, SessionError> {
+    pub(crate) fn commit(
+        &self,
+        data: &mut Data,
+        issued_at: Option<UnixTime>,
+        now: UnixTime,
+    ) -> Result<Commit, SessionError> {
         if self.0.keyless {
             let unchanged = data.changes().is_empty();
             return if unchanged { Ok(Commit::default()) } else { Err(SessionError::NoSecretKey) };
         }
-        let plan = plan(data.seen(), self.0.rules);
+        self.0.timeouts.settle(data, now);
+        let mut seen = data.seen();
+        let is_due = |issued_at| self.0.timeouts.is_refresh_due(issued_at, self.0.lifetime, now);
+        seen.modified |= seen.accessed && !seen.empty && issued_at.is_some_and(is_due);
+        let plan = plan(seen, self.0.rules);
         let set_cookie = match plan.cookie {
             CookieOp::Leave => None,
             CookieOp::Remove => Some(self.0.cookie.removal()),

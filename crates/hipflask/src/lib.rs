@@ -64,6 +64,7 @@ mod session;
 pub mod templates;
 #[cfg(feature = "test-client")]
 pub mod test;
+mod timeouts;
 
 #[cfg(feature = "app")]
 pub use app::{

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) data: Option<Data>,
+    /// When the cookie was signed that the session came from.
+    pub(crate) issued_at: Option<UnixTime>,
     /// The response head has left: what changes now is lost.
     pub(crate) closed: bool,
     /// The response says that it depends on the cookie. Only counts once the head has left.
@@ -205,7 +207,9 @@ impl RequestSession {
             if self.0.engine.is_stored() {
                 return Err(SessionError::NotLoaded);
             }
-            state.data = Some(self.0.engine.find(self.0.cookies.iter(), self.0.now()));
+            let (data, issued_at) = self.0.engine.find(self.0.cookies.iter(), self.0.now());
+            state.data = Some(data);
+            state.issued_at = issued_at;
         }
         Ok(state)
     }
@@ -242,8 +246,9 @@ impl RequestSession {
         }
         drop(state);
         let mut state = self.opened()?;
-        let commit = match &state.data {
-            Some(data) => self.0.engine.commit(data, self.0.now())?,
+        let issued_at = state.issued_at;
+        let commit = match &mut state.data {
+            Some(data) => self.0.engine.commit(data, issued_at, self.0.now())?,
             None => Commit::default(),
         };
         state.varies = commit.vary_cookie;

@@ -117,7 +117,8 @@ impl SessionsBuilder {
         }
         let ids = ids.hashed_at_rest(self.is_strict()).build();
         let ids = ids.map_err(|error| ConfigError::Store(error.to_string()))?;
-        let sessions = ServerSessions::new(store, ids, self.lifetime).with_refresh(self.refresh_each_request);
+        let sessions =
+            ServerSessions::new(store, ids, self.idle_lifetime()).with_refresh(self.refresh_each_request);
         Ok(Some(Server { sessions, permanent: settings.permanent }))
     }
 }
@@ -139,6 +140,9 @@ impl Sessions {
         let values: Vec<_> = self.values(lines).collect();
         for value in values {
             match server.sessions.open(value.as_bytes(), now).await.map_err(|error| failed(&error))? {
+                Opened::Found { session, .. } if self.timeouts().is_over(&session, now) => {
+                    tracing::debug!("a session has lasted too long; it starts empty");
+                }
                 Opened::Found { session, slot } => {
                     return Ok(FoundStored { data: session, slot: Some(slot) });
                 }
@@ -200,6 +204,7 @@ impl Shared {
                 None => return Ok((None, Saved::Unchanged)),
             }
         };
+        self.engine().timeouts().settle(&mut data, self.now());
         let seen = Seen { empty: is_empty(&data), ..data.seen() };
         let saved = server.sessions.save(&mut data, &mut slot, self.now(), &Yield).await;
         let mut state = self.lock()?;

@@ -59,3 +59,45 @@ fn the_cookie_of_the_other_profile_is_another_cookie() {
         assert_eq!(front.answer(&flask, asking.clone(), Ask::get("/").cookie(&ada)).body, "1");
     }
 }
+
+#[test]
+fn a_session_ends_unused_after_its_idle_time_and_used_after_its_absolute_time() {
+    for front in FRONTS {
+        let clock = hipflask_testkit::clock::Clock::default();
+        let at = clock.clone();
+        let sessions = builder()
+            .secret_key("k".repeat(32))
+            .profile(Profile::Strict)
+            .clock(move || at.now())
+            .build()
+            .unwrap();
+        let login = view(async |_| {
+            hipflask::session().await?.set("user", "ada")?;
+            Ok("in")
+        });
+        let who = view(async |_| Ok(format!("{:?}", hipflask::session().await?.get::<String>("user")?)));
+        let sent = |answer: &crate::front::Answer| {
+            answer.set_cookies().first().map(|line| line.split(';').next().unwrap().to_owned())
+        };
+        let minutes = |n: u64| std::time::Duration::from_secs(60 * n);
+
+        let first = sent(&front.answer(&sessions, login.clone(), Ask::get("/"))).unwrap();
+        clock.advance(minutes(1));
+        let soon = front.answer(&sessions, who.clone(), Ask::get("/").cookie(&first));
+        assert_eq!((soon.body.as_str(), sent(&soon)), ("Some(\"ada\")", None), "{}", front.name());
+        clock.advance(minutes(30));
+        let idle = front.answer(&sessions, who.clone(), Ask::get("/").cookie(&first));
+        assert_eq!(idle.body, "None");
+
+        let mut cookie = sent(&front.answer(&sessions, login.clone(), Ask::get("/"))).unwrap();
+        for _ in 0..36 {
+            clock.advance(minutes(20));
+            let used = front.answer(&sessions, who.clone(), Ask::get("/").cookie(&cookie));
+            assert_eq!(used.body, "Some(\"ada\")");
+            cookie = sent(&used).unwrap();
+        }
+        clock.advance(minutes(1));
+        let over = front.answer(&sessions, who.clone(), Ask::get("/").cookie(&cookie));
+        assert_eq!(over.body, "None", "twelve hours are over");
+    }
+}
