@@ -151,7 +151,7 @@ impl Sessions {
         }
         let (mut session, now) = (session.clone(), self.now());
         session.set_modified(true);
-        self.0.timeouts.settle(&mut session, now);
+        self.0.timeouts.settle(&mut session, false, now);
         self.0.codec.seal(&session, now).map_err(|error| SessionError::NotWritten(error.to_string()))
     }
 
@@ -274,7 +274,7 @@ impl Sessions {
             let unchanged = data.changes().is_empty();
             return if unchanged { Ok(Commit::default()) } else { Err(SessionError::NoSecretKey) };
         }
-        self.0.timeouts.settle(data, now);
+        self.0.timeouts.settle(data, false, now);
         let mut seen = data.seen();
         let is_due = |issued_at| self.0.timeouts.is_refresh_due(issued_at, self.0.lifetime, now);
         seen.modified |= seen.accessed && !seen.empty && issued_at.is_some_and(is_due);

@@ -204,7 +204,7 @@ impl Shared {
                 None => return Ok((None, Saved::Unchanged)),
             }
         };
-        self.engine().timeouts().settle(&mut data, self.now());
+        self.engine().timeouts().settle(&mut data, true, self.now());
         let seen = Seen { empty: is_empty(&data), ..data.seen() };
         let saved = server.sessions.save(&mut data, &mut slot, self.now(), &Yield).await;
         let mut state = self.lock()?;

@@ -29,12 +29,13 @@ impl Timeouts {
         created.is_none_or(|created| now.as_secs().saturating_sub(created) > absolute.as_secs())
     }
 
-    /// Notes when a session began that is about to be saved, or takes the note away where nothing else is left.
-    pub(crate) fn settle(self, data: &mut Data, now: UnixTime) {
+    /// Notes when a session began that is about to be saved, or takes the note away where nothing else is left. In a store a
+    /// session with only `_permanent` counts as empty, in a cookie it does not.
+    pub(crate) fn settle(self, data: &mut Data, stored: bool, now: UnixTime) {
         if self.absolute.is_none() || !data.is_modified() {
             return;
         }
-        if data.keys().all(|key| *key == CREATED || *key == "_permanent") {
+        if data.keys().all(|key| *key == CREATED || (stored && *key == "_permanent")) {
             data.remove(CREATED);
         } else if !data.contains(CREATED) {
             // A number always fits.
@@ -63,9 +64,9 @@ mod tests {
     fn a_session_ends_an_hour_after_it_began_however_often_it_is_saved() {
         let mut session = Data::new();
         session.set("user", "ada").unwrap();
-        HOUR.settle(&mut session, at(1000));
+        HOUR.settle(&mut session, false, at(1000));
         session.set("user", "bob").unwrap();
-        HOUR.settle(&mut session, at(3000));
+        HOUR.settle(&mut session, false, at(3000));
         assert!(!HOUR.is_over(&session, at(4600)));
         assert!(HOUR.is_over(&session, at(4601)));
         assert!(!Timeouts::default().is_over(&session, at(u64::MAX)));
@@ -85,9 +86,9 @@ mod tests {
     fn the_note_goes_with_the_last_key() {
         let mut session = Data::new();
         session.set("user", "ada").unwrap();
-        HOUR.settle(&mut session, at(1));
+        HOUR.settle(&mut session, false, at(1));
         session.remove("user");
-        HOUR.settle(&mut session, at(2));
+        HOUR.settle(&mut session, false, at(2));
         assert!(session.is_empty());
     }
 
