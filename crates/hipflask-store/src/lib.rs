@@ -2,8 +2,8 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
-//! | `file` | cachelib's directory, by feature |
 //! | `dynamodb` | DynamoDB, by feature |
+//! | `file` | cachelib's directory, by feature |
 //! | [`id`] | session ids: made, checked, signed, hashed |
 //! | `memcached` | memcached, with pymemcache's placement on several servers, by feature |
 //! | [`memory`] | a store in the memory of one process |
@@ -25,10 +25,10 @@ mod hex;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod url;
 
-#[cfg(all(unix, feature = "file"))]
-pub mod file;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(all(unix, feature = "file"))]
+pub mod file;
 pub mod id;
 #[cfg(feature = "memcached")]
 pub mod memcached;
