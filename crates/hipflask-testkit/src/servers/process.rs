@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -144,10 +145,26 @@ fn missing(error: io::Error, program: &str, package: &'static str) -> ServerErro
     }
 }
 
-/// A port that nobody listened to a moment ago.
+/// A port that nobody listened to a moment ago, and below those that the system gives to outgoing connections: one of these
+/// would take it before the server is up, if tests run beside each other for long enough.
 pub(crate) fn free_port() -> Result<u16, ServerError> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test programs that run beside each other begin at different places.
+    let begin = std::process::id().wrapping_mul(7919);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST_PORT + u16::try_from(begin.wrapping_add(step) % PORTS).unwrap_or_default();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+        if step > PORTS * 10 {
+            return Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
+        }
+    }
 }
+
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u32 = 20_000;
 
 /// Whether this is the system's administrator, whom some servers refuse to serve.
 pub(crate) fn is_root() -> bool {

@@ -86,7 +86,7 @@ impl Redis {
     fn prepare(program: &str, options: &[&str]) -> Result<Self, ServerError> {
         let directory = TempDir::with_prefix("hipflask-redis-")?;
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let (program, port) = (program.to_owned(), free_bus_port()?);
+        let (program, port) = (program.to_owned(), free_port()?);
         Ok(Self { process: None, directory, program, port, tls: false, options })
     }
 
@@ -301,7 +301,7 @@ impl RedisSentinel {
     }
 
     fn watch(&mut self, master: &str) -> Result<(), ServerError> {
-        let port = free_bus_port()?;
+        let port = free_port()?;
         let file = self.directory.path().join(format!("{port}.conf"));
         let settings = format!(
             "port {port}\nbind 127.0.0.1\ndir {dir}\nsentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
@@ -364,16 +364,6 @@ fn ask_port(port: u16, command: &[&str]) -> Result<String, ServerError> {
     let mut client = Command::new("redis-cli");
     client.args(["-e", "-p", &port.to_string()]).args(command);
     Ok(run(&mut client, PACKAGE)?.trim_end().to_owned())
-}
-
-/// A cluster's nodes talk to each other on a port that is 10000 higher, so that there must be one.
-fn free_bus_port() -> Result<u16, ServerError> {
-    loop {
-        let port = free_port()?;
-        if port < 55_536 {
-            return Ok(port);
-        }
-    }
 }
 
 const REDIS: &str = "redis-server";
