@@ -98,8 +98,12 @@ where
         let session = shared
             .unwrap_or_else(|| self.sessions.begin_below(outer, request.headers().get_all(COOKIE).cloned()));
         request.extensions_mut().insert(session.clone());
-        let _current = current::enter(&session);
-        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes, saving: None }
+        let mut session = Some(session);
+        let inner = {
+            let _current = current::enter(&mut session);
+            self.inner.call(request)
+        };
+        ResponseFuture { inner, session, finishes, saving: None }
     }
 }
 
@@ -108,13 +112,17 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
-        session: RequestSession,
+        // Always there, but while the inner future is polled.
+        session: Option<RequestSession>,
         // False if another middleware of the same cookie, around this one, sees to it.
         finishes: bool,
         // The response, while a store saves its session.
-        saving: Option<(Saving, Result<ServiceResponse<B>, Error>)>,
+        saving: Option<Box<Unsaved<B>>>,
     }
 }
+
+/// What saves the session, and the response that waits for it.
+type Unsaved<B> = (Saving, Result<ServiceResponse<B>, Error>);
 
 impl<F, B> fmt::Debug for ResponseFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,20 +145,20 @@ where
                 this.inner.poll(cx)
             };
             let outcome = ready!(polled);
-            if !*this.finishes {
+            let Some(session) = this.session.as_ref().filter(|_| *this.finishes) else {
                 return Poll::Ready(outcome.map(ServiceResponse::map_into_left_body));
-            }
-            match this.session.start_finish() {
+            };
+            match session.start_finish() {
                 Finish::Now(result) => return Poll::Ready(finished(result, outcome)),
-                Finish::Later(saving) => *this.saving = Some((saving, outcome)),
+                Finish::Later(saving) => *this.saving = Some(Box::new((saving, outcome))),
             }
         }
-        let result = match this.saving {
+        let result = match this.saving.as_deref_mut() {
             Some((saving, _)) => ready!(saving.as_mut().poll(cx)),
             None => return Poll::Pending,
         };
         match this.saving.take() {
-            Some((_, outcome)) => Poll::Ready(finished(result, outcome)),
+            Some(saved) => Poll::Ready(finished(result, saved.1)),
             None => Poll::Pending,
         }
     }
@@ -232,6 +240,10 @@ fn apply(commit: &Commit, headers: &mut HeaderMap) {
 }
 
 fn vary_by_cookie(headers: &mut HeaderMap) {
+    if !headers.contains_key(VARY) {
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        return;
+    }
     let lines = headers.get_all(VARY).map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
     match lines.map(Commit::merged_vary) {
         Ok(None) => {}

@@ -32,8 +32,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = LayerMissing;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, LayerMissing> {
-        let request = request_session(parts).ok_or(LayerMissing::NoLayer)?.clone();
-        Ok(request.open().await?)
+        Ok(request_session(parts).ok_or(LayerMissing::NoLayer)?.open().await?)
     }
 }
 

@@ -74,8 +74,12 @@ where
             self.sessions.begin_below(outer, request.headers().get_all(COOKIE).iter().cloned())
         });
         request.extensions_mut().insert(session.clone());
-        let _current = current::enter(&session);
-        ResponseFuture { inner: self.inner.call(request), session: session.clone(), finishes, saving: None }
+        let mut session = Some(session);
+        let inner = {
+            let _current = current::enter(&mut session);
+            self.inner.call(request)
+        };
+        ResponseFuture { inner, session, finishes, saving: None }
     }
 }
 
@@ -84,11 +88,12 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
-        session: RequestSession,
+        // Always there, but while the inner future is polled.
+        session: Option<RequestSession>,
         // False if another layer of the same cookie, around this one, sees to it.
         finishes: bool,
         // The response, while a store saves its session.
-        saving: Option<(Saving, Response<B>)>,
+        saving: Option<Box<(Saving, Response<B>)>>,
     }
 }
 
@@ -112,40 +117,45 @@ where
                 let _current = current::enter(this.session);
                 this.inner.poll(cx)
             };
-            let response = ready!(polled)?;
-            if !*this.finishes {
+            let mut response = ready!(polled)?;
+            let Some(session) = this.session.as_ref().filter(|_| *this.finishes) else {
                 return Poll::Ready(Ok(response));
-            }
-            match this.session.start_finish() {
-                Finish::Now(result) => return Poll::Ready(Ok(finished(result, response))),
-                Finish::Later(saving) => *this.saving = Some((saving, response)),
+            };
+            match session.start_finish() {
+                Finish::Now(result) => {
+                    finish(result, &mut response);
+                    return Poll::Ready(Ok(response));
+                }
+                Finish::Later(saving) => *this.saving = Some(Box::new((saving, response))),
             }
         }
-        let result = match this.saving {
+        let result = match this.saving.as_deref_mut() {
             Some((saving, _)) => ready!(saving.as_mut().poll(cx)),
             None => return Poll::Pending,
         };
-        match this.saving.take() {
-            Some((_, response)) => Poll::Ready(Ok(finished(result, response))),
+        match this.saving.take().map(|saved| saved.1) {
+            Some(mut response) => {
+                finish(result, &mut response);
+                Poll::Ready(Ok(response))
+            }
             None => Poll::Pending,
         }
     }
 }
 
-/// The response with its cookie, or an error in its place if the session could not be saved.
-fn finished<B: Default>(result: Result<Commit, SessionError>, mut response: Response<B>) -> Response<B> {
+/// Gives the response its cookie, or puts an error in its place if the session could not be saved.
+fn finish<B: Default>(result: Result<Commit, SessionError>, response: &mut Response<B>) {
     match result {
         Ok(commit) => apply(commit, response.headers_mut()),
         Err(error) => {
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             tracing::error!(%error, %status, "the session could not be saved; the response is an error");
-            response = Response::new(B::default());
+            *response = Response::new(B::default());
             *response.status_mut() = status;
             response.extensions_mut().insert(Explanation::of(&error));
             response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
         }
     }
-    response
 }
 
 /// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
@@ -165,6 +175,10 @@ fn apply(commit: Commit, headers: &mut HeaderMap) {
 }
 
 fn vary_by_cookie(headers: &mut HeaderMap) {
+    if !headers.contains_key(VARY) {
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        return;
+    }
     let lines = headers.get_all(VARY).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
     match lines.map(Commit::merged_vary) {
         Ok(None) => {}
