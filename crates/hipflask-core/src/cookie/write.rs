@@ -51,7 +51,9 @@ impl Template {
     pub(super) fn set(&self, value: &str, expires: Option<UnixTime>) -> String {
         let value = quote_value(value);
         let fixed = self.head.len() + self.before_expires.len() + self.tail.len();
-        let mut out = String::with_capacity(fixed + value.len() + EXPIRES_LEN);
+        // As long as it gets: a buffer with room left costs who takes it another allocation.
+        let date = if expires.is_some() { EXPIRES_LEN } else { 0 };
+        let mut out = String::with_capacity(fixed + value.len() + date);
         out.push_str(&self.head);
         out.push_str(&value);
         out.push_str(&self.before_expires);
@@ -76,7 +78,8 @@ impl Template {
 
 /// The value as it stands in the header: itself if every octet may stand bare, else in quotes with octal escapes.
 pub(super) fn quote_value(value: &str) -> Cow<'_, str> {
-    if value.bytes().all(may_stand_bare) {
+    // Looks at every octet without stopping at the first bad one, so that many are looked at at once.
+    if value.bytes().fold(true, |bare, octet| bare & may_stand_bare(octet)) {
         return Cow::Borrowed(value);
     }
     let mut out = String::with_capacity(value.len() + 16);
@@ -99,7 +102,7 @@ pub(super) fn quote_value(value: &str) -> Cow<'_, str> {
 }
 
 const fn may_stand_bare(octet: u8) -> bool {
-    octet.is_ascii_graphic() && !matches!(octet, b'"' | b',' | b';' | b'\\')
+    octet.is_ascii_graphic() & (octet != b'"') & (octet != b',') & (octet != b';') & (octet != b'\\')
 }
 
 /// Percent-encodes what may not stand in a path. What is encoded already stays, since `%` is kept.
