@@ -16,7 +16,7 @@ use crate::measure::{Plan, Row, measure, processor_time};
 use crate::on_actix::with_app;
 use crate::on_axum;
 use crate::payload::{M, Payload, S};
-use crate::peer::{Operation, Peer, fill_path, path};
+use crate::peer::{Operation, Peer, fill_path, is_wanted, path};
 use crate::visit::{Reply, Visitor};
 
 /// A measured row.
@@ -137,17 +137,19 @@ pub fn run(plan: Plan, only: &str) -> Result<Vec<Timed>, String> {
     for operation in Operation::ALL {
         for payload in [S, M] {
             for peer in Peer::ALL {
-                let visitor = Visitor::new(peer, operation, payload);
-                let name = format!("{}/{}/{}", operation.name(), payload.name, peer.name());
-                // A framework is needed for what the others add to it.
-                if !name.contains(only) && !peer.is_framework() {
+                if !is_wanted(only, operation, payload, peer) {
                     continue;
                 }
+                let name = format!("{}/{}/{}", operation.name(), payload.name, peer.name());
+                let visitor = Visitor::new(peer, operation, payload);
                 let (row, set_cookies) = row(&system, name, visitor, peer, operation, payload)?;
                 rows.push(row);
                 about.push((peer, operation, payload, set_cookies));
             }
         }
+    }
+    if rows.is_empty() {
+        return Err(format!("no row's name holds `{only}`"));
     }
     measure(&mut rows, plan, |round| {
         if round % 10 == 0 {
@@ -174,7 +176,8 @@ fn row(
     payload: Payload,
 ) -> Result<(Row, usize), String> {
     if peer.framework() == Peer::Axum {
-        let app = system.block_on(on_axum::app(peer)).into_service();
+        // Every handler becomes a service here, as when it is served, and not at each request.
+        let app = system.block_on(async { on_axum::app(peer).await.with_state(()) }).into_service();
         return row_of(system.clone(), name, app, visitor, operation, payload);
     }
     with_app!(peer, make => {

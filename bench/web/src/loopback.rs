@@ -11,7 +11,7 @@ use crate::load;
 use crate::on_actix::with_app;
 use crate::on_axum;
 use crate::payload::{M, Payload, S};
-use crate::peer::{Operation, Peer, fill_path, path};
+use crate::peer::{Operation, Peer, fill_path, is_wanted, path};
 use crate::visit::Visitor;
 
 /// How long to measure.
@@ -92,11 +92,7 @@ struct Question<'s> {
 pub fn run(plan: Plan, only: &str) -> Result<Vec<Served>, String> {
     let [servers_core, own_core] = two_cores()?;
     pin_to(own_core)?;
-    let wanted = |peer: Peer, operation: Operation, payload: Payload| {
-        let name = format!("{}/{}/{}", operation.name(), payload.name, peer.name());
-        // A framework is needed for what the others have of its speed.
-        name.contains(only) || peer.is_framework()
-    };
+    let wanted = |peer, operation, payload| is_wanted(only, operation, payload, peer);
     let mut servers = Vec::new();
     for peer in Peer::ALL {
         let is_asked = Operation::ALL.iter().any(|&o| [S, M].into_iter().any(|p| wanted(peer, o, p)));
@@ -111,6 +107,9 @@ pub fn run(plan: Plan, only: &str) -> Result<Vec<Served>, String> {
                 questions.push(Question::new(server, operation, payload)?);
             }
         }
+    }
+    if questions.is_empty() {
+        return Err(format!("no row's name holds `{only}`"));
     }
     for round in 0..plan.rounds {
         let rows = questions.len();

@@ -118,6 +118,13 @@ impl Operation {
     }
 }
 
+/// Whether a row is asked for by `only`. A framework alone comes with what is measured against it.
+pub fn is_wanted(only: &str, operation: Operation, payload: Payload, peer: Peer) -> bool {
+    let named = |peer: Peer| format!("{}/{}/{}", operation.name(), payload.name, peer.name()).contains(only);
+    let others = Peer::ALL.into_iter().filter(|other| other.framework() == peer);
+    named(peer) || peer.is_framework() && others.into_iter().any(named)
+}
+
 /// What every app answers on.
 pub const UNTOUCHED: &str = "/untouched";
 pub const WRITE: &str = "/write";
