@@ -283,7 +283,10 @@ impl RequestSession {
     #[cfg(feature = "inspector")]
     pub(crate) fn seen(&self) -> Option<(Seen, bool)> {
         let state = self.0.lock().ok()?;
-        state.data.as_ref().map(|data| (data.seen(), data.is_new()))
+        // What the visitor has not filled is empty in a store, permanent from the start as it is.
+        let blank = |data: &Data| self.0.engine.is_stored() && data.keys().all(|key| *key == "_permanent");
+        let seen = |data: &Data| Seen { empty: data.is_empty() || blank(data), ..data.seen() };
+        state.data.as_ref().map(|data| (seen(data), data.is_new()))
     }
 
     /// Whether somebody has opened it.

@@ -124,6 +124,12 @@ fn cookie(out: &mut String, cookie: &CookieView, view: &View) -> fmt::Result {
         )?,
         None => write!(out, "{}", Escaped(&cookie.value))?,
     }
+    let Some(verdict) = &cookie.verdict else {
+        return writeln!(
+            out,
+            "</pre>\n<dl>\n<dt class=\"hf-payload\">id</dt><dd>of a session in the store; nothing of it is in the cookie</dd>\n</dl>"
+        );
+    };
     out.push_str("</pre>\n<dl>\n");
     let deflated = if cookie.is_deflated { " (deflated)" } else { "" };
     let json = cookie.json.as_deref().unwrap_or("not the payload of a session");
@@ -137,7 +143,7 @@ fn cookie(out: &mut String, cookie: &CookieView, view: &View) -> fmt::Result {
             Age(age)
         )?;
     }
-    let verdict = match &cookie.verdict {
+    let verdict = match verdict {
         Ok(key) => format!("good, by {key}"),
         Err(error) => format!("refused: {}", error.reason()),
     };

@@ -62,8 +62,13 @@ fn cookie(cookie: &CookieView, view: &View) -> Dict {
     dict.insert("signed_at", signed_at.map_or(Value::None, |time| time.as_secs().into()));
     let age = signed_at.map(|time| view.at.as_secs().saturating_sub(time.as_secs()));
     dict.insert("age_seconds", age.map_or(Value::None, Value::from));
-    dict.insert("key", cookie.verdict.as_ref().map_or(Value::None, |key| count(key.0)));
-    dict.insert("refused", cookie.verdict.as_ref().err().map_or(Value::None, |error| error.reason().into()));
+    let (key, refused) = match &cookie.verdict {
+        Some(Ok(key)) => (count(key.0), Value::None),
+        Some(Err(error)) => (Value::None, error.reason().into()),
+        None => (Value::None, Value::None),
+    };
+    dict.insert("key", key);
+    dict.insert("refused", refused);
     dict
 }
 

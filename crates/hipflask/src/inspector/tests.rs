@@ -306,3 +306,24 @@ async fn an_app_has_an_inspector_in_debug_and_none_otherwise() {
         }
     }
 }
+
+#[cfg(feature = "store")]
+#[test]
+fn a_session_in_a_store_is_shown_as_an_id_and_not_as_a_forgery() {
+    use super::exchange::{Answer, Exchange};
+    use super::view::{Arrival, View, Why};
+
+    let store = std::sync::Arc::new(hipflask_store::memory::MemoryStore::new());
+    let sessions = crate::Sessions::builder().store(store).build().unwrap();
+    let exchange = Exchange {
+        method: http::Method::GET,
+        path: "/".into(),
+        at: sessions.now(),
+        sent: Some("A".repeat(43)),
+        answer: Answer::default(),
+    };
+    let view = View::new(1, &exchange, &sessions);
+    assert!(matches!(view.arrival, Arrival::Id));
+    assert!(matches!(view.why, Why::Planned(_)));
+    assert!(view.sent.is_some_and(|cookie| cookie.verdict.is_none()));
+}

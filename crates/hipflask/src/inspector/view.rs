@@ -35,7 +35,8 @@ pub(super) struct CookieView {
     pub(super) json: Option<String>,
     pub(super) is_deflated: bool,
     pub(super) signed_at: Option<UnixTime>,
-    pub(super) verdict: Result<Key, OpenError>,
+    /// `None` if the value is not a session but the id of one in a store.
+    pub(super) verdict: Option<Result<Key, OpenError>>,
 }
 
 /// A `Set-Cookie` line.
@@ -59,6 +60,8 @@ pub(super) enum Arrival {
     Accepted,
     /// It was none.
     Refused(OpenError),
+    /// It was an id; only the store knows whether of a session.
+    Id,
 }
 
 /// Why the response has a `Set-Cookie` or not.
@@ -73,7 +76,13 @@ pub(super) enum Why {
 impl View {
     pub(super) fn new(number: u64, exchange: &Exchange, sessions: &Sessions) -> Self {
         let answer = &exchange.answer;
-        let cookie = |value: &str| CookieView::new(value, exchange.at, sessions.codec());
+        let cookie = |value: &str| {
+            if sessions.is_stored() {
+                CookieView::id(value)
+            } else {
+                CookieView::new(value, exchange.at, sessions.codec())
+            }
+        };
         let sent = exchange.sent.as_deref().map(cookie);
         let set = answer.set_cookie.as_deref().map(|header| SetView {
             header: header.to_owned(),
@@ -116,7 +125,18 @@ impl CookieView {
             }),
             is_deflated: claim.as_ref().is_some_and(|claim| claim.is_deflated),
             json: claim.map(|claim| indented(&claim.json)),
-            verdict: opened.map(|opened| Key(opened.key)),
+            verdict: Some(opened.map(|opened| Key(opened.key))),
+        }
+    }
+
+    fn id(value: &str) -> Self {
+        Self {
+            value: value.to_owned(),
+            parts: None,
+            json: None,
+            is_deflated: false,
+            signed_at: None,
+            verdict: None,
         }
     }
 }
@@ -125,8 +145,9 @@ impl Arrival {
     fn of(sent: Option<&CookieView>) -> Self {
         match sent.map(|cookie| &cookie.verdict) {
             None => Self::NoCookie,
-            Some(Ok(_)) => Self::Accepted,
-            Some(Err(error)) => Self::Refused(error.clone()),
+            Some(None) => Self::Id,
+            Some(Some(Ok(_))) => Self::Accepted,
+            Some(Some(Err(error))) => Self::Refused(error.clone()),
         }
     }
 }
@@ -159,6 +180,9 @@ impl fmt::Display for Arrival {
         match self {
             Self::NoCookie => f.write_str("The request came without a session cookie."),
             Self::Accepted => f.write_str("The request came with a good session cookie."),
+            Self::Id => f.write_str(
+                "The request came with an id. The session is in the store; an id that the store does not know starts empty.",
+            ),
             Self::Refused(error) => {
                 write!(
                     f,
