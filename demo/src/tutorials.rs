@@ -107,8 +107,8 @@ pub(crate) const ALL: [Tutorial; 5] = [
         number: 3,
         title: "Sessions in files",
         about: "Flask-Session with <code>SESSION_TYPE=filesystem</code>: the session is a file on the server, and the \
-                cookie carries only its id. They are kept in <code>{place}</code>. The inspector does \
-                not look into a store yet: to it the id is no signed cookie.",
+                cookie carries only its id. They are kept in <code>{place}</code>. The inspector \
+                shows the id; it does not look into a store yet.",
         actions: &[
             post("Set the session", "/set_session", &[field("username", "User name", "bob")]),
             get("Get the session", "/get_session"),
