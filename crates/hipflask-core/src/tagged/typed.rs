@@ -335,7 +335,7 @@ mod tests {
 
     use super::super::{Member, from_str, index};
     use super::*;
-    use crate::value::from_value;
+    use crate::value::{Dict, from_value};
 
     /// What serde is shown, in words.
     #[derive(Debug, PartialEq)]
@@ -468,9 +468,10 @@ mod tests {
         ) {
             let inside = pieces.concat();
             for text in [inside.clone(), format!("[{inside}]"), format!("{{\"a\":{inside}}}")] {
-                if let Ok(Some(members)) = index::<Member>(&format!("{{\"k\":{text},\"z\":0}}")) {
-                    prop_assert!(members.contains("k"));
-                    reads_as_anything(text.trim());
+                let session = format!("{{\"k\":{text},\"z\":0}}");
+                // The pieces may have made more members than the one.
+                for member in index::<Member>(&session).ok().flatten().iter().flat_map(Dict::values) {
+                    reads_as_anything(&session[member.range()]);
                 }
             }
         }
