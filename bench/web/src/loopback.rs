@@ -11,7 +11,7 @@ use crate::load;
 use crate::on_actix::with_app;
 use crate::on_axum;
 use crate::payload::{M, Payload, S};
-use crate::peer::{Operation, Peer, fill_path, is_wanted, path};
+use crate::peer::{Keeps, Operation, Peer, fill_path, is_wanted, path};
 use crate::visit::Visitor;
 
 /// How long to measure.
@@ -134,11 +134,11 @@ impl<'s> Question<'s> {
     fn sample(&mut self, time: Duration) -> Result<(), String> {
         let address = self.server.address;
         let path = path(self.operation, self.payload);
-        if !self.server.peer.has_sessions() && self.operation == Operation::Write {
-            // It counts for all who ask, so from here on.
-            self.visitor = Visitor::new(self.server.peer, self.operation, self.payload);
-            let reply = load::ask(address, &path, &self.visitor.cookie()).map_err(|e| e.to_string())?;
-            self.visitor.went_by(reply.body.parse().unwrap_or(0));
+        if self.operation == Operation::Write && self.server.peer.keeps() == Keeps::InServer {
+            // It went on counting meanwhile.
+            let reply =
+                load::ask(address, &path, &self.visitor.cookie()).map_err(|error| error.to_string())?;
+            self.visitor.resume(&reply)?;
         }
         let check = |visitor: &mut Visitor| {
             let reply = load::ask(address, &path, &visitor.cookie()).map_err(|error| error.to_string())?;

@@ -110,6 +110,18 @@ impl Visitor {
         }
     }
 
+    /// Others asked as well, who knows how often: the server has counted on from where this visitor left.
+    pub fn resume(&mut self, reply: &Reply) -> Result<(), String> {
+        self.keep(reply)?;
+        match reply.body.parse() {
+            Ok(visits) if visits > self.visits => {
+                self.visits = visits;
+                Ok(())
+            }
+            _ => Err(self.complain(&format!("answered `{}` after {}", reply.body, self.visits))),
+        }
+    }
+
     pub fn set_cookies(&self) -> usize {
         self.set_cookies
     }
