@@ -102,11 +102,15 @@ impl<'w> Copy<'w> {
         for file in ["Cargo.toml", "Cargo.lock"] {
             fs::copy(self.workspace.path(file), self.root.join(file))?;
         }
+        // Of the workspace only these two are copied.
+        edit(&self.root.join("Cargo.toml"), |line| match line.starts_with("members = ") {
+            true => Some("members = [\"crates/*\", \"xtask\"]"),
+            false => Some(line),
+        })?;
         // The unit tests do without the testkit; with it core would be built twice for each change.
-        let manifest = self.root.join(CORE).join("Cargo.toml");
-        let text = fs::read_to_string(&manifest)?;
-        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("hipflask-testkit")).collect();
-        fs::write(manifest, kept.join("\n"))?;
+        edit(&self.root.join(CORE).join("Cargo.toml"), |line| {
+            Some(line).filter(|line| !line.starts_with("hipflask-testkit"))
+        })?;
         fs::remove_dir_all(self.root.join(CORE).join("tests")).or(Ok(()))
     }
 
@@ -156,6 +160,13 @@ impl<'w> Copy<'w> {
             _ => Err(Failure::new(format!("hipflask-core does not build: {said}"))),
         }
     }
+}
+
+/// Rewrites a file line by line; `None` drops the line.
+fn edit(file: &Path, change: impl Fn(&str) -> Option<&str>) -> std::io::Result<()> {
+    let text = fs::read_to_string(file)?;
+    let lines: Vec<&str> = text.lines().filter_map(change).collect();
+    fs::write(file, lines.join("\n"))
 }
 
 fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
