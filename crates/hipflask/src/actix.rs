@@ -67,7 +67,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(SessionService { inner, sessions: self.sessions.clone() }))
+        ready(Ok(SessionService::new(inner, self.sessions.clone())))
     }
 }
 
@@ -76,6 +76,12 @@ where
 pub struct SessionService<S> {
     inner: S,
     sessions: Sessions,
+}
+
+impl<S> SessionService<S> {
+    pub(crate) const fn new(inner: S, sessions: Sessions) -> Self {
+        Self { inner, sessions }
+    }
 }
 
 impl<S, B> Service<ServiceRequest> for SessionService<S>
@@ -123,6 +129,14 @@ pin_project! {
 
 /// What saves the session, and the response that waits for it.
 type Unsaved<B> = (Saving, Result<ServiceResponse<B>, Error>);
+
+impl<F, B> ResponseFuture<F, B> {
+    /// The request's session; not there while the handler runs.
+    #[cfg(feature = "inspector")]
+    pub(crate) const fn session(&self) -> Option<&RequestSession> {
+        self.session.as_ref()
+    }
+}
 
 impl<F, B> fmt::Debug for ResponseFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -97,6 +97,14 @@ pin_project! {
     }
 }
 
+impl<F, B> ResponseFuture<F, B> {
+    /// The request's session; not there while the handler runs.
+    #[cfg(feature = "inspector")]
+    pub(crate) const fn session(&self) -> Option<&RequestSession> {
+        self.session.as_ref()
+    }
+}
+
 impl<F, B> fmt::Debug for ResponseFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResponseFuture(..)")

@@ -3,15 +3,29 @@
 use hipflask_core::cookie;
 use hipflask_core::plan::Seen;
 use hipflask_core::time::UnixTime;
-use http::header::{COOKIE, HeaderMap, SET_COOKIE, VARY};
-use http::{Method, Request, StatusCode};
 
 use crate::engine::Sessions;
+
+/// What comes with a request, of whatever framework it is. `lines` are those of its `Cookie` headers.
+pub(super) struct Came<'r> {
+    pub(super) method: &'r str,
+    pub(super) path: &'r str,
+    /// The path as the routes below the inspector see it.
+    pub(super) below: &'r str,
+    pub(super) lines: Vec<&'r [u8]>,
+}
+
+/// What goes with a response, of whatever framework it is: the lines of its headers `Set-Cookie` and `Vary`.
+pub(super) struct Goes<'r> {
+    pub(super) status: u16,
+    pub(super) set_cookies: Vec<&'r [u8]>,
+    pub(super) vary: Vec<&'r [u8]>,
+}
 
 /// One request and what was answered.
 #[derive(Clone)]
 pub(super) struct Exchange {
-    pub(super) method: Method,
+    pub(super) method: String,
     /// Without the query, which may hold anything.
     pub(super) path: String,
     pub(super) at: UnixTime,
@@ -23,7 +37,7 @@ pub(super) struct Exchange {
 /// What the response said about the session.
 #[derive(Clone, Default)]
 pub(super) struct Answer {
-    pub(super) status: StatusCode,
+    pub(super) status: u16,
     /// The whole `Set-Cookie` line of the session's cookie.
     pub(super) set_cookie: Option<String>,
     pub(super) vary: Option<String>,
@@ -33,13 +47,13 @@ pub(super) struct Answer {
 
 impl Exchange {
     /// The first half: what came.
-    pub(super) fn begin<B>(request: &Request<B>, sessions: &Sessions) -> Self {
+    pub(super) fn begin(came: &Came<'_>, sessions: &Sessions) -> Self {
         let at = sessions.now();
         Self {
-            method: request.method().clone(),
-            path: bounded(request.uri().path(), PATH_LIMIT),
+            method: bounded(came.method, PATH_LIMIT),
+            path: bounded(came.path, PATH_LIMIT),
             at,
-            sent: sent(request.headers(), sessions, at),
+            sent: sent(&came.lines, sessions, at),
             answer: Answer::default(),
         }
     }
@@ -59,22 +73,22 @@ impl Exchange {
 }
 
 impl Answer {
-    pub(super) fn new(
-        status: StatusCode,
-        headers: &HeaderMap,
-        name: &str,
-        seen: Option<(Seen, bool)>,
-    ) -> Self {
+    /// Of the `Set-Cookie` lines only that of the session's cookie counts, whose name is `name`.
+    pub(super) fn new(goes: &Goes<'_>, name: &str, seen: Option<(Seen, bool)>) -> Self {
         let is_session = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
-        let mut set = headers.get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let vary: Vec<&str> = headers.get_all(VARY).iter().filter_map(|line| line.to_str().ok()).collect();
+        let vary: Vec<&str> = texts(&goes.vary).collect();
         Self {
-            status,
-            set_cookie: set.rfind(is_session).map(|line| bounded(line, VALUE_LIMIT)),
+            status: goes.status,
+            set_cookie: texts(&goes.set_cookies).rfind(is_session).map(|line| bounded(line, VALUE_LIMIT)),
             vary: (!vary.is_empty()).then(|| bounded(&vary.join(", "), PATH_LIMIT)),
             seen,
         }
     }
+}
+
+/// The lines that are text.
+fn texts<'r>(lines: &[&'r [u8]]) -> impl DoubleEndedIterator<Item = &'r str> {
+    lines.iter().filter_map(|line| std::str::from_utf8(line).ok())
 }
 
 /// The value in a `Set-Cookie` line.
@@ -84,9 +98,8 @@ pub(super) fn set_value(line: &str) -> &str {
 }
 
 /// The value that the engine takes: the first that verifies, or else the first.
-fn sent(headers: &HeaderMap, sessions: &Sessions, at: UnixTime) -> Option<String> {
-    let lines = headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
-    let values: Vec<String> = cookie::values(lines, sessions.cookie().name())
+fn sent(lines: &[&[u8]], sessions: &Sessions, at: UnixTime) -> Option<String> {
+    let values: Vec<String> = cookie::values(lines.iter().copied(), sessions.cookie().name())
         .filter(|value| !value.is_empty())
         .take(COOKIES_TRIED)
         .map(|value| bounded(&value, VALUE_LIMIT))

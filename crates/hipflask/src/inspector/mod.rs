@@ -1,7 +1,7 @@
 //! The session inspector: what a session holds, and why its cookie was sent or not. For developers only.
 //!
-//! Put [`Inspector::layer`] where `sessions.layer()` would be. For each browser it remembers the last responses, and
-//! shows them on pages of its own:
+//! Put [`Inspector::layer`] where `sessions.layer()` would be; in an actix-web app `Inspector::middleware` where
+//! `sessions.middleware()` would be. For each browser it remembers the last responses, and shows them on pages of its own:
 //!
 //! | path | what it is |
 //! | --- | --- |
@@ -34,6 +34,8 @@
 //! The page shows the session cookie, which `HttpOnly` hides from scripts otherwise. That is why an inspector does not
 //! start in a release build unless [`danger_even_in_release`](Inspector::danger_even_in_release) asks for it.
 
+#[cfg(feature = "actix")]
+pub mod actix;
 mod exchange;
 mod html;
 mod json;
@@ -42,6 +44,7 @@ mod pages;
 mod pretty;
 mod view;
 mod visitors;
+mod watch;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

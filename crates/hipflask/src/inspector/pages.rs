@@ -1,13 +1,14 @@
 //! The inspector's own paths.
 
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use http::{Method, Response, StatusCode};
-
 use super::view::View;
 use super::{html, json};
+
+/// A response of the inspector itself, for any framework.
+pub(super) struct Own {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, &'static str)>,
+    pub(super) body: String,
+}
 
 /// A page of the inspector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +34,12 @@ impl Page {
     }
 
     /// The page as a response. It sets no cookie: looking changes nothing.
-    pub(super) fn answer<B: Default + From<String>>(self, method: &Method, history: &[View]) -> Response<B> {
-        if method != Method::GET && method != Method::HEAD {
-            let mut response = Response::new(B::default());
-            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+    pub(super) fn answer(self, method: &str, history: &[View]) -> Own {
+        match method {
+            "GET" => Own { status: 200, headers: self.headers(), body: self.body(history) },
+            "HEAD" => Own { status: 200, headers: self.headers(), body: String::new() },
+            _ => Own { status: 405, headers: vec![("allow", "GET, HEAD")], body: String::new() },
         }
-        let body = if method == Method::HEAD { B::default() } else { B::from(self.body(history)) };
-        let mut response = Response::new(body);
-        self.headers(response.headers_mut());
-        response
     }
 
     fn body(self, history: &[View]) -> String {
@@ -56,17 +52,19 @@ impl Page {
         }
     }
 
-    fn headers(self, headers: &mut HeaderMap) {
+    fn headers(self) -> Vec<(&'static str, &'static str)> {
         let kind = match self {
             Self::Whole | Self::Fragment => "text/html; charset=utf-8",
             Self::Json => "application/json",
             Self::Style => "text/css; charset=utf-8",
             Self::Script => "text/javascript; charset=utf-8",
         };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        vec![
+            ("content-type", kind),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", POLICY),
+        ]
     }
 }
 

@@ -92,7 +92,7 @@ impl View {
         Self {
             number,
             request: format!("{} {}", exchange.method, exchange.path),
-            status: answer.status.as_u16(),
+            status: answer.status,
             at: exchange.at,
             arrival: Arrival::of(sent.as_ref()),
             why: Why::of(answer.seen.map_or(UNTOUCHED, |(seen, _)| seen), set.is_some(), sessions),

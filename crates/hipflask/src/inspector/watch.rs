@@ -1,0 +1,62 @@
+//! A request from its begin to its end, as the inspector follows it under every framework.
+
+use hipflask_core::cookie;
+use hipflask_core::plan::Seen;
+
+use super::Inspector;
+use super::exchange::{Answer, Came, Exchange, Goes};
+use super::pages::{Own, Page};
+use super::view::View;
+use crate::engine::Sessions;
+
+/// What is to be done with a request.
+pub(super) enum Begun {
+    /// It is for a page of the inspector: this is the response.
+    Page(Own),
+    /// It is for the application.
+    Watch(Box<Watch>),
+}
+
+/// What is known of a request while it is answered.
+pub(super) struct Watch {
+    exchange: Exchange,
+    id: Option<String>,
+    inspector: Inspector,
+    sessions: Sessions,
+}
+
+impl Watch {
+    /// Looks at what came.
+    pub(super) fn begin(inspector: &Inspector, sessions: &Sessions, came: &Came<'_>) -> Begun {
+        let id = cookie::values(came.lines.iter().copied(), COOKIE_NAME).next().map(|id| id.into_owned());
+        let exchange = Exchange::begin(came, sessions);
+        let Some(page) = Page::at(came.below) else {
+            let (inspector, sessions) = (inspector.clone(), sessions.clone());
+            return Begun::Watch(Box::new(Self { exchange, id, inspector, sessions }));
+        };
+        let history = inspector.visitors().history(id.as_deref(), exchange.sent.as_deref());
+        let views: Vec<View> =
+            history.iter().map(|(number, seen)| View::new(*number, seen, sessions)).collect();
+        Begun::Page(page.answer(came.method, &views))
+    }
+
+    /// Remembers what was answered. Returns a `Set-Cookie` line for a browser that is not known.
+    pub(super) fn finish(self, goes: &Goes<'_>, seen: Option<(Seen, bool)>) -> Option<String> {
+        let cookie = self.sessions.cookie();
+        let answer = Answer::new(goes, cookie.name(), seen);
+        let exchange = Exchange { answer, ..self.exchange };
+        let fresh = random_id()?;
+        let id = self.inspector.visitors().record(self.id.as_deref(), exchange, || fresh)?;
+        // Where the session's cookie goes, so that apps below different paths have inspectors of their own.
+        Some(format!("{COOKIE_NAME}={id}; HttpOnly; Path={}; SameSite=Lax", cookie.path()))
+    }
+}
+
+/// 128 bits that nobody can guess, or nothing if the system has none: then nothing is remembered.
+fn random_id() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+const COOKIE_NAME: &str = "_hipflask_inspector";
