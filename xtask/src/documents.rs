@@ -18,9 +18,9 @@ pub(crate) fn say_the_truth(workspace: &Workspace) -> Result<String, Failure> {
     }
     let compatibility = read(&workspace.path(COMPATIBILITY));
     let rows = compatibility_rows(&compatibility);
-    let sources: String = files(&root, "rs").iter().map(|file| read(file)).collect();
-    let lost: Vec<&str> =
-        named_tests(&rows).filter(|test| !sources.contains(&format!("fn {test}("))).collect();
+    let sources: String =
+        [files(&root, "rs"), files(&root, "py")].concat().iter().map(|file| read(file)).collect();
+    let lost: Vec<&str> = named_tests(&rows).filter(|test| !defines(&sources, test)).collect();
     if !lost.is_empty() {
         return Err(Failure::new(format!(
             "{COMPATIBILITY} names tests that do not exist: {}",
@@ -51,6 +51,11 @@ fn compatibility_rows(text: &str) -> Vec<&str> {
 /// What stands in backticks.
 fn named_tests<'t>(rows: &'t [&str]) -> impl Iterator<Item = &'t str> {
     rows.iter().flat_map(|row| row.split('`').skip(1).step_by(2))
+}
+
+/// Whether a test of this name is there, in Rust or, behind pytest's prefix, in Python.
+fn defines(sources: &str, test: &str) -> bool {
+    sources.contains(&format!("fn {test}(")) || sources.contains(&format!("def test_{test}("))
 }
 
 fn broken_links(root: &Path, document: &Path) -> Vec<String> {

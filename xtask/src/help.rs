@@ -7,6 +7,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
     ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
     ("mutants", "takes each check out of the verify path and sees that a test notices"),
+    ("wheel", "builds the Python package and installs it into target/wheel-venv, for its tests"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
 
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command_on_a_line_of_its_own() {
-        for name in ["check", "test", "setup", "fuzz", "mutants", "wire"] {
+        for name in ["check", "test", "setup", "fuzz", "mutants", "wheel", "wire"] {
             assert!(text().lines().any(|line| line.trim_start().starts_with(name)), "{name}");
         }
     }

@@ -1,7 +1,7 @@
 //! Real Flask in a virtual environment of our own, so that tests can ask it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::report::Failure;
@@ -17,26 +17,43 @@ pub(crate) fn setup(workspace: &Workspace) -> Result<String, Failure> {
     if is_ready(workspace, &wanted) {
         return Ok("real Flask is ready in target/flask-venv".to_owned());
     }
-    let python = find_or_install(workspace)?;
     // Without its stamp an environment that was left half made is made again.
     let _ = fs::remove_file(workspace.path(STAMP));
-    let place = workspace.path("target/flask-venv");
-    run(workspace.command(&python).args(["-m", "venv", "--clear"]).arg(&place)).map_err(|failure| {
-        failure
-            .with_remedy("see that target/ can be written to and the disk has room, then `cargo xtask setup`")
-    })?;
-    let mut pip = workspace.command(workspace.path(INTERPRETER));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
-    // As root in a container pip warns of a danger that an environment of our own does not have.
-    pip.env("PIP_ROOT_USER_ACTION", "ignore");
-    run(pip.args(["--requirement", REQUIREMENTS])).map_err(|failure| {
-        failure.with_remedy(
-            "pip needs the Python package index (or PIP_INDEX_URL for a mirror); check the network, then `cargo xtask setup`",
-        )
-    })?;
+    make_environment(workspace, "target/flask-venv")?;
+    pip_install(workspace, "target/flask-venv", &["--requirement", REQUIREMENTS])?;
     fs::write(workspace.path(STAMP), &wanted)
         .map_err(|error| Failure::new(format!("{STAMP} cannot be written: {error}")))?;
     Ok("made target/flask-venv with real Flask".to_owned())
+}
+
+/// An empty virtual environment at `place`, whatever was there.
+pub(crate) fn make_environment(workspace: &Workspace, place: &str) -> Result<(), Failure> {
+    let python = find_or_install(workspace)?;
+    run(workspace.command(&python).args(["-m", "venv", "--clear"]).arg(workspace.path(place))).map_err(
+        |failure| {
+            failure.with_remedy(
+                "see that target/ can be written to and the disk has room, then `cargo xtask setup`",
+            )
+        },
+    )
+}
+
+/// `pip install` in the environment at `place`.
+pub(crate) fn pip_install(workspace: &Workspace, place: &str, what: &[&str]) -> Result<(), Failure> {
+    let mut pip = workspace.command(interpreter(workspace, place));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
+    // As root in a container pip warns of a danger that an environment of our own does not have.
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    run(pip.args(what)).map_err(|failure| {
+        failure.with_remedy(
+            "pip needs the Python package index (or PIP_INDEX_URL for a mirror); check the network, then `cargo xtask setup`",
+        )
+    })
+}
+
+/// The Python of the environment at `place`.
+pub(crate) fn interpreter(workspace: &Workspace, place: &str) -> PathBuf {
+    workspace.path(place).join("bin/python")
 }
 
 /// The stamp is the list that was installed; the interpreter may be gone although the stamp is there.
@@ -85,7 +102,8 @@ pub(crate) fn apt(workspace: &Workspace) -> Command {
     command
 }
 
-const REQUIREMENTS: &str = "xtask/python/requirements.txt";
+/// What is installed there, each with its version.
+pub(crate) const REQUIREMENTS: &str = "xtask/python/requirements.txt";
 const STAMP: &str = "target/flask-venv/installed.txt";
 const MISSING: &str = "no Python from 3.9 on that can make virtual environments";
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::report::{Failure, Step};
 use crate::workspace::run;
-use crate::{documents, fuzz, mutants, python, rules, tools};
+use crate::{documents, fuzz, mutants, python, rules, tools, wheel};
 
 /// Quick: nothing but Rust is needed.
 pub(crate) const CHECK: &[Step] =
@@ -24,6 +24,7 @@ pub(crate) const TEST: &[Step] = &[
     TESTS_STOCK_ZLIB,
     TESTS_STORES,
     DOC_TESTS,
+    PYTHON,
     FEATURES,
     MUTANTS,
     FUZZ,
@@ -129,6 +130,12 @@ const DOC_TESTS: Step = Step {
     name: "examples in docs",
     remedy: "run it alone: `cargo test --doc`",
     run: |workspace| passes(&mut workspace.cargo("test --workspace --doc --quiet")),
+};
+
+const PYTHON: Step = Step {
+    name: "python package",
+    remedy: "run it alone: `cargo xtask wheel`, then `target/wheel-venv/bin/python -m pytest crates/hipflask-python/tests`",
+    run: wheel::works_where_it_is_installed,
 };
 
 const FEATURES: Step = Step {

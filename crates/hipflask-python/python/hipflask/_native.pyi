@@ -1,0 +1,6 @@
+from typing import Any
+
+__version__: str
+
+def load_tagged(text: str) -> Any: ...
+def dump_tagged(object: Any) -> str | None: ...

@@ -1,0 +1,245 @@
+//! Values to Python's objects and back.
+
+use hipflask_core::time::DateTime;
+use hipflask_core::value::{BigInt, Dict, Int, MAX_DEPTH, Text, Uuid, Value};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+/// The object that Python has for `value`.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::None => py.None().into_bound(py),
+        Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+        Value::Int(number) => int_to_python(py, number)?,
+        Value::Float(number) => PyFloat::new(py, *number).into_any(),
+        Value::Str(text) => text_to_python(py, text)?,
+        Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
+        Value::List(items) => items_to_python(py, items)?.into_any(),
+        Value::Tuple(items) => items_to_python(py, items)?.to_tuple().into_any(),
+        Value::Dict(dict) => dict_to_python(py, dict)?.into_any(),
+        Value::DateTime(time) => datetime_to_python(py, *time)?,
+        Value::Uuid(id) => Types::of(py)?.uuid.bind(py).call1((id.simple().to_string(),))?,
+        Value::Markup(text) => Types::of(py)?.markup.bind(py).call1((text_to_python(py, text)?,))?,
+        // A kind that this crate does not know yet is one that no session of its own holds.
+        other => return Err(PyTypeError::new_err(format!("no Python type for {}", other.kind()))),
+    })
+}
+
+/// [`to_python`] for a dict.
+pub(crate) fn dict_to_python<'py>(py: Python<'py>, dict: &Dict) -> PyResult<Bound<'py, PyDict>> {
+    let out = PyDict::new(py);
+    for (key, value) in dict.iter() {
+        out.set_item(text_to_python(py, key)?, to_python(py, value)?)?;
+    }
+    Ok(out)
+}
+
+fn items_to_python<'py>(py: Python<'py>, items: &[Value]) -> PyResult<Bound<'py, PyList>> {
+    let out = PyList::empty(py);
+    for item in items {
+        out.append(to_python(py, item)?)?;
+    }
+    Ok(out)
+}
+
+fn int_to_python<'py>(py: Python<'py>, number: &Int) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(number) = number.as_i64() {
+        return Ok(PyInt::new(py, number).into_any());
+    }
+    let bytes = PyBytes::new(py, &number.to_big().to_signed_bytes_le());
+    py.get_type::<PyInt>().call_method("from_bytes", (bytes, "little"), Some(&signed(py)?))
+}
+
+fn text_to_python<'py>(py: Python<'py>, text: &Text) -> PyResult<Bound<'py, PyAny>> {
+    match text.as_str() {
+        Some(text) => Ok(PyString::new(py, text).into_any()),
+        None => PyBytes::new(py, text.as_bytes()).call_method1("decode", ("utf-8", "surrogatepass")),
+    }
+}
+
+/// An aware datetime, in UTC unless it was written with another offset.
+fn datetime_to_python(py: Python<'_>, time: DateTime) -> PyResult<Bound<'_, PyAny>> {
+    let types = Types::of(py)?;
+    let since = types.timedelta.bind(py).call1((0, 0, time.unix_micros()))?;
+    let utc = types.epoch_aware.bind(py).add(since)?;
+    if time.offset_seconds() == 0 {
+        return Ok(utc);
+    }
+    let offset = types.timedelta.bind(py).call1((0, time.offset_seconds()))?;
+    utc.call_method1("astimezone", (types.timezone.bind(py).call1((offset,))?,))
+}
+
+/// Why an object did not become a value.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// Only Python knows what it stands for: a subclass, a type without a value of its own, keys that are no text.
+    AskPython,
+    /// Python raised while it was looked at.
+    Raised(PyErr),
+}
+
+impl From<PyErr> for Unfit {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+/// The value of an object whose type has exactly one meaning; nothing is guessed.
+///
+/// A datetime without a zone is taken as UTC, as Flask's cookies have it.
+pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
+    value_of(object, MAX_DEPTH)
+}
+
+fn value_of(object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
+    if let Ok(text) = object.cast_exact::<PyString>() {
+        return text_of(text).map(Value::Str);
+    }
+    if let Ok(dict) = object.cast_exact::<PyDict>() {
+        return dict_of(dict, levels).map(Value::Dict);
+    }
+    if let Ok(list) = object.cast_exact::<PyList>() {
+        return items_of(list.iter(), levels).map(Value::List);
+    }
+    if let Ok(value) = object.cast_exact::<PyBool>() {
+        return Ok(Value::Bool(value.is_true()));
+    }
+    if let Ok(number) = object.cast_exact::<PyInt>() {
+        return int_of(number).map(Value::Int);
+    }
+    if object.is_none() {
+        return Ok(Value::None);
+    }
+    if let Ok(number) = object.cast_exact::<PyFloat>() {
+        return Ok(Value::Float(number.value()));
+    }
+    if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+        return items_of(tuple.iter(), levels).map(Value::Tuple);
+    }
+    if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+        return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
+    }
+    rare_value_of(object)
+}
+
+/// The types that are no part of the language.
+fn rare_value_of(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
+    let py = object.py();
+    let types = Types::of(py)?;
+    let kind = object.get_type();
+    if kind.is(&types.datetime) {
+        return datetime_of(object).map(Value::DateTime);
+    }
+    if kind.is(&types.markup) {
+        let plain = py.get_type::<PyString>().call_method1("__str__", (object,))?;
+        return text_of(plain.cast::<PyString>().map_err(PyErr::from)?).map(Value::Markup);
+    }
+    if kind.is(&types.uuid) {
+        let hex: String = object.getattr("hex")?.extract()?;
+        return u128::from_str_radix(&hex, 16)
+            .map(|number| Value::Uuid(Uuid::from_u128(number)))
+            .map_err(|_| Unfit::AskPython);
+    }
+    Err(Unfit::AskPython)
+}
+
+fn dict_of(dict: &Bound<'_, PyDict>, levels: usize) -> Result<Dict, Unfit> {
+    let levels = levels.checked_sub(1).ok_or(Unfit::AskPython)?;
+    let mut out = Dict::new();
+    for (key, value) in dict.iter() {
+        let key = key.cast_exact::<PyString>().map_err(|_| Unfit::AskPython)?;
+        out.insert(text_of(key)?, value_of(&value, levels)?);
+    }
+    Ok(out)
+}
+
+fn items_of<'py>(
+    items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
+    levels: usize,
+) -> Result<Vec<Value>, Unfit> {
+    let levels = levels.checked_sub(1).ok_or(Unfit::AskPython)?;
+    items.map(|item| value_of(&item, levels)).collect()
+}
+
+fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+    if let Ok(number) = number.extract::<i64>() {
+        return Ok(number.into());
+    }
+    let py = number.py();
+    let bits: usize = number.call_method0("bit_length")?.extract()?;
+    let bytes = number.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed(py)?))?;
+    let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
+    Ok(BigInt::from_signed_bytes_le(bytes.as_bytes()).into())
+}
+
+fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
+    if let Ok(text) = text.to_cow() {
+        return Ok(Text::new(text));
+    }
+    let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
+    Text::from_bytes(bytes.as_bytes()).ok_or(Unfit::AskPython)
+}
+
+fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, Unfit> {
+    let py = datetime.py();
+    let types = Types::of(py)?;
+    let offset = datetime.call_method0("utcoffset")?;
+    let (epoch, offset) = match offset.is_none() {
+        true => (&types.epoch_naive, 0),
+        false => (&types.epoch_aware, offset.call_method0("total_seconds")?.extract::<f64>()? as i32),
+    };
+    let since = datetime.sub(epoch.bind(py))?;
+    let micros: i64 = since.call_method1("__floordiv__", (types.microsecond.bind(py),))?.extract()?;
+    let time = DateTime::from_unix_micros(micros).and_then(|time| time.with_offset(offset));
+    time.ok_or(Unfit::AskPython)
+}
+
+fn signed(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let keywords = PyDict::new(py);
+    keywords.set_item("signed", true)?;
+    Ok(keywords)
+}
+
+/// The types that have to be imported, looked up once.
+struct Types {
+    datetime: Py<PyType>,
+    timedelta: Py<PyType>,
+    timezone: Py<PyType>,
+    microsecond: Py<PyAny>,
+    epoch_naive: Py<PyAny>,
+    epoch_aware: Py<PyAny>,
+    uuid: Py<PyType>,
+    markup: Py<PyType>,
+}
+
+impl Types {
+    fn of(py: Python<'_>) -> PyResult<&Self> {
+        static TYPES: PyOnceLock<Types> = PyOnceLock::new();
+        TYPES.get_or_try_init(py, || Self::import(py))
+    }
+
+    fn import(py: Python<'_>) -> PyResult<Self> {
+        let type_of = |module: &str, name: &str| -> PyResult<Py<PyType>> {
+            Ok(py.import(module)?.getattr(name)?.cast_into::<PyType>()?.unbind())
+        };
+        let datetime = type_of("datetime", "datetime")?;
+        let timedelta = type_of("datetime", "timedelta")?;
+        let timezone = type_of("datetime", "timezone")?;
+        let epoch_naive = datetime.bind(py).call1((1970, 1, 1))?;
+        let epoch_aware = datetime.bind(py).call1((1970, 1, 1, 0, 0, 0, 0, timezone.getattr(py, "utc")?))?;
+        let microsecond = timedelta.bind(py).call1((0, 0, 1))?;
+        Ok(Self {
+            microsecond: microsecond.unbind(),
+            epoch_naive: epoch_naive.unbind(),
+            epoch_aware: epoch_aware.unbind(),
+            uuid: type_of("uuid", "UUID")?,
+            markup: type_of("markupsafe", "Markup")?,
+            datetime,
+            timedelta,
+            timezone,
+        })
+    }
+}

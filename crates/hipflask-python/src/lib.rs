@@ -1,0 +1,19 @@
+//! The Python package `hipflask`: Flask's session interfaces on Hipflask's engine.
+//!
+//! Only translates: Python's objects to values and back, Flask's settings to a codec's, our errors to the exceptions that
+//! Flask code already catches. What is public in Python stands in `python/hipflask/`; this is its module `_native`.
+
+mod convert;
+mod tagged;
+
+/// What `hipflask._native` holds.
+#[pyo3::pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::tagged::{dump_tagged, load_tagged};
+
+    /// The version of the package.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's spelling")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,93 @@
+//! The Python package: its wheel is built, installed where nothing else is, and tested there.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::python::{self, interpreter, make_environment, pip_install};
+use crate::report::Failure;
+use crate::workspace::{Workspace, run};
+
+/// Builds the wheel and installs it into [`ENVIRONMENT`], which is made if it is not there.
+pub(crate) fn build_and_install(workspace: &Workspace) -> Result<String, Failure> {
+    let wheel = build(workspace)?;
+    if is_ready(workspace) {
+        pip_install(workspace, ENVIRONMENT, &["--force-reinstall", "--no-deps", &wheel])?;
+    } else {
+        install_into_new_environment(workspace, &wheel)?;
+    }
+    Ok(format!("installed {wheel} into {ENVIRONMENT}"))
+}
+
+/// The step of `test`: the wheel brings what it needs into an empty environment, and its tests pass there.
+pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<String, Failure> {
+    let wheel = build(workspace)?;
+    install_into_new_environment(workspace, &wheel)?;
+    let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
+    run(pytest.args(["-m", "pytest", TESTS]))?;
+    Ok(String::new())
+}
+
+/// The path of the wheel, from the root.
+fn build(workspace: &Workspace) -> Result<String, Failure> {
+    if fs::read_to_string(workspace.path(TOOLS_STAMP)).ok() != fs::read_to_string(workspace.path(TOOLS)).ok()
+    {
+        make_environment(workspace, TOOLS_ENVIRONMENT)?;
+        pip_install(workspace, TOOLS_ENVIRONMENT, &["--requirement", TOOLS])?;
+        stamp(workspace, TOOLS_STAMP, &[TOOLS])?;
+    }
+    // One wheel must be found in the end.
+    let _ = fs::remove_dir_all(workspace.path(WHEELS));
+    let mut maturin = workspace.command(workspace.path(TOOLS_ENVIRONMENT).join("bin/maturin"));
+    maturin.args(["build", "--quiet", "--manifest-path", MANIFEST, "--out", WHEELS]);
+    run(maturin.arg("--interpreter").arg(interpreter(workspace, TOOLS_ENVIRONMENT)))?;
+    let built = fs::read_dir(workspace.path(WHEELS)).into_iter().flatten().flatten();
+    let name = built
+        .map(|file| PathBuf::from(file.file_name()))
+        .find(|name| name.extension().is_some_and(|extension| extension == "whl"));
+    name.map(|name| format!("{WHEELS}/{}", name.display()))
+        .ok_or_else(|| Failure::new(format!("maturin left no wheel in {WHEELS}")))
+}
+
+/// First the wheel with what it asks for, so that something it forgot to ask for is noticed; then what its tests need.
+fn install_into_new_environment(workspace: &Workspace, wheel: &str) -> Result<(), Failure> {
+    let _ = fs::remove_file(workspace.path(STAMP));
+    make_environment(workspace, ENVIRONMENT)?;
+    pip_install(workspace, ENVIRONMENT, &[wheel])?;
+    run(workspace.command(interpreter(workspace, ENVIRONMENT)).args([
+        "-W",
+        "error",
+        "-c",
+        "import hipflask",
+    ]))?;
+    pip_install(
+        workspace,
+        ENVIRONMENT,
+        &["--requirement", python::REQUIREMENTS, "--requirement", TEST_REQUIREMENTS],
+    )?;
+    stamp(workspace, STAMP, &[python::REQUIREMENTS, TEST_REQUIREMENTS])
+}
+
+fn is_ready(workspace: &Workspace) -> bool {
+    let wanted = lists(workspace, &[python::REQUIREMENTS, TEST_REQUIREMENTS]);
+    fs::read_to_string(workspace.path(STAMP)).is_ok_and(|installed| installed == wanted)
+}
+
+fn stamp(workspace: &Workspace, stamp: &str, files: &[&str]) -> Result<(), Failure> {
+    fs::write(workspace.path(stamp), lists(workspace, files))
+        .map_err(|error| Failure::new(format!("{stamp} cannot be written: {error}")))
+}
+
+fn lists(workspace: &Workspace, files: &[&str]) -> String {
+    files.iter().map(|file| fs::read_to_string(workspace.path(file)).unwrap_or_default()).collect()
+}
+
+/// Where the tests of the wheel run.
+const ENVIRONMENT: &str = "target/wheel-venv";
+const STAMP: &str = "target/wheel-venv/installed.txt";
+const TOOLS_ENVIRONMENT: &str = "target/wheel-tools-venv";
+const TOOLS_STAMP: &str = "target/wheel-tools-venv/installed.txt";
+const WHEELS: &str = "target/wheels";
+const MANIFEST: &str = "crates/hipflask-python/Cargo.toml";
+const TESTS: &str = "crates/hipflask-python/tests";
+const TOOLS: &str = "xtask/python/wheel-tools.txt";
+const TEST_REQUIREMENTS: &str = "xtask/python/wheel-tests.txt";
