@@ -20,10 +20,12 @@
 use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, VARY};
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
@@ -45,14 +47,45 @@ impl Sessions {
     /// Every worker's app needs the same engine: build it before `HttpServer::new` and clone it into the factory.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
-        SessionMiddleware { sessions: self.clone() }
+        SessionMiddleware { sessions: self.clone(), page: None }
     }
 }
 
+/// What makes the page in place of a bare error.
+type Page = Arc<dyn Fn(&SessionError) -> HttpResponse + Send + Sync>;
+
 /// Gives each request its session. Made by [`Sessions::middleware`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SessionMiddleware {
     sessions: Sessions,
+    page: Option<Page>,
+}
+
+impl SessionMiddleware {
+    /// Answers with `page` where the session could not be opened because its store failed, or could not be saved; without
+    /// this the response is bare. See [`SessionLayer::error_page`](crate::SessionLayer::error_page).
+    ///
+    /// ```
+    /// use actix_web::HttpResponse;
+    /// # use hipflask::Sessions;
+    /// # let sessions = Sessions::builder().secret_key("a secret key for the docs").build()?;
+    /// let middleware = sessions.middleware().error_page(|_| HttpResponse::ServiceUnavailable().body("Back in a moment"));
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn error_page(
+        mut self,
+        page: impl Fn(&SessionError) -> HttpResponse + Send + Sync + 'static,
+    ) -> Self {
+        self.page = Some(Arc::new(page));
+        self
+    }
+}
+
+impl fmt::Debug for SessionMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionMiddleware").field("sessions", &self.sessions).finish_non_exhaustive()
+    }
 }
 
 impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
@@ -67,20 +100,30 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(SessionService::new(inner, self.sessions.clone())))
+        ready(Ok(SessionService {
+            page: self.page.clone(),
+            ..SessionService::new(inner, self.sessions.clone())
+        }))
     }
 }
 
 /// A service whose requests have a session. Made by [`SessionMiddleware`].
-#[derive(Debug)]
 pub struct SessionService<S> {
     inner: S,
     sessions: Sessions,
+    page: Option<Page>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for SessionService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("SessionService");
+        shown.field("inner", &self.inner).field("sessions", &self.sessions).finish_non_exhaustive()
+    }
 }
 
 impl<S> SessionService<S> {
     pub(crate) const fn new(inner: S, sessions: Sessions) -> Self {
-        Self { inner, sessions }
+        Self { inner, sessions, page: None }
     }
 }
 
@@ -109,7 +152,7 @@ where
             let _current = current::enter(&mut session);
             self.inner.call(request)
         };
-        ResponseFuture { inner, session, finishes, saving: None }
+        ResponseFuture { inner, session, finishes, saving: None, page: self.page.clone() }
     }
 }
 
@@ -124,6 +167,7 @@ pin_project! {
         finishes: bool,
         // The response, while a store saves its session.
         saving: Option<Box<Unsaved<B>>>,
+        page: Option<Page>,
     }
 }
 
@@ -163,7 +207,7 @@ where
                 return Poll::Ready(outcome.map(ServiceResponse::map_into_left_body));
             };
             match session.start_finish() {
-                Finish::Now(result) => return Poll::Ready(finished(result, outcome)),
+                Finish::Now(result) => return Poll::Ready(finished(result, outcome, this.page.as_ref())),
                 Finish::Later(saving) => *this.saving = Some(Box::new((saving, outcome))),
             }
         }
@@ -172,7 +216,7 @@ where
             None => return Poll::Pending,
         };
         match this.saving.take() {
-            Some(saved) => Poll::Ready(finished(result, saved.1)),
+            Some(saved) => Poll::Ready(finished(result, saved.1, this.page.as_ref())),
             None => Poll::Pending,
         }
     }
@@ -181,10 +225,42 @@ where
 fn finished<B>(
     result: Result<Commit, SessionError>,
     outcome: Result<ServiceResponse<B>, Error>,
+    page: Option<&Page>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     match result {
-        Ok(commit) => carry(commit, outcome),
-        Err(error) => not_saved(&error, outcome),
+        Ok(commit) => {
+            let page = page.and_then(|page| store_failure(&outcome).map(|error| page(error)));
+            match page {
+                Some(page) => instead(page, outcome),
+                None => carry(commit, outcome),
+            }
+        }
+        Err(error) => not_saved(&error, outcome, page),
+    }
+}
+
+/// The failure of the store that a handler or an inner middleware ended with.
+fn store_failure<B>(outcome: &Result<ServiceResponse<B>, Error>) -> Option<&SessionError> {
+    let error = match outcome {
+        Ok(response) => response.response().error()?,
+        Err(error) => error,
+    };
+    let error = match error.as_error::<LayerMissing>() {
+        Some(LayerMissing::Session(error)) => error,
+        _ => error.as_error::<SessionError>()?,
+    };
+    Some(error).filter(|error| error.is_store_failure())
+}
+
+/// Puts a page in the place of what would be answered. Whether it is shown depends on the cookie.
+fn instead<B>(
+    mut page: HttpResponse,
+    outcome: Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    vary_by_cookie(page.headers_mut());
+    match outcome {
+        Ok(response) => Ok(response.into_response(page.map_into_right_body())),
+        Err(error) => Err(InternalError::from_response(error, page).into()),
     }
 }
 
@@ -206,10 +282,17 @@ fn carry<B>(
 fn not_saved<B>(
     error: &SessionError,
     outcome: Result<ServiceResponse<B>, Error>,
+    page: Option<&Page>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     tracing::error!(%error, status = error.status(), "the session could not be saved; the response is an error");
-    let bare = HttpResponse::build(status(error.status())).insert_header((VARY, "Cookie")).finish();
-    outcome.map(|response| response.into_response(bare.map_into_right_body()))
+    match outcome {
+        Ok(_) => {
+            let bare = || HttpResponse::build(status(error.status())).finish();
+            instead(page.map_or_else(bare, |page| page(error)), outcome)
+        }
+        // What went wrong before is answered as it is.
+        Err(error) => Err(error),
+    }
 }
 
 /// An error of an inner middleware, and what its response carries for the session.

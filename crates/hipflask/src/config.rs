@@ -75,6 +75,12 @@ pub enum ConfigError {
         /// What was asked for: without what follows the colon of a URL.
         kind: String,
     },
+    /// Records cannot be written so.
+    #[error("Unsupported serialization format: {format}. SESSION_SERIALIZATION_FORMAT is msgpack or json.")]
+    UnsupportedFormat {
+        /// What was asked for.
+        format: String,
+    },
     /// The settings of sessions in a store cannot be used.
     #[error("{0}")]
     Store(String),

@@ -1,6 +1,7 @@
 //! Which store: a URL, or Flask-Session's settings.
 
 use hipflask_core::value::{Dict, Value};
+use hipflask_store::record::Format;
 use hipflask_store::store::StoreError;
 
 use crate::builder::SessionsBuilder;
@@ -100,9 +101,9 @@ pub(crate) const SETTINGS: [crate::config::Setting; 20] = [
         Ok(b.id_length(number.ok_or_else(|| ConfigError::wrong(name, value, "a number of bytes"))?))
     }),
     ("SESSION_SERIALIZATION_FORMAT", |b, name, value| match text(name, value, "text")? {
-        // Both are read; msgpack is written.
-        "msgpack" | "json" => Ok(b),
-        _ => Err(ConfigError::wrong(name, value, "msgpack or json")),
+        "msgpack" => Ok(b.serialization_format(Format::Msgpack)),
+        "json" => Ok(b.serialization_format(Format::Json)),
+        other => Err(ConfigError::UnsupportedFormat { format: other.to_owned() }),
     }),
     // Nothing live is thrown out here, and nobody's request pays for the cleaning.
     ("SESSION_FILE_THRESHOLD", |b, _, _| Ok(b)),
@@ -243,6 +244,10 @@ mod tests {
             ("SESSION_TYPE = 'file:/dev/null/sessions'", "file store: "),
             ("SESSION_TYPE = 'memory:'\nSESSION_USE_SIGNER = true", "no secret key was set"),
             ("SESSION_TYPE = 'memory:'\nSESSION_ID_LENGTH = 1", "16"),
+            (
+                "SESSION_TYPE = 'memory:'\nSESSION_SERIALIZATION_FORMAT = 'pickle'",
+                "Unsupported serialization format: pickle",
+            ),
         ] {
             let error = Sessions::connect_toml(settings).await.unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("secret@"), "{settings}: {error}");

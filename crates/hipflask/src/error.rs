@@ -43,6 +43,12 @@ pub enum SessionError {
     /// The store of the sessions failed, so it is not known what the session holds, or whether it was saved.
     #[error("{0}")]
     Store(String),
+    /// The session is empty and cannot be changed in this request, because its store failed and
+    /// [`OnStoreFailure::ReadOnly`](crate::SessionsBuilder) lets the request go on.
+    #[error(
+        "the session cannot be changed in this request: its store failed, so it was opened empty and read-only ({0})"
+    )]
+    ReadOnly(String),
     /// The session is in a store and was used where nothing can wait for it.
     #[error(
         "the session is in a store and has not been loaded; open it in the handler, with the `Session` extractor or \
@@ -61,13 +67,16 @@ impl SessionError {
         }
     }
 
+    /// Whether a store failed, so that the same request may succeed a moment later.
+    #[must_use]
+    pub const fn is_store_failure(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::ReadOnly(_))
+    }
+
     /// What the visitor gets: 503 if a store failed, so that clients and proxies try again, and 500 else.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        match self {
-            Self::Store(_) => 503,
-            _ => 500,
-        }
+        if self.is_store_failure() { 503 } else { 500 }
     }
 }
 

@@ -7,20 +7,28 @@ use serde::de::DeserializeOwned;
 
 use crate::bucket::{SessionData, SessionKey};
 use crate::error::{LayerMissing, SessionError};
+use crate::error_page::Failed;
 use crate::explain;
 use crate::request::RequestSession;
 use crate::session::Session;
 
 impl IntoResponse for LayerMissing {
     fn into_response(self) -> Response {
-        explain::error_with(&self, self.status())
+        match self {
+            Self::Session(error) => error.into_response(),
+            Self::NoLayer => explain::error_with(&self, self.status()),
+        }
     }
 }
 
-/// So that a handler can end in `?`: the log gets the error, the visitor a bare 500.
+/// So that a handler can end in `?`: the log gets the error, the visitor a bare 500, or a 503 if a store failed.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        explain::error_with(&self, self.status())
+        let mut response = explain::error_with(&self, self.status());
+        if self.is_store_failure() {
+            response.extensions_mut().insert(Failed(self));
+        }
+        response
     }
 }
 

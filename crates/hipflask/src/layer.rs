@@ -15,6 +15,7 @@ use crate::commit::Commit;
 use crate::current;
 use crate::engine::Sessions;
 use crate::error::SessionError;
+use crate::error_page::{BarePage, ErrorPage, Failed};
 use crate::explain::Explanation;
 use crate::request::{Finish, RequestSession, Saving};
 
@@ -28,39 +29,83 @@ impl Sessions {
     /// A second layer of the same cookie, inside of the first, does nothing: a response has one session cookie.
     #[must_use]
     pub fn layer(&self) -> SessionLayer {
-        SessionLayer { sessions: self.clone() }
+        SessionLayer { sessions: self.clone(), page: BarePage }
     }
 }
 
 /// Gives each request its session. Made by [`Sessions::layer`].
-#[derive(Debug, Clone)]
-pub struct SessionLayer {
+#[derive(Clone)]
+pub struct SessionLayer<P = BarePage> {
     sessions: Sessions,
+    page: P,
 }
 
-impl<S> Layer<S> for SessionLayer {
-    type Service = SessionService<S>;
+impl SessionLayer {
+    /// Answers with `page` where the session could not be opened because its store failed, or could not be saved; without
+    /// this the response is bare. The page has its own status: [`SessionError::status`] says which is right.
+    ///
+    /// ```
+    /// use axum::response::{Html, IntoResponse};
+    /// use axum::{Router, http::StatusCode};
+    /// use hipflask::{SessionError, Sessions};
+    ///
+    /// # let sessions = Sessions::builder().secret_key("a secret key for the docs").build()?;
+    /// let layer = sessions.layer().error_page(|error: &SessionError| {
+    ///     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    ///     (status, Html("<h1>Back in a moment</h1>")).into_response()
+    /// });
+    /// let app: Router = Router::new().layer(layer);
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    ///
+    /// It stands for the answers of handlers that fail with the session's error, by the extractor or by `?`. A handler
+    /// that makes a response of its own out of the error keeps it.
+    pub fn error_page<B, F>(self, page: F) -> SessionLayer<F>
+    where
+        F: Fn(&SessionError) -> Response<B> + Clone,
+    {
+        SessionLayer { sessions: self.sessions, page }
+    }
+}
 
-    fn layer(&self, inner: S) -> SessionService<S> {
-        SessionService { inner, sessions: self.sessions.clone() }
+impl<P> fmt::Debug for SessionLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer").field("sessions", &self.sessions).finish_non_exhaustive()
+    }
+}
+
+impl<S, P: Clone> Layer<S> for SessionLayer<P> {
+    type Service = SessionService<S, P>;
+
+    fn layer(&self, inner: S) -> SessionService<S, P> {
+        SessionService { inner, sessions: self.sessions.clone(), page: self.page.clone() }
     }
 }
 
 /// A service whose requests have a session. Made by [`SessionLayer`].
-#[derive(Debug, Clone)]
-pub struct SessionService<S> {
+#[derive(Clone)]
+pub struct SessionService<S, P = BarePage> {
     inner: S,
     sessions: Sessions,
+    page: P,
 }
 
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S>
+impl<S: fmt::Debug, P> fmt::Debug for SessionService<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("SessionService");
+        shown.field("inner", &self.inner).field("sessions", &self.sessions).finish_non_exhaustive()
+    }
+}
+
+impl<S, P, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S, P>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    P: ErrorPage<ResBody> + Clone,
     ResBody: Default,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody>;
+    type Future = ResponseFuture<S::Future, ResBody, P>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -79,13 +124,13 @@ where
             let _current = current::enter(&mut session);
             self.inner.call(request)
         };
-        ResponseFuture { inner, session, finishes, saving: None }
+        ResponseFuture { inner, session, finishes, saving: None, page: self.page.clone() }
     }
 }
 
 pin_project! {
     /// Waits for the response and gives it its cookie.
-    pub struct ResponseFuture<F, B> {
+    pub struct ResponseFuture<F, B, P = BarePage> {
         #[pin]
         inner: F,
         // Always there, but while the inner future is polled.
@@ -94,10 +139,11 @@ pin_project! {
         finishes: bool,
         // The response, while a store saves its session.
         saving: Option<Box<(Saving, Response<B>)>>,
+        page: P,
     }
 }
 
-impl<F, B> ResponseFuture<F, B> {
+impl<F, B, P> ResponseFuture<F, B, P> {
     /// The request's session; not there while the handler runs.
     #[cfg(feature = "inspector")]
     pub(crate) const fn session(&self) -> Option<&RequestSession> {
@@ -105,15 +151,16 @@ impl<F, B> ResponseFuture<F, B> {
     }
 }
 
-impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+impl<F, B, P> fmt::Debug for ResponseFuture<F, B, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResponseFuture(..)")
     }
 }
 
-impl<F, ResBody, E> Future for ResponseFuture<F, ResBody>
+impl<F, ResBody, P, E> Future for ResponseFuture<F, ResBody, P>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
+    P: ErrorPage<ResBody>,
     ResBody: Default,
 {
     type Output = F::Output;
@@ -125,14 +172,13 @@ where
                 let _current = current::enter(this.session);
                 this.inner.poll(cx)
             };
-            let mut response = ready!(polled)?;
+            let response = ready!(polled)?;
             let Some(session) = this.session.as_ref().filter(|_| *this.finishes) else {
                 return Poll::Ready(Ok(response));
             };
             match session.start_finish() {
                 Finish::Now(result) => {
-                    finish(result, &mut response);
-                    return Poll::Ready(Ok(response));
+                    return Poll::Ready(Ok(finish(result, response, this.page)));
                 }
                 Finish::Later(saving) => *this.saving = Some(Box::new((saving, response))),
             }
@@ -142,28 +188,42 @@ where
             None => return Poll::Pending,
         };
         match this.saving.take().map(|saved| saved.1) {
-            Some(mut response) => {
-                finish(result, &mut response);
-                Poll::Ready(Ok(response))
-            }
+            Some(response) => Poll::Ready(Ok(finish(result, response, this.page))),
             None => Poll::Pending,
         }
     }
 }
 
-/// Gives the response its cookie, or puts an error in its place if the session could not be saved.
-fn finish<B: Default>(result: Result<Commit, SessionError>, response: &mut Response<B>) {
+/// Gives the response its cookie, or puts an error in its place if the session could not be opened or saved.
+fn finish<B: Default>(
+    result: Result<Commit, SessionError>,
+    mut response: Response<B>,
+    page: &impl ErrorPage<B>,
+) -> Response<B> {
     match result {
-        Ok(commit) => apply(commit, response.headers_mut()),
+        Ok(commit) => {
+            apply(commit, response.headers_mut());
+            match response.extensions_mut().remove::<Failed>() {
+                Some(Failed(error)) => instead(page, response, &error),
+                None => response,
+            }
+        }
         Err(error) => {
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             tracing::error!(%error, %status, "the session could not be saved; the response is an error");
-            *response = Response::new(B::default());
-            *response.status_mut() = status;
-            response.extensions_mut().insert(Explanation::of(&error));
-            response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
+            let mut bare = Response::new(B::default());
+            *bare.status_mut() = status;
+            bare.extensions_mut().insert(Explanation::of(&error));
+            instead(page, bare, &error)
         }
     }
+}
+
+/// The page that a failure asks for. Whether it is shown depends on the cookie.
+fn instead<B>(page: &impl ErrorPage<B>, bare: Response<B>, error: &SessionError) -> Response<B> {
+    let mut response = page.in_place_of(bare, error);
+    vary_by_cookie(response.headers_mut());
+    response
 }
 
 /// Gives the headers what the session asks for; other cookies and names in `Vary` stay.

@@ -48,9 +48,12 @@ mod connect;
 mod current;
 mod engine;
 mod error;
+mod error_page;
 mod explain;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(feature = "store")]
+mod failure;
 #[cfg(feature = "inspector")]
 pub mod inspector;
 mod layer;
@@ -79,6 +82,9 @@ pub use config::ConfigError;
 pub use current::{current, session};
 pub use engine::{Sessions, Stats};
 pub use error::{LayerMissing, SessionError};
+pub use error_page::{BarePage, ErrorPage};
+#[cfg(feature = "store")]
+pub use failure::OnStoreFailure;
 pub use hipflask_core::cookie::SameSite;
 pub use hipflask_core::plan::Profile;
 pub use hipflask_core::session::{Editor, Flash};

@@ -44,6 +44,9 @@ pub(crate) struct State {
     /// Where a session in a store came from, and what is meant for its record.
     #[cfg(feature = "store")]
     pub(crate) slot: Option<Box<hipflask_store::save::Slot>>,
+    /// Why the session is empty and must not be changed, if its store failed and the request goes on all the same.
+    #[cfg(feature = "store")]
+    pub(crate) read_only: Option<Box<SessionError>>,
 }
 
 /// A session that is being saved in a store.
@@ -203,6 +206,7 @@ impl RequestSession {
             if state.data.is_none() {
                 state.data = Some(found.data);
                 state.slot = found.slot;
+                state.read_only = found.read_only;
             }
         }
         Ok(())

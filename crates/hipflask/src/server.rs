@@ -1,23 +1,24 @@
 //! Sessions in a store: the cookie carries an id, the store the rest.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use hipflask_core::plan::{CookieOp, Plan, Seen, plan};
-use hipflask_core::session::Session as Data;
+use hipflask_core::session::{Session as Data, SessionError as Mistake};
 use hipflask_core::time::UnixTime;
-use hipflask_core::value::{Dict, Value};
+use hipflask_core::value::{Dict, Text, Value, ValueError};
 use hipflask_store::id::Ids;
-use hipflask_store::save::{Opened, Pause, SaveError, Saved, ServerSessions, Slot, TransactError, is_empty};
-use hipflask_store::store::{Store, StoreError};
+use hipflask_store::record::Format;
+use hipflask_store::save::{
+    Backoff, Opened, SaveError, Saved, ServerSessions, Slot, TransactError, is_empty,
+};
+use hipflask_store::store::{RecordKind, Store, StoreError};
 
 use crate::builder::SessionsBuilder;
 use crate::commit::Commit;
 use crate::config::ConfigError;
 use crate::engine::Sessions;
 use crate::error::SessionError;
+use crate::failure::{FailureHook, OnStoreFailure};
 use crate::request::Shared;
 use crate::session::Session;
 
@@ -27,6 +28,7 @@ pub(crate) struct Server {
     sessions: ServerSessions,
     /// Whether a new session is permanent: Flask-Session's `SESSION_PERMANENT`.
     permanent: bool,
+    on_failure: FailureHook,
 }
 
 /// How sessions in a store are kept, apart from the store itself.
@@ -37,11 +39,21 @@ pub(crate) struct ServerSettings {
     key_prefix: String,
     id_length: usize,
     use_signer: bool,
+    format: Format,
+    pub(crate) on_failure: FailureHook,
 }
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { store: None, permanent: true, key_prefix: "session:".into(), id_length: 32, use_signer: false }
+        Self {
+            store: None,
+            permanent: true,
+            key_prefix: "session:".into(),
+            id_length: 32,
+            use_signer: false,
+            format: Format::Msgpack,
+            on_failure: FailureHook::default(),
+        }
     }
 }
 
@@ -50,6 +62,8 @@ impl Default for ServerSettings {
 pub(crate) struct FoundStored {
     pub(crate) data: Data,
     pub(crate) slot: Option<Box<Slot>>,
+    /// Why it is empty and must not be changed, if so.
+    pub(crate) read_only: Option<Box<SessionError>>,
 }
 
 impl SessionsBuilder {
@@ -90,6 +104,14 @@ impl SessionsBuilder {
         self
     }
 
+    /// How records are written where Flask-Session uses msgspec, which is everywhere but in a directory: [`Format::Msgpack`]
+    /// unless set, or [`Format::Json`]. Both are read in any case. A directory keeps pickles, as in Flask-Session.
+    #[doc(alias = "SESSION_SERIALIZATION_FORMAT")]
+    pub fn serialization_format(mut self, format: Format) -> Self {
+        self.server.format = format;
+        self
+    }
+
     /// Whether ids are signed in the cookie; needs a secret key.
     #[doc(alias = "SESSION_USE_SIGNER")]
     pub fn use_signer(mut self, signed: bool) -> Self {
@@ -117,9 +139,16 @@ impl SessionsBuilder {
         }
         let ids = ids.hashed_at_rest(self.is_strict()).build();
         let ids = ids.map_err(|error| ConfigError::Store(error.to_string()))?;
-        let sessions =
+        if !matches!(settings.format, Format::Msgpack | Format::Json) {
+            return Err(ConfigError::UnsupportedFormat { format: settings.format.to_string() });
+        }
+        let is_pickled = store.describe().records == RecordKind::Pickle;
+        let mut sessions =
             ServerSessions::new(store, ids, self.idle_lifetime()).with_refresh(self.refresh_each_request);
-        Ok(Some(Server { sessions, permanent: settings.permanent }))
+        if !is_pickled {
+            sessions = sessions.with_format(settings.format);
+        }
+        Ok(Some(Server { sessions, permanent: settings.permanent, on_failure: settings.on_failure }))
     }
 }
 
@@ -139,17 +168,21 @@ impl Sessions {
         let Some(server) = self.server() else { return Err(SessionError::NotLoaded) };
         let values: Vec<_> = self.values(lines).collect();
         for value in values {
-            match server.sessions.open(value.as_bytes(), now).await.map_err(|error| failed(&error))? {
+            let opened = match server.sessions.open(value.as_bytes(), now).await {
+                Ok(opened) => opened,
+                Err(error) => return server.without_store(&error),
+            };
+            match opened {
                 Opened::Found { session, .. } if self.timeouts().is_over(&session, now) => {
                     tracing::debug!("a session has lasted too long; it starts empty");
                 }
                 Opened::Found { session, slot } => {
-                    return Ok(FoundStored { data: session, slot: Some(slot) });
+                    return Ok(FoundStored { data: session, slot: Some(slot), read_only: None });
                 }
                 Opened::Unknown | Opened::NotAnId(_) | Opened::Unreadable(_) => {}
             }
         }
-        Ok(FoundStored { data: server.fresh(), slot: None })
+        Ok(FoundStored { data: server.fresh(), slot: None, read_only: None })
     }
 }
 
@@ -164,12 +197,25 @@ impl Server {
         data.set_new(true);
         data
     }
+
+    /// What a request gets that came with an id whose record could not be loaded.
+    fn without_store(&self, error: &StoreError) -> Result<FoundStored, SessionError> {
+        let refused = failed(error);
+        match self.on_failure.decide(error) {
+            OnStoreFailure::Refuse => Err(refused),
+            OnStoreFailure::ReadOnly => {
+                let read_only = Some(Box::new(SessionError::ReadOnly(error.to_string())));
+                Ok(FoundStored { data: self.fresh(), slot: None, read_only })
+            }
+        }
+    }
 }
 
 impl Shared {
     /// Saves the session and decides what becomes of the cookie.
     pub(crate) async fn finish_stored(&self) -> Result<Commit, SessionError> {
         self.lock()?.closed = true;
+        self.check_unchanged_if_read_only()?;
         let (seen, saved) = self.save().await?;
         let (Some(server), Some(seen)) = (self.engine().server(), seen) else { return Ok(Commit::default()) };
         let plan = self.plan(seen, saved);
@@ -206,7 +252,7 @@ impl Shared {
         };
         self.engine().timeouts().settle(&mut data, true, self.now());
         let seen = Seen { empty: is_empty(&data), ..data.seen() };
-        let saved = server.sessions.save(&mut data, &mut slot, self.now(), &Yield).await;
+        let saved = server.sessions.save(&mut data, &mut slot, self.now(), &Backoff).await;
         let mut state = self.lock()?;
         state.slot = Some(slot);
         let saved = saved.map_err(|error| not_saved(&error))?;
@@ -214,11 +260,36 @@ impl Shared {
         Ok((Some(seen), saved))
     }
 
+    /// Whether the session can be changed in this request.
+    pub(crate) fn check_writable(&self) -> Result<(), SessionError> {
+        match &self.lock()?.read_only {
+            None => Ok(()),
+            Some(error) => Err((**error).clone()),
+        }
+    }
+
+    /// What was changed by a method that returns no error must not look as if it had been saved.
+    fn check_unchanged_if_read_only(&self) -> Result<(), SessionError> {
+        let is_modified = self.lock()?.data.as_ref().is_some_and(Data::is_modified);
+        if is_modified { self.check_writable() } else { Ok(()) }
+    }
+
+    /// Whether the store's records can hold `value` under `key`.
+    pub(crate) fn admit(&self, key: &Text, value: &Value) -> Result<(), SessionError> {
+        let Some(server) = self.engine().server() else { return Ok(()) };
+        server.sessions.check(key, value).map_err(|error| {
+            let problem = format!("{} cannot hold {}", error.format, error.problem);
+            Mistake::about(error.key, ValueError::Custom(problem)).into()
+        })
+    }
+
     pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
+        self.check_writable()?;
         self.save().await.map(drop)
     }
 
     fn with_slot(&self, change: impl FnOnce(&mut Slot)) -> Result<(), SessionError> {
+        self.check_writable()?;
         change(self.lock()?.slot.get_or_insert_default());
         Ok(())
     }
@@ -243,6 +314,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::InUse`].
     pub fn destroy(&self) -> Result<(), SessionError> {
+        self.shared().check_writable()?;
         self.try_with(Data::clear)?;
         self.shared().with_slot(Slot::destroy)
     }
@@ -266,13 +338,15 @@ impl Session {
         mut change: impl FnMut(&mut Data) -> Result<R, hipflask_core::session::SessionError>,
     ) -> Result<R, SessionError> {
         let shared = self.shared();
+        shared.check_writable()?;
         let Some(server) = shared.engine().server() else { return Ok(self.try_with(change)??) };
         let (mut data, mut slot) = {
             let mut state = shared.lock()?;
             let data = state.data.clone().ok_or(SessionError::NotLoaded)?;
             (data, state.slot.take().unwrap_or_default())
         };
-        let result = server.sessions.transact(&mut data, &mut slot, shared.now(), &Yield, &mut change).await;
+        let result =
+            server.sessions.transact(&mut data, &mut slot, shared.now(), &Backoff, &mut change).await;
         let mut state = shared.lock()?;
         state.slot = Some(slot);
         match result {
@@ -284,31 +358,6 @@ impl Session {
             Err(TransactError::Refused(error)) => Err(error.into()),
             Err(error) => Err(SessionError::NotWritten(error.to_string())),
         }
-    }
-}
-
-/// Lets other tasks run between two tries. Tries grow rarer with each, and need no timer of a runtime for that.
-struct Yield;
-
-impl Pause for Yield {
-    fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(Turns(attempt.min(16)))
-    }
-}
-
-/// Steps aside so many times.
-struct Turns(u32);
-
-impl Future for Turns {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0 == 0 {
-            return Poll::Ready(());
-        }
-        self.0 -= 1;
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hipflask_core::session::{Editor, Flash, Session as Data};
-use hipflask_core::value::{AsKey, Dict, Int, Text, Value, ValueError};
+use hipflask_core::session::{
+    DEFAULT_CATEGORY, Editor, FLASHES, Flash, Session as Data, SessionError as Mistake,
+};
+use hipflask_core::value::{AsKey, Dict, Int, Text, Value, ValueError, to_value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -79,6 +81,37 @@ impl Session {
         self.try_with(work)?.map_err(Into::into)
     }
 
+    /// Changes the session, if it can be changed in this request.
+    fn change<R, E: Into<SessionError>>(
+        &self,
+        work: impl FnOnce(&mut Data) -> Result<R, E>,
+    ) -> Result<R, SessionError> {
+        #[cfg(feature = "store")]
+        if self.0.engine().is_stored() {
+            self.0.check_writable()?;
+        }
+        self.fallible(work)
+    }
+
+    /// The value that is to be set under `key`, provided that what keeps the session can hold it.
+    fn admitted(&self, key: &Text, value: impl Serialize) -> Result<Value, SessionError> {
+        let value = to_value(&value).map_err(|problem| Mistake::about(key.clone(), problem))?;
+        self.admit(key, &value)?;
+        Ok(value)
+    }
+
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a cookie holds every value")
+    )]
+    fn admit(&self, key: &Text, value: &Value) -> Result<(), SessionError> {
+        #[cfg(feature = "store")]
+        self.0.admit(key, value)?;
+        #[cfg(not(feature = "store"))]
+        let _ = (key, value);
+        Ok(())
+    }
+
     /// The value of `key` as a Rust type, `None` if there is no such key.
     ///
     /// # Errors
@@ -141,7 +174,9 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the value cannot live in a session; then nothing is changed.
     pub fn set(&self, key: impl Into<Text>, value: impl Serialize) -> Result<(), SessionError> {
-        self.fallible(|data| data.set(key, value))
+        let key = key.into();
+        let value = self.admitted(&key, value)?;
+        self.change(|data| data.insert(key, value))
     }
 
     /// [`set`](Self::set) for a value that is one already.
@@ -149,7 +184,9 @@ impl Session {
     /// # Errors
     /// As [`set`](Self::set).
     pub fn insert(&self, key: impl Into<Text>, value: impl Into<Value>) -> Result<(), SessionError> {
-        self.fallible(|data| data.insert(key, value))
+        let (key, value) = (key.into(), value.into());
+        self.admit(&key, &value)?;
+        self.change(|data| data.insert(key, value))
     }
 
     /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`. A key that is not there is no
@@ -193,7 +230,12 @@ impl Session {
     /// [`SessionError::Value`] if the value cannot live in a session.
     #[doc(alias = "setdefault")]
     pub fn set_default(&self, key: impl Into<Text>, value: impl Serialize) -> Result<Value, SessionError> {
-        self.fallible(|data| data.set_default(key, value).cloned())
+        let key = key.into();
+        if let Some(value) = self.fallible(|data| Ok::<_, SessionError>(data.value(&key).cloned()))? {
+            return Ok(value);
+        }
+        let value = self.admitted(&key, value)?;
+        self.change(|data| data.set_default(key, value).cloned())
     }
 
     /// Sets all of `entries`: Python's `update`. A change even if there are none.
@@ -205,8 +247,19 @@ impl Session {
         entries: impl IntoIterator<Item = (K, T)>,
     ) -> Result<(), SessionError> {
         // The iterator may look into the session, so it runs before the lock is taken.
-        let entries: Vec<(K, T)> = entries.into_iter().collect();
-        self.fallible(|data| data.update(entries))
+        let (mut admitted, mut problem) = (Vec::new(), None);
+        for (key, value) in entries {
+            let key = key.into();
+            match self.admitted(&key, value) {
+                Ok(value) => admitted.push((key, value)),
+                Err(error) => {
+                    problem = Some(error);
+                    break;
+                }
+            }
+        }
+        self.change(|data| data.update(admitted))?;
+        problem.map_or(Ok(()), Err)
     }
 
     /// Changes values in place; what really changed is noticed. See [`Editor`].
@@ -224,7 +277,21 @@ impl Session {
         &self,
         change: impl FnOnce(&mut Editor<'_>) -> Result<R, ValueError>,
     ) -> Result<R, SessionError> {
-        self.fallible(|data| data.edit(change))
+        let mut refused = None;
+        let result = self.change(|data| {
+            data.edit(|editor| {
+                let result = change(editor)?;
+                let admit = |key| editor.value(key).map_or(Ok(()), |value| self.admit(key, value));
+                match editor.touched().try_for_each(admit) {
+                    Ok(()) => Ok(result),
+                    Err(error) => {
+                        refused = Some(error);
+                        Err(ValueError::Custom(String::new()))
+                    }
+                }
+            })
+        });
+        refused.map_or(result, Err)
     }
 
     /// Adds `by` to a number, 0 if the key is not there, and returns the sum.
@@ -232,7 +299,15 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the key holds something else than an `int`.
     pub fn increment(&self, key: impl Into<Text>, by: impl Into<Int>) -> Result<Int, SessionError> {
-        self.fallible(|data| data.increment(key, by))
+        let (key, by) = (key.into(), by.into());
+        self.change(|data| {
+            let sum = match data.value(&key) {
+                Some(Value::Int(number)) => number + &by,
+                _ => by.clone(),
+            };
+            self.admit(&key, &sum.into())?;
+            Ok::<_, SessionError>(data.increment(key, by)?)
+        })
     }
 
     /// Adds to the end of a list, a new one if the key is not there.
@@ -240,7 +315,9 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the key holds something else than a `list`.
     pub fn push(&self, key: impl Into<Text>, item: impl Serialize) -> Result<(), SessionError> {
-        self.fallible(|data| data.push(key, item))
+        let key = key.into();
+        let item = self.admitted(&key, item)?;
+        self.change(|data| data.push(key, item))
     }
 
     /// Keeps a message for the next page, in the category `message`. Flask reads it, too.
@@ -248,7 +325,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Value`] if the message cannot live in a session.
     pub fn flash(&self, message: impl Serialize) -> Result<(), SessionError> {
-        self.fallible(|data| data.flash(message))
+        self.flash_as(DEFAULT_CATEGORY, message)
     }
 
     /// [`flash`](Self::flash) in a category: Flask's `flash(message, category)`.
@@ -256,7 +333,10 @@ impl Session {
     /// # Errors
     /// As [`flash`](Self::flash).
     pub fn flash_as(&self, category: impl Into<Text>, message: impl Serialize) -> Result<(), SessionError> {
-        self.fallible(|data| data.flash_as(category, message))
+        let (key, category) = (FLASHES.into(), category.into());
+        self.admit(&key, &Value::Str(category.clone()))?;
+        let message = self.admitted(&key, message)?;
+        self.change(|data| data.flash_as(category, message))
     }
 
     /// The messages that were flashed, which are thereby taken from the session; the same ones at every call of a request.
@@ -295,6 +375,14 @@ impl Session {
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.with(|data| data.is_new())
+    }
+
+    /// Whether it is empty and cannot be changed because its store failed, and the application lets such requests go on:
+    /// [`OnStoreFailure::ReadOnly`](crate::OnStoreFailure::ReadOnly). A page can say so then.
+    #[cfg(feature = "store")]
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.0.check_writable().is_err_and(|error| error.is_store_failure())
     }
 
     /// Saves before the response is sent, where the session is in a store. A new session's cookie still goes with the

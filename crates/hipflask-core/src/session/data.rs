@@ -113,6 +113,14 @@ impl Session {
         Self { members: Dict::from_distinct(slots), ..Self::default() }
     }
 
+    /// The session of the same request with `dict` in it, unmodified: what it holds once it has been saved. Its flags stay,
+    /// and so do the messages that the request has taken, as Flask keeps them with the request and not with the session.
+    #[must_use]
+    pub fn resumed(&self, dict: Dict) -> Self {
+        let (accessed, new, flashed) = (self.accessed, self.new, self.flashed.clone());
+        Self { accessed, new, flashed, ..Self::from_dict(dict) }
+    }
+
     /// A session from Flask's tagged JSON, unmodified, as if it had been loaded.
     ///
     /// Like Flask it takes an object, a list of pairs, and `null` or an empty list for an empty session.

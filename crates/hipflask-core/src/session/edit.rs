@@ -94,6 +94,11 @@ impl Editor<'_> {
         old
     }
 
+    /// The keys that were lent out, set or removed so far.
+    pub fn touched(&self) -> impl Iterator<Item = &Text> + '_ {
+        self.before.iter().map(|(key, _)| key)
+    }
+
     /// The value of `key`.
     #[must_use]
     pub fn value(&self, key: impl AsKey) -> Option<&Value> {

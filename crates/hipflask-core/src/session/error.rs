@@ -14,6 +14,12 @@ pub struct SessionError {
 }
 
 impl SessionError {
+    /// `problem` is what is wrong with the value of `key`: for what keeps sessions, and cannot keep every value.
+    #[must_use]
+    pub const fn about(key: Text, problem: ValueError) -> Self {
+        Self { key, problem }
+    }
+
     pub(crate) fn new(key: &[u8], problem: ValueError) -> Self {
         Self { key: Text::from_bytes(key).unwrap_or_default(), problem }
     }

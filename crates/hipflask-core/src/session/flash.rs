@@ -8,10 +8,11 @@ use super::data::Session;
 use super::error::SessionError;
 use crate::value::{Text, Value, to_value};
 
-const FLASHES: &str = "_flashes";
+/// The key under which flashed messages wait for the next page.
+pub const FLASHES: &str = "_flashes";
 
 /// The category of a message that was flashed without one.
-const DEFAULT_CATEGORY: &str = "message";
+pub const DEFAULT_CATEGORY: &str = "message";
 
 /// A flashed message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,4 +12,4 @@ pub use changes::{Change, Changes};
 pub use data::Session;
 pub use edit::Editor;
 pub use error::SessionError;
-pub use flash::Flash;
+pub use flash::{DEFAULT_CATEGORY, FLASHES, Flash};

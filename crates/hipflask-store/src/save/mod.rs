@@ -36,6 +36,7 @@
 //! # }).unwrap();
 //! ```
 
+mod backoff;
 mod counters;
 mod decide;
 mod error;
@@ -46,6 +47,7 @@ mod write;
 use core::future::Future;
 use core::pin::Pin;
 
+pub use backoff::Backoff;
 pub use counters::Stats;
 pub use decide::{Seen, StoreOp, backoff, decide, is_empty, is_touch_due, touch_interval};
 pub use error::SaveError;
@@ -100,7 +102,7 @@ pub enum Saved {
     Gone,
 }
 
-/// What waits between two tries to save. The outermost layer has a clock and chance; see [`backoff`].
+/// What waits between two tries to save: [`Backoff`], outside of tests.
 pub trait Pause: Send + Sync {
     /// Waits before the `attempt`-th try, the first being 1.
     fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;

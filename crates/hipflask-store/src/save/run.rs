@@ -224,23 +224,27 @@ impl ServerSessions {
             if !is_empty(&next) {
                 slot.place = Some(self.create(&dict, &Kept::default(), now).await?);
             }
+            *session = next;
             rebase(session, dict);
             return Ok(answer);
         };
         let write = Write { sessions: self, session, ours: session.to_dict(), now, pause };
         let mut newest = Newest::default();
         for attempt in 1..=self.attempts {
-            let mut next = Session::from_dict(newest.dict.clone().unwrap_or_else(|| write.ours.clone()));
+            let dict = newest.dict.clone().unwrap_or_else(|| write.ours.clone());
+            let mut next = write.session.resumed(dict);
             let answer = change(&mut next).map_err(TransactError::Refused)?;
             let dict = next.to_dict();
             match self.write(newest.expected(place), &place.key, newest.kept(place), &dict, now).await? {
                 Written::Done(stored) => {
                     newest.settle(place, stored, &self.counters);
+                    *session = next;
                     rebase(session, dict);
                     return Ok(answer);
                 }
                 Written::Same => {
                     newest.adopt(place);
+                    *session = next;
                     rebase(session, dict);
                     return Ok(answer);
                 }
@@ -355,10 +359,7 @@ pub(super) enum Written {
 
 /// Makes the session what was saved: nothing is left to replay, but the response still sees that it was changed.
 fn rebase(session: &mut Session, dict: Dict) {
-    let (accessed, new) = (session.is_accessed(), session.is_new());
-    *session = Session::from_dict(dict);
-    session.set_accessed(accessed);
-    session.set_new(new);
+    *session = session.resumed(dict);
     session.set_modified(true);
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use axum::response::{IntoResponse, Response};
 
 use crate::config::ConfigError;
+use crate::error::SessionError;
 use crate::explain;
 use crate::templates::TemplateError;
 
@@ -34,7 +35,10 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        explain::internal_error(&*self.0)
+        match self.0.downcast::<SessionError>() {
+            Ok(error) => error.into_response(),
+            Err(error) => explain::internal_error(&*error),
+        }
     }
 }
 

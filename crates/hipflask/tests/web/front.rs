@@ -186,6 +186,9 @@ pub(crate) trait Front: Sync {
     /// Sends the requests one after another and gives what came back.
     fn answer_all(&self, sessions: &Sessions, view: View, asks: Vec<Ask>) -> Vec<Answer>;
 
+    /// One request to an app whose errors of the session have a page of their own: `the page of a 503`.
+    fn answer_with_page(&self, sessions: &Sessions, view: View, ask: Ask) -> Answer;
+
     fn answer(&self, sessions: &Sessions, view: View, ask: Ask) -> Answer {
         self.answer_all(sessions, view, vec![ask]).remove(0)
     }
@@ -209,6 +212,19 @@ impl Front for Axum {
             answers
         })
     }
+
+    fn answer_with_page(&self, sessions: &Sessions, view: View, ask: Ask) -> Answer {
+        use axum::response::IntoResponse as _;
+        let layer = sessions.layer().error_page(|error: &SessionError| {
+            let (status, text) = page(error);
+            (http::StatusCode::from_u16(status).unwrap(), text).into_response()
+        });
+        block_on(on_axum::send(on_axum::app(view).layer(layer), ask, 0))
+    }
+}
+
+fn page(error: &SessionError) -> (u16, String) {
+    (error.status(), format!("the page of a {}", error.status()))
 }
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -311,6 +327,18 @@ impl Front for Actix {
                 answers.push(on_actix::answer(app.call(request).await).await);
             }
             answers
+        })
+    }
+
+    fn answer_with_page(&self, sessions: &Sessions, view: View, ask: Ask) -> Answer {
+        use actix_web::dev::Service as _;
+        let middleware = sessions.middleware().error_page(|error| {
+            let (status, text) = page(error);
+            actix_web::HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).body(text)
+        });
+        actix_web::rt::System::new().block_on(async move {
+            let app = actix_web::test::init_service(on_actix::app(view).wrap(middleware)).await;
+            on_actix::answer(app.call(on_actix::request(ask, 0).to_request()).await).await
         })
     }
 }

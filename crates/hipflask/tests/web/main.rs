@@ -19,4 +19,5 @@ mod matrix;
 mod proxy;
 mod real_flask;
 mod stored;
+mod stored_failing;
 mod strict;

@@ -79,6 +79,7 @@ pub(crate) const CALLS: &[Call] = calls! {
     "set_modified": [["flag", "modified", true]] = |s| s.set_modified(true);
     "set_modified": [["flag", "modified", false]] = |s| s.set_modified(false);
     "is_new": [["read_flag", "new"]] = |s| ignore(s.is_new());
+    "is_read_only": [["touch"]] = |s| ignore(s.is_read_only());
     // Flask cannot, and ours cannot with a session in a cookie: an error, and nothing has happened.
     "save_now": [["touch"]] = |s| ignore(crate::front::block_on_inside(s.save_now()));
 };

@@ -4,21 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hipflask::store::memory::MemoryStore;
+use hipflask::store::record::Format;
 use hipflask::store::store::Store;
-use hipflask::{SessionError, Sessions};
-use hipflask_testkit::faults::{Fault, When};
+use hipflask::{SessionError, Sessions, SessionsBuilder, Value};
 use hipflask_testkit::store_spy::{Call, SpyStore};
 
 use crate::front::{Answer, Ask, FRONTS, Front, View, block_on, builder, untouched, view};
 
-fn engine() -> (Sessions, SpyStore) {
+pub(crate) fn engine() -> (Sessions, SpyStore) {
+    engine_with(|builder| builder)
+}
+
+pub(crate) fn engine_with(configure: fn(SessionsBuilder) -> SessionsBuilder) -> (Sessions, SpyStore) {
     let spy = SpyStore::new(MemoryStore::new());
     let store: Arc<dyn Store> = Arc::new(spy.clone());
-    (builder().store(store).build().unwrap(), spy)
+    (configure(builder()).store(store).build().unwrap(), spy)
 }
 
 /// A view that works on the session and answers with its keys.
-fn working(work: fn(&hipflask::Session) -> Result<(), SessionError>) -> View {
+pub(crate) fn working(work: fn(&hipflask::Session) -> Result<(), SessionError>) -> View {
     view(move |_| async move {
         let session = hipflask::session().await?;
         work(&session)?;
@@ -26,20 +30,20 @@ fn working(work: fn(&hipflask::Session) -> Result<(), SessionError>) -> View {
     })
 }
 
-fn set_a() -> View {
+pub(crate) fn set_a() -> View {
     working(|session| session.set("a", 1))
 }
 
-fn id(answer: &Answer) -> String {
+pub(crate) fn id(answer: &Answer) -> String {
     let line = answer.set_cookies()[0];
     line.split(';').next().unwrap().to_owned()
 }
 
-fn ask(cookie: &str) -> Ask {
+pub(crate) fn ask(cookie: &str) -> Ask {
     Ask::get("/").cookie(cookie)
 }
 
-fn signed_in(front: &dyn Front, sessions: &Sessions) -> String {
+pub(crate) fn signed_in(front: &dyn Front, sessions: &Sessions) -> String {
     id(&front.answer(sessions, set_a(), Ask::get("/")))
 }
 
@@ -83,6 +87,41 @@ fn visitors_who_leave_nothing_and_ids_that_nobody_issued_make_no_record() {
         spy.forget();
         let odd = front.answer(&sessions, working(|_| Ok(())), ask("session=../../etc/passwd"));
         assert_eq!((odd.status, spy.calls()), (200, vec![]));
+    }
+}
+
+/// Each would do harm in some store, or is an id that nobody made.
+fn odd_ids() -> impl Iterator<Item = String> {
+    let good = "VE5rPIvv2swAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    (0..10_000_usize).map(move |number| match number % 10 {
+        0 => "../".repeat(number % 40) + "etc/passwd",
+        1 => format!("\"{good}\\015\\012flush_all {number}\""),
+        2 => format!("{good}{number}"),
+        3 => good[..number % 43].to_owned(),
+        4 => good.replace('V', ["%00", "é", "/", "+", "=", "*", "?"][number / 10 % 7]),
+        5 => "A".repeat(44 + number),
+        6 => format!("6F9619FF-8B86-4011-B42D-{number:012}"),
+        7 => format!("{{\"$gt\":\"{number}\"}}"),
+        8 => format!("'OR {number}=1--"),
+        _ => format!("{good}.{number}"),
+    })
+}
+
+#[test]
+fn ten_thousand_odd_ids_are_an_empty_session_each_and_no_call_to_the_store() {
+    for front in FRONTS {
+        let (sessions, spy) = engine();
+        let asks: Vec<_> = odd_ids().map(|id| ask(&format!("session={id}"))).collect();
+        for answer in front.answer_all(&sessions, working(|_| Ok(())), asks.clone()) {
+            assert_eq!((answer.status, answer.body.as_str()), (200, r#"["_permanent"]"#));
+            assert_eq!(answer.set_cookies(), Vec::<&str>::new());
+        }
+        assert_eq!(spy.calls(), []);
+        // Nor is one adopted by a request that fills its session.
+        for answer in front.answer_all(&sessions, set_a(), asks.into_iter().step_by(100).collect()) {
+            assert_eq!((answer.status, answer.set_cookies().len()), (200, 1));
+        }
+        assert!(spy.calls().iter().all(|call| *call == Call::Create));
     }
 }
 
@@ -131,24 +170,6 @@ fn regenerate_moves_the_session_and_the_old_id_is_dead_even_for_an_empty_session
         );
         assert_ne!(id(&cleared), new);
         assert_eq!(keys(&new), r#"["_permanent"]"#);
-    }
-}
-
-#[test]
-fn a_store_that_fails_is_a_503_and_nothing_is_written_after_a_failed_read() {
-    for front in FRONTS {
-        let (sessions, spy) = engine();
-        let cookie = signed_in(front, &sessions);
-        for (call, when) in [(Call::Load, When::Before), (Call::Replace, When::Before)] {
-            spy.set_fault(Some(Fault::of(call, when)));
-            spy.forget();
-            let failed = front.answer(&sessions, working(|session| session.set("b", 1)), ask(&cookie));
-            assert_eq!((failed.status, failed.set_cookies()), (503, vec![]), "{} {call:?}", front.name());
-            assert_eq!(spy.calls().last(), Some(&call), "nothing is called after a failure");
-            spy.set_fault(None);
-        }
-        let keys = front.answer(&sessions, working(|_| Ok(())), ask(&cookie)).body;
-        assert_eq!(keys, r#"["_permanent", "a"]"#);
     }
 }
 
@@ -203,6 +224,94 @@ fn transact_and_save_now_save_before_the_response() {
         assert_eq!(spy.calls(), [Call::Create, Call::Replace], "nothing was left to save");
         let again = sessions.begin([cookie.split(';').next().unwrap()]).open().await.unwrap();
         assert_eq!((again.get::<i64>("n").unwrap(), again.get::<i64>("a").unwrap()), (Some(1), Some(1)));
+    });
+}
+
+/// Flask keeps the messages that were taken with the request: later calls give the same ones, whatever is saved between.
+#[test]
+fn messages_that_were_taken_stay_with_the_request_when_it_saves_before_its_end() {
+    let (sessions, _) = engine();
+    block_on(async {
+        let request = sessions.begin([""]);
+        let session = request.open().await.unwrap();
+        session.set("user", "ada").unwrap();
+        session.flash("one").unwrap();
+        let header = request.finish().await.unwrap().set_cookie.unwrap();
+        let cookie = header.split(';').next().unwrap();
+
+        let request = sessions.begin([cookie]);
+        let session = request.open().await.unwrap();
+        let texts = || session.flashed_messages().iter().map(|m| m.text().into_owned()).collect::<Vec<_>>();
+        assert_eq!(texts(), ["one"]);
+        session.save_now().await.unwrap();
+        assert_eq!(texts(), ["one"]);
+        session.transact(|data| data.increment("n", 1)).await.unwrap();
+        session.flash("two").unwrap();
+        assert_eq!(texts(), ["one"], "a message flashed after the first look shows in the next request");
+        let _ = request.finish().await.unwrap();
+
+        let request = sessions.begin([cookie]);
+        let session = request.open().await.unwrap();
+        let taken = session.transact(|data| Ok(data.flashed_messages().len())).await.unwrap();
+        assert_eq!((taken, session.flashed_messages()[0].text().into_owned()), (1, "two".to_owned()));
+        let _ = request.finish().await.unwrap();
+        let session = sessions.begin([cookie]).open().await.unwrap();
+        assert!(session.flashed_messages().is_empty());
+    });
+}
+
+#[test]
+fn a_value_that_the_records_cannot_hold_is_an_error_at_set_that_names_the_key() {
+    let huge = || hipflask::Int::parse(b"123456789012345678901234567890").unwrap();
+    let markup = || Value::Markup("<b>".into());
+    let (sessions, spy) = engine();
+    let (json, _) = engine_with(|builder| builder.serialization_format(Format::Json));
+    block_on(async {
+        let request = sessions.begin([""]);
+        let session = request.open().await.unwrap();
+        session.set("n", i64::MAX).unwrap();
+        session
+            .edit(|data| {
+                data.insert("good", 1);
+                Ok(())
+            })
+            .unwrap();
+        let edited = session.edit(|data| {
+            data.insert("good", 2);
+            data.insert("bio", markup());
+            data.insert("other", 3);
+            Ok(())
+        });
+        for (result, key) in [
+            (session.set("bio", markup()), "bio"),
+            (session.insert("bio", markup()), "bio"),
+            (session.set("bio", vec![("deep", markup())]), "bio"),
+            (session.set("big", huge()), "big"),
+            (session.set_default("bio", markup()).map(drop), "bio"),
+            (session.update([("first", Value::from(1)), ("bio", markup()), ("last", 1.into())]), "bio"),
+            (session.push("list", markup()), "list"),
+            (session.increment("n", huge()).map(drop), "n"),
+            (session.flash(markup()), "_flashes"),
+            (edited, "bio"),
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!(error.key().unwrap(), &hipflask::Text::from(key), "{error}");
+            assert!(error.to_string().contains("msgpack cannot hold "), "{error}");
+            assert_eq!(error.status(), 500);
+        }
+        assert_eq!(format!("{:?}", session.keys()), r#"["_permanent", "n", "good", "first"]"#);
+        assert_eq!((session.get("n"), session.get("good")), (Ok(Some(i64::MAX)), Ok(Some(1))));
+        let _ = request.finish().await.unwrap();
+        assert_eq!(spy.calls(), [Call::Create]);
+
+        // JSON has integers of any size.
+        let session = json.begin([""]).open().await.unwrap();
+        session.set("big", huge()).unwrap();
+        let error = session.set("bio", markup()).unwrap_err();
+        assert!(error.to_string().contains("JSON cannot hold Markup"), "{error}");
+        // A cookie holds all of them.
+        let session = crate::front::sessions().begin([""]).open().await.unwrap();
+        session.set("bio", markup()).unwrap();
     });
 }
 

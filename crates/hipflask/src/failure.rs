@@ -1,0 +1,73 @@
+//! What becomes of a request whose session cannot be loaded because the store failed.
+
+use std::fmt;
+
+use hipflask_store::store::StoreError;
+
+use crate::builder::SessionsBuilder;
+
+/// What becomes of a request whose session cannot be loaded. A session that was loaded and cannot be saved is an error in any
+/// case: what the handler meant to keep is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnStoreFailure {
+    /// Opening the session is an error, [`SessionError::Store`](crate::SessionError::Store): a 503, or what the handler makes
+    /// of it.
+    #[default]
+    Refuse,
+    /// The request goes on with an empty session that cannot be changed, as an anonymous visitor's; see
+    /// [`Session::is_read_only`](crate::Session::is_read_only). Nothing is written and the cookie stays as it is, so the
+    /// visitor is logged in again once the store is back.
+    ///
+    /// Setting a value is [`SessionError::ReadOnly`](crate::SessionError::ReadOnly). So is ending the session, because
+    /// nobody must be told that they are logged out when they are not. After a change by a method that returns no error,
+    /// such as `clear`, the response is a 503.
+    ReadOnly,
+}
+
+/// What the application wants.
+pub(crate) struct FailureHook(Box<dyn Fn(&StoreError) -> OnStoreFailure + Send + Sync>);
+
+impl FailureHook {
+    pub(crate) fn decide(&self, error: &StoreError) -> OnStoreFailure {
+        (self.0)(error)
+    }
+}
+
+impl Default for FailureHook {
+    fn default() -> Self {
+        Self(Box::new(|_| OnStoreFailure::Refuse))
+    }
+}
+
+impl fmt::Debug for FailureHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FailureHook(..)")
+    }
+}
+
+impl SessionsBuilder {
+    /// What becomes of a request whose session cannot be loaded; it is refused with a 503 unless this says otherwise.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use hipflask::{OnStoreFailure, Sessions, store::memory::MemoryStore};
+    ///
+    /// // While the store is away for a moment, the shop still shows its goods.
+    /// let sessions = Sessions::builder()
+    ///     .store(Arc::new(MemoryStore::new()))
+    ///     .on_store_failure(|error| if error.is_passing() { OnStoreFailure::ReadOnly } else { OnStoreFailure::Refuse })
+    ///     .build()?;
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    ///
+    /// A page of one's own in place of the bare 503 is for the front: `sessions.layer().error_page(..)`, or
+    /// `sessions.middleware().error_page(..)` with actix-web.
+    pub fn on_store_failure(
+        mut self,
+        decide: impl Fn(&StoreError) -> OnStoreFailure + Send + Sync + 'static,
+    ) -> Self {
+        self.server.on_failure = FailureHook(Box::new(decide));
+        self
+    }
+}
