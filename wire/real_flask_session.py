@@ -3,10 +3,10 @@
     real_flask_session.py sqlalchemy URL [TABLE [SCHEMA]]
     real_flask_session.py mongodb URL
     real_flask_session.py dynamodb URL
-    real_flask_session.py redis URL
+    real_flask_session.py redis URL [FORMAT]
     real_flask_session.py memcached HOST:PORT,HOST:PORT
 
-Commands are lists; sessions travel as msgpack in hex, as the store has them:
+Commands are lists; records travel in hex, as the store has them:
 
     ["login", {"user": "ada"}]       a new session; answers with its id
     ["show", "ID"]                   what the visitor with that id has; null if that is a new session
@@ -21,7 +21,6 @@ import json
 import sys
 import warnings
 
-import msgspec
 from flask import Flask, request, session
 from flask_session import Session
 
@@ -54,6 +53,8 @@ def configure(app, kind, url, *names):
         from redis import Redis
 
         app.config["SESSION_REDIS"] = Redis.from_url(url)
+        if names:
+            app.config["SESSION_SERIALIZATION_FORMAT"] = names[0]
     elif kind == "memcached":
         from pymemcache.client.base import Client
         from pymemcache.client.hash import HashClient
@@ -91,7 +92,7 @@ def answer(app, command, id=None, values=None):
     if command in ("login", "record"):
         id, values = None, id
     if command == "record":
-        return msgspec.msgpack.encode(values).hex()
+        return app.session_interface.serializer.encode(values).hex()
     if command == "cleanup":
         return app.test_cli_runner().invoke(args=["session_cleanup"]).exit_code
     client = app.test_client()

@@ -120,9 +120,10 @@ const TESTS_STOCK_ZLIB: Step = Step {
 
 const TESTS_STORES: Step = Step {
     name: "tests, stores on real servers",
-    remedy: "run it alone: `cargo test -p hipflask-store --all-features NAME_OF_THE_TEST`",
+    remedy: "run it alone: `cargo test -p hipflask-store -p hipflask --all-features NAME_OF_THE_TEST`",
     run: |workspace| {
-        passes(&mut workspace.cargo("test -p hipflask-store --all-features --lib --tests --no-fail-fast"))
+        passes(&mut workspace.cargo("test -p hipflask-store --all-features --lib --tests --no-fail-fast"))?;
+        passes(&mut workspace.cargo("test -p hipflask --all-features --test stores --no-fail-fast"))
     },
 };
 

@@ -9,7 +9,7 @@ use crate::workspace::{Workspace, read, run};
 /// A program, and the Debian packages that bring it.
 struct Tool {
     name: &'static str,
-    /// Where it is started from: the first of these that answers to `--version`.
+    /// Where it is started from: the first of these that answers to `--version`, or to `version`.
     programs: &'static [&'static str],
     packages: &'static [&'static str],
 }
@@ -27,6 +27,7 @@ const TOOLS: &[Tool] = &[
         packages: &["chromium", "chromium-driver", "fonts-dejavu-core"],
     },
     Tool { name: "Redis", programs: &["redis-server"], packages: &["redis-server"] },
+    Tool { name: "openssl, which makes certificates", programs: &["openssl"], packages: &["openssl"] },
     Tool { name: "memcached", programs: &["memcached"], packages: &["memcached"] },
     Tool {
         name: "PostgreSQL",
@@ -83,7 +84,10 @@ fn ensure(workspace: &Workspace, wanted: impl Fn(&Tool) -> bool) -> Result<Strin
 fn is_there(workspace: &Workspace, tool: &Tool) -> bool {
     tool.programs.iter().any(|program| match program.split_once("/*/") {
         Some((above, below)) => has_version_below(Path::new(above), below),
-        None => read(workspace.command(program).arg("--version")).is_ok(),
+        None => {
+            let answers = |question| read(workspace.command(program).arg(question)).is_ok();
+            answers("--version") || answers("version")
+        }
     })
 }
 

@@ -52,6 +52,14 @@ impl FlaskSession {
         Self::start("redis", url, &[])
     }
 
+    /// Starts it on Redis with this `SESSION_SERIALIZATION_FORMAT`.
+    ///
+    /// # Errors
+    /// As [`on_sql`](Self::on_sql).
+    pub fn on_redis_as(url: &str, format: &str) -> Result<Self, ServerError> {
+        Self::start("redis", url, &[format])
+    }
+
     /// Starts it on memcached with pymemcache, with a `HashClient` if there are several nodes.
     ///
     /// # Errors
