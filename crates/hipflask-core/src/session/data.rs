@@ -385,6 +385,15 @@ impl Session {
         Some(value)
     }
 
+    /// Puts the keys into an order that names each of them.
+    pub(super) fn arrange(&mut self, order: &[Text]) {
+        if self.keys().ne(order) {
+            let members: Vec<_> =
+                order.iter().filter_map(|key| Some((key.clone(), self.members.remove(key)?))).collect();
+            self.members = Dict::from_distinct(members);
+        }
+    }
+
     /// Takes a key's value out to be changed, and says whether it was there; for [`edit`](Self::edit).
     pub(super) fn lend(&mut self, key: impl AsKey) -> Option<&mut Value> {
         let slot = self.members.get_mut(key)?;

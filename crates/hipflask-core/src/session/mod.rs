@@ -1,5 +1,6 @@
 //! The session: Flask's dict with its flags, and a log of what was meant.
 
+mod adopt;
 mod changes;
 mod data;
 mod edit;

@@ -1,0 +1,186 @@
+//! A session that was changed elsewhere: in a dict that keeps no log.
+
+use super::data::Session;
+use super::error::SessionError;
+use crate::value::{Dict, Int, Text, Value};
+
+const FLASHES: &str = "_flashes";
+
+impl Session {
+    /// Makes the session hold `now`, in that order, and logs what is different: for a front whose session is a dict of its
+    /// own, such as Python's. A change inside a value is noticed like any other.
+    ///
+    /// `cleared` says that the dict was emptied on its way, `added` what was added to which number, and `differs` whether a
+    /// key is different though its values are equal. Flashed messages that were taken, and new ones, are logged as that.
+    ///
+    /// ```
+    /// use hipflask_core::session::Session;
+    /// use hipflask_core::value::{Dict, Value};
+    /// let mut session = Session::from_dict(Dict::from([("a", 1), ("b", 2)]));
+    /// session.adopt(Dict::from([("b", 2), ("c", 3)]), false, &Dict::new(), |_| false)?;
+    /// let mut newest = Dict::from([("a", Value::from(1)), ("b", Value::from(7))]);
+    /// session.changes().replay(&session.to_dict(), &mut newest);
+    /// assert_eq!(newest, Dict::from([("b", Value::from(7)), ("c", Value::from(3))]));
+    /// # Ok::<(), hipflask_core::session::SessionError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SessionError`] for a value that is nested too deep; then the session is not to be used any more.
+    pub fn adopt(
+        &mut self,
+        now: Dict,
+        cleared: bool,
+        added: &Dict<Int>,
+        differs: impl Fn(&Text) -> bool,
+    ) -> Result<(), SessionError> {
+        if cleared {
+            self.clear();
+        }
+        let gone: Vec<Text> = self.keys().filter(|key| !now.contains(key)).cloned().collect();
+        for key in gone {
+            if key == FLASHES {
+                self.take_list(FLASHES);
+            } else {
+                self.remove(key);
+            }
+        }
+        let order: Vec<Text> = now.keys().cloned().collect();
+        for (key, value) in now.into_entries() {
+            if self.value(&key) != Some(&value) || differs(&key) {
+                self.change(key, value, added)?;
+            }
+        }
+        self.arrange(&order);
+        Ok(())
+    }
+
+    fn change(&mut self, key: Text, value: Value, added: &Dict<Int>) -> Result<(), SessionError> {
+        if let (Some(by), Value::Int(number)) = (added.get(&key), &value)
+            && self.sum(&key, by).as_ref() == Some(number)
+        {
+            return self.increment(key, by.clone()).map(drop);
+        }
+        if key == FLASHES
+            && let Some(pushed) = self.flashed_since(&value)
+        {
+            return pushed.into_iter().try_for_each(|item| self.push_value(FLASHES.into(), item));
+        }
+        self.insert(key, value)
+    }
+
+    fn sum(&self, key: &Text, by: &Int) -> Option<Int> {
+        match self.value(key) {
+            None => Some(by.clone()),
+            Some(Value::Int(number)) => Some(number + by),
+            Some(_) => None,
+        }
+    }
+
+    /// What was flashed since the session was loaded, once it has been logged whether the older messages were taken; `None`
+    /// if the value is no list.
+    fn flashed_since(&mut self, value: &Value) -> Option<Vec<Value>> {
+        let Value::List(now) = value else { return None };
+        let before = match self.value(FLASHES) {
+            None => return Some(now.clone()),
+            Some(Value::List(items)) => items,
+            Some(_) => return None,
+        };
+        match now.strip_prefix(before.as_slice()) {
+            Some(pushed) => Some(pushed.to_vec()),
+            None => {
+                self.take_list(FLASHES);
+                Some(now.clone())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dict(json: &str) -> Dict {
+        Session::from_json(json).unwrap().to_dict()
+    }
+
+    /// What a request that saw `base` and left `now` makes of `newest`.
+    fn replayed(base: &str, now: &str, newest: &str) -> Dict {
+        let mut session = Session::from_json(base).unwrap();
+        session.adopt(dict(now), false, &Dict::new(), |_| false).unwrap();
+        assert_eq!(session.to_dict(), dict(now));
+        let mut newest = dict(newest);
+        session.changes().replay(&session.to_dict(), &mut newest);
+        newest
+    }
+
+    #[test]
+    fn what_was_changed_elsewhere_is_logged_key_by_key() {
+        let mut session = Session::from_json(r#"{"a":1,"b":[1,2],"c":{"d":1}}"#).unwrap();
+        session.adopt(session.to_dict(), false, &Dict::new(), |_| false).unwrap();
+        assert!(!session.is_modified() && session.changes().is_empty());
+        let newest = r#"{"a":5,"b":[9],"c":{"d":9},"e":1}"#;
+        let now = r#"{"b":[1,2,3],"c":{"d":1}}"#;
+        assert_eq!(
+            replayed(r#"{"a":1,"b":[1,2],"c":{"d":1}}"#, now, newest),
+            dict(r#"{"b":[1,2,3],"c":{"d":9},"e":1}"#)
+        );
+    }
+
+    #[test]
+    fn what_was_cleared_takes_what_another_request_adds_along() {
+        let mut session = Session::from_json(r#"{"a":1,"b":2}"#).unwrap();
+        session.adopt(dict(r#"{"a":1}"#), true, &Dict::new(), |_| false).unwrap();
+        let mut newest = dict(r#"{"a":5,"z":1}"#);
+        session.changes().replay(&session.to_dict(), &mut newest);
+        assert_eq!(newest, dict(r#"{"a":1}"#));
+    }
+
+    #[test]
+    fn what_was_added_adds_up_unless_the_number_was_set_as_well() {
+        let sum = |now: i64| {
+            let mut session = Session::from_dict(Dict::from([("n", 3)]));
+            let added = Dict::from([("n", Int::from(2)), ("m", Int::from(1))]);
+            session.adopt(Dict::from([("n", now), ("m", 1)]), false, &added, |_| false).unwrap();
+            let mut newest = Dict::from([("n", 100), ("m", 10)]);
+            session.changes().replay(&session.to_dict(), &mut newest);
+            (
+                newest.get("n").and_then(Value::as_i64).unwrap(),
+                newest.get("m").and_then(Value::as_i64).unwrap(),
+            )
+        };
+        assert_eq!(sum(5), (102, 11));
+        assert_eq!(sum(7), (7, 11));
+    }
+
+    #[test]
+    fn messages_that_were_flashed_or_taken_leave_those_of_another_request() {
+        let base = r#"{"_flashes":[["m","1"],["m","2"]]}"#;
+        let newest = r#"{"_flashes":[["m","1"],["m","2"],["m","other"]]}"#;
+        for (now, expected) in [
+            ("{}", r#"[["m","other"]]"#),
+            (
+                r#"{"_flashes":[["m","1"],["m","2"],["m","3"]]}"#,
+                r#"[["m","1"],["m","2"],["m","other"],["m","3"]]"#,
+            ),
+            (r#"{"_flashes":[["m","3"]]}"#, r#"[["m","other"],["m","3"]]"#),
+        ] {
+            assert_eq!(replayed(base, now, newest), dict(&format!(r#"{{"_flashes":{expected}}}"#)), "{now}");
+        }
+        assert_eq!(
+            replayed("{}", r#"{"_flashes":[["m","3"]]}"#, newest)
+                .get("_flashes")
+                .unwrap()
+                .as_items()
+                .unwrap()
+                .len(),
+            4
+        );
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_other_dict() {
+        let mut session = Session::from_json(r#"{"a":1,"b":2,"c":3}"#).unwrap();
+        session.adopt(dict(r#"{"c":3,"d":4,"a":1}"#), false, &Dict::new(), |_| false).unwrap();
+        assert_eq!(session.keys().map(|key| key.as_str().unwrap()).collect::<Vec<_>>(), ["c", "d", "a"]);
+    }
+}
