@@ -25,6 +25,7 @@ mod tests;
 
 use core::fmt;
 
+use hipflask_core::session::Changes;
 use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Text, Value};
 
 use civil::Fields;
@@ -190,7 +191,7 @@ struct Original {
     raw: Raw,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 enum Raw {
     /// Key and value in MessagePack.
     Msgpack { key: Box<[u8]>, value: Box<[u8]> },
@@ -203,6 +204,26 @@ impl Kept {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether `key` has another original here than in `other`: a set is no list, though both are shown as one.
+    #[must_use]
+    pub fn differs(&self, other: &Self, key: &Text) -> bool {
+        self.named(key).map(|original| &original.raw) != other.named(key).map(|original| &original.raw)
+    }
+
+    /// These originals, but for the keys that were changed those of `ours`.
+    pub(crate) fn overlaid(&self, ours: &Self, changes: &Changes) -> Self {
+        let is_changed =
+            |key: &Text| changes.is_cleared() || changes.iter().any(|(changed, _)| changed == key);
+        let theirs = self.0.iter().filter(|original| !is_changed(&original.shown_key));
+        Self(
+            theirs.chain(ours.0.iter().filter(|original| is_changed(&original.shown_key))).cloned().collect(),
+        )
+    }
+
+    fn named(&self, key: &Text) -> Option<&Original> {
+        self.0.iter().find(|original| original.shown_key == *key)
     }
 
     /// The original of a key that still has the value that was shown.

@@ -163,7 +163,7 @@ impl ServerSessions {
         let op = decide(self.seen(session, slot, now));
         if op == StoreOp::Create {
             let dict = session.to_dict();
-            slot.settle(Some(self.create(&dict, &Kept::default(), now).await?));
+            slot.settle(Some(self.create(&dict, &slot.kept, slot.proposed.clone(), now).await?));
             rebase(session, dict);
             return Ok(Saved::Created);
         }
@@ -172,12 +172,13 @@ impl ServerSessions {
             return Ok(Saved::Unchanged);
         };
         // An error leaves the slot as it was: the caller may try again.
-        let write = || Write { sessions: self, session, ours: session.to_dict(), now, pause };
+        let kept = &slot.kept;
+        let write = || Write { sessions: self, session, ours: session.to_dict(), kept, now, pause };
         let (saved, written) = match op {
             StoreOp::Touch => (self.touch(place, now).await?, None),
             StoreOp::Delete => (self.delete(&place.key, now).await?, None),
             StoreOp::Replace | StoreOp::DeleteIfEmptied => write().replace(place).await?,
-            StoreOp::Regenerate => write().regenerate(place).await?,
+            StoreOp::Regenerate => write().regenerate(place, slot.proposed.clone()).await?,
             StoreOp::Leave | StoreOp::Create => (Saved::Unchanged, None),
         };
         if let Some(dict) = written {
@@ -222,22 +223,25 @@ impl ServerSessions {
             let answer = change(&mut next).map_err(TransactError::Refused)?;
             let dict = next.to_dict();
             if !is_empty(&next) {
-                slot.place = Some(self.create(&dict, &Kept::default(), now).await?);
+                slot.place = Some(self.create(&dict, &slot.kept, slot.proposed.clone(), now).await?);
             }
             *session = next;
             rebase(session, dict);
             return Ok(answer);
         };
-        let write = Write { sessions: self, session, ours: session.to_dict(), now, pause };
+        let write = Write { sessions: self, session, ours: session.to_dict(), kept: &slot.kept, now, pause };
         let mut newest = Newest::default();
         for attempt in 1..=self.attempts {
             let dict = newest.dict.clone().unwrap_or_else(|| write.ours.clone());
             let mut next = write.session.resumed(dict);
             let answer = change(&mut next).map_err(TransactError::Refused)?;
             let dict = next.to_dict();
-            match self.write(newest.expected(place), &place.key, newest.kept(place), &dict, now).await? {
+            match self
+                .write(newest.expected(place), &place.key, &write.kept_with(newest.kept(place)), &dict, now)
+                .await?
+            {
                 Written::Done(stored) => {
-                    newest.settle(place, stored, &self.counters);
+                    newest.settle(place, stored, &write);
                     *session = next;
                     rebase(session, dict);
                     return Ok(answer);
@@ -297,10 +301,19 @@ impl ServerSessions {
     }
 
     /// Makes a record under a new id.
-    pub(super) async fn create(&self, dict: &Dict, kept: &Kept, now: UnixTime) -> Result<Place, SaveError> {
+    pub(super) async fn create(
+        &self,
+        dict: &Dict,
+        kept: &Kept,
+        mut proposed: Option<SessionId>,
+        now: UnixTime,
+    ) -> Result<Place, SaveError> {
         let data = self.format.write_with(dict, kept)?;
         for _ in 0..self.attempts {
-            let id = self.ids.fresh()?;
+            let id = match proposed.take() {
+                Some(id) => id,
+                None => self.ids.fresh()?,
+            };
             let key = self.ids.key(&id);
             match self.store.create(&key, &data, self.lifetime, now).await? {
                 Created::Created(token) => {

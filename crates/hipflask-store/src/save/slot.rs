@@ -12,6 +12,10 @@ pub struct Slot {
     pub(super) place: Option<Place>,
     pub(super) destroy: bool,
     pub(super) regenerate: bool,
+    /// The id that a new record is to have.
+    pub(super) proposed: Option<SessionId>,
+    /// Originals of values that the session was given.
+    pub(super) kept: Kept,
 }
 
 /// A record as it was last seen.
@@ -52,6 +56,22 @@ impl Slot {
         self.regenerate = true;
     }
 
+    /// The id that the session is to have once it is stored under a new one; an id that is taken already is not used.
+    pub fn propose(&mut self, id: SessionId) {
+        self.proposed = Some(id);
+    }
+
+    /// The originals of values that the session was given and shows only in part: for a front that knows Python's own.
+    pub fn keep(&mut self, kept: Kept) {
+        self.kept = kept;
+    }
+
+    /// The originals of what the record held when it was last seen.
+    #[must_use]
+    pub fn kept(&self) -> Option<&Kept> {
+        self.place.as_ref().map(|place| &place.kept)
+    }
+
     /// Whether the session was asked to end.
     #[must_use]
     pub const fn is_destroyed(&self) -> bool {
@@ -66,6 +86,6 @@ impl Slot {
 
     /// The session is stored there now, and what was meant has been done.
     pub(super) fn settle(&mut self, place: Option<Place>) {
-        *self = Self { place, destroy: false, regenerate: false };
+        *self = Self { place, ..Self::default() };
     }
 }

@@ -4,11 +4,12 @@ use hipflask_core::session::Session;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Dict;
 
-use super::counters::{Counters, count};
+use super::counters::count;
 use super::decide::is_touch_due;
 use super::run::{ServerSessions, Written};
 use super::slot::Place;
 use super::{Pause, SaveError, Saved};
+use crate::id::SessionId;
 use crate::record::{Format, Kept};
 use crate::store::{DeletedIf, Key, Stored};
 
@@ -18,6 +19,8 @@ pub(super) struct Write<'a> {
     pub(super) session: &'a Session,
     /// The session as its request left it.
     pub(super) ours: Dict,
+    /// The originals of what our own session was given.
+    pub(super) kept: &'a Kept,
     pub(super) now: UnixTime,
     pub(super) pause: &'a dyn Pause,
 }
@@ -50,12 +53,14 @@ impl Newest {
     }
 
     /// The place is now what was written; says whether that holds another request's changes, too.
-    pub(super) fn settle(self, place: &mut Place, written: Stored, counters: &Counters) -> bool {
+    pub(super) fn settle(self, place: &mut Place, written: Stored, write: &Write<'_>) -> bool {
+        place.kept = write.kept_with(self.kept(place));
         place.stored = written;
-        let Some((_, kept)) = self.seen else { return false };
-        count(&counters.merges);
-        place.kept = kept;
-        true
+        let is_merged = self.seen.is_some();
+        if is_merged {
+            count(&write.sessions.counters.merges);
+        }
+        is_merged
     }
 }
 
@@ -68,6 +73,11 @@ impl Write<'_> {
         let mut dict = record.dict;
         self.session.changes().replay(&self.ours, &mut dict);
         Ok(Newest { dict: Some(dict), seen: Some((current, record.kept)) })
+    }
+
+    /// What a record with these originals has once our changes are made.
+    pub(super) fn kept_with(&self, theirs: &Kept) -> Kept {
+        theirs.overlaid(self.kept, self.session.changes())
     }
 
     /// What came of it, and what the record holds then.
@@ -87,10 +97,13 @@ impl Write<'_> {
                     DeletedIf::Conflict(current) => current,
                 }
             } else {
-                match sessions.write(expected, &place.key, newest.kept(place), dict, now).await? {
+                match sessions
+                    .write(expected, &place.key, &self.kept_with(newest.kept(place)), dict, now)
+                    .await?
+                {
                     Written::Done(stored) => {
                         let dict = dict.clone();
-                        let merged = newest.settle(place, stored, &sessions.counters);
+                        let merged = newest.settle(place, stored, self);
                         return Ok((Saved::Replaced { merged }, Some(dict)));
                     }
                     // Set to what it was, or to what another request has set: as if nobody had touched it.
@@ -121,9 +134,13 @@ impl Write<'_> {
     /// Makes a record under a new id, then ends the old one if it still is what was copied; what another request saved
     /// there meanwhile is carried over first. Until the old record has ended nobody knows the new id, so whoever fails
     /// to end it takes the new one away again.
-    pub(super) async fn regenerate(&self, place: &mut Place) -> Result<(Saved, Option<Dict>), SaveError> {
+    pub(super) async fn regenerate(
+        &self,
+        place: &mut Place,
+        proposed: Option<SessionId>,
+    ) -> Result<(Saved, Option<Dict>), SaveError> {
         let sessions = self.sessions;
-        let mut new = sessions.create(&self.ours, &place.kept, self.now).await?;
+        let mut new = sessions.create(&self.ours, &self.kept_with(&place.kept), proposed, self.now).await?;
         match self.end_old(place, &mut new).await {
             Ok(Some(dict)) => {
                 count(&sessions.counters.regenerated);
@@ -154,10 +171,10 @@ impl Write<'_> {
             };
             newest = self.merge(&old.key, current)?;
             let dict = newest.dict.as_ref().unwrap_or(&self.ours);
-            match sessions.write(&new.stored, &new.key, newest.kept(old), dict, now).await? {
+            match sessions.write(&new.stored, &new.key, &self.kept_with(newest.kept(old)), dict, now).await? {
                 Written::Done(stored) => {
                     new.stored = stored;
-                    new.kept = newest.kept(old).clone();
+                    new.kept = self.kept_with(newest.kept(old));
                 }
                 Written::Same => {}
                 // Nobody knows its id: an operator has ended it.

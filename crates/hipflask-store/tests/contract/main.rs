@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use hipflask_core::session::Session;
 use hipflask_core::time::UnixTime;
-use hipflask_core::value::Value;
+use hipflask_core::value::{Dict, Value};
 use hipflask_store::id::Ids;
 use hipflask_store::memory::MemoryStore;
-use hipflask_store::save::{NoPause, Opened, SaveError, ServerSessions, Slot};
+use hipflask_store::record::Format;
+use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot};
 use hipflask_store::store::{Created, ErrorKind, Key, Store};
 use hipflask_testkit::contract::{block_on, store_contract};
 
@@ -86,4 +87,35 @@ fn a_value_that_records_cannot_hold_fails_the_save_by_name_and_writes_nothing() 
     let error = block_on(sessions.save(&mut session, &mut Slot::default(), NOW, &NoPause)).unwrap_err();
     assert!(error.to_string().starts_with("session key \"bio\": msgpack cannot hold Markup"), "{error}");
     assert!(store.is_empty());
+}
+
+/// A front for another language hands over the session as it is now, its originals beside it, and the id that it has shown.
+#[test]
+fn a_session_of_another_language_keeps_its_originals_and_the_id_that_it_was_shown() {
+    // {"a": {1: 2}, "b": 1} in MessagePack: a dict with a number for its key, which a value cannot be.
+    let first = b"\x82\xa1a\x81\x01\x02\xa1b\x01";
+    let second = b"\x82\xa1a\x81\x01\x02\xa1b\x81\x03\x04";
+    block_on(async {
+        let store = Arc::new(MemoryStore::new());
+        let sessions =
+            ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), Duration::from_secs(600));
+        let record = Format::read(first).unwrap();
+        let (mut session, mut slot) = (Session::new(), Slot::default());
+        session.adopt(record.dict, false, &Dict::new(), |_| false).unwrap();
+        slot.keep(record.kept);
+        let id = sessions.ids().fresh().unwrap();
+        slot.propose(id.clone());
+        assert_eq!(sessions.save(&mut session, &mut slot, NOW, &NoPause).await.unwrap(), Saved::Created);
+        assert_eq!(slot.id(), Some(&id));
+        assert_eq!(slot.stored().unwrap().data, first);
+
+        let record = Format::read(second).unwrap();
+        let before = slot.kept().unwrap().clone();
+        session.adopt(record.dict, false, &Dict::new(), |key| before.differs(&record.kept, key)).unwrap();
+        slot.keep(record.kept);
+        let saved = sessions.save(&mut session, &mut slot, NOW, &NoPause).await.unwrap();
+        assert_eq!(saved, Saved::Replaced { merged: false });
+        assert_eq!(slot.stored().unwrap().data, second);
+        assert!(!slot.kept().unwrap().differs(&Format::read(second).unwrap().kept, &"a".into()));
+    });
 }

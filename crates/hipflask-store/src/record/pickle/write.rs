@@ -26,6 +26,40 @@ pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
     Ok(out.0)
 }
 
+/// Equal if written alike, sets in any order: theirs differs from one Python process to the next.
+impl PartialEq for Py {
+    fn eq(&self, other: &Self) -> bool {
+        matches!((spelling(&in_order(self)), spelling(&in_order(other))), (Ok(ours), Ok(theirs)) if ours == theirs)
+    }
+}
+
+fn spelling(py: &Py) -> Result<Vec<u8>, Problem> {
+    let mut out = Writer(Vec::new());
+    out.py(py)?;
+    Ok(out.0)
+}
+
+/// The same with the items of sets in an order of our own.
+fn in_order(py: &Py) -> Py {
+    let all = |items: &[Py]| items.iter().map(in_order).collect::<Vec<_>>();
+    let sorted = |items: &[Py]| {
+        let mut items = all(items);
+        items.sort_by_cached_key(|item| spelling(item).unwrap_or_default());
+        items
+    };
+    let pairs =
+        |entries: &[(Py, Py)]| entries.iter().map(|(key, value)| (in_order(key), in_order(value))).collect();
+    match py {
+        Py::List(items) => Py::List(all(items)),
+        Py::Tuple(items) => Py::Tuple(all(items)),
+        Py::Set(items) => Py::Set(sorted(items)),
+        Py::FrozenSet(items) => Py::FrozenSet(sorted(items)),
+        Py::Dict(entries) => Py::Dict(pairs(entries)),
+        Py::OrderedDict(entries) => Py::OrderedDict(pairs(entries)),
+        other => other.clone(),
+    }
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {
