@@ -108,7 +108,7 @@ pub(crate) const ALL: [Tutorial; 5] = [
         title: "Sessions in files",
         about: "Flask-Session with <code>SESSION_TYPE=filesystem</code>: the session is a file on the server, and the \
                 cookie carries only its id. They are kept in <code>{place}</code>. The inspector \
-                shows the id; it does not look into a store yet.",
+                shows the id and the record that it stands for.",
         actions: &[
             post("Set the session", "/set_session", &[field("username", "User name", "bob")]),
             get("Get the session", "/get_session"),

@@ -52,6 +52,9 @@ async fn a_real_browser_keeps_its_session_of_tutorial_3_in_a_file() {
         story.press("Set the session", "Session data set successfully!").await;
         let id = story.cookie("session").await.expect("the id is in the browser");
         assert!(id.len() == 43 && !id.contains('.'), "{id}");
+        story.inspector_says("A record was made under a new id.").await;
+        story.inspector_says("bytes of pickle").await;
+        story.inspector_says("\"username\": \"Ada <Lovelace>\"").await;
         story.press("Get the session", "Session username: Ada <Lovelace>").await;
         story.press("Set without a form", "Session data set successfully!").await;
         story.press("Get the session", "Session username: Ada <Lovelace>").await;

@@ -58,6 +58,8 @@ mod failure;
 pub mod inspector;
 mod layer;
 mod lock;
+#[cfg(feature = "inspector")]
+mod record_seen;
 mod repr;
 mod request;
 #[cfg(feature = "store")]

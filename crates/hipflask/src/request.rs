@@ -47,6 +47,9 @@ pub(crate) struct State {
     /// Why the session is empty and must not be changed, if its store failed and the request goes on all the same.
     #[cfg(feature = "store")]
     pub(crate) read_only: Option<Box<SessionError>>,
+    /// What came of the last save.
+    #[cfg(feature = "store")]
+    pub(crate) saved: Option<hipflask_store::save::Saved>,
 }
 
 /// A session that is being saved in a store.
@@ -293,6 +296,23 @@ impl RequestSession {
         state.data.as_ref().map(|data| (seen(data), data.is_new()))
     }
 
+    /// Its record in the store; `None` if it has none there, or nobody has opened it.
+    #[cfg(feature = "inspector")]
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(
+            clippy::unused_self,
+            clippy::missing_const_for_fn,
+            reason = "without stores nothing is in one"
+        )
+    )]
+    pub(crate) fn record(&self) -> Option<crate::record_seen::RecordSeen> {
+        #[cfg(feature = "store")]
+        return self.0.record();
+        #[cfg(not(feature = "store"))]
+        None
+    }
+
     /// Whether somebody has opened it.
     #[must_use]
     pub fn is_opened(&self) -> bool {
@@ -318,5 +338,11 @@ impl Shared {
 
     pub(crate) const fn engine(&self) -> &Sessions {
         &self.engine
+    }
+
+    /// The values that came in the session's cookie.
+    #[cfg(all(feature = "inspector", feature = "store"))]
+    pub(crate) fn sent(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+        self.engine.values(self.cookies.iter())
     }
 }

@@ -26,7 +26,6 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE, VARY};
 use actix_web::{Error, HttpResponse};
-use hipflask_core::plan::Seen;
 use pin_project_lite::pin_project;
 
 use super::Inspector;
@@ -149,7 +148,7 @@ where
             Projected::Watched { mut inner, watch } => {
                 let mut response = ready!(inner.as_mut().poll(cx))?;
                 if let Some(watch) = watch.take() {
-                    finish(*watch, &mut response, inner.session().and_then(RequestSession::seen));
+                    finish(*watch, &mut response, inner.session());
                 }
                 Poll::Ready(Ok(response.map_into_left_body()))
             }
@@ -157,10 +156,10 @@ where
     }
 }
 
-fn finish<B>(watch: Watch, response: &mut ServiceResponse<B>, seen: Option<(Seen, bool)>) {
+fn finish<B>(watch: Watch, response: &mut ServiceResponse<B>, session: Option<&RequestSession>) {
     let lines = |name| response.headers().get_all(name).map(HeaderValue::as_bytes).collect();
     let status = response.status().as_u16();
-    let line = watch.finish(&Goes { status, set_cookies: lines(SET_COOKIE), vary: lines(VARY) }, seen);
+    let line = watch.finish(&Goes { status, set_cookies: lines(SET_COOKIE), vary: lines(VARY) }, session);
     if let Some(line) = line.and_then(|line| HeaderValue::try_from(line).ok()) {
         response.headers_mut().append(SET_COOKIE, line);
     }

@@ -5,6 +5,8 @@ use hipflask_core::plan::Seen;
 use hipflask_core::time::UnixTime;
 
 use crate::engine::Sessions;
+use crate::record_seen::RecordSeen;
+use crate::request::RequestSession;
 
 /// What comes with a request, of whatever framework it is. `lines` are those of its `Cookie` headers.
 pub(super) struct Came<'r> {
@@ -43,6 +45,8 @@ pub(super) struct Answer {
     pub(super) vary: Option<String>,
     /// The session's flags; `None` if nobody opened it.
     pub(super) seen: Option<(Seen, bool)>,
+    /// The session's record, if it is in a store.
+    pub(super) record: Option<RecordSeen>,
 }
 
 impl Exchange {
@@ -74,14 +78,20 @@ impl Exchange {
 
 impl Answer {
     /// Of the `Set-Cookie` lines only that of the session's cookie counts, whose name is `name`.
-    pub(super) fn new(goes: &Goes<'_>, name: &str, seen: Option<(Seen, bool)>) -> Self {
+    pub(super) fn new(goes: &Goes<'_>, name: &str, session: Option<&RequestSession>) -> Self {
         let is_session = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
         let vary: Vec<&str> = texts(&goes.vary).collect();
         Self {
             status: goes.status,
             set_cookie: texts(&goes.set_cookies).rfind(is_session).map(|line| bounded(line, VALUE_LIMIT)),
             vary: (!vary.is_empty()).then(|| bounded(&vary.join(", "), PATH_LIMIT)),
-            seen,
+            seen: session.and_then(RequestSession::seen),
+            record: session.and_then(RequestSession::record).map(|mut record| {
+                if let Some(held) = &mut record.held {
+                    held.contents = bounded(&held.contents, VALUE_LIMIT);
+                }
+                record
+            }),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::record_seen::RecordSeen;
+
 use super::view::{Arrival, CookieView, SetView, View, Why};
 use hipflask_core::plan::CookieOp;
 
@@ -58,6 +60,9 @@ fn exchange(out: &mut String, view: &View, earlier: &[View]) -> fmt::Result {
         None => out.push_str("<p class=\"hf-none\">no Set-Cookie: the browser keeps what it has</p>\n"),
     }
     out.push_str("</div>\n</div>\n");
+    if let Some(seen) = &view.record {
+        record(out, seen, view)?;
+    }
     let vary = view.vary.as_deref().unwrap_or("not sent");
     writeln!(out, "<p class=\"hf-head\"><code>Vary</code>: {}</p>", Escaped(vary))?;
     if !earlier.is_empty() {
@@ -74,6 +79,44 @@ fn exchange(out: &mut String, view: &View, earlier: &[View]) -> fmt::Result {
         out.push_str("</ol>\n");
     }
     out.push_str("</section>\n");
+    Ok(())
+}
+
+fn record(out: &mut String, record: &RecordSeen, view: &View) -> fmt::Result {
+    out.push_str("<div class=\"hf-record\">\n<h2>Record in the store</h2>\n");
+    writeln!(out, "<p class=\"hf-why hf-{}\">{}</p>", record.outcome, Escaped(&record.says))?;
+    out.push_str("<dl>\n");
+    if let Some(key) = &record.key {
+        writeln!(out, "<dt>key</dt><dd><code>#{}</code>, which stands for it in logs</dd>", Escaped(key))?;
+    }
+    writeln!(out, "<dt>store</dt><dd>{}: <code>{}</code></dd>", record.kind, Escaped(&record.place))?;
+    if let Some(held) = &record.held {
+        write!(out, "<dt>size</dt><dd>{} bytes of {}", held.bytes, Escaped(&held.format))?;
+        match record.limit {
+            Some(limit) => writeln!(
+                out,
+                " <meter min=\"0\" max=\"{limit}\" high=\"{}\" value=\"{}\"></meter> of {limit}</dd>",
+                limit / 4 * 3,
+                held.bytes
+            )?,
+            None => out.push_str("; the store sets no limit</dd>\n"),
+        }
+        match held.expires {
+            Some(expires) => writeln!(
+                out,
+                "<dt>expires</dt><dd>{}, {} after this response</dd>",
+                expires.to_http_date(),
+                Span(expires.as_secs().saturating_sub(view.at.as_secs()))
+            )?,
+            None => out.push_str("<dt>expires</dt><dd>never</dd>\n"),
+        }
+        writeln!(
+            out,
+            "<dt class=\"hf-payload\">contents</dt><dd><pre>{}</pre></dd>",
+            Escaped(&held.contents)
+        )?;
+    }
+    out.push_str("</dl>\n</div>\n");
     Ok(())
 }
 
@@ -167,14 +210,25 @@ struct Age(u64);
 
 impl fmt::Display for Age {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("just now"),
+            seconds => write!(f, "{} before this response", Span(seconds)),
+        }
+    }
+}
+
+/// A time in the greatest unit that fits.
+struct Span(u64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, unit) = match self.0 {
-            0 => return f.write_str("just now"),
-            seconds @ 1..60 => (seconds, "second"),
+            seconds @ ..60 => (seconds, "second"),
             seconds @ 60..3600 => (seconds / 60, "minute"),
             seconds @ 3600..86400 => (seconds / 3600, "hour"),
             seconds => (seconds / 86400, "day"),
         };
-        write!(f, "{count} {unit}{} before this response", if count == 1 { "" } else { "s" })
+        write!(f, "{count} {unit}{}", if count == 1 { "" } else { "s" })
     }
 }
 

@@ -4,6 +4,7 @@ use hipflask_core::tagged;
 use hipflask_core::value::{Dict, Value};
 
 use super::view::{CookieView, SetView, View};
+use crate::record_seen::RecordSeen;
 
 /// The newest exchange in full and a line for each earlier one.
 pub(super) fn history(views: &[View]) -> String {
@@ -36,7 +37,27 @@ fn exchange(view: &View) -> Dict {
     dict.insert("vary", view.vary.as_deref().map_or(Value::None, Value::from));
     let flags = view.flags.map(|flags| Dict::from(flags.map(|(name, on)| (name, Value::from(on)))));
     dict.insert("flags", optional(flags));
+    dict.insert("record", optional(view.record.as_ref().map(|seen| record(seen, view))));
     dict
+}
+
+fn record(record: &RecordSeen, view: &View) -> Dict {
+    let held = record.held.as_ref();
+    let expires = held.and_then(|held| held.expires);
+    let number = |number: Option<u64>| number.map_or(Value::None, Value::from);
+    Dict::from([
+        ("key", record.key.as_deref().map_or(Value::None, Value::from)),
+        ("store", record.kind.into()),
+        ("place", record.place.as_str().into()),
+        ("format", held.map_or(Value::None, |held| held.format.as_str().into())),
+        ("size", held.map_or(Value::None, |held| count(held.bytes))),
+        ("limit", record.limit.map_or(Value::None, count)),
+        ("expires", number(expires.map(|time| time.as_secs()))),
+        ("expires_in", number(expires.map(|time| time.as_secs().saturating_sub(view.at.as_secs())))),
+        ("json", held.map_or(Value::None, |held| held.contents.as_str().into())),
+        ("outcome", record.outcome.into()),
+        ("says", record.says.as_str().into()),
+    ])
 }
 
 fn set(line: &SetView, view: &View) -> Dict {

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hipflask_core::plan::Seen;
 use http::header::{COOKIE, HeaderName, HeaderValue, SET_COOKIE, VARY};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
@@ -124,7 +123,7 @@ where
             Projected::Watched { mut inner, watch } => {
                 let mut response = ready!(inner.as_mut().poll(cx))?;
                 if let Some(watch) = watch.take() {
-                    finish(*watch, &mut response, inner.session().and_then(RequestSession::seen));
+                    finish(*watch, &mut response, inner.session());
                 }
                 Poll::Ready(Ok(response))
             }
@@ -132,10 +131,10 @@ where
     }
 }
 
-fn finish<B>(watch: Watch, response: &mut Response<B>, seen: Option<(Seen, bool)>) {
+fn finish<B>(watch: Watch, response: &mut Response<B>, session: Option<&RequestSession>) {
     let lines = |name| response.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
     let status = response.status().as_u16();
-    let line = watch.finish(&Goes { status, set_cookies: lines(SET_COOKIE), vary: lines(VARY) }, seen);
+    let line = watch.finish(&Goes { status, set_cookies: lines(SET_COOKIE), vary: lines(VARY) }, session);
     if let Some(line) = line.and_then(|line| HeaderValue::try_from(line).ok()) {
         response.headers_mut().append(SET_COOKIE, line);
     }

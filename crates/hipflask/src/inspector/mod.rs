@@ -25,6 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Of a session in a store it shows the record as well: where it is, its size and its end, what is in it, and what the request
+//! did to it. The key is shown as the short hash that stands for it in logs.
+//!
 //! # Who sees what
 //!
 //! A visitor sees what went to and from their own browser and nothing else. The browser is known by a cookie with a
@@ -113,3 +116,5 @@ pub enum InspectorError {
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "store"))]
+mod tests_stored;

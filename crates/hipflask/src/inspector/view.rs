@@ -10,6 +10,7 @@ use hipflask_core::time::UnixTime;
 use super::exchange::{Exchange, set_value};
 use super::pretty::indented;
 use crate::engine::Sessions;
+use crate::record_seen::RecordSeen;
 
 /// An exchange, explained.
 pub(super) struct View {
@@ -24,6 +25,8 @@ pub(super) struct View {
     pub(super) vary: Option<String>,
     /// Flask's four flags by name; `None` if nobody opened the session.
     pub(super) flags: Option<[(&'static str, bool); 4]>,
+    /// The record of a session in a store, its contents laid out.
+    pub(super) record: Option<RecordSeen>,
 }
 
 /// A session cookie's value, taken apart.
@@ -99,6 +102,7 @@ impl View {
             sent,
             set,
             vary: answer.vary.clone(),
+            record: answer.record.clone().map(laid_out),
             flags: answer.seen.map(|(seen, new)| {
                 [
                     ("new", new),
@@ -109,6 +113,13 @@ impl View {
             }),
         }
     }
+}
+
+fn laid_out(mut record: RecordSeen) -> RecordSeen {
+    if let Some(held) = &mut record.held {
+        held.contents = indented(&held.contents);
+    }
+    record
 }
 
 impl CookieView {

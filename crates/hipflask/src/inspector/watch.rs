@@ -1,13 +1,13 @@
 //! A request from its begin to its end, as the inspector follows it under every framework.
 
 use hipflask_core::cookie;
-use hipflask_core::plan::Seen;
 
 use super::Inspector;
 use super::exchange::{Answer, Came, Exchange, Goes};
 use super::pages::{Own, Page};
 use super::view::View;
 use crate::engine::Sessions;
+use crate::request::RequestSession;
 
 /// What is to be done with a request.
 pub(super) enum Begun {
@@ -41,9 +41,9 @@ impl Watch {
     }
 
     /// Remembers what was answered. Returns a `Set-Cookie` line for a browser that is not known.
-    pub(super) fn finish(self, goes: &Goes<'_>, seen: Option<(Seen, bool)>) -> Option<String> {
+    pub(super) fn finish(self, goes: &Goes<'_>, session: Option<&RequestSession>) -> Option<String> {
         let cookie = self.sessions.cookie();
-        let answer = Answer::new(goes, cookie.name(), seen);
+        let answer = Answer::new(goes, cookie.name(), session);
         let exchange = Exchange { answer, ..self.exchange };
         let fresh = random_id()?;
         let id = self.inspector.visitors().record(self.id.as_deref(), exchange, || fresh)?;

@@ -70,7 +70,7 @@ async fn loses_nothing(url: &str) {
         increments_all_count(address).await;
     }
     let stats = sessions.server_sessions().unwrap().stats();
-    println!("{url}: ten times 50 increments in {:?}; {} conflicts", begin.elapsed(), stats.conflicts);
+    eprintln!("{url}: ten times 50 increments in {:?}; {} conflicts", begin.elapsed(), stats.conflicts);
     assert!(stats.conflicts > 0, "the requests did not overlap");
     assert_eq!(lost_writes(address, 200).await, 0);
     let merges = sessions.server_sessions().unwrap().stats().merges - stats.merges;

@@ -1,6 +1,6 @@
 //! Every store behind the web layer, on real servers: by its URL, beside Flask-Session, and under load by HTTP.
 
-#![expect(clippy::unwrap_used, reason = "all of it is tests")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "all of it is tests, and some of them measure")]
 
 mod by_load;
 mod by_url;
