@@ -116,5 +116,3 @@ pub enum InspectorError {
 
 #[cfg(test)]
 mod tests;
-#[cfg(all(test, feature = "store"))]
-mod tests_stored;

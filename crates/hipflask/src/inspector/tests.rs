@@ -1,5 +1,9 @@
 //! What the inspector shows, and to whom.
 
+#[cfg(feature = "store")]
+#[path = "tests_stored.rs"]
+mod stored;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +20,7 @@ use crate::{Session, Sessions};
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
 /// An inspected app, on either framework.
-pub(super) enum Site {
+enum Site {
     Tower(Router),
     #[cfg(feature = "actix")]
     Actix(on_actix::Site),
@@ -96,10 +100,10 @@ mod on_actix {
 
 /// A browser: it keeps the cookies that it is given and sends them.
 #[derive(Clone, Default)]
-pub(super) struct Browser(Vec<(String, String)>);
+struct Browser(Vec<(String, String)>);
 
 impl Browser {
-    pub(super) async fn get(&mut self, app: &Site, path: &str) -> Response<String> {
+    async fn get(&mut self, app: &Site, path: &str) -> Response<String> {
         let pairs: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let response = app.answer("GET", path, &pairs.join("; ")).await;
         self.keep(response.headers());
@@ -114,22 +118,22 @@ impl Browser {
         }
     }
 
-    pub(super) fn set(&mut self, name: &str, value: &str) {
+    fn set(&mut self, name: &str, value: &str) {
         self.0.retain(|(held, _)| held != name);
         if !value.is_empty() {
             self.0.push((name.into(), value.into()));
         }
     }
 
-    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+    fn cookie(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) async fn text(&mut self, app: &Site, path: &str) -> String {
+    async fn text(&mut self, app: &Site, path: &str) -> String {
         self.get(app, path).await.into_body()
     }
 
-    pub(super) async fn shown(&mut self, app: &Site) -> serde_json::Value {
+    async fn shown(&mut self, app: &Site) -> serde_json::Value {
         serde_json::from_str(&self.text(app, "/_hipflask/session.json").await).unwrap()
     }
 }
@@ -149,7 +153,7 @@ fn router(sessions: &Sessions) -> Router {
 }
 
 /// The same app on every framework.
-pub(super) async fn sites(sessions: &Sessions) -> Vec<Site> {
+async fn sites(sessions: &Sessions) -> Vec<Site> {
     vec![
         Site::Tower(router(sessions)),
         #[cfg(feature = "actix")]

@@ -12,8 +12,8 @@ use hipflask_store::memory::MemoryStore;
 use hipflask_testkit::faults::{Fault, When};
 use hipflask_testkit::store_spy::{Call, SpyStore};
 
-use super::Inspector;
-use super::tests::{Browser, Site, sites};
+use super::super::Inspector;
+use super::{Browser, Site, sites};
 use crate::{OnStoreFailure, Session, SessionError, Sessions};
 
 /// An engine, the store that it uses, and the seconds since 1970 by its clock.
