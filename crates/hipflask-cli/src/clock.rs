@@ -41,6 +41,15 @@ pub(crate) fn distance(at: UnixTime, now: UnixTime) -> String {
     }
 }
 
+/// `in 3 days`, `never`.
+pub(crate) fn until(at: Option<UnixTime>, now: UnixTime) -> String {
+    match at.map(|at| at.as_secs().saturating_sub(now.as_secs())) {
+        None => "never".to_owned(),
+        Some(0) => "now".to_owned(),
+        Some(ahead) => format!("in {}", span(ahead)),
+    }
+}
+
 /// The two largest units of a number of seconds: `31 days`, `2 h 5 min`.
 pub(crate) fn span(secs: u64) -> String {
     let day = |n: u64| format!("{n} {}", if n == 1 { "day" } else { "days" });

@@ -66,6 +66,58 @@ pub(crate) enum Failure {
     /// The system gives no random bytes.
     #[error("the system gave no random bytes, so no key was made")]
     NoRandomness(#[source] getrandom::Error),
+    /// No store is named.
+    #[error("no store is named; give --store URL, or set HIPFLASK_STORE")]
+    NoStore,
+    /// A store in the memory of another process.
+    #[error("`memory:` is the memory of one process, and this is another one: there is nothing to look into")]
+    MemoryStore,
+    /// A store that was not compiled in.
+    #[error(
+        "this `hipflask` was built without that store; `cargo install hipflask-cli --features {feature}` builds one that has \
+         it, `--features full` one that has all"
+    )]
+    FeatureMissing {
+        /// The feature.
+        feature: &'static str,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(hipflask_store::store::StoreError),
+    /// A copy failed in the middle.
+    #[error(transparent)]
+    Copy(hipflask_store::copy::CopyError),
+    /// A journal cannot be used.
+    #[error(transparent)]
+    Journal(hipflask_store::copy::JournalError),
+    /// A copy to itself.
+    #[error("the source and the destination are the same place")]
+    SamePlace,
+    /// A copy from a store that does not know its ids.
+    #[error(
+        "a file store keeps its sessions under digests of their ids, and no other store can have them without the ids"
+    )]
+    NamesOnly,
+    /// `rm` without a word.
+    #[error("which sessions? Name them, or give a filter such as --where user_id=7, or --all")]
+    WhichSessions,
+    /// `rm` with too many words.
+    #[error("sessions are named, and there is a filter or --all as well; leave one of the two out")]
+    NamedAndFiltered,
+    /// Nobody can be asked.
+    #[error(
+        "nobody is at a terminal to be asked; --yes ends the sessions without a question, --dry-run shows them"
+    )]
+    NobodyToAsk,
+    /// Somebody was asked and said no.
+    #[error("nothing was ended")]
+    NotConfirmed,
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// The runtime cannot begin.
+    #[error("the system gives this process no means to wait for a store")]
+    Runtime(#[source] io::Error),
     /// Standard input broke.
     #[error("standard input cannot be read")]
     Input(#[source] io::Error),
@@ -97,6 +149,16 @@ impl Failure {
             Self::NoFile { path: None, .. } => {
                 "The option takes the path of a file. What stood there is not repeated here, because it may be the key \
                  itself"
+            }
+            Self::NoStore => {
+                "hipflask store ls --store file:./flask_session\n\
+                 hipflask store ls --store redis://127.0.0.1:6379/0\n\
+                 `hipflask store --help` lists all of them"
+            }
+            Self::NamesOnly => {
+                "Put the ids, or the cookies that hold them, into a file, one per line, and give it:\n    \
+                 hipflask store copy FROM TO --ids-from ids.txt\n\
+                 To another directory (file:..) they can be copied without"
             }
             _ => return None,
         })

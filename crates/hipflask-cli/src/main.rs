@@ -1,7 +1,7 @@
-//! The `hipflask` command: looks into Flask's session cookies, checks them, makes them.
+//! The `hipflask` command: Flask's session cookies, and the sessions in stores.
 //!
 //! It only translates: arguments and lines in, JSON lines or a page for people out. What is decided is decided in
-//! `hipflask-core`. Standard output carries data, standard error everything else; the exit code is 0 if all was good,
+//! `hipflask-core` and `hipflask-store`. Standard output carries data, standard error everything else; the exit code is 0 if all was good,
 //! 1 if something was refused, 2 if the command could not be carried out.
 
 mod clock;
@@ -24,10 +24,11 @@ use crate::failure::Failure;
 #[command(
     name = "hipflask",
     version,
-    about = "Look into Flask session cookies, check them, make them",
-    long_about = "Look into Flask session cookies, check them, make them.\n\n\
+    about = "Look into Flask's sessions, in cookies and in stores",
+    long_about = "Look into Flask's sessions, in cookies and in stores.\n\n\
         Flask keeps a visitor's session in a signed cookie. Anybody can read it; only who has the app's SECRET_KEY can \
-        make one. This command does both as Flask does, to the byte.",
+        make one. This command does both as Flask does, to the byte. Flask-Session keeps sessions in a store, such as \
+        Redis, a database or a directory; there this command lists them, looks into them, ends and copies them.",
     after_help = EXAMPLES,
     after_long_help = EXAMPLES,
     arg_required_else_help = true,
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(Failure::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(failure) => {
             human::complain(&failure);
             ExitCode::from(2)
@@ -59,6 +61,9 @@ fn run() -> Result<bool, Failure> {
     cli.command.run()
 }
 
+/// What a shell reports of a process that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
 const EXAMPLES: &str = "\
 Examples:
   What does this cookie hold? No key needed:
@@ -69,6 +74,9 @@ Examples:
       hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\"}'
   A good key for a new app:
       hipflask key new
+  Who is logged in? And now out?
+      hipflask store ls --store redis://127.0.0.1:6379/0
+      hipflask store rm --store redis://127.0.0.1:6379/0 --where user_id=7
 
 `hipflask COMMAND --help` explains more. Exit code: 0 all good, 1 something was refused, 2 the command \
 could not be carried out.";

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use hipflask_core::time::UnixTime;
+
 use crate::memory::MemoryStore;
-use crate::store::{ErrorKind, Store, StoreError};
+use crate::store::{ErrorKind, Scan, Store, StoreError};
 
 /// The store at `url`, once it has said that it is ready.
 ///
@@ -48,19 +50,70 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
 /// # Errors
 /// As [`connect`], for the URL alone.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    make(url.trim(), true).await
+}
+
+/// [`connect`] for an operator, who wants to see what is there: a directory, file or table that is missing is an error, and
+/// is not made.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let url = url.trim();
-    let kind = url.split_once(':').and_then(|(scheme, _)| Kind::of(scheme)).ok_or_else(|| unknown(url))?;
-    match kind {
+    let store = make(url, false).await?;
+    match kind(url)? {
+        // To be ready they make an index and switch on the TTL; a look shows as well whether they are there.
+        Kind::MongoDb | Kind::DynamoDb => {
+            let first = store.scan(&Scan::new("").limit(1), UnixTime::from_secs(0)).await;
+            first.map(|_| store)
+        }
+        _ => store.ready().await.map(|()| store),
+    }
+}
+
+/// The feature that has to be added before [`connect`] knows `url`; `None` if it does, or if no feature has such a store.
+///
+/// ```
+/// assert_eq!(hipflask_store::missing_feature("memory:"), None);
+/// # #[cfg(not(feature = "redis"))]
+/// assert_eq!(hipflask_store::missing_feature("redis://127.0.0.1"), Some("redis"));
+/// ```
+#[must_use]
+pub fn missing_feature(url: &str) -> Option<&'static str> {
+    let kind = kind(url.trim()).ok()?;
+    let is_there = match kind {
+        Kind::Memory => true,
+        Kind::File => cfg!(feature = "file"),
+        Kind::Sqlite => cfg!(feature = "sqlite"),
+        Kind::Postgres => cfg!(feature = "postgres"),
+        Kind::MySql => cfg!(feature = "mysql"),
+        Kind::Redis => cfg!(feature = "redis"),
+        Kind::RedisTls => cfg!(feature = "redis-tls"),
+        Kind::Memcached => cfg!(feature = "memcached"),
+        Kind::MongoDb => cfg!(feature = "mongodb"),
+        Kind::DynamoDb => cfg!(feature = "dynamodb"),
+    };
+    (!is_there).then(|| kind.feature())
+}
+
+fn kind(url: &str) -> Result<Kind, StoreError> {
+    url.split_once(':').and_then(|(scheme, _)| Kind::of(scheme)).ok_or_else(|| unknown(url))
+}
+
+/// The store; with `make` it may make what is missing there once it is used.
+#[allow(unused_variables, reason = "without features no store could make anything")]
+async fn make(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
+    match kind(url)? {
         Kind::Memory if url.len() == "memory:".len() => Ok(Arc::new(MemoryStore::new())),
         Kind::Memory => Err(wrong("memory", "nothing stands behind `memory:`")),
         #[cfg(all(unix, feature = "file"))]
-        Kind::File => file(url),
+        Kind::File => file(url, make),
         #[cfg(feature = "sqlite")]
-        Kind::Sqlite => sql(url),
+        Kind::Sqlite => sql(url, make),
         #[cfg(feature = "postgres")]
-        Kind::Postgres => sql(url),
+        Kind::Postgres => sql(url, make),
         #[cfg(feature = "mysql")]
-        Kind::MySql => sql(url),
+        Kind::MySql => sql(url, make),
         #[cfg(feature = "redis")]
         Kind::Redis => Ok(Arc::new(crate::redis::Redis::open(url)?)),
         #[cfg(feature = "redis-tls")]
@@ -72,7 +125,9 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         #[cfg(feature = "dynamodb")]
         Kind::DynamoDb => {
             let store = crate::dynamodb::DynamoDbStore::from_url(url);
-            Ok(Arc::new(store.map_err(|error| wrong("dynamodb", "its URL cannot be used").caused_by(error))?))
+            let store =
+                store.map_err(|error| wrong("dynamodb", "its URL cannot be used").caused_by(error))?;
+            Ok(Arc::new(store.make_table(make)))
         }
         #[allow(unreachable_patterns, reason = "with every feature on, each kind has its store")]
         missing => Err(missing.not_compiled_in()),
@@ -112,22 +167,27 @@ impl Kind {
         })
     }
 
+    const fn feature(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::File => "file",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+            Self::Redis => "redis",
+            Self::RedisTls => "redis-tls",
+            Self::Memcached => "memcached",
+            Self::MongoDb => "mongodb",
+            Self::DynamoDb => "dynamodb",
+        }
+    }
+
     fn not_compiled_in(self) -> StoreError {
-        let (store, feature) = match self {
-            Self::File if cfg!(not(unix)) => {
-                return StoreError::new("file", ErrorKind::Unsupported, "it needs the file locks of Unix");
-            }
-            Self::Memory => ("memory", "memory"),
-            Self::File => ("file", "file"),
-            Self::Sqlite => ("sqlite", "sqlite"),
-            Self::Postgres => ("postgres", "postgres"),
-            Self::MySql => ("mysql", "mysql"),
-            Self::Redis => ("redis", "redis"),
-            Self::RedisTls => ("redis", "redis-tls"),
-            Self::Memcached => ("memcached", "memcached"),
-            Self::MongoDb => ("mongodb", "mongodb"),
-            Self::DynamoDb => ("dynamodb", "dynamodb"),
-        };
+        if cfg!(not(unix)) && self == Self::File {
+            return StoreError::new("file", ErrorKind::Unsupported, "it needs the file locks of Unix");
+        }
+        let feature = self.feature();
+        let store = if self == Self::RedisTls { "redis" } else { feature };
         let what =
             format!("it was not compiled in; add the feature `{feature}` of hipflask or hipflask-store");
         StoreError::new(store, ErrorKind::Misconfigured, what)
@@ -151,8 +211,8 @@ fn wrong(store: &'static str, what: &str) -> StoreError {
 }
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-fn sql(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    match crate::sql::SqlStore::from_url(url) {
+fn sql(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
+    match crate::sql::SqlStore::builder(url).and_then(|builder| builder.make_table(make).build()) {
         Ok(store) => Ok(Arc::new(store)),
         Err(error) => Err(wrong("SQL", "its URL cannot be used").caused_by(error)),
     }
@@ -160,7 +220,7 @@ fn sql(url: &str) -> Result<Arc<dyn Store>, StoreError> {
 
 /// `file:` and a path, taken as it stands; behind a `?` come options.
 #[cfg(all(unix, feature = "file"))]
-fn file(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+fn file(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
     let rest = url.split_once(':').map_or("", |(_, rest)| rest);
     let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
     let path = match path.strip_prefix("//") {
@@ -171,7 +231,7 @@ fn file(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     if path.is_empty() {
         return Err(wrong("file", "no directory is named; write `file:./directory`"));
     }
-    let mut store = crate::file::FileStore::new(path);
+    let mut store = crate::file::FileStore::new(path).make_directory(make);
     for option in options.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let truth = value.parse::<bool>();
@@ -225,6 +285,42 @@ mod tests {
         }
         #[cfg(not(feature = "dynamodb"))]
         assert!(error("DynamoDB://Sessions").await.contains("`dynamodb`"));
+    }
+
+    #[cfg(all(unix, feature = "file"))]
+    #[tokio::test]
+    async fn an_operator_who_looks_makes_no_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("file:{}/not-there", directory.path().display());
+        let error = connect_existing(&url).await.unwrap_err();
+        assert!(error.to_string().contains("the session directory is not there"), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        connect(&url).await.unwrap();
+        connect_existing(&url).await.unwrap();
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn an_operator_who_looks_makes_neither_file_nor_table() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("app.db");
+        let url = format!("sqlite:{}", file.display());
+        let error = connect_existing(&url).await.unwrap_err();
+        assert!(error.to_string().contains("is not there") && !file.exists(), "{error}");
+        std::fs::write(&file, "").unwrap();
+        let error = connect_existing(&url).await.unwrap_err();
+        assert!(error.to_string().contains("no table of sessions"), "{error}");
+        connect(&url).await.unwrap();
+        connect_existing(&url).await.unwrap();
+    }
+
+    #[test]
+    fn the_feature_of_a_store_that_is_missing_is_known() {
+        assert_eq!((missing_feature("memory:"), missing_feature("ftp://x")), (None, None));
+        #[cfg(not(feature = "mongodb"))]
+        assert_eq!(missing_feature(" mongodb://h/db"), Some("mongodb"));
+        #[cfg(feature = "redis")]
+        assert_eq!(missing_feature("valkey://h"), None);
     }
 
     #[cfg(all(unix, feature = "file"))]

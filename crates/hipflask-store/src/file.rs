@@ -64,6 +64,12 @@ impl FileStore {
         self.changed(|directory| directory.md5 = md5)
     }
 
+    /// Whether a missing directory is made: it is, unless said. If not, [`Store::ready`] writes nothing.
+    #[must_use]
+    pub fn make_directory(self, make: bool) -> Self {
+        self.changed(|directory| directory.make = make)
+    }
+
     fn changed(self, change: impl FnOnce(&mut Directory)) -> Self {
         let mut directory = Directory::clone(&self.directory);
         change(&mut directory);

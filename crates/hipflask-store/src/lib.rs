@@ -2,6 +2,7 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
+//! | [`copy`] | sessions from one store to another, while people use them |
 //! | `dynamodb` | DynamoDB, by feature |
 //! | `file` | cachelib's directory, by feature |
 //! | [`id`] | session ids: made, checked, signed, hashed |
@@ -21,6 +22,8 @@
 
 mod connect;
 mod hex;
+
+pub mod copy;
 
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod url;
@@ -43,4 +46,4 @@ pub mod save;
 pub mod sql;
 pub mod store;
 
-pub use connect::{connect, open};
+pub use connect::{connect, connect_existing, missing_feature, open};

@@ -48,12 +48,15 @@ pub struct SpyStore {
     shared: Arc<Shared>,
 }
 
+type Work = Box<dyn FnOnce() + Send>;
+
 #[derive(Default)]
 struct Shared {
     calls: Mutex<Vec<Call>>,
     fault: Mutex<Option<Fault>>,
     collisions: AtomicUsize,
     bytes_written: AtomicU64,
+    meanwhile: Mutex<Option<(Call, Work)>>,
 }
 
 impl SpyStore {
@@ -96,6 +99,11 @@ impl SpyStore {
         self.shared.collisions.store(count, Ordering::SeqCst);
     }
 
+    /// Lets something happen just before the next call of this kind.
+    pub fn meanwhile(&self, call: Call, work: impl FnOnce() + Send + 'static) {
+        *lock(&self.shared.meanwhile) = Some((call, Box::new(work)));
+    }
+
     /// Counts a call and does it, unless it is to fail.
     async fn pass<T>(
         &self,
@@ -104,6 +112,10 @@ impl SpyStore {
         inner: StoreFuture<'_, T>,
     ) -> Result<T, hipflask_store::store::StoreError> {
         self.shared.bytes_written.fetch_add(written as u64, Ordering::SeqCst);
+        let work = lock(&self.shared.meanwhile).take_if(|(awaited, _)| *awaited == call);
+        if let Some((_, work)) = work {
+            work();
+        }
         let place = {
             let mut calls = lock(&self.shared.calls);
             calls.push(call);

@@ -2,6 +2,7 @@
 
 mod cookie;
 mod key;
+mod store;
 
 use std::ffi::OsStr;
 use std::io;
@@ -19,6 +20,8 @@ pub(crate) enum Commands {
     Cookie(cookie::CookieArgs),
     /// Make secret keys
     Key(key::KeyArgs),
+    /// List, look into, end, count and copy the sessions in a store
+    Store(store::StoreArgs),
 }
 
 impl Commands {
@@ -27,6 +30,7 @@ impl Commands {
         match self {
             Self::Cookie(arguments) => arguments.run(),
             Self::Key(arguments) => arguments.run(),
+            Self::Store(arguments) => arguments.run(),
         }
     }
 }
@@ -40,12 +44,19 @@ pub(crate) fn polish(command: Command) -> Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct Form {
-    /// Write one JSON line, on a terminal too
+    /// Write JSON lines, on a terminal too
     #[arg(long, conflicts_with = "human")]
     json: bool,
     /// Write the page for people, into a pipe too
     #[arg(long)]
     human: bool,
+}
+
+impl Form {
+    /// Whether the answer is a page, and not JSON.
+    fn is_for_people(&self) -> bool {
+        !self.json && (self.human || human::is_reading())
+    }
 }
 
 /// A command that answers a value, or each of a stream of values.
@@ -74,7 +85,7 @@ fn answer(command: &impl Answer, value: &OsStr, form: &Form) -> Result<bool, Fai
         return lines::answer_each(input, output, line);
     }
     let text = lines::text(value.as_encoded_bytes());
-    if form.json || !(form.human || human::is_reading()) {
+    if !form.is_for_people() {
         let mut answer = Vec::new();
         let good = line(text, &mut answer);
         answer.push(b'\n');

@@ -122,7 +122,7 @@ fn string_end(text: &str) -> usize {
 }
 
 /// The inside of a JSON string with letters in place of `\u` escapes, where they are letters and not something else.
-fn readable(escaped: &str) -> String {
+pub(super) fn readable(escaped: &str) -> String {
     let mut out = String::with_capacity(escaped.len());
     let mut rest = escaped;
     while let Some(letter) = rest.chars().next() {

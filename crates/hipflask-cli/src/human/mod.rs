@@ -5,6 +5,8 @@ mod json;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
+use hipflask_core::tagged;
+use hipflask_core::value::{Text, Value};
 use owo_colors::{OwoColorize as _, Style};
 
 use crate::failure::Failure;
@@ -72,6 +74,11 @@ impl Page {
         }
     }
 
+    /// The page, in colour.
+    pub(crate) fn text(&self) -> &str {
+        self.text.trim_end()
+    }
+
     /// Writes the page to standard output; in colour only where colour is wanted.
     pub(crate) fn print(self) -> Result<(), Failure> {
         crate::lines::print(anstream::AutoStream::auto(std::io::stdout()), self.text.as_bytes())
@@ -113,6 +120,50 @@ fn aside(text: &str, mark: &str, style: Style) {
     let _ = writeln!(anstream::AutoStream::auto(error), "{indent}{lines}");
 }
 
+/// The name of a session's key, without anything that a terminal would obey.
+pub(crate) fn plain(name: &Text) -> String {
+    // Text cannot fail to be written: only what is nested can.
+    let json = tagged::to_string(&Value::Str(name.clone())).unwrap_or_default();
+    json::readable(json.get(1..json.len().saturating_sub(1)).unwrap_or_default())
+}
+
+/// `1 session`, `12 000 sessions`.
+pub(crate) fn sessions(count: u64) -> String {
+    self::count(count, "session")
+}
+
+/// So many of something.
+pub(crate) fn count(count: u64, what: &str) -> String {
+    format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
+/// A number in groups of three digits: `12 000`.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of bytes: `512 B`, `1.2 KB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut size, mut unit) = (bytes as f64 / 1000.0, 0);
+    while size >= 999.95 && unit + 1 < UNITS.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
 /// Breaks text at spaces into lines of at most `width` characters, if its words allow that.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -139,6 +190,31 @@ const LABEL: usize = 11;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_and_sizes_can_be_read_at_a_glance() {
+        assert_eq!(
+            ["0", "999", "1 000", "1 234 567"],
+            [0, 999, 1000, 1_234_567].map(number).each_ref().map(|n| &**n)
+        );
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 KB"),
+            (1234, "1.2 KB"),
+            (999_950, "1.0 MB"),
+            (16 << 20, "16.8 MB"),
+            (u64::MAX, "18446.7 PB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!((sessions(1), sessions(0)), ("1 session".to_owned(), "0 sessions".to_owned()));
+    }
+
+    #[test]
+    fn a_key_can_be_shown_whatever_is_in_it() {
+        assert_eq!(plain(&"Zo\u{eb}\u{1b}[2J\"".into()), "Zo\u{eb}\\u001b[2J\\\"");
+    }
 
     #[test]
     fn text_is_broken_at_spaces_and_a_long_word_is_left_whole() {

@@ -12,6 +12,13 @@ fn help_teaches_on_every_level() {
         ("hipflask-cookie-sign", &["cookie", "sign", "--help"]),
         ("hipflask-key", &["key", "--help"]),
         ("hipflask-key-new", &["key", "new", "--help"]),
+        ("hipflask-store", &["store", "--help"]),
+        ("hipflask-store-ls", &["store", "ls", "--help"]),
+        ("hipflask-store-show", &["store", "show", "--help"]),
+        ("hipflask-store-rm", &["store", "rm", "--help"]),
+        ("hipflask-store-purge", &["store", "purge", "--help"]),
+        ("hipflask-store-count", &["store", "count", "--help"]),
+        ("hipflask-store-copy", &["store", "copy", "--help"]),
     ] {
         let ran = run(arguments);
         assert_eq!((ran.code, &*ran.err), (Some(0), ""), "{name}");
@@ -21,7 +28,7 @@ fn help_teaches_on_every_level() {
 
 #[test]
 fn a_command_without_its_subcommand_shows_help_on_standard_error() {
-    for arguments in [&[][..], &["cookie"], &["key"]] {
+    for arguments in [&[][..], &["cookie"], &["key"], &["store"]] {
         let ran = run(arguments);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""));
         assert!(ran.err.contains("Usage: hipflask") && ran.err.contains("Example"), "{}", ran.err);
@@ -34,6 +41,9 @@ fn mistyped_words_get_the_nearest_one() {
         (&["cokie"][..], "'cookie'"),
         (&["cookie", "verfy"], "'verify'"),
         (&["cookie", "verify", "--kye-env", "X"], "'--key-env'"),
+        (&["store", "list"], "'ls'"),
+        (&["store", "ls", "--stroe", "x"], "'--store'"),
+        (&["store", "rm", "--were", "x"], "'--where'"),
         (&["cookie", "sign", "--key-env", "GOOD_KEY", "--digest", "sha-256", "{}"], "'sha256'"),
     ] {
         let ran = run(arguments);

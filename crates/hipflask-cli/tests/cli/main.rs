@@ -6,6 +6,7 @@ mod help;
 mod keys;
 mod people;
 mod real_flask;
+mod store;
 mod stream;
 mod support;
 mod values;

@@ -1,5 +1,6 @@
 //! Pages for people.
 
+use std::io::Write as _;
 use std::process::Stdio;
 
 use crate::support::{COOKIE, command, run, sign};
@@ -75,6 +76,15 @@ fn a_signed_cookie_stands_on_a_line_of_its_own() {
 
 /// What a terminal gets: `script` (of Debian's essential package bsdutils) makes one.
 fn on_a_terminal(shell: &str, variables: &[(&str, &str)]) -> String {
+    with_input(shell, variables, b"")
+}
+
+/// What a terminal shows where somebody types an answer.
+pub(crate) fn answering(shell: &str, answer: &str) -> String {
+    with_input(shell, &[("NO_COLOR", "1")], answer.as_bytes()).replace("\r\n", " ").replace("  ", " ")
+}
+
+fn with_input(shell: &str, variables: &[(&str, &str)], input: &[u8]) -> String {
     let hipflask = env!("CARGO_BIN_EXE_hipflask");
     let mut script = std::process::Command::new("script");
     let shell = shell.replace("hipflask", &format!("'{hipflask}'"));
@@ -82,9 +92,10 @@ fn on_a_terminal(shell: &str, variables: &[(&str, &str)]) -> String {
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         script.env_remove(name);
     }
-    script.envs(variables.iter().copied()).stdin(Stdio::null());
-    let output = script.output().expect("`script` of the package bsdutils makes a terminal for this test");
-    String::from_utf8(output.stdout).unwrap()
+    script.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut script = script.spawn().expect("`script` of the package bsdutils makes a terminal for this test");
+    script.stdin.take().unwrap().write_all(input).unwrap();
+    String::from_utf8(script.wait_with_output().unwrap().stdout).unwrap()
 }
 
 #[test]

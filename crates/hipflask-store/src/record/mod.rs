@@ -17,9 +17,11 @@
 //! format stays, it is written back as it was.
 
 mod civil;
+mod convert;
 mod json;
 mod msgpack;
 mod pickle;
+mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,8 @@ use hipflask_core::session::Changes;
 use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Text, Value};
 
 use civil::Fields;
+pub use convert::{Change, ConvertError, Converted};
+pub use secret::{HIDDEN, Redacted, looks_secret, redact};
 
 /// How long a record may be, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;

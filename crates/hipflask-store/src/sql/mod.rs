@@ -318,6 +318,13 @@ impl SqlStore {
     async fn ready(&self) -> Result<(), StoreError> {
         match self.probe().await {
             Err(failure) if self.make_table && self.driver.is_missing_table(&failure) => {}
+            Err(failure) if self.driver.is_missing_table(&failure) => {
+                return Err(StoreError::new(
+                    self.kind,
+                    ErrorKind::Misconfigured,
+                    "it has no table of sessions",
+                ));
+            }
             answer => return answer.map_err(|failure| self.driver.explain(failure)),
         }
         for statement in &self.statements.make {
@@ -390,7 +397,7 @@ impl SqlStoreBuilder {
         self
     }
 
-    /// Whether a missing table is made: it is, unless said.
+    /// Whether a missing table is made, with SQLite a missing file, too: it is, unless said.
     pub const fn make_table(mut self, make_table: bool) -> Self {
         self.settings.make_table = make_table;
         self
@@ -424,7 +431,7 @@ fn open(database: Database, settings: &Settings) -> Result<Opened, SqlError> {
         Database::Sqlite { file, write_ahead_log } => {
             // It has no sequences, and SQLAlchemy takes no notice, either.
             drop(sequence);
-            let driver = sqlite::connect(&file, write_ahead_log, connections, timeout);
+            let driver = sqlite::connect(&file, write_ahead_log, settings.make_table, connections, timeout);
             Ok((Box::new(driver), sqlite::words(table), "sqlite"))
         }
         #[cfg(feature = "postgres")]

@@ -17,13 +17,14 @@ pub(super) struct SqliteDialect;
 pub(super) fn connect(
     file: &Path,
     write_ahead_log: bool,
+    make_file: bool,
     connections: u32,
     timeout: Duration,
 ) -> Connected<SqliteDialect> {
     // The wait for the file's lock ends before our own patience, so that the error says what it waited for.
     let patience = timeout.mul_f32(0.8);
     let mut options =
-        SqliteConnectOptions::new().filename(file).create_if_missing(true).busy_timeout(patience);
+        SqliteConnectOptions::new().filename(file).create_if_missing(make_file).busy_timeout(patience);
     if write_ahead_log {
         options = options.journal_mode(SqliteJournalMode::Wal);
     }
@@ -74,7 +75,7 @@ impl Dialect for SqliteDialect {
             10 => (ErrorKind::Unavailable, "the disk failed"),
             11 | 26 => (ErrorKind::Corrupt, "the file is no SQLite database, or a damaged one"),
             13 => (ErrorKind::Full, "the disk is full"),
-            14 => (ErrorKind::Misconfigured, "the file cannot be opened; its directory must be there"),
+            14 => (ErrorKind::Misconfigured, "the file cannot be opened; it or its directory is not there"),
             18 => (ErrorKind::Full, "the record is longer than SQLite takes"),
             other => return Meaning::unknown(&other.to_string()),
         };

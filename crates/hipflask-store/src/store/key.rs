@@ -70,9 +70,13 @@ impl Key {
     }
 
     /// Eight hex digits that stand for the key in logs and listings. The key cannot be found from them.
+    ///
+    /// A name [`at_rest`](Self::at_rest) that is the SHA-256 of the key, as cachelib's files have it, gives the same digits as
+    /// the key.
     #[must_use]
     pub fn short_hash(&self) -> String {
-        hex(&Sha256::digest(self.text.as_bytes())[..4])
+        let is_digest = self.at_rest && self.text.len() == 64 && self.text.bytes().all(is_hex);
+        if is_digest { self.text[..8].to_owned() } else { hex(&Sha256::digest(self.text.as_bytes())[..4]) }
     }
 
     /// The session id behind `prefix`; `None` if the key begins otherwise or is [`at_rest`](Self::at_rest).
@@ -89,7 +93,25 @@ impl fmt::Debug for Key {
     }
 }
 
+const fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
 /// A key that no store takes. Does not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key must be 1 to {} visible ASCII characters; check the key prefix", Key::MAX_BYTES)]
 pub struct BadKey;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_named_for_the_digest_of_a_key_has_the_short_hash_of_the_key() {
+        let key = Key::new("session:", "VE5rPIvv2sw").unwrap();
+        let name = Key::at_rest(hex(&Sha256::digest(key.as_str()))).unwrap();
+        assert_eq!(name.short_hash(), key.short_hash());
+        let other = Key::at_rest("79bc207ee04a581ab2348ca1f3494e64").unwrap();
+        assert_ne!(other.short_hash(), "79bc207e", "a digest of another kind is a name like any other");
+    }
+}

@@ -1,0 +1,413 @@
+//! `hipflask store copy`: sessions from one store to another.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use hipflask_store::copy::{Copier, CopyError, Journal, Outcome};
+use hipflask_store::record::Format;
+use hipflask_store::store::{Entry, Key, Store};
+use indicatif::ProgressBar;
+use tokio::task::JoinSet;
+
+use super::filter::{Filter, Span};
+use super::listing::{Listing, is_meant};
+use super::output::{Json, Output};
+use super::place::{Prefix, existing, ready};
+use super::progress::counter;
+use super::reference::{candidates, lines_of_input};
+use super::stop::Stop;
+use crate::clock::Clock;
+use crate::commands::Form;
+use crate::failure::Failure;
+use crate::human::{self, Page};
+
+/// Copy live sessions from one store to another; ids and what is left of their lives stay
+///
+/// The source is never changed. Each session is written in the destination's format (pickle in files, else msgpack), created
+/// there and never put in the place of another one; then the source is asked again, so that what was changed or ended
+/// meanwhile is changed or ended at the destination, too. Stop it at any moment and run it again: it goes on.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Copy {
+    /// The store that has the sessions: a URL, or `env:NAME` for the URL in the variable NAME
+    from: String,
+    /// The store that gets them; a missing table or directory is made
+    to: String,
+    #[command(flatten)]
+    prefix: Prefix,
+    /// What the keys begin with at the destination, if that is something else
+    #[arg(long, value_name = "TEXT", help_heading = "Where")]
+    to_prefix: Option<String>,
+    /// Where to remember what was copied. With it a further run brings up to date what changed at the source since, and
+    /// leaves ended what was ended at the destination. Holds no secrets
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// The format of the records at the destination, if the app there has another one than its store's usual
+    #[arg(
+        long,
+        value_parser = PossibleValuesParser::new(["msgpack", "json", "pickle"]).map(|word| match &*word {
+            "json" => Format::Json,
+            "pickle" => Format::Pickle,
+            _ => Format::Msgpack,
+        })
+    )]
+    format: Option<Format>,
+    /// Copy sessions whose values become other types there, too, such as tuples that become lists
+    #[arg(long)]
+    accept_changes: bool,
+    /// How long a session lives at the destination that never ends at the source, such as `31d`
+    #[arg(long, value_name = "TIME")]
+    endless_live: Option<Span>,
+    /// Only the sessions with these ids or cookies, one per line; `-` for standard input. The way out of a file store, which
+    /// does not know the ids
+    #[arg(long, value_name = "FILE", help_heading = "Which sessions")]
+    ids_from: Option<OsString>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Copy {
+    pub(super) async fn run(self, stop: &mut Stop) -> Result<bool, Failure> {
+        let from = existing(&self.from, stop).await?;
+        let to = ready(&self.to, stop).await?;
+        let (here, there) = (from.describe(), to.describe());
+        let to_prefix = self.to_prefix.as_ref().unwrap_or(&self.prefix.prefix);
+        if here.place == there.place && *to_prefix == self.prefix.prefix {
+            return Err(Failure::SamePlace);
+        }
+        let knows_no_ids = here.kind == "file" && self.ids_from.is_none();
+        if knows_no_ids && (there.kind != "file" || *to_prefix != self.prefix.prefix) {
+            return Err(Failure::NamesOnly);
+        }
+        let mut copier = Copier::new(from.clone(), to.clone())
+            .accept_changes(self.accept_changes)
+            .endless_live(self.endless_live.map(|Span(seconds)| Duration::from_secs(seconds)))
+            .prefixes(&self.prefix.prefix, to_prefix);
+        if let Some(format) = self.format {
+            copier = copier.format(format);
+        }
+        if let Some(path) = &self.journal {
+            let known = |place: &str, prefix: &str| format!("{place} {prefix}");
+            let (here, there) = (known(&here.place, &self.prefix.prefix), known(&there.place, to_prefix));
+            copier = copier.journal(Arc::new(Journal::open(path, &here, &there).map_err(Failure::Journal)?));
+        }
+        let mut output = Output::new(&self.form);
+        let bar = counter("copying", self.total(&from, &output, stop).await?);
+        let mut work =
+            Work { copier, running: JoinSet::new(), told: Told::default(), bar, prefix: &self.prefix.prefix };
+        let done = self.all(&from, &mut work, &mut output, stop).await;
+        // What has begun comes to its end, so that the counts are true.
+        let rest = work.rest(&mut output).await;
+        work.bar.finish_and_clear();
+        let is_whole = done.is_ok() && rest.is_ok();
+        work.told.summary(&mut output, &here.place, &there.place, is_whole)?;
+        done.and(rest)?;
+        Ok(work.told.left_behind() == 0)
+    }
+
+    /// How many there are, if somebody watches the bar.
+    async fn total(
+        &self,
+        from: &Arc<dyn Store>,
+        output: &Output,
+        stop: &mut Stop,
+    ) -> Result<Option<u64>, Failure> {
+        if output.is_json || !std::io::stderr().is_terminal() || self.ids_from.is_some() {
+            return Ok(None);
+        }
+        let bar = counter("counting", None);
+        let mut listing = Listing::new(from, &self.prefix.prefix, false);
+        while let Some(page) = listing.page(stop).await? {
+            bar.inc(page.len() as u64);
+        }
+        bar.finish_and_clear();
+        Ok(Some(bar.position()))
+    }
+
+    async fn all(
+        &self,
+        from: &Arc<dyn Store>,
+        work: &mut Work<'_>,
+        output: &mut Output,
+        stop: &mut Stop,
+    ) -> Result<(), Failure> {
+        if let Some(file) = &self.ids_from {
+            for name in names(file, stop).await? {
+                match named(from, &self.prefix.prefix, &name, stop).await? {
+                    Some(entry) => self.one(entry, work, output, stop).await?,
+                    None => work.told.not_found += 1,
+                }
+            }
+            return Ok(());
+        }
+        let mut listing = Listing::new(from, &self.prefix.prefix, true);
+        while let Some(page) = listing.page(stop).await? {
+            for entry in page {
+                self.one(entry, work, output, stop).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn one(
+        &self,
+        entry: Entry,
+        work: &mut Work<'_>,
+        output: &mut Output,
+        stop: &Stop,
+    ) -> Result<(), Failure> {
+        if stop.is_wanted() {
+            return Err(Failure::Interrupted);
+        }
+        if is_meant(&self.filter, &entry, Clock::new(None).now()) {
+            work.begin(entry, output).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The ids of a file, or of standard input.
+async fn names(file: &OsString, stop: &mut Stop) -> Result<Vec<String>, Failure> {
+    if file == "-" {
+        return stop.or(lines_of_input()).await?;
+    }
+    let path = Some(file.to_string_lossy().escape_debug().to_string());
+    let no_file = |source| Failure::NoFile { option: "--ids-from", path: path.clone(), source };
+    let lines = BufReader::new(File::open(file).map_err(no_file)?).lines();
+    let names = lines.collect::<Result<Vec<_>, _>>().map_err(no_file)?;
+    Ok(names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
+}
+
+/// The session of an id under the key that the id makes, which no digest tells.
+async fn named(
+    from: &Arc<dyn Store>,
+    prefix: &str,
+    name: &str,
+    stop: &mut Stop,
+) -> Result<Option<Entry>, Failure> {
+    for key in candidates(prefix, name).into_iter().filter(|key| !key.is_at_rest()) {
+        let stored = stop.or(from.load(&key, Clock::new(None).now())).await?.map_err(Failure::Store)?;
+        if let Some(stored) = stored {
+            let (bytes, expires) = (stored.data.len(), stored.expires);
+            return Ok(Some(Entry { key, bytes, expires, data: Some(stored.data) }));
+        }
+    }
+    Ok(None)
+}
+
+/// Sessions under way.
+struct Work<'a> {
+    copier: Copier,
+    running: JoinSet<(Key, Result<Outcome, CopyError>)>,
+    told: Told,
+    bar: ProgressBar,
+    prefix: &'a str,
+}
+
+impl Work<'_> {
+    async fn begin(&mut self, entry: Entry, output: &mut Output) -> Result<(), Failure> {
+        while self.running.len() >= AT_ONCE {
+            self.next(output).await?;
+        }
+        let copier = self.copier.clone();
+        self.running.spawn(async move {
+            let key = entry.key.clone();
+            (key, copier.copy(entry, Clock::new(None).now()).await)
+        });
+        Ok(())
+    }
+
+    async fn rest(&mut self, output: &mut Output) -> Result<(), Failure> {
+        let mut first = Ok(());
+        while !self.running.is_empty() {
+            let next = self.next(output).await;
+            first = first.and(next);
+        }
+        first
+    }
+
+    async fn next(&mut self, output: &mut Output) -> Result<(), Failure> {
+        let Some(Ok((key, outcome))) = self.running.join_next().await else { return Ok(()) };
+        self.bar.inc(1);
+        let outcome = outcome.map_err(Failure::Copy)?;
+        let Some((reason, detail)) = self.told.count(&outcome) else { return Ok(()) };
+        if output.is_json {
+            let is_there = matches!(outcome, Outcome::Copied(_) | Outcome::Updated(_));
+            let json = Json::new(is_there).key(&key, self.prefix, false);
+            return output.json(json.text("reason", reason).text("detail", detail));
+        }
+        if self.told.shown < MOST_SHOWN {
+            let line = format!("{}  {reason}: {detail}", key.short_hash());
+            self.bar.suspend(|| output.line(line.as_bytes()).and_then(|()| output.flush()))?;
+        }
+        self.told.shown += 1;
+        Ok(())
+    }
+}
+
+/// What came of them all.
+#[derive(Debug, Default)]
+struct Told {
+    copied: u64,
+    updated: u64,
+    changed: u64,
+    already_there: u64,
+    different: u64,
+    ended_there: u64,
+    ended: u64,
+    expired: u64,
+    unreadable: u64,
+    refused: u64,
+    not_found: u64,
+    shown: usize,
+}
+
+impl Told {
+    /// Counts one; what is to be said of it by itself, if anything.
+    fn count(&mut self, outcome: &Outcome) -> Option<(&'static str, String)> {
+        let changes = match outcome {
+            Outcome::Copied(changes) => {
+                self.copied += 1;
+                changes
+            }
+            Outcome::Updated(changes) => {
+                self.updated += 1;
+                changes
+            }
+            Outcome::AlreadyThere => return plain(&mut self.already_there),
+            Outcome::EndedThere => return plain(&mut self.ended_there),
+            Outcome::Ended => return plain(&mut self.ended),
+            Outcome::Expired => return plain(&mut self.expired),
+            Outcome::Different => {
+                self.different += 1;
+                return Some((
+                    "different",
+                    "another session is there under this key; it was left alone".to_owned(),
+                ));
+            }
+            Outcome::Unreadable(error) => {
+                self.unreadable += 1;
+                return Some(("unreadable", error.to_string()));
+            }
+            Outcome::Refused(refusal) => {
+                self.refused += 1;
+                return Some(("refused", refusal.to_string()));
+            }
+            other => {
+                self.refused += 1;
+                return Some(("refused", format!("{other:?}")));
+            }
+        };
+        self.changed += u64::from(!changes.is_empty());
+        let list = || changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        (!changes.is_empty()).then(|| ("changed", list()))
+    }
+
+    /// How many are at the source and not at the destination as they are there.
+    const fn left_behind(&self) -> u64 {
+        self.different + self.unreadable + self.refused + self.not_found
+    }
+
+    fn summary(&self, output: &mut Output, from: &str, to: &str, is_whole: bool) -> Result<(), Failure> {
+        let counts = [
+            ("copied", self.copied),
+            ("updated", self.updated),
+            ("changed", self.changed),
+            ("already_there", self.already_there),
+            ("different", self.different),
+            ("ended_there", self.ended_there),
+            ("ended", self.ended),
+            ("expired", self.expired),
+            ("unreadable", self.unreadable),
+            ("refused", self.refused),
+            ("not_found", self.not_found),
+        ];
+        if output.is_json {
+            let json = Json::new(is_whole && self.left_behind() == 0).raw("complete", is_whole);
+            output.json(counts.iter().fold(json, |json, (name, count)| json.raw(name, count)))?;
+            return output.flush();
+        }
+        let mut page = Page::default();
+        let copied = human::sessions(self.copied);
+        match (is_whole, self.left_behind()) {
+            (false, _) => page.doubtful(&format!("Stopped: {copied} copied; run it again to go on")),
+            (true, 0) => page.good(&format!("{copied} copied")),
+            (true, left) => page.doubtful(&format!("{copied} copied, {left} not")),
+        }
+        page.row("from", from);
+        page.row("to", to);
+        let of_interest = counts.iter().zip(LABELS).skip(1).filter(|((_, count), _)| *count > 0);
+        for ((_, count), (label, meaning)) in of_interest {
+            page.row(label, &format!("{}: {meaning}", human::number(*count)));
+        }
+        if self.shown > MOST_SHOWN {
+            page.row("", &format!("The first {MOST_SHOWN} were named above; --json names all."));
+        }
+        output.line(page.text().as_bytes())?;
+        output.flush()
+    }
+}
+
+fn plain(count: &mut u64) -> Option<(&'static str, String)> {
+    *count += 1;
+    None
+}
+
+/// What people read for each count.
+const LABELS: [(&str, &str); 11] = [
+    ("copied", ""),
+    ("updated", "had changed at the source since the last run"),
+    ("changed", "have values of other types now (--accept-changes)"),
+    ("there", "were there already"),
+    ("different", "another session is there under the key; left alone, as it may be newer"),
+    ("gone there", "were ended at the destination since the last run, and stay so"),
+    ("ended", "were ended at the source while they were copied"),
+    ("expired", "had just expired"),
+    ("unreadable", "no sessions, or none that can be read"),
+    ("refused", "the destination cannot hold them as they are"),
+    ("unknown", "of the ids given, these have no session at the source"),
+];
+
+/// Round trips that wait for one another.
+const AT_ONCE: usize = 64;
+
+/// How many problems people are told of one by one.
+const MOST_SHOWN: usize = 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  hipflask store copy redis://127.0.0.1:6379/0 sqlite:app.db
+  hipflask store copy env:OLD_STORE env:NEW_STORE            URLs with passwords, in variables
+  hipflask store copy --journal move.journal env:OLD_STORE env:NEW_STORE
+  hipflask store copy file:./flask_session redis://127.0.0.1 --ids-from ids.txt
+
+What is there already at the destination:
+  the same session    stays; it lives as long as the source's, if that is longer
+  another session     stays, and is reported: it may be the newer one
+With --journal, what a run left there and nobody touched since is brought up to date with the source, and what was ended \
+there since stays ended.
+
+To move an app while it runs: copy with --journal as often as you like, let the app use the new store, and copy a last \
+time. Without --journal do not copy again once the app uses the new store: who logged out there would be logged in. What \
+ends at the source between two runs stays at the destination until it expires, so let them follow each other closely.
+
+A file store keeps its sessions under digests of their ids. Another directory can have them; every other store needs the \
+ids themselves: give them with --ids-from. What the app hashes at rest (strict profile) is copied under its hash, and \
+found by an app that hashes, too.
+
+What the destination would hold as another type (msgpack has no tuples, JSON no bytes) is refused unless \
+--accept-changes; flash messages are copied, as Flask reads them either way. What it cannot hold at all is refused.
+
+Into a pipe there is a line of JSON for each session that was not copied as it is, and a last one with the counts:
+  {\"ok\":false,\"hash\":\"1e00519e\",\"reason\":\"refused\",\"detail\":\"..\"}
+  {\"ok\":false,\"complete\":true,\"copied\":41,..,\"refused\":1}
+
+Exit code: 0 all are there, 1 some are not, 2 the command could not be carried out or to its end.";

@@ -1,0 +1,188 @@
+//! Which sessions: by what is in them, and by when they end.
+
+use std::str::FromStr;
+
+use clap::Args;
+use hipflask_core::tagged;
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::{Dict, Value};
+
+/// Conditions that must all hold.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Which sessions")]
+pub(super) struct Filter {
+    /// Only those with this value under this key, or with the key at all; as often as needed, all must hold.
+    /// `user_id=7` means the number and the text, `user_id="7"` the text alone
+    #[arg(long = "where", value_name = "KEY[=VALUE]")]
+    conditions: Vec<Condition>,
+    /// Only those that end before: `3d`, `12h`, `30m`, `90s` from now, or seconds since 1970
+    #[arg(long, value_name = "WHEN")]
+    expires_before: Option<When>,
+    /// Only those that end after, or never
+    #[arg(long, value_name = "WHEN")]
+    expires_after: Option<When>,
+}
+
+impl Filter {
+    /// Whether every session is meant.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.conditions.is_empty() && self.expires_before.is_none() && self.expires_after.is_none()
+    }
+
+    /// Whether it has to look into sessions.
+    pub(super) const fn needs_data(&self) -> bool {
+        !self.conditions.is_empty()
+    }
+
+    pub(super) fn takes_end(&self, expires: Option<UnixTime>, now: UnixTime) -> bool {
+        let before = self.expires_before.is_none_or(|when| expires.is_some_and(|ends| ends < when.at(now)));
+        let after = self.expires_after.is_none_or(|when| expires.is_none_or(|ends| ends > when.at(now)));
+        before && after
+    }
+
+    pub(super) fn takes_session(&self, session: &Dict) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(session))
+    }
+}
+
+/// A key, and what its value must be.
+#[derive(Debug, Clone)]
+struct Condition {
+    key: String,
+    wanted: Option<String>,
+}
+
+impl FromStr for Condition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, wanted) = match text.split_once('=') {
+            Some((key, wanted)) => (key, Some(wanted.to_owned())),
+            None => (text, None),
+        };
+        if key.is_empty() {
+            return Err("write KEY=VALUE, or KEY alone".to_owned());
+        }
+        Ok(Self { key: key.to_owned(), wanted })
+    }
+}
+
+impl Condition {
+    fn holds(&self, session: &Dict) -> bool {
+        let Some(value) = session.get(&*self.key) else { return false };
+        self.wanted.as_ref().is_none_or(|wanted| is_meant(value, wanted))
+    }
+}
+
+/// Whether somebody who types `wanted` means `value`: its text, or its JSON.
+fn is_meant(value: &Value, wanted: &str) -> bool {
+    value.as_str() == Some(wanted) || tagged::from_str(wanted).is_ok_and(|wanted| wanted == *value)
+}
+
+/// A moment, counted from now or from 1970.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    FromNow(u64),
+    Since1970(u64),
+}
+
+impl When {
+    fn at(self, now: UnixTime) -> UnixTime {
+        match self {
+            Self::FromNow(seconds) => UnixTime::from_secs(now.as_secs().saturating_add(seconds)),
+            Self::Since1970(seconds) => UnixTime::from_secs(seconds),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(Span(seconds)) = text.parse() {
+            return Ok(Self::FromNow(seconds));
+        }
+        text.parse().map(Self::Since1970).map_err(|_| {
+            "write `3d`, `12h`, `30m` or `90s`, counted from now, or seconds since 1970".to_owned()
+        })
+    }
+}
+
+/// A length of time with its unit, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span(pub(super) u64);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unit = match text.bytes().last() {
+            Some(b's') => 1,
+            Some(b'm') => 60,
+            Some(b'h') => 3600,
+            Some(b'd') => 86_400,
+            _ => 0,
+        };
+        let number = text.get(..text.len().saturating_sub(1)).and_then(|digits| digits.parse::<u64>().ok());
+        let seconds = number.filter(|_| unit > 0).and_then(|number| number.checked_mul(unit));
+        seconds.map(Self).ok_or_else(|| "write `31d`, `12h`, `30m` or `90s`".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(condition: &str) -> bool {
+        let session: Dict = [
+            ("n", Value::from(7)),
+            ("s", Value::from("7")),
+            ("t", Value::Bool(true)),
+            ("none", Value::None),
+            ("text", Value::from("a=b")),
+            ("list", Value::List(vec![1.into()])),
+        ]
+        .into_iter()
+        .collect();
+        condition.parse::<Condition>().unwrap().holds(&session)
+    }
+
+    #[test]
+    fn a_value_is_meant_by_its_text_or_its_json() {
+        for good in ["n=7", "s=7", "s=\"7\"", "t=true", "none=null", "text=a=b", "list=[1]", "n", "none"] {
+            assert!(holds(good), "{good}");
+        }
+        for bad in ["n=8", "n=\"7\"", "t=True", "s=", "missing", "missing=null", "text=a"] {
+            assert!(!holds(bad), "{bad}");
+        }
+        assert!("=7".parse::<Condition>().is_err() && "".parse::<Condition>().is_err());
+    }
+
+    #[test]
+    fn a_moment_counts_from_now_with_a_unit_and_from_1970_without() {
+        let now = UnixTime::from_secs(1000);
+        let at = |text: &str| text.parse::<When>().map(|when| when.at(now).as_secs());
+        assert_eq!(at("2h"), Ok(8200));
+        assert_eq!(at("1700000000"), Ok(1_700_000_000));
+        assert_eq!(at("18446744073709551615s"), Ok(u64::MAX));
+        for bad in ["", "d", "-1d", "1.5h", "tomorrow", "99999999999999999999d"] {
+            assert!(at(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_after_everything() {
+        let filter = |before: Option<&str>, after: Option<&str>| Filter {
+            expires_before: before.map(|text| text.parse().unwrap()),
+            expires_after: after.map(|text| text.parse().unwrap()),
+            ..Filter::default()
+        };
+        let now = UnixTime::from_secs(0);
+        let ends = |seconds| Some(UnixTime::from_secs(seconds));
+        assert!(filter(Some("1m"), None).takes_end(ends(59), now));
+        assert!(!filter(Some("1m"), None).takes_end(ends(60), now));
+        assert!(!filter(Some("1m"), None).takes_end(None, now));
+        assert!(filter(None, Some("1m")).takes_end(None, now));
+        assert!(filter(Some("2m"), Some("1m")).takes_end(ends(90), now));
+    }
+}

@@ -1,0 +1,83 @@
+//! `hipflask store ls`: which sessions there are.
+
+use clap::Args;
+
+use super::filter::Filter;
+use super::listing::{Listing, is_meant, read};
+use super::output::{Output, Table, listed};
+use super::place::Place;
+use super::stop::Stop;
+use crate::clock::Clock;
+use crate::commands::Form;
+use crate::failure::Failure;
+use crate::human;
+
+/// List sessions: when they end, how large they are, which keys they have
+///
+/// A session shows as a short hash, the same that stands in the app's log. Its id is a secret: whoever knows it is logged
+/// in with it.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    filter: Filter,
+    /// No more than so many
+    #[arg(long, value_name = "N", help_heading = "Which sessions")]
+    limit: Option<u64>,
+    /// Show ids in place of hashes, and in JSON beside them; a file store shows its files' names
+    #[arg(long, help_heading = "Output")]
+    ids: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Ls {
+    pub(super) async fn run(self, stop: &mut Stop) -> Result<bool, Failure> {
+        let store = self.place.connect(stop).await?;
+        let prefix = &self.place.prefix.prefix;
+        let mut listing = Listing::new(&store, prefix, true);
+        let mut output = Output::new(&self.form);
+        let mut table = Table::new(self.ids);
+        let (mut count, mut bytes, mut all_good) = (0_u64, 0_u64, true);
+        let mut is_cut = self.limit == Some(0);
+        while !is_cut && output.has_reader() {
+            let Some(page) = listing.page(stop).await? else { break };
+            let now = Clock::new(None).now();
+            for entry in page.iter().filter(|entry| is_meant(&self.filter, entry, now)) {
+                if self.limit == Some(count) {
+                    is_cut = true;
+                    break;
+                }
+                (count, bytes) = (count + 1, bytes + entry.bytes as u64);
+                all_good &= read(entry).is_none_or(|(_, record)| record.is_ok());
+                if output.is_json {
+                    output.json(listed(entry, prefix, self.ids))?;
+                } else {
+                    table.row(&mut output, entry, prefix, now)?;
+                }
+            }
+            output.flush()?;
+        }
+        if !output.is_json {
+            let place = store.describe().place;
+            let cut = if is_cut { "; there are more (--limit)" } else { "" };
+            human::hint(&format!("{} in {place}, {}{cut}", human::sessions(count), human::size(bytes)));
+        }
+        Ok(all_good)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hipflask store ls --store file:./flask_session
+  hipflask store ls --store redis://127.0.0.1:6379/0 --where user_id=7
+  hipflask store ls --expires-before 1h --limit 20          with the store in HIPFLASK_STORE
+  hipflask store ls | jq -r 'select(.bytes > 4096).hash'
+
+Into a pipe a session is one line of JSON:
+  {\"ok\":true,\"hash\":\"1e00519e\",\"expires_at\":1700000000,\"bytes\":21,\"format\":\"msgpack\",\"keys\":[\"_permanent\",\"a\"]}
+  {\"ok\":false,\"hash\":\"1e00519e\",..,\"reason\":\"unreadable\",\"detail\":\"..\"}   something else than a session
+
+Exit code: 0 all good, 1 something cannot be read, 2 the command could not be carried out.";

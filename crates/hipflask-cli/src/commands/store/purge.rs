@@ -1,0 +1,60 @@
+//! `hipflask store purge`: drops what has expired.
+
+use clap::Args;
+
+use super::output::{Json, Output};
+use super::place::Place;
+use super::progress::counter;
+use super::stop::Stop;
+use crate::clock::Clock;
+use crate::commands::Form;
+use crate::failure::Failure;
+use crate::human::{self, Page};
+
+/// Drop sessions that have expired; never one that lives
+///
+/// Files and SQL tables keep them until somebody does this: run it once a day. The other stores drop them by themselves.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Purge {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Purge {
+    pub(super) async fn run(self, stop: &mut Stop) -> Result<bool, Failure> {
+        let store = self.place.connect(stop).await?;
+        let bar = counter("purging", None);
+        let purged = stop.or(store.purge_expired(Clock::new(None).now())).await?.map_err(Failure::Store)?;
+        bar.finish_and_clear();
+        let description = store.describe();
+        let mut output = Output::new(&self.form);
+        if output.is_json {
+            let by_itself = description.expires_by_itself;
+            output.json(Json::new(true).raw("purged", purged).raw("expires_by_itself", by_itself))?;
+        } else {
+            let mut page = Page::default();
+            if description.expires_by_itself {
+                page.good(&format!("Nothing to do: {} drops expired sessions by itself", description.kind));
+            } else {
+                page.good(&format!("{} purged", human::count(purged, "expired session")));
+            }
+            page.row("store", &description.place);
+            output.line(page.text().as_bytes())?;
+        }
+        output.flush()?;
+        Ok(true)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hipflask store purge --store file:/srv/app/flask_session
+  HIPFLASK_STORE=postgres://app@db/app hipflask store purge      in a timer, once a day
+
+Into a pipe the answer is one line of JSON:
+  {\"ok\":true,\"purged\":12,\"expires_by_itself\":false}
+
+Exit code: 0 done, 2 the command could not be carried out.";

@@ -1,0 +1,379 @@
+//! Sessions go from one store to another while people use them.
+//!
+//! [`Copier::copy`] takes one session, in this order:
+//!
+//! 1. The record is written anew in the destination's format. What that cannot hold is refused, not changed.
+//! 2. It is created at the destination, never put in the place of another one.
+//! 3. The source is asked again. What changed meanwhile is put in the place of what was just written; what was ended
+//!    meanwhile is ended at the destination, too.
+//!
+//! So a session that was copied is at the destination as it was at the source at some moment after it came there, and
+//! stopping at any step loses nothing: the source is never changed, and the next run finds what is there already.
+//!
+//! | there already | what is done |
+//! | --- | --- |
+//! | the same session | nothing; it lives as long as the source's, if that is longer |
+//! | another one under the same key | nothing: it may be the newer one |
+//! | one that a run with a [`Journal`] left there, still as it was left | it is brought up to date |
+//! | one that such a run left there, and it is gone before its time | nothing: it was ended there, and stays so |
+
+mod journal;
+
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::sync::Arc;
+
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::Dict;
+
+use crate::record::{Change, ConvertError, EncodeError, Format, RecordError};
+use crate::store::{
+    Created, DeletedIf, Entry, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
+};
+pub use journal::{Journal, JournalError};
+use journal::{Left, Name};
+
+/// Copies sessions from one store to another. See the [module](self).
+#[derive(Clone)]
+pub struct Copier {
+    from: Arc<dyn Store>,
+    to: Arc<dyn Store>,
+    format: Format,
+    accept_changes: bool,
+    endless: Option<Duration>,
+    prefixes: Option<(String, String)>,
+    journal: Option<Arc<Journal>>,
+}
+
+/// What came of one session.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is at the destination now. What it changed to, if that was [allowed](Copier::accept_changes).
+    Copied(Vec<Change>),
+    /// An earlier run had left it there; now it is as the source's again.
+    Updated(Vec<Change>),
+    /// It was there already.
+    AlreadyThere,
+    /// Another one is there under the same key, and was left alone.
+    Different,
+    /// An earlier run had left it there, and it was ended there since. It stays so.
+    EndedThere,
+    /// It has expired.
+    Expired,
+    /// It was ended while it was copied. It is at neither place.
+    Ended,
+    /// It cannot be read.
+    Unreadable(RecordError),
+    /// The destination cannot have it.
+    Refused(Refusal),
+}
+
+/// Why the destination cannot have a session.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It would read back with other types.
+    #[error("{} would become another type", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Changes(Vec<Change>),
+    /// A value has no place in the destination's format.
+    #[error(transparent)]
+    CannotHold(EncodeError),
+    /// It is too long for the destination.
+    #[error("its record has {bytes} bytes there, and {most} are the most")]
+    TooLong {
+        /// How long it would be.
+        bytes: usize,
+        /// What the destination takes.
+        most: usize,
+    },
+    /// It never ends, and sessions must.
+    #[error("it never ends at the source; say how long such a session lives at the destination")]
+    Endless,
+    /// Its store knows it by a digest of its key, and the destination needs the key.
+    #[error("the source knows it by a digest of its key, and the key cannot be told from that")]
+    NameOnly,
+    /// The key would be longer than a key may be.
+    #[error("its key is too long with the destination's prefix")]
+    BadKey,
+    /// It was changed again and again.
+    #[error("it changed at every try; run again when it is less busy")]
+    Busy,
+}
+
+/// A store or the journal failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// The store that sessions come from.
+    #[error("the source failed")]
+    From(#[source] StoreError),
+    /// The store that sessions go to.
+    #[error("the destination failed")]
+    To(#[source] StoreError),
+    /// The journal cannot be written.
+    #[error("the journal cannot be written")]
+    Journal(#[source] io::Error),
+}
+
+impl Copier {
+    /// From one store to another, into the format that Flask-Session has there: pickle in files, else msgpack.
+    #[must_use]
+    pub fn new(from: Arc<dyn Store>, to: Arc<dyn Store>) -> Self {
+        let format = match to.describe().records {
+            RecordKind::Pickle => Format::Pickle,
+            RecordKind::Msgspec => Format::Msgpack,
+        };
+        Self { from, to, format, accept_changes: false, endless: None, prefixes: None, journal: None }
+    }
+
+    /// The format of the records at the destination.
+    #[must_use]
+    pub const fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Copies sessions whose values become other types, too: tuples that become lists. They are refused unless said.
+    #[must_use]
+    pub const fn accept_changes(mut self, accept: bool) -> Self {
+        self.accept_changes = accept;
+        self
+    }
+
+    /// How long a session lives at the destination that never ends at the source. Such are refused unless said.
+    #[must_use]
+    pub const fn endless_live(mut self, life: Option<Duration>) -> Self {
+        self.endless = life;
+        self
+    }
+
+    /// Keys that begin with `from` begin with `to` at the destination.
+    #[must_use]
+    pub fn prefixes(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+        let (from, to) = (from.into(), to.into());
+        self.prefixes = (from != to).then_some((from, to));
+        self
+    }
+
+    /// Remembers what is left at the destination, for the runs to come.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Copies the session of `entry`, which the source has listed with its data at about `now`.
+    ///
+    /// # Errors
+    /// [`CopyError`] if a store or the journal fails. The session may be at the destination then; copying it again finds out.
+    pub async fn copy(&self, entry: Entry, now: UnixTime) -> Result<Outcome, CopyError> {
+        let place = match self.place(&entry.key) {
+            Ok(place) => place,
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+        };
+        let mut source = Stored::new(entry.data.unwrap_or_default(), entry.expires);
+        let mut written = None;
+        for _ in 0..MOST_ROUNDS {
+            let record = match self.prepare(&source, now) {
+                Ok(record) => record,
+                Err(outcome) => return self.take_back(&place, written, outcome, now).await,
+            };
+            let outcome = match &written {
+                None => self.bring(&place, &record, now).await?,
+                Some(before) => self.bring_again(&place, before, &record, now).await?,
+            };
+            let is_ours = match outcome {
+                Outcome::Copied(_) | Outcome::Updated(_) => true,
+                Outcome::AlreadyThere => false,
+                // It was gone when it was looked at, so that it can be made now.
+                Outcome::Ended => continue,
+                other => return Ok(other),
+            };
+            if is_ours {
+                written = Some(Stored::new(record.data, None));
+            }
+            match self.from.load(&entry.key, now).await.map_err(CopyError::From)? {
+                Some(current) if current.data == source.data => return Ok(outcome),
+                Some(current) => source = current,
+                None if !is_ours => return Ok(outcome),
+                None => return self.take_back(&place, written, Outcome::Ended, now).await,
+            }
+        }
+        Ok(Outcome::Refused(Refusal::Busy))
+    }
+
+    /// The key at the destination.
+    fn place(&self, key: &Key) -> Result<Key, Refusal> {
+        if key.is_at_rest() {
+            let is_same_kind = self.from.describe().kind == self.to.describe().kind;
+            return if is_same_kind && self.prefixes.is_none() {
+                Ok(key.clone())
+            } else {
+                Err(Refusal::NameOnly)
+            };
+        }
+        let Some((from, to)) = &self.prefixes else { return Ok(key.clone()) };
+        let id = key.id(from).ok_or(Refusal::BadKey)?;
+        Key::new(to, id).map_err(|_| Refusal::BadKey)
+    }
+
+    /// What to write, or what became of the session instead.
+    fn prepare(&self, source: &Stored, now: UnixTime) -> Result<Prepared, Outcome> {
+        let ends = match (source.expires, self.endless) {
+            (Some(ends), _) if ends <= now => return Err(Outcome::Expired),
+            (Some(ends), _) => ends,
+            (None, Some(life)) => expiry(now, life),
+            (None, None) => return Err(Outcome::Refused(Refusal::Endless)),
+        };
+        let converted = self.format.convert(&source.data).map_err(|error| match error {
+            ConvertError::Unreadable(error) => Outcome::Unreadable(error),
+            ConvertError::CannotHold(error) => Outcome::Refused(Refusal::CannotHold(error)),
+        })?;
+        if !converted.changed.is_empty() && !self.accept_changes {
+            return Err(Outcome::Refused(Refusal::Changes(converted.changed)));
+        }
+        let bytes = converted.data.len();
+        match self.to.describe().max_bytes {
+            Some(most) if bytes > most => Err(Outcome::Refused(Refusal::TooLong { bytes, most })),
+            _ => Ok(Prepared { data: converted.data, changed: converted.changed, ends }),
+        }
+    }
+
+    /// Puts a session where this call has put nothing yet. [`Outcome::Ended`] if it went away while it was looked at.
+    async fn bring(&self, place: &Key, record: &Prepared, now: UnixTime) -> Result<Outcome, CopyError> {
+        let left = self.journal.as_ref().and_then(|journal| journal.left(Name::of(place)));
+        if left.is_none() {
+            let made = self.to.create(place, &record.data, record.ttl(now), now).await;
+            match made.map_err(CopyError::To)? {
+                Created::Created(_) => {
+                    self.note(place, record)?;
+                    return Ok(Outcome::Copied(record.changed.clone()));
+                }
+                Created::Exists => {}
+            }
+        }
+        let there = self.to.load(place, now).await.map_err(CopyError::To)?;
+        match (there, left) {
+            (Some(there), _) if is_same(&there.data, &record.data) => {
+                self.stay(place, &there, record, now).await
+            }
+            (Some(there), Some(left)) if left.is(place, &there.data) => {
+                self.bring_again(place, &there, record, now).await.map(|outcome| match outcome {
+                    Outcome::Copied(changed) => Outcome::Updated(changed),
+                    other => other,
+                })
+            }
+            (Some(_), _) => Ok(Outcome::Different),
+            (None, Some(left)) if left.ends > now => Ok(Outcome::EndedThere),
+            (None, Some(_)) => {
+                self.forget(place);
+                Ok(Outcome::Ended)
+            }
+            (None, None) => Ok(Outcome::Ended),
+        }
+    }
+
+    /// Puts a newer record in the place of `before`, if that is still there.
+    async fn bring_again(
+        &self,
+        place: &Key,
+        before: &Stored,
+        record: &Prepared,
+        now: UnixTime,
+    ) -> Result<Outcome, CopyError> {
+        let replaced = self.to.replace(place, before, &record.data, record.ttl(now), now).await;
+        match replaced.map_err(CopyError::To)? {
+            Replaced::Replaced(_) => {
+                self.note(place, record)?;
+                Ok(Outcome::Copied(record.changed.clone()))
+            }
+            Replaced::Gone => Ok(Outcome::EndedThere),
+            Replaced::Conflict(_) => Ok(Outcome::Different),
+        }
+    }
+
+    /// The same session is there: it may have to live longer.
+    async fn stay(
+        &self,
+        place: &Key,
+        there: &Stored,
+        record: &Prepared,
+        now: UnixTime,
+    ) -> Result<Outcome, CopyError> {
+        // Stores count whole seconds, each with its own clock.
+        let is_shorter = there.expires.is_some_and(|ends| ends.as_secs() + 1 < record.ends.as_secs());
+        if is_shorter {
+            match self.to.touch(place, record.ttl(now), now).await.map_err(CopyError::To)? {
+                Touched::Touched => {}
+                Touched::Gone => return Ok(Outcome::EndedThere),
+            }
+        }
+        if there.data == record.data {
+            self.note(place, record)?;
+        }
+        Ok(Outcome::AlreadyThere)
+    }
+
+    /// The source no longer has what this call has written: neither shall the destination.
+    async fn take_back(
+        &self,
+        place: &Key,
+        written: Option<Stored>,
+        outcome: Outcome,
+        now: UnixTime,
+    ) -> Result<Outcome, CopyError> {
+        let Some(written) = written else { return Ok(outcome) };
+        match self.to.delete_if(place, &written, now).await.map_err(CopyError::To)? {
+            DeletedIf::Deleted | DeletedIf::Gone => Ok(outcome),
+            DeletedIf::Conflict(_) => Ok(Outcome::Different),
+        }
+    }
+
+    fn note(&self, place: &Key, record: &Prepared) -> Result<(), CopyError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        journal.note(Name::of(place), Left::new(place, &record.data, record.ends)).map_err(CopyError::Journal)
+    }
+
+    fn forget(&self, place: &Key) {
+        if let Some(journal) = &self.journal {
+            journal.forget(Name::of(place));
+        }
+    }
+}
+
+/// Shows where from and where to.
+impl fmt::Debug for Copier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Copier")
+            .field("from", &self.from.describe().place)
+            .field("to", &self.to.describe().place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record as the destination has it.
+struct Prepared {
+    data: Vec<u8>,
+    changed: Vec<Change>,
+    ends: UnixTime,
+}
+
+impl Prepared {
+    fn ttl(&self, now: UnixTime) -> Duration {
+        Duration::from_secs(self.ends.as_secs().saturating_sub(now.as_secs()))
+    }
+}
+
+/// Whether two records are the same session. Python pickles equal sessions in more than one way.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let whole = |data: &[u8]| -> Option<Dict> {
+        let record = Format::read(data).ok()?;
+        record.kept.is_empty().then_some(record.dict)
+    };
+    one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
+}
+
+/// How often a session is copied anew that changes while it is copied.
+const MOST_ROUNDS: usize = 8;

@@ -1,0 +1,219 @@
+//! From one format to another, with an account of what the other cannot hold.
+
+use core::fmt;
+
+use hipflask_core::value::{Dict, Kind, Text, Value};
+
+use super::{EncodeError, Format, Record, RecordError};
+
+/// A record in another format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Converted {
+    /// Its bytes. Those of the original if it is in that format already.
+    pub data: Vec<u8>,
+    /// The keys whose values Python reads back as something else, and what becomes of each.
+    pub changed: Vec<Change>,
+}
+
+/// A value that is another one in the other format. Names the key, never the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key of the session under which it stands.
+    pub key: Text,
+    /// What it was: the kind of the first part that is another one, [`Kind::Other`] for what only Python knows.
+    pub from: Kind,
+    /// What it becomes.
+    pub to: Kind,
+}
+
+/// `cart (tuple to list)`.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from =
+            if self.from == Kind::Other { "a type of Python".to_owned() } else { self.from.to_string() };
+        write!(f, "{:?} ({from} to {})", self.key, self.to)
+    }
+}
+
+/// A record cannot be converted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// It is no record, or none that can be read.
+    #[error(transparent)]
+    Unreadable(#[from] RecordError),
+    /// The other format has nothing for one of its values.
+    #[error(transparent)]
+    CannotHold(#[from] EncodeError),
+}
+
+impl Format {
+    /// Turns a record of any format into one of this.
+    ///
+    /// Flash messages are no change where a tuple becomes a list: Flask reads both alike.
+    ///
+    /// ```
+    /// use hipflask_core::value::{Dict, Kind, Value};
+    /// use hipflask_store::record::Format;
+    /// let pickle = Format::Pickle.write(&Dict::from([("point", Value::Tuple(vec![1.into(), 2.into()]))]))?;
+    /// let msgpack = Format::Msgpack.convert(&pickle)?;
+    /// assert_eq!(msgpack.data, b"\x81\xa5point\x92\x01\x02");
+    /// assert_eq!((msgpack.changed[0].from, msgpack.changed[0].to), (Kind::Tuple, Kind::List));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConvertError::Unreadable`] if it is no record, [`ConvertError::CannotHold`] if a value has no place in this format.
+    pub fn convert(self, data: &[u8]) -> Result<Converted, ConvertError> {
+        let record = Self::read(data)?;
+        if Self::of(data) == self {
+            return Ok(Converted { data: data.to_vec(), changed: Vec::new() });
+        }
+        let data = self.write(&record.dict)?;
+        let changed = changes(&record, &Self::read(&data)?);
+        Ok(Converted { data, changed })
+    }
+}
+
+/// What reads otherwise in `after`.
+fn changes(before: &Record, after: &Record) -> Vec<Change> {
+    let nothing = Value::None;
+    let entries = before.dict.iter();
+    entries
+        .filter_map(|(key, was)| {
+            let is = after.dict.get(key).unwrap_or(&nothing);
+            let (from, to) = match difference(was, is, *key == *FLASHES) {
+                Some(kinds) => kinds,
+                None if before.kept.differs(&after.kept, key) => (Kind::Other, is.kind()),
+                None => return None,
+            };
+            Some(Change { key: key.clone(), from, to })
+        })
+        .collect()
+}
+
+/// The kinds of the first parts that are not alike.
+fn difference(was: &Value, is: &Value, tuples_are_lists: bool) -> Option<(Kind, Kind)> {
+    match (was, is) {
+        (Value::List(was), Value::List(is)) | (Value::Tuple(was), Value::Tuple(is))
+            if was.len() == is.len() =>
+        {
+            was.iter().zip(is).find_map(|(was, is)| difference(was, is, tuples_are_lists))
+        }
+        (Value::Tuple(was), Value::List(is)) if tuples_are_lists && was.len() == is.len() => {
+            was.iter().zip(is).find_map(|(was, is)| difference(was, is, true))
+        }
+        (Value::Dict(was), Value::Dict(is)) if was.len() == is.len() => was.iter().find_map(|(key, was)| {
+            let missing = Some((was.kind(), Kind::None));
+            is.get(key).map_or(missing, |is| difference(was, is, tuples_are_lists))
+        }),
+        (was, is) if was == is => None,
+        (was, is) => Some((was.kind(), is.kind())),
+    }
+}
+
+/// Where Flask keeps what it flashes: `(category, message)`.
+const FLASHES: &str = "_flashes";
+
+#[cfg(test)]
+mod tests {
+    use hipflask_core::time::{DateTime, UnixTime};
+
+    use super::super::Problem;
+    use super::*;
+
+    fn pickle(entries: &[(&str, Value)]) -> Vec<u8> {
+        let dict: Dict = entries.iter().map(|(key, value)| (*key, value.clone())).collect();
+        Format::Pickle.write(&dict).unwrap()
+    }
+
+    fn kinds(converted: &Converted) -> Vec<(&str, Kind, Kind)> {
+        let change = |change: &'_ Change| (change.from, change.to);
+        let keys = converted.changed.iter().map(|change| change.key.as_str().unwrap_or_default());
+        keys.zip(converted.changed.iter().map(change)).map(|(key, (from, to))| (key, from, to)).collect()
+    }
+
+    #[test]
+    fn a_record_in_the_right_format_keeps_its_bytes() {
+        // A set, which no value can hold, and a spelling that we would not choose.
+        let set = b"\x80\x04}(X\x01\x00\x00\x00a\x8f(K\x01\x90u.";
+        for (format, data) in [
+            (Format::Pickle, &set[..]),
+            (Format::Msgpack, b"\xde\x00\x01\xa1a\xd1\x00\x01"),
+            (Format::Json, b"{ \"a\" : 1 }"),
+        ] {
+            let converted = format.convert(data).unwrap();
+            assert_eq!((&*converted.data, &*converted.changed), (data, &[][..]));
+        }
+    }
+
+    #[test]
+    fn what_every_format_holds_goes_round_unchanged() {
+        let values = [
+            ("_permanent", Value::Bool(true)),
+            ("user", Value::from("Zoë")),
+            ("n", Value::from(-7)),
+            ("f", Value::Float(1.5)),
+            ("none", Value::None),
+            ("list", Value::List(vec![Value::Dict(Dict::from([("deep", 1)]))])),
+        ];
+        let first = pickle(&values);
+        let mut data = first.clone();
+        for format in [Format::Msgpack, Format::Json, Format::Pickle] {
+            let converted = format.convert(&data).unwrap();
+            assert_eq!(kinds(&converted), [], "{format}");
+            data = converted.data;
+        }
+        assert_eq!(data, first);
+    }
+
+    #[test]
+    fn what_becomes_another_type_is_named_with_both() {
+        let date = Value::DateTime(DateTime::from_unix_time(UnixTime::from_secs(0)).unwrap());
+        let pair = Value::Tuple(vec![Value::from("message"), Value::from("hello")]);
+        let data = pickle(&[
+            ("pair", Value::List(vec![pair.clone()])),
+            ("date", date),
+            ("bytes", Value::Bytes(vec![0xff])),
+            ("nan", Value::Float(f64::NAN)),
+            ("plain", Value::from(1)),
+            ("_flashes", Value::List(vec![pair])),
+        ]);
+        let msgpack = Format::Msgpack.convert(&data).unwrap();
+        assert_eq!(kinds(&msgpack), [("pair", Kind::Tuple, Kind::List)]);
+        let json = Format::Json.convert(&data).unwrap();
+        let expected = [
+            ("pair", Kind::Tuple, Kind::List),
+            ("date", Kind::DateTime, Kind::Str),
+            ("bytes", Kind::Bytes, Kind::Str),
+            ("nan", Kind::Float, Kind::None),
+        ];
+        assert_eq!(kinds(&json), expected);
+    }
+
+    #[test]
+    fn what_only_python_knows_is_a_change_even_where_it_looks_the_same() {
+        let set = b"\x80\x04}(X\x01\x00\x00\x00a\x8f(K\x01\x90u.";
+        assert_eq!(kinds(&Format::Msgpack.convert(set).unwrap()), [("a", Kind::Other, Kind::List)]);
+        // A dict with a number for a key.
+        let number = b"\x81\x01\xa1x";
+        assert_eq!(kinds(&Format::Pickle.convert(number).unwrap()), [("1", Kind::Other, Kind::Str)]);
+    }
+
+    #[test]
+    fn what_has_no_place_is_refused_with_its_key_and_garbage_is_unreadable() {
+        let markup = pickle(&[("bio", Value::Markup("<b>".into()))]);
+        match Format::Msgpack.convert(&markup) {
+            Err(ConvertError::CannotHold(error)) => {
+                assert_eq!((error.problem, error.key), (Problem::Markup, "bio".into()));
+            }
+            other => panic!("{other:?}"),
+        }
+        for garbage in [&b""[..], b"\xc0", b"garbage", b"cos\nsystem\n(S'true'\ntR."] {
+            assert!(
+                matches!(Format::Msgpack.convert(garbage), Err(ConvertError::Unreadable(_))),
+                "{garbage:?}"
+            );
+        }
+    }
+}

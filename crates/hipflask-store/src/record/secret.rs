@@ -1,0 +1,204 @@
+//! Which values of a session a person who looks at it should not see by accident.
+
+use hipflask_core::value::{Dict, Value};
+
+/// Whether the value under a key with this name is likely to be a secret: a token, a password, a one-time code.
+///
+/// Names are taken apart at everything that is no letter or digit, and where a capital begins a new word.
+///
+/// ```
+/// use hipflask_store::record::looks_secret;
+/// assert!(looks_secret("csrf_token") && looks_secret("accessToken") && looks_secret("OTP"));
+/// assert!(!looks_secret("user_id") && !looks_secret("authenticated") && !looks_secret("shopping"));
+/// ```
+#[must_use]
+pub fn looks_secret(name: &str) -> bool {
+    let words = words(name);
+    let joined = words.concat();
+    PARTS.iter().any(|part| joined.contains(part)) || words.iter().any(|word| WORDS.contains(&word.as_str()))
+}
+
+/// A session with the values hidden whose keys look secret, at any depth.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Redacted {
+    /// The session; [`HIDDEN`] stands for each value that is hidden.
+    pub dict: Dict,
+    /// Where something is hidden, from the top: `oauth.access_token`.
+    pub hidden: Vec<String>,
+}
+
+/// Hides what looks secret.
+///
+/// ```
+/// use hipflask_core::value::{Dict, Value};
+/// use hipflask_store::record::{HIDDEN, redact};
+/// let shown = redact(&Dict::from([("user", "ada"), ("csrf_token", "9a5e")]));
+/// assert_eq!(shown.dict.get("csrf_token"), Some(&Value::from(HIDDEN)));
+/// assert_eq!(shown.hidden, ["csrf_token"]);
+/// ```
+#[must_use]
+pub fn redact(dict: &Dict) -> Redacted {
+    let mut hidden = Vec::new();
+    Redacted { dict: within(dict, "", &mut hidden), hidden }
+}
+
+fn within(dict: &Dict, above: &str, hidden: &mut Vec<String>) -> Dict {
+    let entry = |(key, value): (&hipflask_core::value::Text, &Value)| {
+        let place = format!("{above}{key}");
+        let shown = if *value != Value::None && looks_secret(&key.to_string_lossy()) {
+            hidden.push(place);
+            Value::from(HIDDEN)
+        } else {
+            inside(value, &place, hidden)
+        };
+        (key.clone(), shown)
+    };
+    dict.iter().map(entry).collect()
+}
+
+fn inside(value: &Value, place: &str, hidden: &mut Vec<String>) -> Value {
+    let mut all = |items: &[Value]| items.iter().map(|item| inside(item, place, hidden)).collect();
+    match value {
+        Value::List(items) => Value::List(all(items)),
+        Value::Tuple(items) => Value::Tuple(all(items)),
+        Value::Dict(dict) => Value::Dict(within(dict, &format!("{place}."), hidden)),
+        other => other.clone(),
+    }
+}
+
+/// The words of a name, in small letters.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_small = false;
+    for letter in name.chars() {
+        let begins = !letter.is_alphanumeric() || letter.is_uppercase() && after_small;
+        if begins {
+            words.push(String::new());
+        }
+        after_small = letter.is_lowercase() || letter.is_numeric();
+        if let Some(word) = words.last_mut().filter(|_| letter.is_alphanumeric()) {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// What stands in place of a value that is hidden.
+pub const HIDDEN: &str = "(hidden)";
+
+/// Anywhere in a name.
+const PARTS: [&str; 12] = [
+    "token",
+    "secret",
+    "passw",
+    "passphrase",
+    "csrf",
+    "xsrf",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "sessionkey",
+    "credential",
+    "codeverifier",
+];
+
+/// As a word of a name.
+const WORDS: [&str; 17] = [
+    "pwd",
+    "pass",
+    "nonce",
+    "otp",
+    "totp",
+    "mfa",
+    "pin",
+    "jwt",
+    "bearer",
+    "auth",
+    "authorization",
+    "cookie",
+    "sid",
+    "cvv",
+    "cvc",
+    "ssn",
+    "iban",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets_are_known_in_every_spelling_and_others_are_left_alone() {
+        for name in [
+            "csrf_token",
+            "_csrf",
+            "XSRF-TOKEN",
+            "password",
+            "passwd",
+            "new_password2",
+            "user.pwd",
+            "api_key",
+            "apiKey",
+            "APIKEY",
+            "access_token",
+            "refreshToken",
+            "client_secret",
+            "_state_google_nonce",
+            "totp",
+            "mfa_code",
+            "private_key",
+            "aws_credentials",
+            "jwt",
+            "code_verifier",
+            "oauth_token_secret",
+            "id_token",
+            "pin",
+        ] {
+            assert!(looks_secret(name), "{name}");
+        }
+        for name in [
+            "",
+            "user",
+            "user_id",
+            "_user_id",
+            "_fresh",
+            "_id",
+            "_permanent",
+            "_flashes",
+            "cart",
+            "authenticated",
+            "author",
+            "passenger",
+            "spinner",
+            "pinned",
+            "key",
+            "keys",
+            "state",
+            "next",
+            "lang",
+            "compass",
+            "side",
+        ] {
+            assert!(!looks_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_hidden_at_any_depth_and_absent_ones_are_shown_as_such() {
+        let inner = Dict::from([("access_token", "s3cret"), ("scope", "all")]);
+        let dict: Dict = [
+            ("oauth", Value::Dict(inner.clone())),
+            ("list", Value::List(vec![Value::Dict(inner)])),
+            ("password", Value::None),
+            ("tokens", Value::List(vec![Value::from("s3cret")])),
+        ]
+        .into_iter()
+        .collect();
+        let shown = redact(&dict);
+        assert!(!format!("{:?}", shown.dict).contains("s3cret"));
+        assert_eq!(shown.hidden, ["oauth.access_token", "list.access_token", "tokens"]);
+        assert_eq!(shown.dict.get("password"), Some(&Value::None));
+        assert_eq!(shown.dict.len(), 4);
+    }
+}
