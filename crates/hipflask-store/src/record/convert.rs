@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use hipflask_core::value::{Dict, Kind, Text, Value};
+use hipflask_core::value::{Kind, Text, Value};
 
 use super::{EncodeError, Format, Record, RecordError};
 
@@ -118,6 +118,7 @@ const FLASHES: &str = "_flashes";
 #[cfg(test)]
 mod tests {
     use hipflask_core::time::{DateTime, UnixTime};
+    use hipflask_core::value::Dict;
 
     use super::super::Problem;
     use super::*;
