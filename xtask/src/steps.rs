@@ -120,10 +120,11 @@ const TESTS_STOCK_ZLIB: Step = Step {
 
 const TESTS_STORES: Step = Step {
     name: "tests, stores on real servers",
-    remedy: "run it alone: `cargo test -p hipflask-store -p hipflask --all-features NAME_OF_THE_TEST`",
+    remedy: "run it alone: `cargo test -p hipflask-store -p hipflask -p hipflask-cli --all-features NAME_OF_THE_TEST`",
     run: |workspace| {
         passes(&mut workspace.cargo("test -p hipflask-store --all-features --lib --tests --no-fail-fast"))?;
-        passes(&mut workspace.cargo("test -p hipflask --all-features --test stores --no-fail-fast"))
+        passes(&mut workspace.cargo("test -p hipflask --all-features --test stores --no-fail-fast"))?;
+        passes(&mut workspace.cargo("test -p hipflask-cli --all-features --test cli --no-fail-fast store::"))
     },
 };
 
@@ -149,6 +150,7 @@ const FEATURES: Step = Step {
                 ["axum", "actix", "app", "inspector", "store", "templates", "test-client"].as_slice(),
             ),
             ("hipflask-store", &["redis", "memcached", "sqlite", "postgres", "mysql"]),
+            ("hipflask-cli", &["file", "memcached", "redis", "sqlite"]),
         ];
         for (package, features) in alone {
             passes(&mut workspace.cargo(&format!("check --quiet -p {package} --no-default-features")))?;

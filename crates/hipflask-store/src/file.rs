@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hipflask_core::time::UnixTime;
 
@@ -16,7 +16,7 @@ use crate::store::{
     StoreError, StoreFuture, Stored, Touched,
 };
 
-use directory::Directory;
+use directory::{Directory, Names};
 
 /// Records as files in a directory, as Flask-Session keeps them with `SESSION_TYPE = "filesystem"`: cachelib's names, four
 /// bytes of expiry, and a pickle. A Flask app may use the same directory.
@@ -36,13 +36,14 @@ use directory::Directory;
 #[derive(Clone)]
 pub struct FileStore {
     directory: Arc<Directory>,
+    listing: Arc<Mutex<Option<Names>>>,
 }
 
 impl FileStore {
     /// Records in `directory`, which is made when it is needed. Files are for their owner alone (0600).
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: Arc::new(Directory::new(directory.into())) }
+        Self { directory: Arc::new(Directory::new(directory.into())), listing: Arc::default() }
     }
 
     /// The mode of new files: `SESSION_FILE_MODE`.
@@ -73,7 +74,7 @@ impl FileStore {
     fn changed(self, change: impl FnOnce(&mut Directory)) -> Self {
         let mut directory = Directory::clone(&self.directory);
         change(&mut directory);
-        Self { directory: Arc::new(directory) }
+        Self { directory: Arc::new(directory), listing: Arc::default() }
     }
 
     fn run<'a, T: Send + 'static>(
@@ -164,8 +165,8 @@ impl Store for FileStore {
     }
 
     fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        let scan = scan.clone();
-        self.run(move |directory| directory.scan(&scan, now))
+        let (scan, listing) = (scan.clone(), self.listing.clone());
+        self.run(move |directory| directory.scan(&scan, now, &listing))
     }
 
     fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {

@@ -57,3 +57,24 @@ fn the_version_is_told() {
     let ran = run(&["--version"]);
     assert_eq!(ran.out, format!("hipflask {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+/// What the documents teach: each command line, with the options that its help must know.
+#[test]
+fn the_documents_name_no_command_and_no_option_that_is_not_there() {
+    let mut found = 0;
+    for document in ["README.md", "docs/operating.md"] {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../").to_owned() + document;
+        let text = std::fs::read_to_string(path).unwrap();
+        for line in text.lines().filter(|line| line.trim_start().starts_with("hipflask store ")) {
+            let line = line.split(" #").next().unwrap_or(line);
+            let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+            let help = run(&[words[0], words[1], "--help"]);
+            assert_eq!(help.code, Some(0), "{line}");
+            for option in words.iter().filter(|word| word.starts_with("--")) {
+                assert!(help.out.split_whitespace().any(|word| word == *option), "{option} of {line}");
+            }
+            found += 1;
+        }
+    }
+    assert!(found > 10, "{found}");
+}

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use hipflask_core::time::UnixTime;
 
@@ -13,6 +14,13 @@ use super::record::{Content, Locked, head, is_record_name, names};
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Entry, Key, Page, Replaced, Scan, Stored, Token, Touched, expiry,
 };
+
+/// The names that are left of a listing.
+pub(super) struct Names {
+    after: String,
+    /// The next one last.
+    left: Vec<String>,
+}
 
 #[derive(Clone)]
 pub(super) struct Directory {
@@ -111,14 +119,21 @@ impl Directory {
         Ok(DeletedIf::Deleted)
     }
 
-    pub(super) fn scan(&self, scan: &Scan, now: UnixTime) -> io::Result<Page> {
+    /// A page of the records. `begun` has the names that the page before has left, so that they are read once for a listing
+    /// and not once for a page.
+    pub(super) fn scan(&self, scan: &Scan, now: UnixTime, begun: &Mutex<Option<Names>>) -> io::Result<Page> {
         let after = scan.after.as_ref().map_or("", Cursor::as_str);
-        let mut names: Vec<String> = self.names()?.into_iter().filter(|name| name.as_str() > after).collect();
-        names.sort_unstable();
-        let limit = scan.limit.max(1);
-        let next = names.get(limit - 1).filter(|_| names.len() > limit).map(Cursor::new);
+        let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = match begun.take().filter(|names| !after.is_empty() && names.after == after) {
+            Some(names) => names.left,
+            None => self.names_from(after)?,
+        };
+        let page = names.split_off(names.len().saturating_sub(scan.limit.max(1)));
+        let next = page.first().filter(|_| !names.is_empty()).cloned();
+        *begun = next.clone().map(|after| Names { after, left: names });
+        drop(begun);
         let mut entries = Vec::new();
-        for name in names.into_iter().take(limit) {
+        for name in page.into_iter().rev() {
             let Ok(key) = Key::at_rest(name) else { continue };
             let stored = match self.load(&key, now) {
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
@@ -129,7 +144,14 @@ impl Directory {
                 entries.push(Entry { key, bytes, expires, data: scan.with_data.then_some(stored.data) });
             }
         }
-        Ok(Page { entries, next })
+        Ok(Page { entries, next: next.map(Cursor::new) })
+    }
+
+    /// The names of the records behind `after`, the last one first.
+    fn names_from(&self, after: &str) -> io::Result<Vec<String>> {
+        let mut names: Vec<String> = self.names()?.into_iter().filter(|name| name.as_str() > after).collect();
+        names.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(names)
     }
 
     pub(super) fn purge(&self, now: UnixTime) -> io::Result<u64> {

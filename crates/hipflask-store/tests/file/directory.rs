@@ -178,3 +178,40 @@ fn a_directory_that_cannot_be_used_is_an_error_with_advice_and_without_a_key() {
     assert_eq!(block_on(store.purge_expired(NOW)).unwrap(), 0);
     assert_eq!(block_on(store.delete(&key(), NOW)).unwrap(), Deleted::Gone);
 }
+
+/// The names are read once for a listing; another listing in between is none the worse.
+#[test]
+fn listings_at_the_same_time_each_find_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = FileStore::new(directory.path());
+    let made = |number: usize| {
+        let key = Key::new("session:", &format!("id-{number}")).unwrap();
+        let _ = block_on(store.create(&key, b"data", TTL, NOW)).unwrap();
+        key
+    };
+    let keys: Vec<Key> = (0..20).map(made).collect();
+    let page = |scan: &Scan| block_on(store.scan(scan, NOW)).unwrap();
+    let mut scans = [Scan::new("").limit(3), Scan::new("").limit(7)].map(Some);
+    let mut found = [Vec::new(), Vec::new()];
+    let mut rounds = 0;
+    while scans.iter().any(Option::is_some) {
+        for (scan, found) in scans.iter_mut().zip(&mut found) {
+            if let Some(this) = scan.take() {
+                let page = page(&this);
+                found.extend(page.entries.into_iter().map(|entry| entry.key));
+                *scan = page.next.map(|next| this.from(next));
+            }
+        }
+        rounds += 1;
+        if rounds == 2 {
+            let _ = block_on(store.delete(&keys[0], NOW)).unwrap();
+        }
+        assert!(rounds < 20);
+    }
+    for mut found in found {
+        found.sort();
+        let count = found.len();
+        found.dedup();
+        assert!(count == found.len() && (19..=20).contains(&count), "{count}");
+    }
+}

@@ -64,7 +64,9 @@ fn known(given: &str) -> Result<String, Failure> {
             Failure::NoVariable { option: "env:", name: is_name.then(|| name.to_owned()) }
         })?,
         None => {
-            if has_password(given) && std::env::args().any(|argument| argument.contains(given)) {
+            if has_password(given)
+                && std::env::args_os().any(|argument| argument.to_string_lossy().contains(given))
+            {
                 human::warn(
                     "the URL's password stands among the arguments, where everybody on this machine can read it: put the \
                      URL into the variable HIPFLASK_STORE, or into another one and give `env:NAME`",
