@@ -69,6 +69,12 @@ pub(crate) enum Failure {
     /// No store is named.
     #[error("no store is named; give --store URL, or set HIPFLASK_STORE")]
     NoStore,
+    /// clap would repeat a password.
+    #[error(
+        "the arguments are not understood, and are not repeated here because a password stands among them; give the URL as \
+         --store URL, or better in the variable HIPFLASK_STORE, and ask `hipflask store COMMAND --help`"
+    )]
+    PasswordAmongBadArguments,
     /// A store in the memory of another process.
     #[error("`memory:` is the memory of one process, and this is another one: there is nothing to look into")]
     MemoryStore,

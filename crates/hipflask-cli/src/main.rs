@@ -56,9 +56,11 @@ fn main() -> ExitCode {
 /// Whether nothing was refused.
 fn run() -> Result<bool, Failure> {
     keys::refuse_on_the_command_line(std::env::args_os().skip(1))?;
-    let matches = commands::polish(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    cli.command.run()
+    let matches = commands::polish(Cli::command()).try_get_matches();
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli.command.run(),
+        Err(error) => Err(commands::explain(error, std::env::args_os().skip(1))),
+    }
 }
 
 /// What a shell reports of a process that Ctrl-C has ended.

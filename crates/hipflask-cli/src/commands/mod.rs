@@ -4,7 +4,7 @@ mod cookie;
 mod key;
 mod store;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 
 use clap::{Args, Command, Subcommand};
@@ -38,6 +38,15 @@ impl Commands {
 /// What the derive macro cannot say: options that a command takes only because its siblings do are not in its help.
 pub(crate) fn polish(command: Command) -> Command {
     command.mut_subcommand("cookie", cookie::polish)
+}
+
+/// Fails if the arguments cannot be understood and a password stands among them: clap repeats what it does not understand.
+pub(crate) fn explain(error: clap::Error, arguments: impl IntoIterator<Item = OsString>) -> Failure {
+    let has_password = |argument: OsString| store::has_password(&argument.to_string_lossy());
+    if error.use_stderr() && arguments.into_iter().any(has_password) {
+        return Failure::PasswordAmongBadArguments;
+    }
+    error.exit()
 }
 
 /// How an answer is written.

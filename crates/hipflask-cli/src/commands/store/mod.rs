@@ -36,6 +36,9 @@ enum StoreCommand {
     Copy(copy::Copy),
 }
 
+/// Whether an argument has a password in it, which no message may repeat.
+pub(super) use place::has_password;
+
 impl StoreArgs {
     pub(crate) fn run(self) -> Result<bool, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

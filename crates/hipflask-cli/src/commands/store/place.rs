@@ -85,7 +85,7 @@ fn known(given: &str) -> Result<String, Failure> {
 }
 
 /// Whether something in a URL may be a password.
-fn has_password(url: &str) -> bool {
+pub(in crate::commands) fn has_password(url: &str) -> bool {
     let (front, query) = url.split_once('?').unwrap_or((url, ""));
     let authority = front.split_once("://").map_or("", |(_, rest)| rest);
     let account = authority.rsplit_once('@').map_or("", |(account, _)| account);

@@ -71,6 +71,16 @@ fn a_password_among_the_arguments_is_warned_of_and_never_repeated() {
             assert!(!err.contains("warning") && !err.contains("hush"), "{err}");
         }
     }
+    for arguments in [
+        &["store", "ls", "redis://:hush-hush@127.0.0.1/0"][..],
+        &["store", "redis://:hush-hush@127.0.0.1/0"],
+        &["store", "ls", "--stroe=redis://:hush-hush@127.0.0.1/0"],
+        &["store", "copy", "redis://:hush-hush@127.0.0.1/0"],
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, &*ran.out), (Some(2), ""));
+        assert!(ran.err.contains("a password stands among them") && !ran.err.contains("hush"), "{}", ran.err);
+    }
     let help =
         command(&["store", "ls", "--help"]).env("HIPFLASK_STORE", "redis://:hush-hush@h").output().unwrap();
     assert!(!String::from_utf8(help.stdout).unwrap().contains("hush"));
