@@ -284,6 +284,49 @@ fn with_a_journal_what_was_ended_at_the_destination_stays_ended_and_what_expired
 }
 
 #[test]
+fn with_a_journal_what_was_ended_at_the_source_since_is_found_and_ended_unless_it_was_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let listed = |bench: &Bench| {
+        let page = block_on(bench.to.scan(&Scan::new("session:").with_data(), NOW)).unwrap();
+        page.entries.into_iter().next().unwrap()
+    };
+    let bench = Bench::new();
+    let copier = || bench.copier().journal(journal(&path));
+    assert_eq!(bench.copy_with(&copier()).unwrap(), copied());
+    let missing = |end, now| block_on(copier().missing(listed(&bench), end, now)).unwrap();
+    assert_eq!(missing(true, NOW), None, "it is at the source");
+    end(&bench.from);
+    let later = UnixTime::from_secs(NOW.as_secs() + 3600);
+    assert_eq!(missing(true, later), None, "it may have expired there, as it was to");
+    assert_eq!(missing(false, NOW), Some(Outcome::Missing));
+    assert!(bench.there().is_some());
+    put(&bench.to, &record(7), HOUR);
+    assert_eq!(missing(true, NOW), None, "somebody works with it");
+    put(&bench.to, &record(1), HOUR);
+    let unknown = block_on(bench.copier().missing(listed(&bench), true, NOW)).unwrap();
+    assert_eq!(unknown, None, "without a journal nobody knows where it is from");
+    assert_eq!(missing(true, NOW), Some(Outcome::Ended));
+    assert_eq!(bench.there(), None);
+}
+
+#[test]
+fn what_this_run_has_found_at_the_source_is_not_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let bench = Bench::new();
+    let copier = bench.copier().journal(journal(&path)).prefixes("session:", "shop:");
+    assert_eq!(bench.copy_with(&copier).unwrap(), copied());
+    end(&bench.from);
+    let page = block_on(bench.to.scan(&Scan::new("shop:").with_data(), NOW)).unwrap();
+    let entry = page.entries.into_iter().next().unwrap();
+    assert_eq!(block_on(copier.missing(entry.clone(), true, NOW)).unwrap(), None);
+    drop(copier);
+    let next = bench.copier().journal(journal(&path)).prefixes("session:", "shop:");
+    assert_eq!(block_on(next.missing(entry, true, NOW)).unwrap(), Some(Outcome::Ended));
+}
+
+#[test]
 fn a_journal_survives_a_line_that_was_cut_off_and_knows_whose_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");

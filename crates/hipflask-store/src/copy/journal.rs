@@ -1,7 +1,7 @@
 //! [`Journal`]: what earlier runs left at the destination, in a file.
 
 use core::fmt;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
@@ -24,6 +24,8 @@ pub struct Journal {
 struct Inner {
     file: File,
     left: HashMap<Name, Left>,
+    /// What this run has found at the source.
+    seen: HashSet<Name>,
 }
 
 /// A journal cannot be used.
@@ -62,7 +64,7 @@ impl Journal {
         if file.seek(SeekFrom::End(0))? == 0 {
             file.write_all(head.as_bytes())?;
         }
-        Ok(Self { inner: Mutex::new(Inner { file, left }) })
+        Ok(Self { inner: Mutex::new(Inner { file, left, seen: HashSet::new() }) })
     }
 
     /// How many sessions it knows.
@@ -79,6 +81,17 @@ impl Journal {
 
     pub(super) fn left(&self, name: Name) -> Option<Left> {
         self.lock().left.get(&name).copied()
+    }
+
+    /// The source has it.
+    pub(super) fn see(&self, name: Name) {
+        self.lock().seen.insert(name);
+    }
+
+    /// What was left of a session that this run has not found at the source.
+    pub(super) fn left_of_unseen(&self, name: Name) -> Option<Left> {
+        let inner = self.lock();
+        inner.left.get(&name).filter(|_| !inner.seen.contains(&name)).copied()
     }
 
     pub(super) fn note(&self, name: Name, left: Left) -> io::Result<()> {

@@ -16,6 +16,8 @@
 //! | another one under the same key | nothing: it may be the newer one |
 //! | one that a run with a [`Journal`] left there, still as it was left | it is brought up to date |
 //! | one that such a run left there, and it is gone before its time | nothing: it was ended there, and stays so |
+//!
+//! What ends at the source between two runs with a journal is found by [`Copier::missing`].
 
 mod journal;
 
@@ -62,8 +64,10 @@ pub enum Outcome {
     EndedThere,
     /// It has expired.
     Expired,
-    /// It was ended while it was copied. It is at neither place.
+    /// It was ended while it was copied, or since. It is at neither place.
     Ended,
+    /// The source no longer has it, and the destination has it as an earlier run left it.
+    Missing,
     /// It cannot be read.
     Unreadable(RecordError),
     /// The destination cannot have it.
@@ -173,6 +177,9 @@ impl Copier {
             Ok(place) => place,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
+        if let Some(journal) = &self.journal {
+            journal.see(Name::of(&place));
+        }
         let mut source = Stored::new(entry.data.unwrap_or_default(), entry.expires);
         let mut written = None;
         for _ in 0..MOST_ROUNDS {
@@ -202,6 +209,47 @@ impl Copier {
             }
         }
         Ok(Outcome::Refused(Refusal::Busy))
+    }
+
+    /// Looks whether the session of `entry`, which the destination has listed with its data, was ended at the source since an
+    /// earlier run left it there. With `end` it is ended at the destination then, unless somebody changed it there.
+    ///
+    /// To be asked once this run has copied all that the source lists. `None` where there is nothing to say: the journal does not
+    /// know the session, its time at the source is over, it was changed at the destination, or the source has it.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy).
+    pub async fn missing(
+        &self,
+        entry: Entry,
+        end: bool,
+        now: UnixTime,
+    ) -> Result<Option<Outcome>, CopyError> {
+        let known = self.journal.as_ref().and_then(|journal| journal.left_of_unseen(Name::of(&entry.key)));
+        let data = entry.data.unwrap_or_default();
+        let Some(left) = known.filter(|left| left.ends > now && left.is(&entry.key, &data)) else {
+            return Ok(None);
+        };
+        let Some(origin) = self.origin(&entry.key) else { return Ok(None) };
+        if self.from.load(&origin, now).await.map_err(CopyError::From)?.is_some() {
+            return Ok(None);
+        }
+        if !end {
+            return Ok(Some(Outcome::Missing));
+        }
+        let ended = self.to.delete_if(&entry.key, &Stored::new(data, left.ends.into()), now).await;
+        Ok(match ended.map_err(CopyError::To)? {
+            DeletedIf::Deleted => Some(Outcome::Ended),
+            DeletedIf::Gone | DeletedIf::Conflict(_) => None,
+        })
+    }
+
+    /// The key at the source of a key at the destination.
+    fn origin(&self, key: &Key) -> Option<Key> {
+        match &self.prefixes {
+            Some((from, to)) => Key::new(from, key.id(to)?).ok(),
+            None => Some(key.clone()),
+        }
     }
 
     /// The key at the destination.

@@ -48,6 +48,10 @@ pub(crate) struct Copy {
     /// leaves ended what was ended at the destination. Holds no secrets
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+    /// With --journal: end at the destination what an earlier run left there, nobody changed since, and the source no longer
+    /// has, because it was ended there
+    #[arg(long, requires = "journal", conflicts_with_all = ["ids_from", "conditions", "expires_before", "expires_after"])]
+    end_missing: bool,
     /// The format of the records at the destination, if the app there has another one than its store's usual
     #[arg(
         long,
@@ -103,9 +107,18 @@ impl Copy {
         let bar = counter("copying", self.total(&from, &output, stop).await?);
         let mut work =
             Work { copier, running: JoinSet::new(), told: Told::default(), bar, prefix: &self.prefix.prefix };
-        let done = self.all(&from, &mut work, &mut output, stop).await;
+        let mut done = self.all(&from, &mut work, &mut output, stop).await;
         // What has begun comes to its end, so that the counts are true.
-        let rest = work.rest(&mut output).await;
+        let mut rest = work.rest(&mut output).await;
+        if done.is_ok()
+            && rest.is_ok()
+            && self.journal.is_some()
+            && self.ids_from.is_none()
+            && self.filter.is_empty()
+        {
+            done = self.missing(&to, to_prefix, &mut work, stop).await;
+            rest = work.rest(&mut output).await;
+        }
         work.bar.finish_and_clear();
         let is_whole = done.is_ok() && rest.is_ok();
         work.told.summary(&mut output, &here.place, &there.place, is_whole)?;
@@ -152,6 +165,32 @@ impl Copy {
         while let Some(page) = listing.page(stop).await? {
             for entry in page {
                 self.one(entry, work, output, stop).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through the destination for what the source no longer has.
+    async fn missing(
+        &self,
+        to: &Arc<dyn Store>,
+        to_prefix: &str,
+        work: &mut Work<'_>,
+        stop: &mut Stop,
+    ) -> Result<(), Failure> {
+        let end = self.end_missing && work.bar.position() > 0;
+        if self.end_missing && !end {
+            human::warn(
+                "the source has no session at all, so nothing is ended at the destination: is it the right one?",
+            );
+        }
+        let mut listing = Listing::new(to, to_prefix, true);
+        while let Some(page) = listing.page(stop).await? {
+            for entry in page {
+                let missing = work.copier.missing(entry, end, Clock::new(None).now()).await;
+                if let Some(outcome) = missing.map_err(Failure::Copy)? {
+                    work.told.count(&outcome);
+                }
             }
         }
         Ok(())
@@ -264,6 +303,7 @@ struct Told {
     ended_there: u64,
     ended: u64,
     expired: u64,
+    missing: u64,
     unreadable: u64,
     refused: u64,
     not_found: u64,
@@ -286,6 +326,7 @@ impl Told {
             Outcome::EndedThere => return plain(&mut self.ended_there),
             Outcome::Ended => return plain(&mut self.ended),
             Outcome::Expired => return plain(&mut self.expired),
+            Outcome::Missing => return plain(&mut self.missing),
             Outcome::Different => {
                 self.different += 1;
                 return Some((
@@ -326,6 +367,7 @@ impl Told {
             ("ended_there", self.ended_there),
             ("ended", self.ended),
             ("expired", self.expired),
+            ("missing", self.missing),
             ("unreadable", self.unreadable),
             ("refused", self.refused),
             ("not_found", self.not_found),
@@ -362,17 +404,18 @@ fn plain(count: &mut u64) -> Option<(&'static str, String)> {
 }
 
 /// What people read for each count.
-const LABELS: [(&str, &str); 11] = [
+const LABELS: [(&str, &str); 12] = [
     ("copied", ""),
     ("updated", "had changed at the source since the last run"),
     ("changed", "have values of other types now (--accept-changes)"),
     ("there", "were there already"),
     ("different", "another session is there under the key; left alone, as it may be newer"),
     ("gone there", "were ended at the destination since the last run, and stay so"),
-    ("ended", "were ended at the source while they were copied"),
+    ("ended", "were ended at the source, and are at neither place now"),
     ("expired", "had just expired"),
+    ("missing", "were copied earlier and are no longer at the source (--end-missing ends them)"),
     ("unreadable", "no sessions, or none that can be read"),
-    ("refused", "the destination cannot hold them as they are"),
+    ("refused", "the destination cannot hold them as they are (--accept-changes may help)"),
     ("unknown", "of the ids given, these have no session at the source"),
 ];
 
@@ -396,8 +439,8 @@ With --journal, what a run left there and nobody touched since is brought up to 
 there since stays ended.
 
 To move an app while it runs: copy with --journal as often as you like, let the app use the new store, and copy a last \
-time. Without --journal do not copy again once the app uses the new store: who logged out there would be logged in. What \
-ends at the source between two runs stays at the destination until it expires, so let them follow each other closely.
+time with --end-missing, which ends what was ended at the source between the runs. Without --journal do not copy again \
+once the app uses the new store: who logged out there would be logged in.
 
 A file store keeps its sessions under digests of their ids. Another directory can have them; every other store needs the \
 ids themselves: give them with --ids-from. What the app hashes at rest (strict profile) is copied under its hash, and \

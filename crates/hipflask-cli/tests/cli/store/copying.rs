@@ -77,6 +77,21 @@ fn with_a_journal_a_move_goes_on_while_people_come_and_go() {
         assert_eq!(counts[name], expected, "{name}: {counts}");
     }
     assert_eq!((there.data(&id(0)), there.data(&id(1))), (from.data(&id(0)), None));
+    // One logs out at the source.
+    from.end(&id(3));
+    let ran = copy(&from, &to, &with);
+    assert_eq!((ran.code, &super::counts(&ran)["missing"]), (Some(0), &1.into()));
+    assert!(there.data(&id(3)).is_some());
+    let ran = copy(&from, &to, &[&with[..], &["--end-missing"]].concat());
+    assert_eq!((ran.code, &super::counts(&ran)["ended"]), (Some(0), &1.into()), "{ran:?}");
+    assert_eq!((there.data(&id(3)), there.data(&id(9))), (None, from.data(&id(9))));
+    // An empty source is more likely the wrong one.
+    for number in [0, 1, 2, 9] {
+        from.end(&id(number));
+    }
+    let ran = copy(&from, &to, &[&with[..], &["--end-missing"]].concat());
+    assert_eq!((ran.code, &super::counts(&ran)["missing"]), (Some(0), &3.into()), "{ran:?}");
+    assert!(ran.err.contains("the source has no session at all"), "{}", ran.err);
     let wrong = copy(&there, &from.url, &with);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.err.contains("no journal of this source and this destination"), "{}", wrong.err);
