@@ -311,6 +311,20 @@ fn with_a_journal_what_was_ended_at_the_source_since_is_found_and_ended_unless_i
 }
 
 #[test]
+fn what_a_run_took_back_itself_was_not_ended_there_and_is_copied_if_it_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let bench = Bench::new();
+    let copy = || bench.copy_with(&bench.copier().journal(journal(&path))).unwrap();
+    let from = bench.from.clone();
+    bench.from_spy.meanwhile(Call::Load, move || end(&from));
+    assert_eq!(copy(), Outcome::Ended);
+    assert_eq!(journal(&path).len(), 0);
+    put(&bench.from, &record(2), HOUR);
+    assert_eq!(copy(), copied());
+}
+
+#[test]
 fn what_this_run_has_found_at_the_source_is_not_missing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");

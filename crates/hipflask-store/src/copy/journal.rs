@@ -67,10 +67,10 @@ impl Journal {
         Ok(Self { inner: Mutex::new(Inner { file, left, seen: HashSet::new() }) })
     }
 
-    /// How many sessions it knows.
+    /// How many sessions it knows to be left at the destination.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lock().left.len()
+        self.lock().left.values().filter(|left| !left.is_nothing()).count()
     }
 
     /// Whether it knows none.
@@ -101,11 +101,6 @@ impl Journal {
             inner.file.write_all(line.as_bytes())?;
         }
         Ok(())
-    }
-
-    /// For this run: the session may be made again.
-    pub(super) fn forget(&self, name: Name) {
-        self.lock().left.remove(&name);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -140,6 +135,15 @@ pub(super) struct Left {
 impl Left {
     pub(super) fn new(key: &Key, data: &[u8], ends: UnixTime) -> Self {
         Self { digest: Self::digest(key, data), ends }
+    }
+
+    /// What stands for a session that a copier has ended itself.
+    pub(super) const fn nothing() -> Self {
+        Self { digest: [0; 16], ends: UnixTime::from_secs(0) }
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        *self == Self::nothing()
     }
 
     /// Whether it is this.

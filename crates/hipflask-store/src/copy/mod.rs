@@ -238,10 +238,13 @@ impl Copier {
             return Ok(Some(Outcome::Missing));
         }
         let ended = self.to.delete_if(&entry.key, &Stored::new(data, left.ends.into()), now).await;
-        Ok(match ended.map_err(CopyError::To)? {
-            DeletedIf::Deleted => Some(Outcome::Ended),
-            DeletedIf::Gone | DeletedIf::Conflict(_) => None,
-        })
+        match ended.map_err(CopyError::To)? {
+            DeletedIf::Deleted => {
+                self.unnote(&entry.key)?;
+                Ok(Some(Outcome::Ended))
+            }
+            DeletedIf::Gone | DeletedIf::Conflict(_) => Ok(None),
+        }
     }
 
     /// The key at the source of a key at the destination.
@@ -292,7 +295,7 @@ impl Copier {
     /// Puts a session where this call has put nothing yet. [`Outcome::Ended`] if it went away while it was looked at.
     async fn bring(&self, place: &Key, record: &Prepared, now: UnixTime) -> Result<Outcome, CopyError> {
         let left = self.journal.as_ref().and_then(|journal| journal.left(Name::of(place)));
-        if left.is_none() {
+        if left.is_none_or(|left| left.is_nothing()) {
             let made = self.to.create(place, &record.data, record.ttl(now), now).await;
             match made.map_err(CopyError::To)? {
                 Created::Created(_) => {
@@ -303,7 +306,7 @@ impl Copier {
             }
         }
         let there = self.to.load(place, now).await.map_err(CopyError::To)?;
-        match (there, left) {
+        match (there, left.filter(|left| !left.is_nothing())) {
             (Some(there), _) if is_same(&there.data, &record.data) => {
                 self.stay(place, &there, record, now).await
             }
@@ -315,10 +318,8 @@ impl Copier {
             }
             (Some(_), _) => Ok(Outcome::Different),
             (None, Some(left)) if left.ends > now => Ok(Outcome::EndedThere),
-            (None, Some(_)) => {
-                self.forget(place);
-                Ok(Outcome::Ended)
-            }
+            // What had expired there, or was taken back, may come again.
+            (None, Some(_)) => self.unnote(place).map(|()| Outcome::Ended),
             (None, None) => Ok(Outcome::Ended),
         }
     }
@@ -374,7 +375,11 @@ impl Copier {
     ) -> Result<Outcome, CopyError> {
         let Some(written) = written else { return Ok(outcome) };
         match self.to.delete_if(place, &written, now).await.map_err(CopyError::To)? {
-            DeletedIf::Deleted | DeletedIf::Gone => Ok(outcome),
+            DeletedIf::Deleted => {
+                self.unnote(place)?;
+                Ok(outcome)
+            }
+            DeletedIf::Gone => Ok(outcome),
             DeletedIf::Conflict(_) => Ok(Outcome::Different),
         }
     }
@@ -384,10 +389,10 @@ impl Copier {
         journal.note(Name::of(place), Left::new(place, &record.data, record.ends)).map_err(CopyError::Journal)
     }
 
-    fn forget(&self, place: &Key) {
-        if let Some(journal) = &self.journal {
-            journal.forget(Name::of(place));
-        }
+    /// Nothing is left there, and nobody but a copier has ended it.
+    fn unnote(&self, place: &Key) -> Result<(), CopyError> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        journal.note(Name::of(place), Left::nothing()).map_err(CopyError::Journal)
     }
 }
 

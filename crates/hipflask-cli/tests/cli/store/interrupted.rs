@@ -10,7 +10,7 @@ use super::copying::copy;
 use super::{DAY, Filled, alike, counts, id, user};
 use crate::support::command;
 
-const SESSIONS: usize = 4000;
+const SESSIONS: usize = 2000;
 
 fn begin(from: &str, to: &str, options: &[&str]) -> Child {
     let mut arguments = vec!["store", "copy", from, to];
@@ -18,23 +18,28 @@ fn begin(from: &str, to: &str, options: &[&str]) -> Child {
     command(&arguments).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// Kills copies at random moments until all is there; how many were killed, and how many of them in the middle.
-fn killed_again_and_again(from: &Filled, to: &Filled, options: &[&str], longest: Duration) -> (usize, usize) {
+/// Kills copies at random moments until all is there; how many of them in the middle.
+fn killed_again_and_again(from: &Filled, to: &Filled, options: &[&str]) -> usize {
     let mut chance = Chance::fresh();
     let whole = from.all().len();
-    let (mut killed, mut in_the_middle, mut before) = (0, 0, 0);
-    while before < whole && killed < 40 {
+    let (mut in_the_middle, mut before, mut longest) = (0, 0, Duration::from_millis(40));
+    for _ in 0..40 {
         let mut child = begin(&from.url, &to.url, options);
         std::thread::sleep(longest.mul_f64(chance.below(1000) as f64 / 1000.0));
         child.kill().unwrap();
         child.wait().unwrap();
-        killed += 1;
-        let now = to.all().len();
-        assert!(now >= before, "a copy takes nothing away");
-        in_the_middle += usize::from(now > 0 && now < whole);
-        before = now;
+        let there = to.all().len();
+        assert!(there >= before, "a copy takes nothing away");
+        if there == before {
+            longest = longest.mul_f64(1.5);
+        }
+        if there == whole {
+            break;
+        }
+        in_the_middle += usize::from(there > before);
+        before = there;
     }
-    (killed, in_the_middle)
+    in_the_middle
 }
 
 fn comes_through_kills(from: &Filled, to: &Filled, options: &[&str]) {
@@ -42,7 +47,7 @@ fn comes_through_kills(from: &Filled, to: &Filled, options: &[&str]) {
         from.put(&id(number), &user(number as i64), DAY);
     }
     let before = from.all();
-    let (killed, in_the_middle) = killed_again_and_again(from, to, options, Duration::from_millis(120));
+    let in_the_middle = killed_again_and_again(from, to, options);
     let ran = copy(from, &to.url, options);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let counted = counts(&ran);
@@ -50,7 +55,7 @@ fn comes_through_kills(from: &Filled, to: &Filled, options: &[&str]) {
     assert_eq!(sum, SESSIONS as u64, "{counted}");
     alike(&from.all(), &before);
     alike(&to.all(), &from.all());
-    assert!(in_the_middle >= 3, "{killed} were killed, {in_the_middle} of them in the middle");
+    assert!(in_the_middle >= 2, "{in_the_middle} were killed in the middle");
 }
 
 #[test]
@@ -99,4 +104,69 @@ fn a_real_server_copy_that_is_interrupted_ends_what_it_began_and_says_how_far_it
     assert_eq!((status.code(), last["complete"] == false, there < 5000), (Some(130), true, true), "{last}");
     assert_eq!(counts(&copy(&from, &to.url, &[]))["complete"], true);
     assert_eq!(to.all().len(), 5000);
+}
+
+#[test]
+fn a_real_server_that_goes_away_in_the_middle_is_said_and_the_next_run_goes_on() {
+    let (from, mut server) = (Redis::start().unwrap(), Redis::start().unwrap());
+    let (from, url) = (Filled::at(from.url()), server.url());
+    for number in 0..5000 {
+        from.put(&id(number), &user(number as i64), DAY);
+    }
+    let mut child = begin(&from.url, &url, &[]);
+    let begun = Instant::now();
+    while server.ask(&["dbsize"]).unwrap() == "0" && begun.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    server.kill();
+    let status = child.wait().unwrap();
+    let read = |mut stream: Box<dyn std::io::Read>| {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    let (out, err) =
+        (read(Box::new(child.stdout.take().unwrap())), read(Box::new(child.stderr.take().unwrap())));
+    assert_eq!(status.code(), Some(2), "{err}");
+    assert!(err.contains("error: the destination failed: redis store: "), "{err}");
+    let last: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["ok"], &last["complete"]), (&false.into(), &false.into()));
+    server.restart().unwrap();
+    let ran = copy(&from, &url, &[]);
+    assert_eq!((ran.code, &counts(&ran)["complete"]), (Some(0), &true.into()), "{ran:?}");
+    alike(&Filled::at(url).all(), &from.all());
+}
+
+/// Visitors change, leave and come at the source all the while; what they did last is what the destination has in the end.
+#[test]
+fn a_real_server_that_is_busy_is_copied_without_losing_what_its_visitors_do() {
+    let (from, to) = (Redis::start().unwrap(), Redis::start().unwrap());
+    let (from, to) = (Filled::at(from.url()), Filled::at(to.url()));
+    let directory = tempfile::tempdir().unwrap();
+    let journal = directory.path().join("journal");
+    let options = ["--journal", journal.to_str().unwrap()];
+    for number in 0..1000 {
+        from.put(&id(number), &user(number as i64), DAY);
+    }
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut chance = Chance::fresh();
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                let number = chance.below(1250);
+                from.end(&id(number));
+                if !chance.once_in(3) {
+                    from.put(&id(number), &user(chance.below(1000) as i64), DAY);
+                }
+            }
+        });
+        for _ in 0..4 {
+            let ran = copy(&from, &to.url, &options);
+            assert_eq!(ran.code, Some(0), "{}", ran.err);
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let ran = copy(&from, &to.url, &[&options[..], &["--end-missing"]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    alike(&to.all(), &from.all());
 }
