@@ -208,7 +208,7 @@ impl Copier {
                 None => return self.take_back(&place, written, Outcome::Ended, now).await,
             }
         }
-        Ok(Outcome::Refused(Refusal::Busy))
+        self.take_back(&place, written, Outcome::Refused(Refusal::Busy), now).await
     }
 
     /// Looks whether the session of `entry`, which the destination has listed with its data, was ended at the source since an
