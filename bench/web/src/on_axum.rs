@@ -1,17 +1,19 @@
 //! The same app on axum, alone and under each kind of session.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::extract::FromRef;
+use axum::extract::{FromRef, Request};
 use axum::routing::get;
 use axum_extra::extract::SignedCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key};
 use axum_session::{SessionConfig, SessionNullPool, SessionStore};
 use hipflask::core::session::Session as Data;
 use hipflask::{Session, SessionError};
+use pin_project_lite::pin_project;
 use serde_json::{Map, Value};
 use tower_service::Service;
 use tower_sessions::{MemoryStore, SessionManagerLayer};
@@ -38,6 +40,7 @@ pub async fn app(peer: Peer) -> Router {
         }
         Peer::SignedJar => signed_jar().with_state(JarKey(Key::from(&LONG_KEY))),
         Peer::EmptyLayer => alone().layer(tower_layer::layer_fn(Nothing)),
+        Peer::SharedPlace => alone().layer(tower_layer::layer_fn(Sharing)),
         _ => alone(),
     }
 }
@@ -57,6 +60,45 @@ impl<S: Service<R>, R> Service<R> for Nothing<S> {
 
     fn call(&mut self, request: R) -> S::Future {
         self.0.call(request)
+    }
+}
+
+/// A service that puts a place on each request and keeps hold of it until the response is there.
+#[derive(Clone)]
+struct Sharing<S>(S);
+
+impl<S: Service<Request>> Service<Request> for Sharing<S>
+where
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Kept<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let place = Arc::new(AtomicU64::new(0));
+        request.extensions_mut().insert(place.clone());
+        Kept { inner: self.0.call(request), _place: place }
+    }
+}
+
+pin_project! {
+    struct Kept<F> {
+        #[pin]
+        inner: F,
+        _place: Arc<AtomicU64>,
+    }
+}
+
+impl<F: Future> Future for Kept<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().inner.poll(cx)
     }
 }
 

@@ -8,6 +8,9 @@ pub enum Peer {
     Axum,
     /// Axum below a layer that does nothing: what every layer pays to the router.
     EmptyLayer,
+    /// Axum below a layer that gives each request a place to share and does nothing else: the least that a session costs
+    /// which handlers find on their request.
+    SharedPlace,
     Ours,
     TowerSessions,
     TowerSessionsSigned,
@@ -29,9 +32,10 @@ pub enum Keeps {
 }
 
 impl Peer {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Axum,
         Self::EmptyLayer,
+        Self::SharedPlace,
         Self::Ours,
         Self::TowerSessions,
         Self::TowerSessionsSigned,
@@ -47,6 +51,7 @@ impl Peer {
         match self {
             Self::Axum => "axum",
             Self::EmptyLayer => "axum-empty-layer",
+            Self::SharedPlace => "axum-shared-place",
             Self::Ours => "ours",
             Self::TowerSessions => "tower-sessions",
             Self::TowerSessionsSigned => "tower-sessions-signed",
@@ -77,7 +82,7 @@ impl Peer {
 
     /// Whether there is a session at all.
     pub fn has_sessions(self) -> bool {
-        !self.is_framework() && self != Self::EmptyLayer
+        !self.is_framework() && !matches!(self, Self::EmptyLayer | Self::SharedPlace)
     }
 
     pub const fn is_ours(self) -> bool {
