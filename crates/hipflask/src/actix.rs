@@ -141,12 +141,13 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let outer = request_session(request.request());
-        let shared = outer.as_ref().and_then(|outer| outer.in_cookie_of(&self.sessions)).cloned();
-        let finishes = shared.is_none();
-        let session = shared
-            .unwrap_or_else(|| self.sessions.begin_below(outer, request.headers().get_all(COOKIE).cloned()));
-        request.extensions_mut().insert(session.clone());
+        let mut session = self.sessions.begin(request.headers().get_all(COOKIE).cloned());
+        let mut finishes = true;
+        let outer = request.extensions_mut().insert(session.clone());
+        if let Some(outer) = outer {
+            (session, finishes) = session.below(outer);
+            request.extensions_mut().insert(session.clone());
+        }
         let mut session = Some(session);
         let inner = {
             let _current = current::enter(&mut session);

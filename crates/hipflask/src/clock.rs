@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hipflask_core::time::UnixTime;
 
-/// Tells the time. It is asked at most once a request, when the session is first needed.
+/// Tells the time. It is asked once a request, when the session is first needed.
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> UnixTime;

@@ -13,12 +13,12 @@ use hipflask_core::plan::Plan;
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::Session as Data;
 use hipflask_core::time::UnixTime;
-use memchr::memmem;
 
 use crate::builder::SessionsBuilder;
 use crate::clock::Clock;
 use crate::commit::Commit;
 use crate::error::SessionError;
+use crate::permanent;
 #[cfg(feature = "store")]
 use crate::server::Server;
 use crate::timeouts::Timeouts;
@@ -42,7 +42,6 @@ struct Engine {
     lifetime: Duration,
     timeouts: Timeouts,
     clock: Box<dyn Clock>,
-    permanent: PermanentHint,
     counters: Counters,
     /// No secret key: every session is empty and cannot be changed. Flask's NullSession.
     keyless: bool,
@@ -65,7 +64,6 @@ impl Sessions {
         clock: Box<dyn Clock>,
     ) -> Self {
         let lifetime = codec.lifetime().unwrap_or(Duration::MAX);
-        let permanent = PermanentHint::new();
         Self(Arc::new(Engine {
             codec,
             cookie,
@@ -73,7 +71,6 @@ impl Sessions {
             lifetime,
             timeouts,
             clock,
-            permanent,
             counters: Counters::default(),
             keyless: false,
             #[cfg(feature = "store")]
@@ -186,7 +183,7 @@ impl Sessions {
             return (Data::new(), None);
         }
         for value in self.values(lines) {
-            match self.0.codec.open(value.as_bytes(), now) {
+            match self.0.codec.open(&value, now) {
                 Ok(Opened { session, .. }) if self.0.timeouts.is_over(&session, now) => {
                     tracing::debug!("a session has lasted too long; it starts empty");
                     self.0.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -226,8 +223,8 @@ impl Sessions {
     pub(crate) fn values<'h>(
         &self,
         lines: impl Iterator<Item = &'h [u8]>,
-    ) -> impl Iterator<Item = Cow<'h, str>> {
-        cookie::values(lines, self.0.cookie.name()).filter(|value| !value.is_empty()).take(COOKIES_TRIED)
+    ) -> impl Iterator<Item = Cow<'h, [u8]>> {
+        cookie::octets(lines, self.0.cookie.name()).filter(|value| !value.is_empty()).take(COOKIES_TRIED)
     }
 
     fn note_refusal(&self, error: &OpenError) {
@@ -243,12 +240,9 @@ impl Sessions {
     }
 
     /// Whether a session that nobody opened may have to be sent again because it is permanent.
-    pub(crate) fn may_need_refresh<'h>(&self, lines: impl Iterator<Item = &'h [u8]> + Clone) -> bool {
-        let hint = &self.0.permanent;
-        self.0.rules.refresh_each_request
-            // Nearly every request ends with the first look; cookies are told apart only behind it.
-            && lines.clone().any(|line| hint.may_be_in_line(line))
-            && self.values(lines).any(|value| hint.may_be_in(&value))
+    pub(crate) fn may_need_refresh<'h>(&self, mut lines: impl Iterator<Item = &'h [u8]>) -> bool {
+        let name = self.0.cookie.name().as_bytes();
+        self.0.rules.refresh_each_request && lines.any(|line| permanent::may_be_in(line, name))
     }
 
     /// Whether this is the same engine, not one that was built alike.
@@ -315,31 +309,6 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// Tells from a cookie, without decoding or verifying it, that no permanent session is in it.
-///
-/// A permanent session has the text `"_permanent"` in its JSON, which base64 spells in one of three ways, by how many
-/// bytes stand before. A deflated payload, which begins with a point, can hide it.
-struct PermanentHint([memmem::Finder<'static>; 3]);
-
-impl PermanentHint {
-    fn new() -> Self {
-        // The characters of base64 that depend on nothing but `"_permanent"`, after 0, 1 and 2 bytes of something else.
-        Self(["Il9wZXJtYW5lbnQi", "JfcGVybWFuZW50I", "iX3Blcm1hbmVudC"].map(memmem::Finder::new))
-    }
-
-    /// Looks over a whole `Cookie` line at once. A value that is deflated or quoted can hide it, and blanks can stand before
-    /// such a value.
-    fn may_be_in_line(&self, line: &[u8]) -> bool {
-        let can_hide = |equals: usize| matches!(line.get(equals + 1), Some(b'.' | b'"' | b' ' | b'\t'));
-        memchr::memchr_iter(b'=', line).any(can_hide)
-            || self.0.iter().any(|finder| finder.find(line).is_some())
-    }
-
-    fn may_be_in(&self, value: &str) -> bool {
-        value.starts_with('.') || self.0.iter().any(|finder| finder.find(value.as_bytes()).is_some())
-    }
-}
-
 #[derive(Debug, Default)]
 struct Counters {
     opened: AtomicU64,
@@ -372,35 +341,4 @@ pub struct Stats {
     pub refused: u64,
     /// Cookies with a good signature on a payload that is no session.
     pub bad_payload: u64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_permanent_session_is_suspected_wherever_its_flag_stands() {
-        use hipflask_core::signing::{Compression, PayloadCodec};
-        let hint = PermanentHint::new();
-        let value = |json: &str, compression| {
-            let mut value = String::new();
-            PayloadCodec::new(compression).encode_into(json.as_bytes(), &mut value);
-            value + ".ZVPxAA.abc"
-        };
-        for before in 0..12 {
-            let key = "A".repeat(before);
-            let permanent = format!(r#"{{"{key}":1,"_permanent":true}}"#);
-            assert!(hint.may_be_in(&value(&permanent, Compression::Never)), "{before}");
-            assert!(hint.may_be_in_line(
-                format!("a=b; session={}", value(&permanent, Compression::Never)).as_bytes()
-            ));
-            let other = format!(r#"{{"{key}":1,"permanent":"_permanen"}}"#);
-            assert!(!hint.may_be_in(&value(&other, Compression::Never)), "{before}");
-            assert!(
-                !hint
-                    .may_be_in_line(format!("a=b; session={}", value(&other, Compression::Never)).as_bytes())
-            );
-        }
-        assert!(hint.may_be_in(&value(&format!(r#"{{"a":"{}"}}"#, "x".repeat(90)), Compression::AsFlask)));
-    }
 }

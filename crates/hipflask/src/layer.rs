@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, VARY};
+use http::header::{CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue, SET_COOKIE, VARY};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -112,13 +112,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let outer = request.extensions().get::<RequestSession>().cloned();
-        let shared = outer.as_ref().and_then(|outer| outer.in_cookie_of(&self.sessions)).cloned();
-        let finishes = shared.is_none();
-        let session = shared.unwrap_or_else(|| {
-            self.sessions.begin_below(outer, request.headers().get_all(COOKIE).iter().cloned())
-        });
-        request.extensions_mut().insert(session.clone());
+        let mut session = self.sessions.begin(request.headers().get_all(COOKIE).iter().cloned());
+        let mut finishes = true;
+        if let Some(outer) = request.extensions_mut().insert(session.clone()) {
+            (session, finishes) = session.below(outer);
+            request.extensions_mut().insert(session.clone());
+        }
         let mut session = Some(session);
         let inner = {
             let _current = current::enter(&mut session);
@@ -243,8 +242,8 @@ fn apply(commit: Commit, headers: &mut HeaderMap) {
 }
 
 fn vary_by_cookie(headers: &mut HeaderMap) {
-    if !headers.contains_key(VARY) {
-        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+    if let Entry::Vacant(vary) = headers.entry(VARY) {
+        vary.insert(HeaderValue::from_static("Cookie"));
         return;
     }
     let lines = headers.get_all(VARY).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();

@@ -58,6 +58,7 @@ mod failure;
 pub mod inspector;
 mod layer;
 mod lock;
+mod permanent;
 #[cfg(feature = "inspector")]
 mod record_seen;
 mod repr;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 #[cfg(feature = "inspector")]
@@ -25,10 +26,13 @@ pub struct RequestSession(Arc<Shared>);
 pub(crate) struct Shared {
     engine: Sessions,
     cookies: CookieLines,
-    now: OnceLock<UnixTime>,
+    /// The time, once somebody has asked; [`UNKNOWN`] before.
+    now: AtomicU64,
+    /// Whether `state` was ever changed. Tells an untouched session without taking its lock.
+    is_touched: AtomicBool,
     state: Lock<State>,
     /// The session of the layer around this one, which is in another cookie.
-    outer: Option<RequestSession>,
+    outer: OnceLock<RequestSession>,
 }
 
 /// The session and how far its request has come.
@@ -148,21 +152,13 @@ impl Sessions {
     /// ```
     #[must_use]
     pub fn begin(&self, cookie_lines: impl IntoIterator<Item = impl Into<CookieLine>>) -> RequestSession {
-        self.begin_below(None, cookie_lines)
-    }
-
-    /// [`begin`](Self::begin) below a layer that has a session in another cookie.
-    pub(crate) fn begin_below(
-        &self,
-        outer: Option<RequestSession>,
-        cookie_lines: impl IntoIterator<Item = impl Into<CookieLine>>,
-    ) -> RequestSession {
         RequestSession(Arc::new(Shared {
             engine: self.clone(),
             cookies: CookieLines::new(cookie_lines),
-            now: OnceLock::new(),
+            now: AtomicU64::new(UNKNOWN),
+            is_touched: AtomicBool::new(false),
             state: Lock::default(),
-            outer,
+            outer: OnceLock::new(),
         }))
     }
 }
@@ -234,14 +230,22 @@ impl RequestSession {
     /// [`SessionError::TooLarge`] in the strict profile, [`SessionError::NotWritten`], [`SessionError::Store`]. The response
     /// should then be an error of that [`status`](SessionError::status): what the handler meant to keep is not kept.
     pub async fn finish(&self) -> Result<Commit, SessionError> {
-        match self.start_finish() {
+        match self.finish_or_wait() {
             Finish::Now(result) => result,
             Finish::Later(saving) => saving.await,
         }
     }
 
-    /// [`finish`](Self::finish), at once where nothing has to be waited for.
+    /// [`finish`](Self::finish) for a front, which does not open the session afterwards; at once where nothing has to be
+    /// waited for.
     pub(crate) fn start_finish(&self) -> Finish {
+        if self.is_left_alone() && !self.is_due_for_refresh() {
+            return Finish::Now(Ok(Commit::default()));
+        }
+        self.finish_or_wait()
+    }
+
+    fn finish_or_wait(&self) -> Finish {
         #[cfg(feature = "store")]
         if self.0.engine.is_stored() && self.is_opened() {
             let request = self.clone();
@@ -250,13 +254,21 @@ impl RequestSession {
         Finish::Now(self.finish_cookie())
     }
 
+    /// Whether nobody has touched the session, and nobody is left who could.
+    fn is_left_alone(&self) -> bool {
+        if Arc::strong_count(&self.0) > 1 {
+            return false;
+        }
+        // Behind the release of whoever was the last to let go of it on another thread.
+        fence(Ordering::Acquire);
+        !self.0.is_touched.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn finish_cookie(&self) -> Result<Commit, SessionError> {
         let mut state = self.0.lock()?;
         state.closed = true;
-        let engine = &self.0.engine;
-        let refreshes = || !engine.is_stored() && engine.may_need_refresh(self.0.cookies.iter());
         if state.data.is_none() {
-            if !refreshes() {
+            if !self.is_due_for_refresh() {
                 return Ok(Commit::default());
             }
             drop(state);
@@ -271,10 +283,26 @@ impl RequestSession {
         Ok(commit)
     }
 
-    /// This session, or the nearest around it, that is in the cookie of `sessions`. One response cannot carry two of them, so
-    /// a layer that finds one leaves everything to it.
-    pub(crate) fn in_cookie_of(&self, sessions: &Sessions) -> Option<&Self> {
-        let around = std::iter::successors(Some(self), |inner| inner.0.outer.as_ref());
+    /// Whether the cookie may have to be sent again though nobody has opened it.
+    fn is_due_for_refresh(&self) -> bool {
+        !self.0.engine.is_stored() && self.0.engine.may_need_refresh(self.0.cookies.iter())
+    }
+
+    /// What a layer goes on with that finds the session of another one around it, and whether it has to finish it.
+    ///
+    /// One response cannot carry two sessions in one cookie, so the outer layer keeps its own, and sees to it.
+    pub(crate) fn below(self, outer: Self) -> (Self, bool) {
+        if let Some(shared) = outer.in_cookie_of(&self.0.engine) {
+            return (shared.clone(), false);
+        }
+        // Nobody else has it yet.
+        let _ = self.0.outer.set(outer);
+        (self, true)
+    }
+
+    /// This session, or the nearest around it, that is in the cookie of `sessions`.
+    fn in_cookie_of(&self, sessions: &Sessions) -> Option<&Self> {
+        let around = std::iter::successors(Some(self), |inner| inner.0.outer.get());
         let found = around.into_iter().find(|around| around.0.engine.shares_cookie_with(sessions))?;
         if !found.0.engine.is(sessions) {
             tracing::warn!(
@@ -329,11 +357,19 @@ impl RequestSession {
 
 impl Shared {
     pub(crate) fn lock(&self) -> Result<Guard<'_, State>, SessionError> {
+        self.is_touched.store(true, Ordering::Relaxed);
         self.state.lock().ok_or(SessionError::InUse)
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        *self.now.get_or_init(|| self.engine.now())
+        let known = self.now.load(Ordering::Relaxed);
+        if known != UNKNOWN {
+            return UnixTime::from_secs(known);
+        }
+        let now = self.engine.now();
+        // Of two threads that ask at once the first one's time is that of the request.
+        let first = self.now.compare_exchange(UNKNOWN, now.as_secs(), Ordering::Relaxed, Ordering::Relaxed);
+        first.map_or_else(UnixTime::from_secs, |_| now)
     }
 
     pub(crate) const fn engine(&self) -> &Sessions {
@@ -342,7 +378,10 @@ impl Shared {
 
     /// The values that came in the session's cookie.
     #[cfg(all(feature = "inspector", feature = "store"))]
-    pub(crate) fn sent(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    pub(crate) fn sent(&self) -> impl Iterator<Item = std::borrow::Cow<'_, [u8]>> {
         self.engine.values(self.cookies.iter())
     }
 }
+
+/// No clock shows it.
+const UNKNOWN: u64 = u64::MAX;

@@ -174,7 +174,7 @@ impl Sessions {
         let Some(server) = self.server() else { return Err(SessionError::NotLoaded) };
         let values: Vec<_> = self.values(lines).collect();
         for value in values {
-            let opened = match server.sessions.open(value.as_bytes(), now).await {
+            let opened = match server.sessions.open(&value, now).await {
                 Ok(opened) => opened,
                 Err(error) => return server.without_store(&error),
             };
@@ -319,7 +319,7 @@ impl Shared {
                 .to_json(KeyOrder::Insertion)
                 .map_or_else(|error| error.to_string(), |json| String::from_utf8_lossy(&json).into_owned()),
         });
-        let sent = || self.sent().find_map(|value| ids.read(value.as_bytes()).ok()).map(|id| ids.key(&id));
+        let sent = || self.sent().find_map(|value| ids.read(&value).ok()).map(|id| ids.key(&id));
         let key = slot.and_then(Slot::key).cloned().or_else(sent);
         let (outcome, says) = outcome(&state, key.is_some());
         Some(RecordSeen {

@@ -77,7 +77,7 @@ impl<'h> Scanner<'h> {
         loop {
             let rest = self.rest();
             if !starts_with_name(rest, name) {
-                let stop = find(rest, [b';', b'"'])?;
+                let stop = memchr::memchr2(b';', b'"', rest)?;
                 if rest[stop] == b';' {
                     self.pos += stop + 1;
                     continue;
@@ -94,7 +94,7 @@ impl<'h> Scanner<'h> {
     /// Goes behind the next `;`, quotes or not.
     pub(super) fn skip_part(&mut self) {
         let rest = self.rest();
-        self.pos += find(rest, [b';']).map_or(rest.len(), |i| i + 1);
+        self.pos += memchr::memchr(b';', rest).map_or(rest.len(), |i| i + 1);
     }
 }
 
@@ -102,9 +102,19 @@ impl<'h> RawValue<'h> {
     /// The value as `request.cookies` has it. Borrowed if it is ASCII and holds no escape.
     pub(super) fn decode(self) -> Cow<'h, str> {
         match self {
-            Self::Token(octets) => latin1(octets),
             Self::Quoted(octets) if octets.contains(&b'\\') => Cow::Owned(unescape(octets)),
-            Self::Quoted(octets) => latin1(octets),
+            Self::Token(octets) | Self::Quoted(octets) => latin1(octets),
+        }
+    }
+
+    /// The UTF-8 of [`decode`](Self::decode), for those who need no text.
+    pub(super) fn octets(self) -> Cow<'h, [u8]> {
+        match self {
+            Self::Token(octets) if octets.is_ascii() => Cow::Borrowed(octets),
+            _ => match self.decode() {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
         }
     }
 }
@@ -130,7 +140,7 @@ enum Read<'h> {
 
 fn read_part(text: &[u8]) -> Read<'_> {
     let start = skip_blanks(text, 0);
-    let name_end = token_end(text, start, NAME_ENDS);
+    let name_end = text[start..].iter().position(|b| NAME_ENDS.contains(b)).map_or(text.len(), |i| start + i);
     if name_end == start {
         return Read::Junk;
     }
@@ -141,7 +151,7 @@ fn read_part(text: &[u8]) -> Read<'_> {
     }
     let value = skip_blanks(text, equals + 1);
     if text.get(value) != Some(&b'"') {
-        let end = token_end(text, value, VALUE_ENDS);
+        let end = value + token_len(&text[value..]);
         return finish(text, name, RawValue::Token(&text[value..end]), end);
     }
     let body = &text[value + 1..];
@@ -177,7 +187,7 @@ enum Quote {
 fn closing_quote(body: &[u8]) -> Quote {
     let mut at = 0;
     loop {
-        match find(&body[at..], [b'"', b'\\']) {
+        match memchr::memchr2(b'"', b'\\', &body[at..]) {
             None => return Quote::Open,
             Some(step) => at += step,
         }
@@ -231,33 +241,10 @@ fn skip_blanks(text: &[u8], from: usize) -> usize {
     from + blanks.count()
 }
 
-fn token_end<const N: usize>(text: &[u8], from: usize, ends: [u8; N]) -> usize {
-    find(&text[from..], ends).map_or(text.len(), |i| from + i)
-}
-
-/// The first octet that is one of `wanted`, eight octets at a time.
-#[inline]
-fn find<const N: usize>(octets: &[u8], wanted: [u8; N]) -> Option<usize> {
-    let (words, tail) = octets.as_chunks::<8>();
-    for (index, &word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(word);
-        let hits = wanted.iter().fold(0, |hits, &octet| hits | marks_of(word, octet));
-        if hits != 0 {
-            return Some(index * 8 + hits.trailing_zeros() as usize / 8);
-        }
-    }
-    let at = tail.iter().position(|octet| wanted.contains(octet))?;
-    Some(words.len() * 8 + at)
-}
-
-/// Sets the highest bit of each octet of `word` that equals `octet`. A borrow may mark octets above such a one as well, but
-/// the lowest mark is always right.
-const fn marks_of(word: u64, octet: u8) -> u64 {
-    const LOWEST: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
-    let zero_where_equal = word ^ (LOWEST * octet as u64);
-    zero_where_equal.wrapping_sub(LOWEST) & !zero_where_equal & HIGHEST
+/// How long the unquoted value is that stands at the start of `text`.
+fn token_len(text: &[u8]) -> usize {
+    let len = memchr::memchr3(b';', b' ', b'"', text).unwrap_or(text.len());
+    memchr::memchr(b'\t', &text[..len]).unwrap_or(len)
 }
 
 const NAME_ENDS: [u8; 5] = *b" \t=\";";
-const VALUE_ENDS: [u8; 4] = *b" \t\";";

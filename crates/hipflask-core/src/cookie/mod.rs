@@ -17,7 +17,7 @@ pub use config::{CookieConfig, CookieConfigBuilder};
 pub use error::{CookieConfigError, CookieTooLarge, ParseSameSiteError};
 pub use parse::{Cookies, parse};
 pub use same_site::SameSite;
-pub use values::values;
+pub use values::{octets, values};
 
 #[cfg(test)]
 mod tests;

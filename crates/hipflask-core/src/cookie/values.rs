@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::iter::Fuse;
 
-use super::grammar::{Part, Scanner, can_be_a_name};
+use super::grammar::{Part, RawValue, Scanner, can_be_a_name};
 
 /// Gives the values of all cookies called `name`, in order, over all `Cookie` header lines of a request.
 ///
@@ -28,12 +28,43 @@ pub fn values<'h>(
     lines: impl IntoIterator<Item = &'h [u8]>,
     name: &str,
 ) -> impl Iterator<Item = Cow<'h, str>> {
+    found(lines, name).map(|found| match found {
+        Found::InLine(value) => value.decode(),
+        Found::Joined(value) => Cow::Owned(value),
+    })
+}
+
+/// The octets of [`values`] in UTF-8, for a cookie that is about to be verified: that they are UTF-8 is not shown.
+///
+/// ```
+/// use hipflask_core::cookie::octets;
+///
+/// let line: &[u8] = b"theme=dark; session=eyJ9";
+/// assert_eq!(octets([line], "session").collect::<Vec<_>>(), [&b"eyJ9"[..]]);
+/// ```
+pub fn octets<'h>(
+    lines: impl IntoIterator<Item = &'h [u8]>,
+    name: &str,
+) -> impl Iterator<Item = Cow<'h, [u8]>> {
+    found(lines, name).map(|found| match found {
+        Found::InLine(value) => value.octets(),
+        Found::Joined(value) => Cow::Owned(value.into_bytes()),
+    })
+}
+
+fn found<'h, I: IntoIterator<Item = &'h [u8]>>(lines: I, name: &str) -> Values<'h, '_, I::IntoIter> {
     Values {
         lines: lines.into_iter().fuse(),
         line: Scanner::new(b""),
         joined: None,
         name: Some(name.as_bytes()).filter(|name| can_be_a_name(name)),
     }
+}
+
+/// A value, where it was found.
+enum Found<'h> {
+    InLine(RawValue<'h>),
+    Joined(String),
 }
 
 struct Values<'h, 'n, I> {
@@ -45,16 +76,16 @@ struct Values<'h, 'n, I> {
 }
 
 impl<'h, I: Iterator<Item = &'h [u8]>> Iterator for Values<'h, '_, I> {
-    type Item = Cow<'h, str>;
+    type Item = Found<'h>;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Found<'h>> {
         let name = self.name?;
         loop {
             if let Some(joined) = &mut self.joined {
-                return joined.next(name).map(Cow::Owned);
+                return joined.next(name).map(Found::Joined);
             }
             match self.line.next_named(name) {
-                Some(Part::Cookie(_, value)) => return Some(value.decode()),
+                Some(Part::Cookie(_, value)) => return Some(Found::InLine(value)),
                 Some(Part::OpenQuote) => self.join(),
                 Some(Part::Junk) => {}
                 None => self.line = Scanner::new(self.lines.next()?),
