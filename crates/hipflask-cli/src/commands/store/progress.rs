@@ -3,14 +3,15 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle};
 
 use crate::human;
 
 /// A line that counts; with a total it is a bar.
 pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
     // Shows nothing where standard error is no terminal.
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8));
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8))
+        .with_finish(ProgressFinish::AndClear);
     let template = match total {
         Some(_) => "{msg} {bar:24.cyan/dim} {done} of {all}, {rate} a second, {eta} left",
         None => "{spinner} {msg} {done}, {rate} a second",
