@@ -1,0 +1,191 @@
+"""The signers and serializers of :mod:`itsdangerous`, with the signing done natively.
+
+For whoever signs mail links, form tokens and the like; the import is all that changes::
+
+    from hipflask.itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+    links = URLSafeTimedSerializer(app.secret_key, salt="confirm-mail")
+    token = links.dumps({"user": 7})
+    links.loads(token, max_age=3600)
+
+The classes are itsdangerous' own with the costly part replaced: what one side signs the other reads, subclasses work,
+and errors are itsdangerous' exceptions, with ``payload`` and ``date_signed``. Two differences, both on purpose: of the
+several spellings that base64 has for one signature only the one that itsdangerous writes is accepted, and an empty
+secret key is a :class:`ValueError`, for anybody could sign.
+
+Whatever has a part of its own that is not known here (another algorithm, another hash than SHA-1, SHA-256 and SHA-512,
+an overridden method) is signed by itsdangerous' code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+import itsdangerous as _original
+from itsdangerous import (
+    BadData,
+    BadHeader,
+    BadPayload,
+    BadSignature,
+    BadTimeSignature,
+    HMACAlgorithm,
+    NoneAlgorithm,
+    SignatureExpired,
+    SigningAlgorithm,
+    base64_decode,
+    base64_encode,
+    want_bytes,
+)
+
+from ._native import NativeSigner
+
+__all__ = [
+    "BadData",
+    "BadHeader",
+    "BadPayload",
+    "BadSignature",
+    "BadTimeSignature",
+    "HMACAlgorithm",
+    "NoneAlgorithm",
+    "Serializer",
+    "SignatureExpired",
+    "Signer",
+    "SigningAlgorithm",
+    "TimedSerializer",
+    "TimestampSigner",
+    "URLSafeSerializer",
+    "URLSafeTimedSerializer",
+    "base64_decode",
+    "base64_encode",
+    "want_bytes",
+]
+
+
+class Signer(_original.Signer):
+    """itsdangerous' :class:`~itsdangerous.Signer`: ``value.signature``."""
+
+    def get_signature(self, value: str | bytes) -> bytes:
+        native = _native_of(self)
+        return super().get_signature(value) if native is None else native.signature(want_bytes(value))
+
+    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
+        native = _native_of(self)
+        if native is None:
+            return super().verify_signature(value, sig)
+        try:
+            return native.verify(want_bytes(value), want_bytes(sig))
+        except UnicodeEncodeError:  # In the value it is an error, as in itsdangerous; in a signature it is none.
+            want_bytes(value)
+            return False
+
+    def sign(self, value: str | bytes) -> bytes:
+        native = _native_of(self, Signer)
+        return super().sign(value) if native is None else native.sign(want_bytes(value))
+
+    def unsign(self, signed_value: str | bytes) -> bytes:
+        native = _native_of(self, Signer)
+        value = None if native is None else native.unsign(want_bytes(signed_value))
+        # What is wrong is for itsdangerous to say.
+        return super().unsign(signed_value) if value is None else value
+
+
+class TimestampSigner(Signer, _original.TimestampSigner):
+    """itsdangerous' :class:`~itsdangerous.TimestampSigner`: ``value.timestamp.signature``.
+
+    The time is that of Python's :func:`time.time`, or of an overridden :meth:`get_timestamp`.
+    """
+
+    def sign(self, value: str | bytes) -> bytes:
+        native = _native_of(self, TimestampSigner)
+        if native is None:
+            return _original.TimestampSigner.sign(self, value)
+        return native.sign_at(want_bytes(value), self.get_timestamp())
+
+    def unsign(  # type: ignore[override]
+        self,
+        signed_value: str | bytes,
+        max_age: int | None = None,
+        return_timestamp: bool = False,
+    ) -> Any:
+        native = _native_of(self, TimestampSigner)
+        opened = None if native is None else native.unsign_timed(want_bytes(signed_value))
+        if opened is None or (max_age is not None and not 0 <= self.get_timestamp() - opened[1] <= max_age):
+            return _original.TimestampSigner.unsign(self, signed_value, max_age, return_timestamp)
+        value, signed_at = opened
+        return (value, self.timestamp_to_datetime(signed_at)) if return_timestamp else value
+
+    def validate(self, signed_value: str | bytes, max_age: int | None = None) -> bool:
+        return _original.TimestampSigner.validate(self, signed_value, max_age)
+
+
+class Serializer(_original.Serializer):  # type: ignore[type-arg]
+    """itsdangerous' :class:`~itsdangerous.Serializer`."""
+
+    default_signer = Signer
+
+
+class TimedSerializer(_original.TimedSerializer):  # type: ignore[type-arg]
+    """itsdangerous' :class:`~itsdangerous.TimedSerializer`."""
+
+    default_signer = TimestampSigner
+
+
+class URLSafeSerializer(_original.URLSafeSerializer):
+    """itsdangerous' :class:`~itsdangerous.URLSafeSerializer`."""
+
+    default_signer = Signer
+
+
+class URLSafeTimedSerializer(_original.URLSafeTimedSerializer):
+    """itsdangerous' :class:`~itsdangerous.URLSafeTimedSerializer`."""
+
+    default_signer = TimestampSigner
+
+
+def _native_of(signer: _original.Signer, whole: type[Signer] | None = None) -> NativeSigner | None:
+    """What signs natively as ``signer`` would; for ``whole``, with that class's form around it. ``None``: only Python knows.
+
+    The attributes are read with every call, for they may be set.
+    """
+    algorithm = signer.algorithm
+    digest = _DIGESTS.get(signer.digest_method)
+    if (
+        digest is None
+        or type(algorithm) is not HMACAlgorithm
+        or algorithm.digest_method is not signer.digest_method
+        or not _is_as_written(type(signer), whole)
+        or len(signer.sep) != 1
+        or not signer.sep.isascii()
+    ):
+        return None
+    return _made(tuple(signer.secret_keys), signer.salt, signer.sep[0], signer.key_derivation, digest)
+
+
+@lru_cache(maxsize=128)
+def _made(keys: tuple[bytes, ...], salt: bytes, sep: int, derivation: str, digest: str) -> NativeSigner | None:
+    """Deriving keys is most of the work, and serializers make a signer with every call."""
+    if derivation not in _DERIVATIONS:
+        return None  # itsdangerous says so where it derives.
+    return NativeSigner(list(keys), salt, sep, derivation, digest)
+
+
+@lru_cache(maxsize=128)
+def _is_as_written(made: type[_original.Signer], whole: type[Signer] | None) -> bool:
+    """Whether a class has overridden nothing that would be passed over."""
+    own = made.derive_key is _original.Signer.derive_key
+    if whole is not None:
+        own = own and made.get_signature is Signer.get_signature
+        own = own and made.verify_signature is Signer.verify_signature
+    return own
+
+
+_DERIVATIONS = frozenset(["concat", "django-concat", "hmac", "none"])
+
+_DIGESTS: dict[Any, str] = {
+    _original.Signer.default_digest_method: "sha1",
+    hashlib.sha1: "sha1",
+    hashlib.sha256: "sha256",
+    hashlib.sha512: "sha512",
+}
