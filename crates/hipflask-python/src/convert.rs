@@ -93,6 +93,11 @@ pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
     value_of(object, MAX_DEPTH)
 }
 
+/// [`from_python`] for a dict.
+pub(crate) fn dict_from_python(dict: &Bound<'_, PyDict>) -> Result<Dict, Unfit> {
+    dict_of(dict, MAX_DEPTH)
+}
+
 fn value_of(object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
     if let Ok(text) = object.cast_exact::<PyString>() {
         return text_of(text).map(Value::Str);

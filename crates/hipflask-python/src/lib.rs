@@ -5,6 +5,10 @@
 
 mod convert;
 mod signing;
+mod flask;
+mod interface;
+mod recent;
+mod settings;
 mod tagged;
 
 /// What `hipflask._native` holds.
@@ -12,6 +16,7 @@ mod tagged;
 mod _native {
     #[pymodule_export]
     use crate::signing::NativeSigner;
+    use crate::interface::SecureCookieSessions;
     #[pymodule_export]
     use crate::tagged::{dump_tagged, load_tagged};
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ._native import __version__
+from .sessions import SecureCookieSessionInterface
 
-__all__ = ["__version__"]
+__all__ = ["SecureCookieSessionInterface", "__version__"]

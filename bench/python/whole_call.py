@@ -1,0 +1,163 @@
+"""Whole WSGI calls of a Flask view with a session: Flask's own interface, ours, and one that costs nothing.
+
+    cargo xtask wheel && target/wheel-venv/bin/python bench/python/whole_call.py
+
+The three take turns in each round; the figures are medians of the processor time of a call. Every answer is checked.
+"""
+
+import argparse
+import importlib.metadata
+import pathlib
+import platform
+import statistics
+import time
+
+import flask
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, TaggedJSONSerializer
+
+import hipflask
+
+PAYLOADS = {
+    name: pathlib.Path(__file__).parents[1].joinpath("payloads", f"{name.lower()}.json").read_text() for name in "SML"
+}
+KEYS = {"S": "username", "M": "user_id", "L": "user_id"}
+#: How many times faster than Flask a call must be.
+TARGETS = {("S", "read"): 2.1, ("M", "read"): 2.4, ("S", "write"): 3.0, ("M", "write"): 3.9, ("L", "write"): 4.0}
+#: How much more than a session that costs nothing.
+SHARE = 1.12
+
+
+class Free(SecureCookieSessionInterface):
+    """A session that is there already and goes nowhere: what no other interface can beat."""
+
+    def __init__(self, data):
+        self.session = SecureCookieSession(data)
+
+    def open_session(self, app, request):
+        return self.session
+
+    def save_session(self, app, session, response):
+        pass
+
+
+class Visit:
+    """A view of one app, and a request for it."""
+
+    def __init__(self, interface, payload, act):
+        self.key = KEYS[payload]
+        self.act = act
+        data = TaggedJSONSerializer().loads(PAYLOADS[payload])
+        self.value = data[self.key]
+        app = self.app = flask.Flask("bench")
+        app.secret_key = "a secret key of the bench, long enough"
+        app.session_interface = interface(data)
+        app.add_url_rule("/", "view", getattr(self, act))
+        with app.app_context():
+            cookie = SecureCookieSessionInterface().get_signing_serializer(app).dumps(data)
+        with app.test_request_context("/", headers={"Cookie": f"session={cookie}"}) as context:
+            self.environ = {key: value for key, value in context.request.environ.items() if "werkzeug" not in key}
+        self.saved = {**data, self.key: "changed"}
+        self.check()
+
+    def untouched(self):
+        return "untouched"
+
+    def read(self):
+        return flask.session[self.key]
+
+    def write(self):
+        flask.session[self.key] = "changed"
+        return "changed"
+
+    def call(self):
+        answer = {}
+
+        def start_response(status, headers):
+            answer.update(status=status, headers=headers)
+
+        body = b"".join(self.app(self.environ.copy(), start_response))
+        return answer["status"], answer["headers"], body
+
+    def check(self):
+        """That the session was really read and really saved."""
+        status, headers, body = self.call()
+        expected = {"untouched": "untouched", "read": self.value, "write": "changed"}[self.act]
+        assert status == "200 OK" and body.decode() == expected
+        if isinstance(self.app.session_interface, Free):
+            return
+        assert [value for name, value in headers if name == "Vary"] == ["Cookie"] * (self.act != "untouched")
+        cookies = [value for name, value in headers if name == "Set-Cookie"]
+        assert len(cookies) == (self.act == "write")
+        for cookie in cookies:
+            value = cookie.partition("=")[2].partition(";")[0]
+            with self.app.app_context():
+                read = SecureCookieSessionInterface().get_signing_serializer(self.app).loads(value, max_age=60)
+            assert read == self.saved
+
+    def time(self, times):
+        expected = {"untouched": b"untouched", "read": self.value.encode(), "write": b"changed"}[self.act]
+        app, environ = self.app, self.environ
+
+        def start_response(status, headers):
+            assert status == "200 OK"
+
+        start = time.process_time_ns()
+        for _ in range(times):
+            assert next(iter(app(environ.copy(), start_response))) == expected
+        return (time.process_time_ns() - start) / times / 1000
+
+
+INTERFACES = {
+    "Flask": lambda data: SecureCookieSessionInterface(),
+    "hipflask": lambda data: hipflask.SecureCookieSessionInterface(),
+    "free": Free,
+}
+
+
+def measure(rounds, times):
+    """The median microseconds of each call, the interfaces taking turns."""
+    visits = {
+        (payload, act, name): Visit(interface, payload, act)
+        for payload in "SML"
+        for act in ("untouched", "read", "write")
+        for name, interface in INTERFACES.items()
+    }
+    samples = {key: [] for key in visits}
+    for visit in visits.values():
+        visit.time(times // 4)
+    for _ in range(rounds):
+        for key, visit in visits.items():
+            samples[key].append(visit.time(times))
+    return {key: statistics.median(values) for key, values in samples.items()}
+
+
+def report(medians):
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("Flask", "Werkzeug", "hipflask"))
+    print(f"{versions}, Python {platform.python_version()}; microseconds of processor time a call\n")
+    print("| | Flask | **hipflask** | free | times faster | of free | target |\n|---|---|---|---|---|---|---|")
+    missed = []
+    for payload, act in dict.fromkeys(key[:2] for key in medians):
+        theirs, ours, free = (medians[payload, act, name] for name in INTERFACES)
+        faster, share = theirs / ours, ours / free
+        wanted = [(f"{TARGETS[payload, act]}x", faster >= TARGETS[payload, act])] if (payload, act) in TARGETS else []
+        if (payload, act) == ("S", "read"):
+            wanted.append((f"{SHARE} of free", share <= SHARE))
+        missed += [f"{payload} {act}: {text}" for text, met in wanted if not met]
+        verdict = ", ".join(f"{text} {'**yes**' if met else 'no'}" for text, met in wanted)
+        print(
+            f"| {payload} {act} | {theirs:.1f} | **{ours:.1f}** | {free:.1f} | {faster:.2f}x | {share:.2f} | {verdict} |"
+        )
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15, help="how often each takes its turn (%(default)s)")
+    parser.add_argument("--times", type=int, default=400, help="calls in a turn (%(default)s)")
+    options = parser.parse_args()
+    missed = report(measure(options.rounds, options.times))
+    print(f"\nmissed: {'; '.join(missed) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+//! What Flask itself has, looked up once: to tell what an app has put in its place.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyType};
+
+/// Flask's own classes, functions and descriptors.
+pub(crate) struct Flask {
+    /// `flask.sessions.SecureCookieSessionInterface`.
+    pub(crate) interface: Py<PyType>,
+    /// `flask.sessions.SecureCookieSession`.
+    pub(crate) session: Py<PyType>,
+    /// The methods of `interface` that an app overrides, in the order of [`METHODS`], and their names.
+    methods: Vec<(Py<PyString>, Py<PyAny>)>,
+    /// `flask.json.tag.TaggedJSONSerializer`, and the tags that it begins with.
+    pub(crate) serializer: Py<PyType>,
+    pub(crate) tags: Vec<Py<PyAny>>,
+    /// How `flask.json.provider.DefaultJSONProvider` writes and reads.
+    pub(crate) provider_dumps: Py<PyAny>,
+    pub(crate) provider_loads: Py<PyAny>,
+    /// Werkzeug's `Request.cookies`.
+    pub(crate) cookies: Py<PyAny>,
+    /// Werkzeug's `Response.set_cookie`, `delete_cookie` and `vary`, and Flask's `max_cookie_size`.
+    pub(crate) set_cookie: Py<PyAny>,
+    pub(crate) delete_cookie: Py<PyAny>,
+    pub(crate) vary: Py<PyAny>,
+    pub(crate) max_cookie_size: Py<PyAny>,
+    /// `werkzeug.datastructures.Headers`.
+    pub(crate) headers: Py<PyType>,
+    /// `flask.Flask.secret_key` and `permanent_session_lifetime`, which read the configuration.
+    pub(crate) app: Py<PyType>,
+    /// `itsdangerous.BadData`.
+    pub(crate) bad_data: Py<PyType>,
+    /// The functions that stand for a digest, each with its name: Flask's and itsdangerous' own, and those of `hashlib`.
+    pub(crate) digests: Vec<(Py<PyAny>, &'static str)>,
+    /// The module `time`: its function is looked up each time, for tests put another in its place.
+    time: Py<PyModule>,
+    /// `zlib.compress`: with it a deflated cookie has the bytes that this Python would give it.
+    compress: Py<PyAny>,
+}
+
+/// A method of Flask's interface that an app may override.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    SigningSerializer,
+    Name,
+    Domain,
+    Path,
+    HttpOnly,
+    Secure,
+    SameSite,
+    Partitioned,
+    Expiration,
+    ShouldSet,
+}
+
+const METHODS: [&str; 10] = [
+    "get_signing_serializer",
+    "get_cookie_name",
+    "get_cookie_domain",
+    "get_cookie_path",
+    "get_cookie_httponly",
+    "get_cookie_secure",
+    "get_cookie_samesite",
+    "get_cookie_partitioned",
+    "get_expiration_time",
+    "should_set_cookie",
+];
+
+impl Flask {
+    pub(crate) fn of(py: Python<'_>) -> PyResult<&Self> {
+        static FLASK: PyOnceLock<Flask> = PyOnceLock::new();
+        FLASK.get_or_try_init(py, || Self::import(py))
+    }
+
+    fn import(py: Python<'_>) -> PyResult<Self> {
+        let find = |module: &str, path: &str| -> PyResult<Bound<'_, PyAny>> {
+            path.split('.').try_fold(py.import(module)?.into_any(), |object, name| object.getattr(name))
+        };
+        let class = |module: &str, path: &str| -> PyResult<Py<PyType>> {
+            Ok(find(module, path)?.cast_into::<PyType>()?.unbind())
+        };
+        let interface = class("flask.sessions", "SecureCookieSessionInterface")?;
+        let methods = METHODS
+            .iter()
+            .map(|name| Ok((PyString::intern(py, name).unbind(), interface.getattr(py, *name)?)))
+            .collect::<PyResult<_>>()?;
+        let serializer = class("flask.json.tag", "TaggedJSONSerializer")?;
+        let tags = serializer.bind(py).getattr("default_tags")?.try_iter()?;
+        let mut digests = vec![
+            (find("flask.sessions", "_lazy_sha1")?.unbind(), "sha1"),
+            (find("itsdangerous.signer", "_lazy_sha1")?.unbind(), "sha1"),
+        ];
+        for name in ["sha1", "sha256", "sha512"] {
+            // A FIPS build may be without SHA-1.
+            digests.extend(find("hashlib", name).ok().map(|function| (function.unbind(), name)));
+        }
+        let provider = class("flask.json.provider", "DefaultJSONProvider")?;
+        Ok(Self {
+            tags: tags.map(|tag| Ok(tag?.unbind())).collect::<PyResult<_>>()?,
+            provider_dumps: provider.getattr(py, "dumps")?,
+            provider_loads: provider.getattr(py, "loads")?,
+            cookies: find("werkzeug.sansio.request", "Request.cookies")?.unbind(),
+            set_cookie: find("werkzeug.sansio.response", "Response.set_cookie")?.unbind(),
+            delete_cookie: find("werkzeug.sansio.response", "Response.delete_cookie")?.unbind(),
+            vary: find("werkzeug.sansio.response", "Response.vary")?.unbind(),
+            max_cookie_size: find("flask", "Response.max_cookie_size")?.unbind(),
+            headers: class("werkzeug.datastructures", "Headers")?,
+            app: class("flask", "Flask")?,
+            session: class("flask.sessions", "SecureCookieSession")?,
+            bad_data: class("itsdangerous", "BadData")?,
+            time: py.import("time")?.unbind(),
+            compress: find("zlib", "compress")?.unbind(),
+            interface,
+            methods,
+            serializer,
+            digests,
+        })
+    }
+
+    /// The name of a method, and Flask's own.
+    pub(crate) fn method<'py>(
+        &'py self,
+        py: Python<'py>,
+        method: Method,
+    ) -> (&'py Bound<'py, PyString>, &'py Py<PyAny>) {
+        let (name, original) = &self.methods[method as usize];
+        (name.bind(py), original)
+    }
+
+    /// `time.time()`.
+    pub(crate) fn now(&self, py: Python<'_>) -> PyResult<f64> {
+        self.time.bind(py).call_method0(pyo3::intern!(py, "time"))?.extract()
+    }
+
+    /// The zlib stream of `data`, at the level that itsdangerous uses.
+    pub(crate) fn deflate<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        self.compress.bind(py).call1((data,))
+    }
+}

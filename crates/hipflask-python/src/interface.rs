@@ -1,0 +1,450 @@
+//! Flask's `SecureCookieSessionInterface`, from the `Cookie` header to the `Set-Cookie` header.
+
+use std::time::Duration;
+
+use hipflask_core::codec::OpenError;
+use hipflask_core::cookie;
+use hipflask_core::plan::{CookieOp, Profile, Rules, Seen, plan};
+use hipflask_core::signing::{Age, Compression, PayloadCodec, TimestampSigner};
+use hipflask_core::tagged;
+use hipflask_core::time::UnixTime;
+use pyo3::exceptions::{PyTypeError, PyUserWarning, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+
+use crate::convert::{Unfit, dict_from_python, to_python};
+use crate::flask::{Flask, Method};
+use crate::recent::Recent;
+use crate::settings::{Cookie, CookieSettings, Settings, Signing};
+
+/// What `hipflask.SecureCookieSessionInterface` does natively. Its other half, Flask's own class, holds what an app
+/// overrides.
+#[pyclass(frozen, subclass, module = "hipflask._native")]
+pub(crate) struct SecureCookieSessions {
+    signers: Recent<TimestampSigner>,
+    cookies: Recent<Cookie>,
+}
+
+#[pymethods]
+impl SecureCookieSessions {
+    /// Takes whatever the `__init__` of a subclass takes.
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { signers: Recent::new(), cookies: Recent::new() }
+    }
+
+    /// The session of a request: empty if there is no cookie that verifies, `None` if there is no secret key.
+    fn open_session<'py>(
+        slf: &Bound<'py, Self>,
+        app: &Bound<'py, PyAny>,
+        request: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let settings = Settings::of(slf.as_any(), app)?;
+        match settings.signing(&slf.get().signers)? {
+            Signing::Nobody => Ok(slf.py().None().into_bound(slf.py())),
+            Signing::Rust(signer) if settings.reads_flasks_json()? => open(&settings, &signer, request),
+            _ => open_in_python(&settings, request),
+        }
+    }
+
+    /// Puts into the response what it must say about the session.
+    fn save_session<'py>(
+        slf: &Bound<'py, Self>,
+        app: &Bound<'py, PyAny>,
+        session: &Bound<'py, PyAny>,
+        response: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        let settings = Settings::of(slf.as_any(), app)?;
+        let plan = plan_of(&settings, session)?;
+        if plan.accessed {
+            vary_by_cookie(settings.flask, response)?;
+        }
+        if plan.cookie == CookieOp::Leave {
+            return Ok(());
+        }
+        let saving = Saving { made: slf.get(), settings: &settings, session, response };
+        match plan.cookie {
+            CookieOp::Set { expires } => saving.set(expires)?,
+            _ => saving.remove()?,
+        }
+        vary_by_cookie(settings.flask, response)
+    }
+}
+
+/// The first session among the cookies of the session's name.
+fn open<'py>(
+    settings: &Settings<'_, 'py>,
+    signer: &TimestampSigner,
+    request: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let class = settings.session_class()?;
+    let Some(header) = cookie_header(settings, request)? else {
+        return class.call0();
+    };
+    let name: String = settings.cookie_name()?.extract()?;
+    let mut times = None;
+    for value in cookie::values([&*header], &name).filter(|value| !value.is_empty()).take(COOKIES_TRIED) {
+        let (now, age) = match times {
+            Some(times) => times,
+            None => *times.insert(times_of(settings)?),
+        };
+        if let Some(data) = opened(settings, signer, value.as_bytes(), now, age)? {
+            return session_of(settings, &class, data);
+        }
+    }
+    class.call0()
+}
+
+/// How many cookies of the session's name are looked at, as in all our fronts.
+const COOKIES_TRIED: usize = 4;
+
+/// The time, and the ages that are accepted; `None` if none is.
+fn times_of(settings: &Settings<'_, '_>) -> PyResult<(UnixTime, Option<Age>)> {
+    let now = settings.flask.now(settings.interface.py())?;
+    let seconds = settings.lifetime()?.trunc();
+    let leeway = Duration::from_secs(settings.leeway()?);
+    let age = (seconds >= 0.0).then(|| Age::at_most(Duration::from_secs(seconds as u64)).leeway(leeway));
+    Ok((UnixTime::from_secs(now as u64), age))
+}
+
+/// What a cookie holds. One that holds nothing is passed over, with a word in the log if the signature is good.
+fn opened<'py>(
+    settings: &Settings<'_, 'py>,
+    signer: &TimestampSigner,
+    value: &[u8],
+    now: UnixTime,
+    age: Option<Age>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let read = || -> Result<_, OpenError> {
+        let Some(age) = age else { return Ok(None) };
+        let json = PayloadCodec::default().decode(signer.unsign(value, now, age)?.value)?;
+        tagged::from_slice(&json).map(Some).map_err(OpenError::Json)
+    };
+    match read() {
+        Ok(Some(data)) => to_python(settings.app.py(), &data).map(Some),
+        Ok(None) | Err(OpenError::Signature(_)) => Ok(None),
+        Err(error) => log_unreadable(settings, &error.to_string()).map(|()| None),
+    }
+}
+
+/// `session_class(data)`; data of which no dict can be made is as unreadable as bad JSON.
+fn session_of<'py>(
+    settings: &Settings<'_, 'py>,
+    class: &Bound<'py, PyAny>,
+    data: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = data.py();
+    let is_dict = data.is_instance_of::<PyDict>();
+    match class.call1((data,)) {
+        Err(error)
+            if !is_dict
+                && (error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py)) =>
+        {
+            log_unreadable(settings, "a session must be an object")?;
+            class.call0()
+        }
+        made => made,
+    }
+}
+
+/// Where an app has put something of its own in place of what Flask signs and reads with.
+fn open_in_python<'py>(
+    settings: &Settings<'_, 'py>,
+    request: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = request.py();
+    let flasks = settings.flask.interface.bind(py).getattr(intern!(py, "open_session"))?;
+    match flasks.call1((settings.interface, settings.app, request)) {
+        Err(error) if error.is_instance(py, settings.flask.bad_data.bind(py)) => {
+            log_unreadable(settings, &error.value(py).to_string())?;
+            settings.session_class()?.call0()
+        }
+        opened => opened,
+    }
+}
+
+/// Only a holder of the key can have made it: worth a look, and no fault of the visitor.
+fn log_unreadable(settings: &Settings<'_, '_>, why: &str) -> PyResult<()> {
+    let text =
+        "a session cookie has a good signature and an unreadable payload; the session starts empty: %s";
+    settings.app.getattr("logger")?.call_method1("warning", (text, why)).map(drop)
+}
+
+/// The octets of the `Cookie` header. WSGI hands them over as characters; what holds others was put there by somebody who
+/// has replaced a part of Werkzeug.
+fn cookie_header(settings: &Settings<'_, '_>, request: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
+    let py = request.py();
+    if !request.get_type().getattr(intern!(py, "cookies"))?.is(&settings.flask.cookies) {
+        return cookies_as_header(settings, request).map(Some);
+    }
+    let environ = request.getattr(intern!(py, "environ"))?;
+    let Ok(environ) = environ.cast::<PyDict>() else { return cookies_as_header(settings, request).map(Some) };
+    let Some(header) = environ.get_item(intern!(py, "HTTP_COOKIE"))? else { return Ok(None) };
+    let text = header.cast::<PyString>()?.encode_utf8()?;
+    if text.as_bytes().is_ascii() {
+        return Ok(Some(text.as_bytes().to_vec()));
+    }
+    let octets: PyResult<Vec<u8>> = header.call_method1("encode", ("latin-1",))?.extract();
+    octets.map(Some)
+}
+
+/// The session's cookie out of `request.cookies`, as a header would have it.
+fn cookies_as_header(settings: &Settings<'_, '_>, request: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let name = settings.cookie_name()?;
+    let value = request.getattr("cookies")?.call_method1("get", (&name,))?;
+    let mut header = name.extract::<String>()?.into_bytes();
+    header.push(b'=');
+    if !value.is_none() {
+        header.extend_from_slice(value.extract::<String>()?.as_bytes());
+    }
+    Ok(header)
+}
+
+/// What is to be done, and whether the session was looked at.
+struct Planned {
+    cookie: CookieOp,
+    accessed: bool,
+}
+
+fn plan_of(settings: &Settings<'_, '_>, session: &Bound<'_, PyAny>) -> PyResult<Planned> {
+    let py = session.py();
+    let flag = |name: &Bound<'_, PyString>| session.getattr(name)?.is_truthy();
+    let mut seen = Seen {
+        empty: !session.is_truthy()?,
+        modified: flag(intern!(py, "modified"))?,
+        accessed: flag(intern!(py, "accessed"))?,
+        permanent: false,
+    };
+    let mut rules = Rules { refresh_each_request: false, profile: Profile::Flask };
+    if !seen.empty {
+        seen.permanent = is_permanent(settings.flask, session)?;
+        if settings.is_flasks(Method::ShouldSet)? {
+            if seen.permanent && !seen.modified {
+                let refresh = settings.config(intern!(py, "SESSION_REFRESH_EACH_REQUEST"))?;
+                rules.refresh_each_request = refresh.is_truthy()?;
+            }
+        } else {
+            let should = settings.interface.call_method1("should_set_cookie", (settings.app, session))?;
+            seen.modified = should.is_truthy()?;
+        }
+    }
+    Ok(Planned { cookie: plan(seen, rules).cookie, accessed: seen.accessed })
+}
+
+/// `session.permanent`, past the property if it is Flask's own.
+fn is_permanent(flask: &Flask, session: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = session.py();
+    if session.get_type().is(&flask.session)
+        && let Ok(dict) = session.cast::<PyDict>()
+    {
+        return dict.get_item(intern!(py, "_permanent"))?.map_or(Ok(false), |value| value.is_truthy());
+    }
+    session.getattr(intern!(py, "permanent"))?.is_truthy()
+}
+
+/// A response whose session is being saved.
+struct Saving<'a, 'py> {
+    made: &'a SecureCookieSessions,
+    settings: &'a Settings<'a, 'py>,
+    session: &'a Bound<'py, PyAny>,
+    response: &'a Bound<'py, PyAny>,
+}
+
+impl<'py> Saving<'_, 'py> {
+    fn py(&self) -> Python<'py> {
+        self.session.py()
+    }
+
+    fn remove(&self) -> PyResult<()> {
+        let py = self.py();
+        let settings = self.settings.cookie_settings()?;
+        let flasks = self.response_has(intern!(py, "delete_cookie"), &self.settings.flask.delete_cookie)?;
+        if flasks
+            && let Some(headers) = self.headers()?
+            && let Some(cookie) = self.cookie(&settings)?
+        {
+            let header = cookie.config.removal();
+            return append(&headers, "Set-Cookie", header);
+        }
+        let keywords = settings.keywords(py)?;
+        self.response.call_method("delete_cookie", (&settings.name,), Some(&keywords)).map(drop)
+    }
+
+    fn set(&self, permanent: bool) -> PyResult<()> {
+        let settings = self.settings.cookie_settings()?;
+        let cookie = self.cookie(&settings)?;
+        let now = self.settings.flask.now(self.py())?;
+        let room = cookie.as_ref().map_or(usize::MAX, |cookie| cookie.room);
+        let value = self.value(now, room)?;
+        let headers = self.headers()?;
+        if let (Some(cookie), Some(headers), Some(expires)) = (cookie, headers, self.expires(now, permanent)?)
+        {
+            let header = cookie.config.set(&value, expires);
+            if let Err(too_large) = cookie.config.check_size(&value, &header) {
+                let text = std::ffi::CString::new(too_large.to_string()).unwrap_or_default();
+                PyErr::warn(self.py(), &self.py().get_type::<PyUserWarning>(), &text, 1)?;
+            }
+            return append(&headers, "Set-Cookie", header);
+        }
+        let keywords = settings.keywords(self.py())?;
+        let expires =
+            self.settings.interface.call_method1("get_expiration_time", (self.settings.app, self.session))?;
+        keywords.set_item("expires", expires)?;
+        self.response.call_method("set_cookie", (&settings.name, value), Some(&keywords)).map(drop)
+    }
+
+    /// When the cookie ends, if it does and Rust can tell; `None` if Python has to be asked.
+    #[expect(clippy::option_option, reason = "a cookie without a date is no unknown date")]
+    fn expires(&self, now: f64, permanent: bool) -> PyResult<Option<Option<UnixTime>>> {
+        let flasks = self.settings.is_flasks(Method::Expiration)?;
+        if !flasks || !self.response_has(intern!(self.py(), "set_cookie"), &self.settings.flask.set_cookie)? {
+            return Ok(None);
+        }
+        if !permanent {
+            return Ok(Some(None));
+        }
+        let ends = now + self.settings.lifetime()?;
+        Ok((ends >= 0.0).then(|| Some(UnixTime::from_secs(ends as u64))))
+    }
+
+    /// The cookie's value, signed.
+    fn value(&self, now: f64, room: usize) -> PyResult<String> {
+        let settings = self.settings;
+        let Signing::Rust(signer) = settings.signing(&self.made.signers)? else {
+            return self.value_in_python();
+        };
+        let json = self.json()?;
+        let now = UnixTime::from_secs(now as u64);
+        let room = room.saturating_sub(signer.overhead(now));
+        let mut value = String::with_capacity(json.len() / 3 * 4 + 4 + signer.overhead(now));
+        match settings.compression()? {
+            Compression::AsFlask => self.deflate_as_flask(&json, &mut value)?,
+            compression => {
+                PayloadCodec::new(compression).limit(room).encode_into(json.as_bytes(), &mut value)
+            }
+        }
+        signer.sign_in_place(&mut value, now);
+        Ok(value)
+    }
+
+    /// With this Python's own zlib, whose bytes may be others than ours.
+    fn deflate_as_flask(&self, json: &str, out: &mut String) -> PyResult<()> {
+        let plain = PayloadCodec::new(Compression::Never);
+        let deflated = self.settings.flask.deflate(self.py(), json.as_bytes())?;
+        let deflated: &[u8] = deflated.extract()?;
+        if deflated.len() + 1 < json.len() {
+            out.push('.');
+            plain.encode_into(deflated, out);
+        } else {
+            plain.encode_into(json.as_bytes(), out);
+        }
+        Ok(())
+    }
+
+    /// The session's tagged JSON. Python writes what it alone can, or refuses it.
+    fn json(&self) -> PyResult<String> {
+        let data = self.data()?;
+        if let Some(order) = self.settings.key_order()? {
+            match dict_from_python(&data) {
+                Ok(dict) => {
+                    return tagged::to_string_ordered(&dict.into(), order)
+                        .map_err(|error| PyValueError::new_err(error.to_string()));
+                }
+                Err(Unfit::Raised(error)) => return Err(error),
+                Err(Unfit::AskPython) => {}
+            }
+        }
+        let serializer = self.settings.interface.getattr("serializer")?;
+        serializer.call_method1("dumps", (data,))?.extract()
+    }
+
+    fn data(&self) -> PyResult<Bound<'py, PyDict>> {
+        if self.session.get_type().is(&self.settings.flask.session) {
+            return Ok(self.session.cast::<PyDict>()?.clone());
+        }
+        Ok(self.py().get_type::<PyDict>().call1((self.session,))?.cast_into()?)
+    }
+
+    fn value_in_python(&self) -> PyResult<String> {
+        let settings = self.settings;
+        let serializer = settings.interface.call_method1("get_signing_serializer", (settings.app,))?;
+        let data = self.py().get_type::<PyDict>().call1((self.session,))?;
+        serializer.call_method1("dumps", (data,))?.extract()
+    }
+
+    /// The list of the response's headers, if it is Werkzeug's.
+    fn headers(&self) -> PyResult<Option<Bound<'py, PyList>>> {
+        header_list(self.settings.flask, self.response)
+    }
+
+    fn cookie(&self, settings: &CookieSettings<'py>) -> PyResult<Option<std::sync::Arc<Cookie>>> {
+        let py = self.py();
+        let name = intern!(py, "max_cookie_size");
+        let max_size = if self.response_has(name, &self.settings.flask.max_cookie_size)? {
+            self.settings.config(intern!(py, "MAX_COOKIE_SIZE"))?
+        } else {
+            self.response.getattr(name)?
+        };
+        Ok(self.settings.cookie(settings, max_size, &self.made.cookies))
+    }
+
+    fn response_has(&self, name: &Bound<'py, PyString>, original: &Py<PyAny>) -> PyResult<bool> {
+        Ok(self.response.get_type().getattr(name)?.is(original))
+    }
+}
+
+impl<'py> CookieSettings<'py> {
+    /// The arguments of Werkzeug's `set_cookie` and `delete_cookie`.
+    fn keywords(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let keywords = PyDict::new(py);
+        keywords.set_item("domain", &self.domain)?;
+        keywords.set_item("path", &self.path)?;
+        keywords.set_item("secure", &self.secure)?;
+        keywords.set_item("httponly", &self.http_only)?;
+        keywords.set_item("samesite", &self.same_site)?;
+        keywords.set_item("partitioned", &self.partitioned)?;
+        Ok(keywords)
+    }
+}
+
+fn header_list<'py>(flask: &Flask, response: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyList>>> {
+    let py = response.py();
+    let headers = response.getattr(intern!(py, "headers"))?;
+    if !headers.get_type().is(&flask.headers) {
+        return Ok(None);
+    }
+    Ok(headers.getattr(intern!(py, "_list"))?.cast_into().ok())
+}
+
+fn append(headers: &Bound<'_, PyList>, name: &str, value: String) -> PyResult<()> {
+    headers.append((name, value))
+}
+
+/// `response.vary.add("Cookie")`.
+fn vary_by_cookie(flask: &Flask, response: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = response.py();
+    let name = intern!(py, "vary");
+    if response.get_type().getattr(name)?.is(&flask.vary)
+        && let Some(headers) = header_list(flask, response)?
+    {
+        match vary_of(&headers)? {
+            None => return append(&headers, "Vary", "Cookie".to_owned()),
+            Some(value) if value == "Cookie" => return Ok(()),
+            Some(_) => {}
+        }
+    }
+    response.getattr(name)?.call_method1("add", ("Cookie",)).map(drop)
+}
+
+/// The first `Vary` of the headers.
+fn vary_of(headers: &Bound<'_, PyList>) -> PyResult<Option<String>> {
+    for header in headers.iter() {
+        let (name, value): (String, Bound<'_, PyAny>) = header.extract()?;
+        if name.eq_ignore_ascii_case("vary") {
+            return value.extract().map(Some);
+        }
+    }
+    Ok(None)
+}
