@@ -2,47 +2,123 @@
 
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{BigInt, Dict, Int, MAX_DEPTH, Text, Uuid, Value};
+use std::sync::{Mutex, PoisonError};
+
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 /// The object that Python has for `value`.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::None => py.None().into_bound(py),
-        Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
-        Value::Int(number) => int_to_python(py, number)?,
-        Value::Float(number) => PyFloat::new(py, *number).into_any(),
-        Value::Str(text) => text_to_python(py, text)?,
-        Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
-        Value::List(items) => items_to_python(py, items)?.into_any(),
-        Value::Tuple(items) => items_to_python(py, items)?.to_tuple().into_any(),
-        Value::Dict(dict) => dict_to_python(py, dict)?.into_any(),
-        Value::DateTime(time) => datetime_to_python(py, *time)?,
-        Value::Uuid(id) => Types::of(py)?.uuid.bind(py).call1((id.simple().to_string(),))?,
-        Value::Markup(text) => Types::of(py)?.markup.bind(py).call1((text_to_python(py, text)?,))?,
-        // A kind that this crate does not know yet is one that no session of its own holds.
-        other => return Err(PyTypeError::new_err(format!("no Python type for {}", other.kind()))),
-    })
+    Builder::begin(py).object(value)
 }
 
-/// [`to_python`] for a dict.
-pub(crate) fn dict_to_python<'py>(py: Python<'py>, dict: &Dict) -> PyResult<Bound<'py, PyDict>> {
-    let out = PyDict::new(py);
-    for (key, value) in dict.iter() {
-        out.set_item(text_to_python(py, key)?, to_python(py, value)?)?;
-    }
-    Ok(out)
+struct Builder<'py> {
+    py: Python<'py>,
+    keys: Box<Keys>,
 }
 
-fn items_to_python<'py>(py: Python<'py>, items: &[Value]) -> PyResult<Bound<'py, PyList>> {
-    let out = PyList::empty(py);
-    for item in items {
-        out.append(to_python(py, item)?)?;
+impl<'py> Builder<'py> {
+    fn begin(py: Python<'py>) -> Self {
+        Self { py, keys: Keys::take() }
     }
-    Ok(out)
+
+    fn object(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        Ok(match value {
+            Value::None => py.None().into_bound(py),
+            Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+            Value::Int(number) => int_to_python(py, number)?,
+            Value::Float(number) => PyFloat::new(py, *number).into_any(),
+            Value::Str(text) => text_to_python(py, text)?,
+            Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
+            Value::List(items) => PyList::new(py, self.objects(items)?)?.into_any(),
+            Value::Tuple(items) => PyTuple::new(py, self.objects(items)?)?.into_any(),
+            Value::Dict(values) => {
+                let dict = PyDict::new(py);
+                self.fill(&dict, values)?;
+                dict.into_any()
+            }
+            Value::DateTime(time) => datetime_to_python(py, *time)?,
+            Value::Uuid(id) => Types::of(py)?.uuid.bind(py).call1((id.simple().to_string(),))?,
+            Value::Markup(text) => Types::of(py)?.markup.bind(py).call1((text_to_python(py, text)?,))?,
+            // A kind that this crate does not know yet is one that no session of its own holds.
+            other => return Err(PyTypeError::new_err(format!("no Python type for {}", other.kind()))),
+        })
+    }
+
+    fn objects(&mut self, items: &[Value]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        items.iter().map(|item| self.object(item)).collect()
+    }
+
+    fn fill(&mut self, dict: &Bound<'py, PyDict>, values: &Dict) -> PyResult<()> {
+        for (key, value) in values.iter() {
+            let value = self.object(value)?;
+            dict.set_item(self.keys.object(self.py, key)?, value)?;
+        }
+        Ok(())
+    }
 }
+
+impl Drop for Builder<'_> {
+    fn drop(&mut self) {
+        core::mem::take(&mut self.keys).give_back();
+    }
+}
+
+/// The keys that were met last: a session has the same ones with every request. Python has worked out their hashes, and
+/// those of the program's own constants are the same objects.
+#[derive(Default)]
+struct Keys(Vec<Option<(Text, Py<PyString>)>>);
+
+/// Not locked while keys are made, for that may run Python; who finds it empty begins anew.
+static KEYS: Mutex<Option<Box<Keys>>> = Mutex::new(None);
+
+impl Keys {
+    fn take() -> Box<Self> {
+        let kept = KEYS.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.unwrap_or_default()
+    }
+
+    fn give_back(self: Box<Self>) {
+        if !self.0.is_empty() {
+            *KEYS.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+        }
+    }
+
+    fn object<'py>(&mut self, py: Python<'py>, key: &Text) -> PyResult<Bound<'py, PyAny>> {
+        let bytes = key.as_bytes();
+        if bytes.len() > LONGEST_KEY {
+            return text_to_python(py, key);
+        }
+        if self.0.is_empty() {
+            self.0.resize_with(KEYS_KEPT, || None);
+        }
+        let place = &mut self.0[place_of(bytes)];
+        if let Some((known, object)) = place
+            && known.as_bytes() == bytes
+        {
+            return Ok(object.bind(py).clone().into_any());
+        }
+        let Some(text) = key.as_str() else { return text_to_python(py, key) };
+        let object = PyString::intern(py, text);
+        *place = Some((key.clone(), object.clone().unbind()));
+        Ok(object.into_any())
+    }
+}
+
+/// Where a short key is kept.
+fn place_of(key: &[u8]) -> usize {
+    let sum = key.iter().fold(key.len(), |sum, &byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+    sum % KEYS_KEPT
+}
+
+const KEYS_KEPT: usize = 509;
+
+/// Texts of up to so many bytes stand in the value itself.
+const LONGEST_KEY: usize = 22;
 
 fn int_to_python<'py>(py: Python<'py>, number: &Int) -> PyResult<Bound<'py, PyAny>> {
     if let Some(number) = number.as_i64() {
@@ -62,8 +138,11 @@ fn text_to_python<'py>(py: Python<'py>, text: &Text) -> PyResult<Bound<'py, PyAn
 /// An aware datetime, in UTC unless it was written with another offset.
 fn datetime_to_python(py: Python<'_>, time: DateTime) -> PyResult<Bound<'_, PyAny>> {
     let types = Types::of(py)?;
-    let since = types.timedelta.bind(py).call1((0, 0, time.unix_micros()))?;
-    let utc = types.epoch_aware.bind(py).add(since)?;
+    let (seconds, micros) = (time.unix_micros().div_euclid(MICROS), time.unix_micros().rem_euclid(MICROS));
+    let mut utc = types.from_timestamp.bind(py).call1((seconds, &types.utc))?;
+    if micros != 0 {
+        utc = utc.add(types.timedelta.bind(py).call1((0, 0, micros))?)?;
+    }
     if time.offset_seconds() == 0 {
         return Ok(utc);
     }
@@ -91,11 +170,6 @@ impl From<PyErr> for Unfit {
 /// A datetime without a zone is taken as UTC, as Flask's cookies have it.
 pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
     value_of(object, MAX_DEPTH)
-}
-
-/// [`from_python`] for a dict.
-pub(crate) fn dict_from_python(dict: &Bound<'_, PyDict>) -> Result<Dict, Unfit> {
-    dict_of(dict, MAX_DEPTH)
 }
 
 fn value_of(object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
@@ -191,6 +265,15 @@ fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
 fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, Unfit> {
     let py = datetime.py();
     let types = Types::of(py)?;
+    let aware = datetime.getattr(intern!(py, "tzinfo"))?;
+    if aware.is(&types.utc) {
+        let seconds: f64 = datetime.call_method0(intern!(py, "timestamp"))?.extract()?;
+        // Until then the microseconds of a float are exact.
+        if seconds.abs() < EXACT_SECONDS {
+            return DateTime::from_unix_micros((seconds * MICROS as f64).round() as i64)
+                .ok_or(Unfit::AskPython);
+        }
+    }
     let offset = datetime.call_method0("utcoffset")?;
     let (epoch, offset) = match offset.is_none() {
         true => (&types.epoch_naive, 0),
@@ -201,6 +284,9 @@ fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, Unfit> {
     let time = DateTime::from_unix_micros(micros).and_then(|time| time.with_offset(offset));
     time.ok_or(Unfit::AskPython)
 }
+
+const MICROS: i64 = 1_000_000;
+const EXACT_SECONDS: f64 = 4_294_967_296.0;
 
 fn signed(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let keywords = PyDict::new(py);
@@ -213,6 +299,8 @@ struct Types {
     datetime: Py<PyType>,
     timedelta: Py<PyType>,
     timezone: Py<PyType>,
+    utc: Py<PyAny>,
+    from_timestamp: Py<PyAny>,
     microsecond: Py<PyAny>,
     epoch_naive: Py<PyAny>,
     epoch_aware: Py<PyAny>,
@@ -234,9 +322,12 @@ impl Types {
         let timedelta = type_of("datetime", "timedelta")?;
         let timezone = type_of("datetime", "timezone")?;
         let epoch_naive = datetime.bind(py).call1((1970, 1, 1))?;
-        let epoch_aware = datetime.bind(py).call1((1970, 1, 1, 0, 0, 0, 0, timezone.getattr(py, "utc")?))?;
+        let utc = timezone.getattr(py, "utc")?;
+        let epoch_aware = datetime.bind(py).call1((1970, 1, 1, 0, 0, 0, 0, &utc))?;
         let microsecond = timedelta.bind(py).call1((0, 0, 1))?;
         Ok(Self {
+            from_timestamp: datetime.getattr(py, "fromtimestamp")?,
+            utc,
             microsecond: microsecond.unbind(),
             epoch_naive: epoch_naive.unbind(),
             epoch_aware: epoch_aware.unbind(),

@@ -13,10 +13,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::convert::{Unfit, dict_from_python, to_python};
+use crate::convert::{Unfit, to_python};
 use crate::flask::{Flask, Method};
 use crate::recent::Recent;
 use crate::settings::{Cookie, CookieSettings, Settings, Signing};
+use crate::write::json_of;
 
 /// What `hipflask.SecureCookieSessionInterface` does natively. Its other half, Flask's own class, holds what an app
 /// overrides.
@@ -347,11 +348,8 @@ impl<'py> Saving<'_, 'py> {
     fn json(&self) -> PyResult<String> {
         let data = self.data()?;
         if let Some(order) = self.settings.key_order()? {
-            match dict_from_python(&data) {
-                Ok(dict) => {
-                    return tagged::to_string_ordered(&dict.into(), order)
-                        .map_err(|error| PyValueError::new_err(error.to_string()));
-                }
+            match json_of(&data, order) {
+                Ok(json) => return Ok(json),
                 Err(Unfit::Raised(error)) => return Err(error),
                 Err(Unfit::AskPython) => {}
             }

@@ -4,19 +4,21 @@
 //! Flask code already catches. What is public in Python stands in `python/hipflask/`; this is its module `_native`.
 
 mod convert;
-mod signing;
 mod flask;
 mod interface;
 mod recent;
 mod settings;
+mod signing;
 mod tagged;
+mod write;
 
 /// What `hipflask._native` holds.
 #[pyo3::pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::signing::NativeSigner;
     use crate::interface::SecureCookieSessions;
+    #[pymodule_export]
+    use crate::signing::NativeSigner;
     #[pymodule_export]
     use crate::tagged::{dump_tagged, load_tagged};
 

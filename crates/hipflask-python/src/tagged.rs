@@ -1,10 +1,12 @@
 //! Flask's tagged JSON of Python's objects.
 
-use hipflask_core::tagged;
+use hipflask_core::tagged::{self, KeyOrder};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::convert::{Unfit, from_python, to_python};
+use crate::write::json_of;
 
 /// What tagged JSON stands for.
 #[pyfunction]
@@ -16,11 +18,18 @@ pub(crate) fn load_tagged<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'p
 /// The tagged JSON of an object; `None` if only Python knows what it stands for.
 #[pyfunction]
 pub(crate) fn dump_tagged(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    match from_python(object) {
-        Ok(value) => {
-            tagged::to_string(&value).map(Some).map_err(|error| PyValueError::new_err(error.to_string()))
-        }
+    let json = match object.cast_exact::<PyDict>() {
+        Ok(dict) => json_of(dict, KeyOrder::Sorted),
+        Err(_) => json_of_tree(object),
+    };
+    match json {
+        Ok(json) => Ok(Some(json)),
         Err(Unfit::AskPython) => Ok(None),
         Err(Unfit::Raised(error)) => Err(error),
     }
+}
+
+fn json_of_tree(object: &Bound<'_, PyAny>) -> Result<String, Unfit> {
+    tagged::to_string(&from_python(object)?)
+        .map_err(|error| Unfit::Raised(PyValueError::new_err(error.to_string())))
 }

@@ -22,7 +22,7 @@ mod write;
 
 pub use error::{JsonError, JsonErrorKind};
 pub use read::{from_slice, from_str, from_str_plain};
-pub use write::{KeyOrder, to_string, to_string_ordered, to_string_plain};
+pub use write::{KeyOrder, Writer, to_string, to_string_ordered, to_string_plain};
 
 pub(crate) use read::read_member;
 pub(crate) use scan::{Member, index};

@@ -55,6 +55,127 @@ pub fn to_string_plain(value: &Value) -> Result<String, JsonError> {
     write(value, Style::PLAIN)
 }
 
+/// Writes Flask's tagged JSON piece by piece, for those whose objects are no [`Value`]s.
+///
+/// Spells every piece as [`to_string`] does, and leaves to its caller what a whole value would know: the order of keys, and
+/// where commas stand. What needs a tag goes in as a [`Value`].
+///
+/// ```
+/// use hipflask_core::tagged::{KeyOrder, Writer};
+/// let mut json = Writer::new();
+/// json.open_dict();
+/// json.key("cart", true);
+/// json.open_list();
+/// json.str("pear \u{e9}");
+/// json.comma();
+/// json.value(&vec![1, 2].into(), KeyOrder::Sorted, 10)?;
+/// json.close_list();
+/// json.close_dict();
+/// assert_eq!(json.finish(), r#"{"cart":["pear \u00e9",[1,2]]}"#);
+/// # Ok::<(), hipflask_core::tagged::JsonError>(())
+/// ```
+#[derive(Default)]
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// `null`.
+    pub fn none(&mut self) {
+        self.0.extend_from_slice(b"null");
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&mut self, value: bool) {
+        self.0.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// A whole number.
+    pub fn int(&mut self, number: i64) {
+        self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// A float, as Python's `repr` has it.
+    pub fn float(&mut self, number: f64) {
+        write_repr(&mut self.0, number);
+    }
+
+    /// A text.
+    #[inline]
+    pub fn str(&mut self, text: &str) {
+        self.0.push(b'"');
+        write_content(&mut self.0, text.as_bytes());
+        self.0.push(b'"');
+    }
+
+    /// A whole value that may nest `levels` deep.
+    ///
+    /// # Errors
+    /// [`TooDeep`](super::JsonErrorKind::TooDeep) beyond that.
+    pub fn value(&mut self, value: &Value, order: KeyOrder, levels: usize) -> Result<(), JsonError> {
+        write_value(&mut self.0, value, Style::flask(order), levels)
+    }
+
+    /// `[`.
+    pub fn open_list(&mut self) {
+        self.0.push(b'[');
+    }
+
+    /// `]`.
+    pub fn close_list(&mut self) {
+        self.0.push(b']');
+    }
+
+    /// A tuple's items follow, as those of a list.
+    pub fn open_tuple(&mut self) {
+        open_tag(&mut self.0, tags::TUPLE);
+        self.0.push(b'[');
+    }
+
+    /// The end of a tuple.
+    pub fn close_tuple(&mut self) {
+        self.0.extend_from_slice(b"]}");
+    }
+
+    /// Between two items of a list.
+    pub fn comma(&mut self) {
+        self.0.push(b',');
+    }
+
+    /// `{`. A dict of one key that is a tag has to be a [`value`](Self::value): it is escaped.
+    pub fn open_dict(&mut self) {
+        self.0.push(b'{');
+    }
+
+    /// `}`.
+    pub fn close_dict(&mut self) {
+        self.0.push(b'}');
+    }
+
+    /// A key and the colon, after a comma unless it is the `first`.
+    #[inline]
+    pub fn key(&mut self, key: &str, first: bool) {
+        write_key_bytes(&mut self.0, key.as_bytes(), first);
+    }
+
+    /// The JSON.
+    #[must_use]
+    pub fn finish(self) -> String {
+        String::from_utf8(self.0).expect("tagged JSON is ASCII")
+    }
+}
+
+/// Shows its length, never its content.
+impl core::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Writer({} bytes)", self.0.len())
+    }
+}
+
 fn write(value: &Value, style: Style) -> Result<String, JsonError> {
     let mut out = Vec::new();
     write_value(&mut out, value, style, MAX_DEPTH)?;
@@ -230,12 +351,17 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &Text) {
 /// Appends the key of a member, after a comma unless it is the first, and the colon.
 #[inline]
 pub(crate) fn write_key(out: &mut Vec<u8>, key: &Text, first: bool) {
+    write_key_bytes(out, key.as_bytes(), first);
+}
+
+#[inline]
+fn write_key_bytes(out: &mut Vec<u8>, key: &[u8], first: bool) {
     if first {
         out.push(b'"');
     } else {
         out.extend_from_slice(b",\"");
     }
-    write_content(out, key.as_bytes());
+    write_content(out, key);
     out.extend_from_slice(b"\":");
 }
 
