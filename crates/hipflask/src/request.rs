@@ -248,6 +248,9 @@ impl RequestSession {
     fn finish_or_wait(&self) -> Finish {
         #[cfg(feature = "store")]
         if self.0.engine.is_stored() && self.is_opened() {
+            if let Some(commit) = self.0.finish_unsaved() {
+                return Finish::Now(Ok(commit));
+            }
             let request = self.clone();
             return Finish::Later(Box::pin(async move { request.0.finish_stored().await }));
         }

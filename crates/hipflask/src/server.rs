@@ -11,7 +11,7 @@ use hipflask_core::value::{Dict, Text, Value, ValueError};
 use hipflask_store::id::Ids;
 use hipflask_store::record::Format;
 use hipflask_store::save::{
-    Backoff, Opened, SaveError, Saved, ServerSessions, Slot, TransactError, is_empty,
+    Backoff, Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError, is_empty,
 };
 use hipflask_store::store::{RecordKind, Store, StoreError};
 
@@ -23,9 +23,7 @@ use crate::error::SessionError;
 use crate::failure::{FailureHook, OnStoreFailure};
 #[cfg(feature = "inspector")]
 use crate::record_seen::{Held, RecordSeen};
-use crate::request::Shared;
-#[cfg(feature = "inspector")]
-use crate::request::State;
+use crate::request::{Shared, State};
 use crate::session::Session;
 
 /// Where the sessions of an engine are.
@@ -172,8 +170,7 @@ impl Sessions {
         now: UnixTime,
     ) -> Result<FoundStored, SessionError> {
         let Some(server) = self.server() else { return Err(SessionError::NotLoaded) };
-        let values: Vec<_> = self.values(lines).collect();
-        for value in values {
+        for value in self.values(lines) {
             let opened = match server.sessions.open(&value, now).await {
                 Ok(opened) => opened,
                 Err(error) => return server.without_store(&error),
@@ -224,13 +221,47 @@ impl Shared {
         self.check_unchanged_if_read_only()?;
         let (seen, saved) = self.save().await?;
         let (Some(server), Some(seen)) = (self.engine().server(), seen) else { return Ok(Commit::default()) };
+        Ok(self.commit(server, &mut *self.lock()?, seen, saved))
+    }
+
+    /// [`finish_stored`](Self::finish_stored) where the store has nothing to do; `None` if it has, or that is not known.
+    pub(crate) fn finish_unsaved(&self) -> Option<Commit> {
+        let server = self.engine().server()?;
+        let mut state = self.lock().ok()?;
+        let (seen, is_to_do) = self.settle(server, &mut state)?;
+        if is_to_do || state.read_only.is_some() {
+            return None;
+        }
+        state.closed = true;
+        Some(self.commit(server, &mut state, seen, Saved::Unchanged))
+    }
+
+    /// What has been done to the session, and whether the store has something to do; `None` if nobody has opened it.
+    fn settle(&self, server: &Server, state: &mut State) -> Option<(Seen, bool)> {
+        let data = state.data.as_mut()?;
+        self.engine().timeouts().settle(data, true, self.now());
+        let seen = Seen { empty: is_empty(data), ..data.seen() };
+        let slot = state.slot.get_or_insert_default();
+        let is_to_do = slot.is_destroyed()
+            || slot.is_regenerated()
+            || server.sessions.op(data, slot, self.now()) != StoreOp::Leave;
+        if !is_to_do {
+            state.saved = Some(Saved::Unchanged);
+        }
+        Some((seen, is_to_do))
+    }
+
+    /// What becomes of the cookie.
+    fn commit(&self, server: &Server, state: &mut State, seen: Seen, saved: Saved) -> Commit {
         let plan = self.plan(seen, saved);
-        let mut state = self.lock()?;
-        let value =
-            state.slot.as_ref().and_then(|slot| slot.id()).map(|id| server.sessions.ids().to_cookie(id));
+        let id = state.slot.as_ref().and_then(|slot| slot.id());
+        let value = match plan.cookie {
+            CookieOp::Set { .. } => id.map(|id| server.sessions.ids().to_cookie(id)),
+            _ => None,
+        };
         let commit = self.engine().commit_id(plan, value.as_deref(), self.now());
         state.varies = commit.vary_cookie;
-        Ok(commit)
+        commit
     }
 
     fn plan(&self, seen: Seen, saved: Saved) -> Plan {
@@ -249,15 +280,16 @@ impl Shared {
     /// Saves what is there now; the session is what was saved then, another request's changes among it.
     async fn save(&self) -> Result<(Option<Seen>, Saved), SessionError> {
         let Some(server) = self.engine().server() else { return Ok((None, Saved::Unchanged)) };
-        let (mut data, mut slot) = {
+        let (seen, mut data, mut slot) = {
             let mut state = self.lock()?;
+            let Some((seen, is_to_do)) = self.settle(server, &mut state) else {
+                return Ok((None, Saved::Unchanged));
+            };
             match state.data.clone() {
-                Some(data) => (data, state.slot.take().unwrap_or_default()),
-                None => return Ok((None, Saved::Unchanged)),
+                Some(data) if is_to_do => (seen, data, state.slot.take().unwrap_or_default()),
+                _ => return Ok((Some(seen), Saved::Unchanged)),
             }
         };
-        self.engine().timeouts().settle(&mut data, true, self.now());
-        let seen = Seen { empty: is_empty(&data), ..data.seen() };
         let saved = server.sessions.save(&mut data, &mut slot, self.now(), &Backoff).await;
         let mut state = self.lock()?;
         state.slot = Some(slot);

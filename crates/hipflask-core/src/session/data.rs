@@ -1,6 +1,7 @@
 //! [`Session`]: the dict and its flags.
 
-use std::sync::OnceLock;
+use core::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +39,7 @@ const PERMANENT: &str = "_permanent";
 /// ```
 #[derive(Clone, Default)]
 pub struct Session {
-    json: String,
+    source: Source,
     members: Dict<Slot>,
     modified: bool,
     accessed: bool,
@@ -47,10 +48,34 @@ pub struct Session {
     pub(super) flashed: Option<Vec<Flash>>,
 }
 
-/// A key's value: read, or still text.
+/// What a session came from, where the values stand that nobody has asked for.
+#[derive(Clone)]
+enum Source {
+    /// Flask's tagged JSON.
+    Json(String),
+    /// A store's record, and what reads a value in it.
+    Record(Arc<[u8]>, fn(&[u8]) -> Value),
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Json(String::new())
+    }
+}
+
+/// A value of a session that came from a store's record.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'s> {
+    /// As it stands in the record; nobody has changed it.
+    Raw(&'s [u8]),
+    /// It was set since, or the session came from elsewhere.
+    Value(&'s Value),
+}
+
+/// A key's value: read, or still where it came from.
 #[derive(Clone)]
 struct Slot {
-    /// Where the value stands in the JSON that the session came from; `None` once it has been changed.
+    /// Where the value stands in what the session came from; `None` once it has been changed.
     member: Option<Member>,
     value: OnceLock<Value>,
 }
@@ -68,21 +93,32 @@ impl From<Value> for Slot {
 }
 
 impl Slot {
-    fn value(&self, json: &str) -> &Value {
-        self.value.get_or_init(|| match self.member {
-            Some(member) => read_member(&json[member.range()]),
-            None => Value::None,
+    fn value(&self, source: &Source) -> &Value {
+        self.value.get_or_init(|| match (self.member, source) {
+            (Some(member), Source::Json(json)) => read_member(&json[member.range()]),
+            (Some(member), Source::Record(bytes, read)) => read(&bytes[member.range()]),
+            (None, _) => Value::None,
         })
     }
 
-    /// The text of the value, if it is not read yet.
-    fn text<'s>(&self, json: &'s str) -> Option<&'s str> {
+    /// The JSON of the value, if it is not read yet.
+    fn text<'s>(&self, source: &'s Source) -> Option<&'s str> {
         let member = self.member.filter(|_| self.value.get().is_none())?;
-        Some(&json[member.range()])
+        match source {
+            Source::Json(json) => Some(&json[member.range()]),
+            Source::Record(..) => None,
+        }
     }
 
-    fn into_value(mut self, json: &str) -> Value {
-        self.value(json);
+    fn part<'s>(&'s self, source: &'s Source) -> Part<'s> {
+        match (self.member, source) {
+            (Some(member), Source::Record(bytes, _)) => Part::Raw(&bytes[member.range()]),
+            _ => Part::Value(self.value(source)),
+        }
+    }
+
+    fn into_value(mut self, source: &Source) -> Value {
+        self.value(source);
         self.value.take().unwrap_or(Value::None)
     }
 }
@@ -130,9 +166,31 @@ impl Session {
     pub fn from_json(json: impl Into<String>) -> Result<Self, JsonError> {
         let json = json.into();
         match tagged::index(&json)? {
-            Some(members) => Ok(Self { json, members, ..Self::default() }),
+            Some(members) => Ok(Self { source: Source::Json(json), members, ..Self::default() }),
             None => dict_of(tagged::from_str(&json)?).map(Self::from_dict),
         }
+    }
+
+    /// A session from a store's record, unmodified. `members` say where in `bytes` the value of each key stands; the last one of
+    /// a key counts. `read` reads a value when it is asked for; all of them have been checked.
+    #[must_use]
+    pub fn from_record(
+        bytes: Arc<[u8]>,
+        members: impl IntoIterator<Item = (Text, Range<u32>)>,
+        read: fn(&[u8]) -> Value,
+    ) -> Self {
+        let members = members.into_iter();
+        let mut slots = Dict::with_capacity(members.size_hint().0);
+        for (key, at) in members {
+            slots.insert(key, Member::at(at));
+        }
+        Self { source: Source::Record(bytes, read), members: slots, ..Self::default() }
+    }
+
+    /// Keys and values in the order of [`keys`](Self::keys), as a store writes them: what came in a record and was not changed
+    /// need not be read.
+    pub fn parts(&self) -> impl Iterator<Item = (&Text, Part<'_>)> + '_ {
+        self.members.iter().map(|(key, slot)| (key, slot.part(&self.source)))
     }
 
     /// The session as Flask's tagged JSON: what a cookie carries.
@@ -140,7 +198,11 @@ impl Session {
     /// # Errors
     /// [`TooDeep`](JsonErrorKind::TooDeep) if changes in place have nested values too deep.
     pub fn to_json(&self, order: KeyOrder) -> Result<Vec<u8>, JsonError> {
-        let mut out = Vec::with_capacity((self.json.len() + 128).max(USUAL_LENGTH));
+        let length = match &self.source {
+            Source::Json(json) => json.len(),
+            Source::Record(bytes, _) => bytes.len(),
+        };
+        let mut out = Vec::with_capacity((length + 128).max(USUAL_LENGTH));
         let tag_like = self.members.len() == 1 && self.members.keys().all(is_registered);
         if tag_like {
             write_value(&mut out, &Value::Dict(self.to_dict()), Style::flask(order), MAX_DEPTH)?;
@@ -166,11 +228,11 @@ impl Session {
     ) -> Result<(), JsonError> {
         for (at, (key, slot)) in members.enumerate() {
             write_key(out, key, at == 0);
-            match slot.member {
-                Some(member) if member.canonical => {
-                    out.extend_from_slice(self.json[member.range()].as_bytes())
+            match (slot.member, &self.source) {
+                (Some(member), Source::Json(json)) if member.canonical => {
+                    out.extend_from_slice(json[member.range()].as_bytes())
                 }
-                _ => write_value(out, slot.value(&self.json), Style::flask(order), MAX_DEPTH - 1)?,
+                _ => write_value(out, slot.value(&self.source), Style::flask(order), MAX_DEPTH - 1)?,
             }
         }
         Ok(())
@@ -189,16 +251,16 @@ impl Session {
     /// [`SessionError`] if the value is of another type; it names the key, what was found and what was asked.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
         let Some(slot) = self.members.get(&key) else { return Ok(None) };
-        match slot.text(&self.json).and_then(read_typed) {
+        match slot.text(&self.source).and_then(read_typed) {
             Some(value) => Ok(Some(value)),
-            None => convert(key.as_key(), slot.value(&self.json)).map(Some),
+            None => convert(key.as_key(), slot.value(&self.source)).map(Some),
         }
     }
 
     /// The value of `key` as it is.
     #[must_use]
     pub fn value(&self, key: impl AsKey) -> Option<&Value> {
-        self.members.get(key).map(|slot| slot.value(&self.json))
+        self.members.get(key).map(|slot| slot.value(&self.source))
     }
 
     /// Whether `key` is in it: Python's `in`.
@@ -227,7 +289,7 @@ impl Session {
 
     /// The keys and values, in the order of [`keys`](Self::keys).
     pub fn items(&self) -> impl DoubleEndedIterator<Item = (&Text, &Value)> + '_ {
-        self.members.iter().map(|(key, slot)| (key, slot.value(&self.json)))
+        self.members.iter().map(|(key, slot)| (key, slot.value(&self.source)))
     }
 
     /// The values, in the order of [`keys`](Self::keys).
@@ -280,7 +342,7 @@ impl Session {
         let slot = self.members.remove(&key)?;
         self.modified = true;
         self.changes.remove(Text::from_bytes(key.as_key())?);
-        Some(slot.into_value(&self.json))
+        Some(slot.into_value(&self.source))
     }
 
     /// Removes the last key with its value: Python's `popitem`. No change if there is none.
@@ -289,13 +351,15 @@ impl Session {
         let (key, slot) = self.members.pop_item()?;
         self.modified = true;
         self.changes.remove(key.clone());
-        Some((key, slot.into_value(&self.json)))
+        Some((key, slot.into_value(&self.source)))
     }
 
     /// Removes everything; a change even if there was nothing.
     pub fn clear(&mut self) {
         self.members.clear();
-        self.json.clear();
+        if let Source::Json(json) = &mut self.source {
+            json.clear();
+        }
         self.changes.clear();
         self.modified = true;
     }
@@ -315,7 +379,7 @@ impl Session {
             self.set(key.clone(), value)?;
         }
         match self.members.get(&key) {
-            Some(slot) => Ok(slot.value(&self.json)),
+            Some(slot) => Ok(slot.value(&self.source)),
             None => Err(SessionError::new(key.as_bytes(), ValueError::no_such_key(key.as_bytes()))),
         }
     }
@@ -376,7 +440,7 @@ impl Session {
 
     /// Removes a list and logs that its items were taken, so that those which another request adds meanwhile stay.
     pub(super) fn take_list(&mut self, key: &str) -> Option<Value> {
-        let value = self.members.remove(key)?.into_value(&self.json);
+        let value = self.members.remove(key)?.into_value(&self.source);
         self.modified = true;
         match &value {
             Value::List(items) => self.changes.take(key.into(), items.len()),
@@ -397,7 +461,7 @@ impl Session {
     /// Takes a key's value out to be changed, and says whether it was there; for [`edit`](Self::edit).
     pub(super) fn lend(&mut self, key: impl AsKey) -> Option<&mut Value> {
         let slot = self.members.get_mut(key)?;
-        slot.value(&self.json);
+        slot.value(&self.source);
         slot.member = None;
         slot.value.get_mut()
     }
@@ -463,6 +527,12 @@ impl Session {
     pub fn set_permanent(&mut self, permanent: bool) {
         self.changes.set(PERMANENT.into());
         self.put(PERMANENT.into(), permanent.into());
+    }
+
+    /// Says that all of it is saved: nothing is left to replay, but the response still sees that it was changed.
+    pub fn set_saved(&mut self) {
+        self.changes = Changes::default();
+        self.modified = true;
     }
 
     /// What was meant to change, for a store to replay.

@@ -10,7 +10,7 @@ mod flash;
 mod tests;
 
 pub use changes::{Change, Changes};
-pub use data::Session;
+pub use data::{Part, Session};
 pub use edit::Editor;
 pub use error::SessionError;
 pub use flash::{DEFAULT_CATEGORY, FLASHES, Flash};

@@ -22,6 +22,11 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// A value that stands there in something else than JSON.
+    pub(crate) const fn at(range: Range<u32>) -> Self {
+        Self { start: range.start, end: range.end, canonical: false }
+    }
+
     pub(crate) const fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }

@@ -39,6 +39,12 @@ impl<V> Dict<V> {
         Self(Repr::Few(Vec::new()))
     }
 
+    /// An empty dict with room for so many entries, as long as they are few.
+    #[must_use]
+    pub fn with_capacity(entries: usize) -> Self {
+        Self(Repr::Few(Vec::with_capacity(entries.min(FEW))))
+    }
+
     /// How many keys it has.
     #[must_use]
     pub fn len(&self) -> usize {

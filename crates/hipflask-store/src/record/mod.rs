@@ -28,6 +28,7 @@ mod tests;
 use core::fmt;
 
 use hipflask_core::session::Changes;
+use hipflask_core::session::Session;
 use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Text, Value};
 
 use civil::Fields;
@@ -87,6 +88,33 @@ impl Format {
             Self::Msgpack => msgpack::read(data),
             Self::Json => json::read(data),
             Self::Pickle => pickle::read(data),
+        }
+    }
+
+    /// Opens a record in any format as a session, unmodified, with what a [`Value`] cannot hold of it. All of it is checked
+    /// here; a value of msgpack is read when it is asked for.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn open(data: &[u8]) -> Result<(Session, Kept), RecordError> {
+        if Self::of(data) == Self::Msgpack
+            && data.len() <= MAX_BYTES
+            && let Some(session) = msgpack::open(data)
+        {
+            return Ok((session, Kept::default()));
+        }
+        let record = Self::read(data)?;
+        Ok((Session::from_dict(record.dict), record.kept))
+    }
+
+    /// Writes a session that was [opened](Self::open). What nobody changed is not read for that.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_session(self, session: &Session, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Msgpack => msgpack::write_parts(session.len(), session.parts(), kept),
+            Self::Json | Self::Pickle => self.write_with(&session.to_dict(), kept),
         }
     }
 

@@ -1,5 +1,6 @@
 //! MessagePack as msgspec 0.22 writes it.
 
+use hipflask_core::session::{Part, Session};
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
@@ -15,6 +16,124 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
         }
     };
     if reader.at == data.len() { Ok(record) } else { Err(reader.malformed()) }
+}
+
+/// The session of a record, its values checked and not read. `None` if that cannot be: it is damaged, no map of texts, or holds
+/// what a [`Value`] cannot; [`read`] tells then.
+pub(super) fn open(data: &[u8]) -> Option<Session> {
+    let mut reader = Reader { data, at: 0, values: 0, is_partial: false };
+    let length = map_length(&mut reader).ok()??;
+    let mut skipper = Skipper { data, at: reader.at, left: MAX_VALUES };
+    // A false length cannot reserve more than the record has bytes for.
+    let mut members = Vec::with_capacity(length.min(data.len() / 2));
+    for _ in 0..length {
+        let key = Text::new(skipper.text()?);
+        let start = skipper.at;
+        skipper.value(MAX_DEPTH - 1)?;
+        members.push((key, start as u32..skipper.at as u32));
+    }
+    (skipper.at == data.len()).then(|| Session::from_record(data.into(), members, checked))
+}
+
+/// Goes over values and checks them as [`Reader`] does, without making any.
+struct Skipper<'d> {
+    data: &'d [u8],
+    at: usize,
+    /// How many values there may be.
+    left: usize,
+}
+
+impl<'d> Skipper<'d> {
+    fn value(&mut self, levels: usize) -> Option<()> {
+        self.left = self.left.checked_sub(1)?;
+        let head = *self.data.get(self.at)?;
+        self.at += 1;
+        match head {
+            0x00..=0x7F | 0xC0 | 0xC2 | 0xC3 | 0xE0..=0xFF => Some(()),
+            0xA0..=0xBF => self.skip_letters(usize::from(head & 0x1F)),
+            0xD9 => self.number(1).and_then(|length| self.skip_letters(length)),
+            0xDA => self.number(2).and_then(|length| self.skip_letters(length)),
+            0xDB => self.number(4).and_then(|length| self.skip_letters(length)),
+            0x80..=0x8F => self.map(usize::from(head & 0x0F), levels),
+            0xDE => self.number(2).and_then(|length| self.map(length, levels)),
+            0xDF => self.number(4).and_then(|length| self.map(length, levels)),
+            0x90..=0x9F => self.array(usize::from(head & 0x0F), levels),
+            0xDC => self.number(2).and_then(|length| self.array(length, levels)),
+            0xDD => self.number(4).and_then(|length| self.array(length, levels)),
+            0xCC | 0xD0 => self.take(1).map(drop),
+            0xCD | 0xD1 => self.take(2).map(drop),
+            0xCA | 0xCE | 0xD2 => self.take(4).map(drop),
+            0xCB | 0xCF | 0xD3 => self.take(8).map(drop),
+            0xC4 => self.number(1).and_then(|length| self.take(length)).map(drop),
+            0xC5 => self.number(2).and_then(|length| self.take(length)).map(drop),
+            0xC6 => self.number(4).and_then(|length| self.take(length)).map(drop),
+            // Dates and what is no msgpack are rare, and have rules of their own.
+            0xC1 | 0xC7..=0xC9 | 0xD4..=0xD8 => self.extension(),
+        }
+    }
+
+    fn array(&mut self, length: usize, levels: usize) -> Option<()> {
+        let inside = levels.checked_sub(1)?;
+        (0..length).try_for_each(|_| self.value(inside))
+    }
+
+    fn map(&mut self, length: usize, levels: usize) -> Option<()> {
+        let inside = levels.checked_sub(1)?;
+        (0..length).try_for_each(|_| {
+            // A key, which is text.
+            matches!(self.data.get(self.at)?, 0xA0..=0xBF | 0xD9..=0xDB).then_some(())?;
+            self.value(inside)?;
+            self.value(inside)
+        })
+    }
+
+    /// A value that is text.
+    fn text(&mut self) -> Option<&'d str> {
+        self.left = self.left.checked_sub(1)?;
+        let head = *self.data.get(self.at)?;
+        self.at += 1;
+        let length = match head {
+            0xA0..=0xBF => usize::from(head & 0x1F),
+            0xD9 => self.number(1)?,
+            0xDA => self.number(2)?,
+            0xDB => self.number(4)?,
+            _ => return None,
+        };
+        self.letters(length)
+    }
+
+    fn letters(&mut self, length: usize) -> Option<&'d str> {
+        core::str::from_utf8(self.take(length)?).ok()
+    }
+
+    /// Nearly all texts are short ASCII, which this tells in a few steps.
+    fn skip_letters(&mut self, length: usize) -> Option<()> {
+        let letters = self.take(length)?;
+        (letters.is_ascii() || core::str::from_utf8(letters).is_ok()).then_some(())
+    }
+
+    fn extension(&mut self) -> Option<()> {
+        let mut reader = Reader { data: self.data, at: self.at - 1, values: 0, is_partial: false };
+        reader.value(0).ok().filter(|_| !reader.is_partial)?;
+        self.at = reader.at;
+        Some(())
+    }
+
+    fn number(&mut self, bytes: usize) -> Option<usize> {
+        self.take(bytes).map(|bytes| big_endian(bytes) as usize)
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'d [u8]> {
+        let taken = self.data.get(self.at..)?.get(..length)?;
+        self.at += length;
+        Some(taken)
+    }
+}
+
+/// A value that a [`Skipper`] has gone over.
+fn checked(data: &[u8]) -> Value {
+    let mut reader = Reader { data, at: 0, values: 0, is_partial: false };
+    reader.value(MAX_DEPTH).unwrap_or(Value::None)
 }
 
 /// The length of the map that begins here, with its head read; `None`, and nothing read, if it is no map.
@@ -191,12 +310,29 @@ fn big_endian(bytes: &[u8]) -> u64 {
 }
 
 pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
-    let mut out = Vec::with_capacity(128);
+    write_parts(dict.len(), dict.iter().map(|(key, value)| (key, Part::Value(value))), kept)
+}
+
+/// Writes so many keys and values. A raw one is msgpack, because nothing else is [opened](open) so.
+pub(super) fn write_parts<'s>(
+    length: usize,
+    parts: impl Iterator<Item = (&'s Text, Part<'s>)>,
+    kept: &Kept,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::with_capacity(USUAL_LENGTH);
     let within = |key: &Text, written: Result<(), Problem>| {
         written.map_err(|problem| EncodeError { key: key.clone(), format: Format::Msgpack, problem })
     };
-    within(&Text::default(), head(&mut out, dict.len(), MAP))?;
-    for (key, value) in dict.iter() {
+    within(&Text::default(), head(&mut out, length, MAP))?;
+    for (key, part) in parts {
+        let value = match part {
+            Part::Value(value) => value,
+            Part::Raw(bytes) => {
+                within(key, text(&mut out, key))?;
+                out.extend_from_slice(bytes);
+                continue;
+            }
+        };
         if let Some(Raw::Msgpack { key, value }) = kept.original(key, value) {
             out.extend_from_slice(key);
             out.extend_from_slice(value);
@@ -325,6 +461,9 @@ fn head(out: &mut Vec<u8>, length: usize, [few, short, long]: Heads) -> Result<(
     }
     Ok(())
 }
+
+/// Room for most sessions, so that it need not grow; the allocator gives as much as fast as less.
+const USUAL_LENGTH: usize = 512;
 
 /// A length of 8, 16 or 32 bits, each with its own head.
 fn sized(out: &mut Vec<u8>, length: usize, heads: &[u8; 3]) -> Result<(), Problem> {

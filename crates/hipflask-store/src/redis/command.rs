@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use ::redis::{Cmd, Pipeline, RedisError, Value, cmd};
+use ::redis::{Cmd, Pipeline, RedisError, Value};
 use hipflask_core::time::UnixTime;
 use sha1::{Digest as _, Sha1};
 
@@ -201,8 +201,8 @@ pub(super) fn look_at<'a>(keys: impl ExactSizeIterator<Item = &'a str>, with_dat
 }
 
 fn one(name: &str, key: &str) -> Cmd {
-    let mut command = cmd(name);
-    command.arg(key);
+    let mut command = Cmd::with_capacity(3, name.len() + key.len() + 24);
+    command.arg(name).arg(key);
     command
 }
 
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_record_is_written_as_flask_session_writes_it() {
-        let mut flask = cmd("SET");
+        let mut flask = ::redis::cmd("SET");
         flask.arg("session:x").arg(b"data").arg("EX").arg(60);
         let Ask::One(ours) = create("session:x", b"data", Duration::from_millis(60_900)) else { panic!() };
         let packed = |command: &Cmd| String::from_utf8(command.get_packed_command()).unwrap();

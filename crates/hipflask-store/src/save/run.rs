@@ -133,12 +133,12 @@ impl ServerSessions {
             tracing::debug!(session = ?key, "no record has this id; the session starts empty");
             return Ok(Opened::Unknown);
         };
-        match Format::read(&stored.data) {
-            Ok(record) => {
+        match Format::open(&stored.data) {
+            Ok((session, kept)) => {
                 count(&self.counters.opened);
-                let place = Place { id, key, stored, kept: record.kept };
+                let place = Place { id, key, stored, kept };
                 let slot = Box::new(Slot { place: Some(place), ..Slot::default() });
-                Ok(Opened::Found { session: Session::from_dict(record.dict), slot })
+                Ok(Opened::Found { session, slot })
             }
             Err(error) => {
                 count(&self.counters.unreadable);
@@ -160,11 +160,11 @@ impl ServerSessions {
         now: UnixTime,
         pause: &dyn Pause,
     ) -> Result<Saved, SaveError> {
-        let op = decide(self.seen(session, slot, now));
+        let op = self.op(session, slot, now);
         if op == StoreOp::Create {
-            let dict = session.to_dict();
-            slot.settle(Some(self.create(&dict, &slot.kept, slot.proposed.clone(), now).await?));
-            rebase(session, dict);
+            let content = Content::Session(session);
+            slot.settle(Some(self.create(content, &slot.kept, slot.proposed.clone(), now).await?));
+            session.set_saved();
             return Ok(Saved::Created);
         }
         let Some(place) = &mut slot.place else {
@@ -173,20 +173,31 @@ impl ServerSessions {
         };
         // An error leaves the slot as it was: the caller may try again.
         let kept = &slot.kept;
-        let write = || Write { sessions: self, session, ours: session.to_dict(), kept, now, pause };
-        let (saved, written) = match op {
-            StoreOp::Touch => (self.touch(place, now).await?, None),
-            StoreOp::Delete => (self.delete(&place.key, now).await?, None),
-            StoreOp::Replace | StoreOp::DeleteIfEmptied => write().replace(place).await?,
-            StoreOp::Regenerate => write().regenerate(place, slot.proposed.clone()).await?,
-            StoreOp::Leave | StoreOp::Create => (Saved::Unchanged, None),
+        let write = Write { sessions: self, session, kept, now, pause };
+        let (saved, holds) = match op {
+            StoreOp::Touch => (self.touch(place, now).await?, Holds::AsBefore),
+            StoreOp::Delete => (self.delete(&place.key, now).await?, Holds::AsBefore),
+            StoreOp::Replace | StoreOp::DeleteIfEmptied => write.replace(place).await?,
+            StoreOp::Regenerate => write.regenerate(place, slot.proposed.clone()).await?,
+            StoreOp::Leave | StoreOp::Create => (Saved::Unchanged, Holds::AsBefore),
         };
-        if let Some(dict) = written {
-            rebase(session, dict);
+        match holds {
+            Holds::AsBefore => {}
+            Holds::Session => session.set_saved(),
+            Holds::Merged(dict) => {
+                *session = session.resumed(dict);
+                session.set_saved();
+            }
         }
         let place = slot.place.take().filter(|_| !matches!(saved, Saved::Deleted | Saved::Gone));
         slot.settle(place);
         Ok(saved)
+    }
+
+    /// What [`save`](Self::save) would do now. With [`StoreOp::Leave`] there is nothing to wait for.
+    #[must_use]
+    pub fn op(&self, session: &Session, slot: &Slot, now: UnixTime) -> StoreOp {
+        decide(self.seen(session, slot, now))
     }
 
     fn seen(&self, session: &Session, slot: &Slot, now: UnixTime) -> Seen {
@@ -221,35 +232,35 @@ impl ServerSessions {
         let Some(place) = &mut slot.place else {
             let mut next = session.clone();
             let answer = change(&mut next).map_err(TransactError::Refused)?;
-            let dict = next.to_dict();
             if !is_empty(&next) {
-                slot.place = Some(self.create(&dict, &slot.kept, slot.proposed.clone(), now).await?);
+                let content = Content::Session(&next);
+                slot.place = Some(self.create(content, &slot.kept, slot.proposed.clone(), now).await?);
             }
             *session = next;
-            rebase(session, dict);
+            session.set_saved();
             return Ok(answer);
         };
-        let write = Write { sessions: self, session, ours: session.to_dict(), kept: &slot.kept, now, pause };
+        let write = Write { sessions: self, session, kept: &slot.kept, now, pause };
         let mut newest = Newest::default();
         for attempt in 1..=self.attempts {
-            let dict = newest.dict.clone().unwrap_or_else(|| write.ours.clone());
-            let mut next = write.session.resumed(dict);
+            let mut next = match &newest.dict {
+                None => write.session.clone(),
+                Some(dict) => write.session.resumed(dict.clone()),
+            };
             let answer = change(&mut next).map_err(TransactError::Refused)?;
-            let dict = next.to_dict();
-            match self
-                .write(newest.expected(place), &place.key, &write.kept_with(newest.kept(place)), &dict, now)
-                .await?
-            {
+            let kept = write.kept_with(newest.kept(place));
+            let content = Content::Session(&next);
+            match self.write(newest.expected(place), &place.key, &kept, content, now).await? {
                 Written::Done(stored) => {
                     newest.settle(place, stored, &write);
                     *session = next;
-                    rebase(session, dict);
+                    session.set_saved();
                     return Ok(answer);
                 }
                 Written::Same => {
                     newest.adopt(place);
                     *session = next;
-                    rebase(session, dict);
+                    session.set_saved();
                     return Ok(answer);
                 }
                 Written::Gone => {
@@ -303,12 +314,12 @@ impl ServerSessions {
     /// Makes a record under a new id.
     pub(super) async fn create(
         &self,
-        dict: &Dict,
+        content: Content<'_>,
         kept: &Kept,
         mut proposed: Option<SessionId>,
         now: UnixTime,
     ) -> Result<Place, SaveError> {
-        let data = self.format.write_with(dict, kept)?;
+        let data = content.encode(self.format, kept)?;
         for _ in 0..self.attempts {
             let id = match proposed.take() {
                 Some(id) => id,
@@ -331,16 +342,16 @@ impl ServerSessions {
         Err(SaveError::Contended { attempts: self.attempts })
     }
 
-    /// One try to put `dict` in the place of what is expected.
+    /// One try to put `content` in the place of what is expected.
     pub(super) async fn write(
         &self,
         expected: &Stored,
         key: &Key,
         kept: &Kept,
-        dict: &Dict,
+        content: Content<'_>,
         now: UnixTime,
     ) -> Result<Written, SaveError> {
-        let data = self.format.write_with(dict, kept)?;
+        let data = content.encode(self.format, kept)?;
         if data == expected.data {
             return Ok(Written::Same);
         }
@@ -361,6 +372,46 @@ impl ServerSessions {
     }
 }
 
+/// What is written: the session of a request, or that with another request's changes.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'c> {
+    Session(&'c Session),
+    Dict(&'c Dict),
+}
+
+impl Content<'_> {
+    fn encode(self, format: Format, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Session(session) => format.write_session(session, kept),
+            Self::Dict(dict) => format.write_with(dict, kept),
+        }
+    }
+
+    /// As [`is_empty`].
+    pub(super) fn is_empty(self) -> bool {
+        match self {
+            Self::Session(session) => is_empty(session),
+            Self::Dict(dict) => dict.keys().all(|key| *key == "_permanent"),
+        }
+    }
+}
+
+/// What a record holds once it was saved.
+pub(super) enum Holds {
+    /// Nothing was written.
+    AsBefore,
+    /// The session of the request.
+    Session,
+    /// That and what another request had changed.
+    Merged(Dict),
+}
+
+impl From<Option<Dict>> for Holds {
+    fn from(merged: Option<Dict>) -> Self {
+        merged.map_or(Self::Session, Self::Merged)
+    }
+}
+
 /// What came of one try to write.
 pub(super) enum Written {
     Done(Stored),
@@ -368,12 +419,6 @@ pub(super) enum Written {
     Same,
     Gone,
     Conflict(Stored),
-}
-
-/// Makes the session what was saved: nothing is left to replay, but the response still sees that it was changed.
-fn rebase(session: &mut Session, dict: Dict) {
-    *session = session.resumed(dict);
-    session.set_modified(true);
 }
 
 impl fmt::Debug for ServerSessions {

@@ -6,7 +6,7 @@ use hipflask_core::value::Dict;
 
 use super::counters::count;
 use super::decide::is_touch_due;
-use super::run::{ServerSessions, Written};
+use super::run::{Content, Holds, ServerSessions, Written};
 use super::slot::Place;
 use super::{Pause, SaveError, Saved};
 use crate::id::SessionId;
@@ -16,9 +16,8 @@ use crate::store::{DeletedIf, Key, Stored};
 /// A session that is being written, with what that needs.
 pub(super) struct Write<'a> {
     pub(super) sessions: &'a ServerSessions,
-    pub(super) session: &'a Session,
     /// The session as its request left it.
-    pub(super) ours: Dict,
+    pub(super) session: &'a Session,
     /// The originals of what our own session was given.
     pub(super) kept: &'a Kept,
     pub(super) now: UnixTime,
@@ -71,7 +70,7 @@ impl Write<'_> {
         tracing::debug!(session = ?key, "another request changed the session first; merging");
         let record = Format::read(&current.data).map_err(SaveError::Unreadable)?;
         let mut dict = record.dict;
-        self.session.changes().replay(&self.ours, &mut dict);
+        self.session.changes().replay(&self.session.to_dict(), &mut dict);
         Ok(Newest { dict: Some(dict), seen: Some((current, record.kept)) })
     }
 
@@ -80,44 +79,47 @@ impl Write<'_> {
         theirs.overlaid(self.kept, self.session.changes())
     }
 
+    /// What is to be written now.
+    fn content<'c>(&'c self, newest: &'c Newest) -> Content<'c> {
+        newest.dict.as_ref().map_or(Content::Session(self.session), Content::Dict)
+    }
+
     /// What came of it, and what the record holds then.
-    pub(super) async fn replace(&self, place: &mut Place) -> Result<(Saved, Option<Dict>), SaveError> {
+    pub(super) async fn replace(&self, place: &mut Place) -> Result<(Saved, Holds), SaveError> {
         let (sessions, now) = (self.sessions, self.now);
         let mut newest = Newest::default();
         for attempt in 1..=sessions.attempts {
-            let dict = newest.dict.as_ref().unwrap_or(&self.ours);
+            let content = self.content(&newest);
             let expected = newest.expected(place);
-            let current = if dict.keys().all(|key| *key == "_permanent") {
+            let current = if content.is_empty() {
                 match sessions.store.delete_if(&place.key, expected, now).await? {
                     DeletedIf::Deleted => {
                         count(&sessions.counters.deleted);
-                        return Ok((Saved::Deleted, None));
+                        return Ok((Saved::Deleted, Holds::AsBefore));
                     }
-                    DeletedIf::Gone => return Ok((sessions.note_gone(&place.key), None)),
+                    DeletedIf::Gone => return Ok((sessions.note_gone(&place.key), Holds::AsBefore)),
                     DeletedIf::Conflict(current) => current,
                 }
             } else {
-                match sessions
-                    .write(expected, &place.key, &self.kept_with(newest.kept(place)), dict, now)
-                    .await?
-                {
+                let kept = self.kept_with(newest.kept(place));
+                match sessions.write(expected, &place.key, &kept, content, now).await? {
                     Written::Done(stored) => {
-                        let dict = dict.clone();
+                        let dict = newest.dict.take();
                         let merged = newest.settle(place, stored, self);
-                        return Ok((Saved::Replaced { merged }, Some(dict)));
+                        return Ok((Saved::Replaced { merged }, dict.into()));
                     }
                     // Set to what it was, or to what another request has set: as if nobody had touched it.
                     Written::Same => {
-                        let dict = dict.clone();
+                        let dict = newest.dict.take();
                         newest.adopt(place);
                         let saved = if self.is_touch_due(&place.stored) {
                             sessions.touch(place, now).await?
                         } else {
                             Saved::Unchanged
                         };
-                        return Ok((saved, Some(dict)));
+                        return Ok((saved, dict.into()));
                     }
-                    Written::Gone => return Ok((sessions.note_gone(&place.key), None)),
+                    Written::Gone => return Ok((sessions.note_gone(&place.key), Holds::AsBefore)),
                     Written::Conflict(current) => current,
                 }
             };
@@ -138,19 +140,20 @@ impl Write<'_> {
         &self,
         place: &mut Place,
         proposed: Option<SessionId>,
-    ) -> Result<(Saved, Option<Dict>), SaveError> {
+    ) -> Result<(Saved, Holds), SaveError> {
         let sessions = self.sessions;
-        let mut new = sessions.create(&self.ours, &self.kept_with(&place.kept), proposed, self.now).await?;
+        let (content, kept) = (Content::Session(self.session), self.kept_with(&place.kept));
+        let mut new = sessions.create(content, &kept, proposed, self.now).await?;
         match self.end_old(place, &mut new).await {
-            Ok(Some(dict)) => {
+            Ok(Some(holds)) => {
                 count(&sessions.counters.regenerated);
                 tracing::debug!(old = ?place.key, new = ?new.key, "a session got a new id");
                 *place = new;
-                Ok((Saved::Regenerated, Some(dict)))
+                Ok((Saved::Regenerated, holds))
             }
             Ok(None) => {
                 self.take_away(&new.key).await;
-                Ok((sessions.note_gone(&place.key), None))
+                Ok((sessions.note_gone(&place.key), Holds::AsBefore))
             }
             Err(error) => {
                 self.take_away(&new.key).await;
@@ -160,21 +163,21 @@ impl Write<'_> {
     }
 
     /// Ends the old record once the new one holds all that is in it, and returns that; `None` if it had ended before.
-    async fn end_old(&self, old: &Place, new: &mut Place) -> Result<Option<Dict>, SaveError> {
+    async fn end_old(&self, old: &Place, new: &mut Place) -> Result<Option<Holds>, SaveError> {
         let (sessions, now) = (self.sessions, self.now);
         let mut newest = Newest::default();
         for attempt in 1..=sessions.attempts {
             let current = match sessions.store.delete_if(&old.key, newest.expected(old), now).await? {
-                DeletedIf::Deleted => return Ok(Some(newest.dict.unwrap_or_else(|| self.ours.clone()))),
+                DeletedIf::Deleted => return Ok(Some(newest.dict.into())),
                 DeletedIf::Gone => return Ok(None),
                 DeletedIf::Conflict(current) => current,
             };
             newest = self.merge(&old.key, current)?;
-            let dict = newest.dict.as_ref().unwrap_or(&self.ours);
-            match sessions.write(&new.stored, &new.key, &self.kept_with(newest.kept(old)), dict, now).await? {
+            let (content, kept) = (self.content(&newest), self.kept_with(newest.kept(old)));
+            match sessions.write(&new.stored, &new.key, &kept, content, now).await? {
                 Written::Done(stored) => {
                     new.stored = stored;
-                    new.kept = self.kept_with(newest.kept(old));
+                    new.kept = kept;
                 }
                 Written::Same => {}
                 // Nobody knows its id: an operator has ended it.

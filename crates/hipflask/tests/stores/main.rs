@@ -6,3 +6,4 @@ mod by_load;
 mod by_url;
 mod formats;
 mod http;
+mod killed;
