@@ -8,9 +8,9 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
-use crate::visit::{Expected, Reply};
+use crate::reply::{Expected, Reply};
 
-const CONNECTIONS: usize = 8;
+pub const CONNECTIONS: usize = 8;
 /// A server that says nothing for so long has failed.
 const SILENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
@@ -26,13 +26,14 @@ struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
     sent_at: Instant,
+    request: Vec<u8>,
 }
 
 impl Connection {
-    fn send(&mut self, request: &[u8]) -> io::Result<()> {
+    fn send(&mut self) -> io::Result<()> {
         self.sent_at = Instant::now();
         // Some hundred bytes into an empty buffer go at once.
-        self.stream.write_all(request)
+        self.stream.write_all(&self.request)
     }
 
     /// Reads what is there, and says whether a whole response is.
@@ -86,8 +87,9 @@ fn request(path: &str, cookie: &str) -> Vec<u8> {
 pub fn ask(address: SocketAddr, path: &str, cookie: &str) -> io::Result<Reply> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut connection = Connection { stream, received: Vec::new(), sent_at: Instant::now() };
-    connection.send(&request(path, cookie))?;
+    let request = request(path, cookie);
+    let mut connection = Connection { stream, received: Vec::new(), sent_at: Instant::now(), request };
+    connection.send()?;
     let response = loop {
         if let Some(response) = connection.receive()? {
             break response;
@@ -102,27 +104,27 @@ pub fn ask(address: SocketAddr, path: &str, cookie: &str) -> io::Result<Reply> {
     })
 }
 
-/// Asks for so long, on all connections at once. Ends by itself.
+/// Asks for so long, on all connections at once, which share the cookies out. Ends by itself.
 pub fn run(
     address: SocketAddr,
     path: &str,
-    cookie: &str,
+    cookies: &[String],
     expected: &Expected,
     time: Duration,
 ) -> io::Result<Round> {
-    let request = request(path, cookie);
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let mut connections = Vec::new();
     for at in 0..CONNECTIONS {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         epoll::add(&epoll, &stream, EventData::new_u64(at as u64), EventFlags::IN)?;
-        connections.push(Connection { stream, received: Vec::new(), sent_at: Instant::now() });
+        let request = request(path, cookies.get(at % cookies.len()).map_or("", String::as_str));
+        connections.push(Connection { stream, received: Vec::new(), sent_at: Instant::now(), request });
     }
     let mut latencies = Vec::with_capacity(1 << 18);
     let start = Instant::now();
     for connection in &mut connections {
-        connection.send(&request)?;
+        connection.send()?;
     }
     let (mut events, mut open) = (Vec::with_capacity(CONNECTIONS), CONNECTIONS);
     while open > 0 {
@@ -145,7 +147,7 @@ pub fn run(
             }
             connection.received.clear();
             if now - start < time {
-                connection.send(&request)?;
+                connection.send()?;
             } else {
                 open -= 1;
             }

@@ -13,6 +13,7 @@ mod on_axum;
 #[expect(dead_code, reason = "the bench of the cookies uses more of it")]
 mod payload;
 mod peer;
+mod reply;
 mod report;
 mod visit;
 

@@ -7,15 +7,7 @@ use hipflask::core::session::Session;
 
 use crate::payload::{KEY, Payload};
 use crate::peer::{Keeps, Operation, Peer};
-
-/// What came back.
-#[derive(Debug, Default)]
-pub struct Reply {
-    pub status: u16,
-    pub body: String,
-    pub set_cookies: Vec<String>,
-    pub varies: bool,
-}
+pub use crate::reply::{Expected, Reply};
 
 pub struct Visitor {
     peer: Peer,
@@ -100,7 +92,7 @@ impl Visitor {
             Operation::Write => (self.visits + 1).to_string(),
             _ => self.answer(),
         };
-        Expected { text, number, set_cookies: self.set_cookies }
+        Expected::new(text, number, self.set_cookies)
     }
 
     /// So many requests went by that a server counted.
@@ -128,38 +120,6 @@ impl Visitor {
 
     pub fn complain(&self, what: &str) -> String {
         format!("{}/{}/{}: {what}", self.operation.name(), self.payload.name, self.peer.name())
-    }
-}
-
-/// What each reply of a round must be.
-pub struct Expected {
-    text: String,
-    number: Option<u64>,
-    set_cookies: usize,
-}
-
-impl Expected {
-    pub fn is_met(&mut self, body: &[u8], set_cookies: usize) -> bool {
-        let is_right = match &mut self.number {
-            None => body == self.text.as_bytes(),
-            Some(number) => {
-                *number += 1;
-                std::str::from_utf8(body).is_ok_and(|body| body.parse() == Ok(*number))
-            }
-        };
-        is_right && set_cookies == self.set_cookies
-    }
-
-    /// Many visitors at once, whose replies come in any order.
-    pub fn is_met_in_any_order(&self, body: &[u8], set_cookies: usize) -> bool {
-        let is_right = match self.number {
-            None => body == self.text.as_bytes(),
-            Some(before) => std::str::from_utf8(body)
-                .ok()
-                .and_then(|body| body.parse::<u64>().ok())
-                .is_some_and(|number| number > before),
-        };
-        is_right && set_cookies == self.set_cookies
     }
 }
 

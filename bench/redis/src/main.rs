@@ -1,0 +1,91 @@
+//! The bench of sessions in Redis. `--help` says how to use it.
+
+#[path = "../../web/src/load.rs"]
+mod load;
+#[path = "../../web/src/machine.rs"]
+mod machine;
+mod on_actix;
+mod on_axum;
+#[path = "../../src/payload.rs"]
+#[expect(dead_code, reason = "the bench of the cookies uses more of it")]
+mod payload;
+mod peer;
+#[path = "../../web/src/reply.rs"]
+#[expect(dead_code, reason = "the bench of web servers uses more of it")]
+mod reply;
+mod report;
+mod run;
+mod server;
+mod stores;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Times Hipflask's sessions in Redis in web servers, beside bare GET and SET and beside other sessions.
+
+Usage: cargo run --release -p hipflask-bench-redis -- [OPTIONS]            (in bench/)
+       cargo run --release -p hipflask-bench-redis -- stores               our file and SQLite stores beside bare files and rows
+
+      --quick       a few rounds only: to see that it runs, not to quote
+      --rounds N    so many rounds [20]
+      --only TEXT   only rows whose name holds TEXT, such as read/M/ours; the bare client comes with them
+      --json        for programs
+
+Each app is a server of one thread on one core; Redis and the load generator share another. Eight visitors ask at once, each
+with a session of its own; every answer is compared, and afterwards every session must have counted each of its visits. Needs
+redis-server, two cores, and for Flask-Session `cargo xtask setup`; without that it is left out and said so.";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["help" | "--help" | "-h", ..] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        ["serve", peer, core, url] => server::serve(peer, core, url),
+        ["stores"] => stores::run(),
+        options => Options::parse(options).and_then(|options| run::run(&options)).map(|rows| {
+            let json = options.contains(&"--json");
+            report::print(&rows, json);
+        }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+pub struct Options {
+    pub rounds: u32,
+    pub millis: u64,
+    pub only: String,
+}
+
+impl Options {
+    fn parse(words: &[&str]) -> Result<Self, String> {
+        let mut options = Self { rounds: 20, millis: 200, only: String::new() };
+        let mut words = words.iter();
+        while let Some(&word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value after it"));
+            match word {
+                "--quick" => (options.rounds, options.millis) = (2, 100),
+                "--json" => {}
+                "--only" => options.only = (*value()?).to_owned(),
+                "--rounds" => {
+                    let rounds = value()?;
+                    options.rounds = rounds
+                        .parse()
+                        .ok()
+                        .filter(|rounds| *rounds > 0)
+                        .ok_or_else(|| format!("`{rounds}` is no number of rounds"))?;
+                }
+                other => return Err(format!("there is no option `{other}`\n\n{HELP}")),
+            }
+        }
+        Ok(options)
+    }
+}
