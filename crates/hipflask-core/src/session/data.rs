@@ -53,8 +53,14 @@ pub struct Session {
 enum Source {
     /// Flask's tagged JSON.
     Json(String),
-    /// A store's record, and what reads a value in it.
-    Record(Arc<[u8]>, fn(&[u8]) -> Value),
+    /// A store's record. Small, for every session of a cookie has room for it.
+    Record(Arc<Record>),
+}
+
+/// The bytes of a record, and what reads a value in them.
+struct Record {
+    bytes: Box<[u8]>,
+    read: fn(&[u8]) -> Value,
 }
 
 impl Default for Source {
@@ -96,7 +102,7 @@ impl Slot {
     fn value(&self, source: &Source) -> &Value {
         self.value.get_or_init(|| match (self.member, source) {
             (Some(member), Source::Json(json)) => read_member(&json[member.range()]),
-            (Some(member), Source::Record(bytes, read)) => read(&bytes[member.range()]),
+            (Some(member), Source::Record(record)) => (record.read)(&record.bytes[member.range()]),
             (None, _) => Value::None,
         })
     }
@@ -106,13 +112,13 @@ impl Slot {
         let member = self.member.filter(|_| self.value.get().is_none())?;
         match source {
             Source::Json(json) => Some(&json[member.range()]),
-            Source::Record(..) => None,
+            Source::Record(_) => None,
         }
     }
 
     fn part<'s>(&'s self, source: &'s Source) -> Part<'s> {
         match (self.member, source) {
-            (Some(member), Source::Record(bytes, _)) => Part::Raw(&bytes[member.range()]),
+            (Some(member), Source::Record(record)) => Part::Raw(&record.bytes[member.range()]),
             _ => Part::Value(self.value(source)),
         }
     }
@@ -175,7 +181,7 @@ impl Session {
     /// a key counts. `read` reads a value when it is asked for; all of them have been checked.
     #[must_use]
     pub fn from_record(
-        bytes: Arc<[u8]>,
+        bytes: Box<[u8]>,
         members: impl IntoIterator<Item = (Text, Range<u32>)>,
         read: fn(&[u8]) -> Value,
     ) -> Self {
@@ -184,7 +190,8 @@ impl Session {
         for (key, at) in members {
             slots.insert(key, Member::at(at));
         }
-        Self { source: Source::Record(bytes, read), members: slots, ..Self::default() }
+        let source = Source::Record(Arc::new(Record { bytes, read }));
+        Self { source, members: slots, ..Self::default() }
     }
 
     /// Keys and values in the order of [`keys`](Self::keys), as a store writes them: what came in a record and was not changed
@@ -200,7 +207,7 @@ impl Session {
     pub fn to_json(&self, order: KeyOrder) -> Result<Vec<u8>, JsonError> {
         let length = match &self.source {
             Source::Json(json) => json.len(),
-            Source::Record(bytes, _) => bytes.len(),
+            Source::Record(record) => record.bytes.len(),
         };
         let mut out = Vec::with_capacity((length + 128).max(USUAL_LENGTH));
         let tag_like = self.members.len() == 1 && self.members.keys().all(is_registered);
