@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::filter::{Filter, Span};
 use super::listing::{Listing, is_meant};
 use super::output::{Json, Output};
-use super::place::{Prefix, existing, ready};
+use super::place::{Prefix, existing, is_same, ready};
 use super::progress::counter;
 use super::reference::{candidates, lines_of_input};
 use super::stop::Stop;
@@ -87,25 +87,14 @@ impl Copy {
         let to = ready(&self.to, stop).await?;
         let (here, there) = (from.describe(), to.describe());
         let to_prefix = self.to_prefix.as_ref().unwrap_or(&self.prefix.prefix);
-        if here.place == there.place && *to_prefix == self.prefix.prefix {
+        if is_same(&self.from, &self.to)? && *to_prefix == self.prefix.prefix {
             return Err(Failure::SamePlace);
         }
         let knows_no_ids = here.kind == "file" && self.ids_from.is_none();
         if knows_no_ids && (there.kind != "file" || *to_prefix != self.prefix.prefix) {
             return Err(Failure::NamesOnly);
         }
-        let mut copier = Copier::new(from.clone(), to.clone())
-            .accept_changes(self.accept_changes)
-            .endless_live(self.endless_live.map(|Span(seconds)| Duration::from_secs(seconds)))
-            .prefixes(&self.prefix.prefix, to_prefix);
-        if let Some(format) = self.format {
-            copier = copier.format(format);
-        }
-        if let Some(path) = &self.journal {
-            let known = |place: &str, prefix: &str| format!("{place} {prefix}");
-            let (here, there) = (known(&here.place, &self.prefix.prefix), known(&there.place, to_prefix));
-            copier = copier.journal(Arc::new(Journal::open(path, &here, &there).map_err(Failure::Journal)?));
-        }
+        let copier = self.copier(&from, &to, to_prefix)?;
         let mut output = Output::new(&self.form);
         let bar = counter("copying", self.total(&from, &output, stop).await?);
         let mut work =
@@ -127,6 +116,23 @@ impl Copy {
         work.told.summary(&mut output, &here.place, &there.place, is_whole)?;
         done.and(rest)?;
         Ok(work.told.left_behind() == 0)
+    }
+
+    fn copier(&self, from: &Arc<dyn Store>, to: &Arc<dyn Store>, to_prefix: &str) -> Result<Copier, Failure> {
+        let mut copier = Copier::new(from.clone(), to.clone())
+            .accept_changes(self.accept_changes)
+            .endless_live(self.endless_live.map(|Span(seconds)| Duration::from_secs(seconds)))
+            .prefixes(&self.prefix.prefix, to_prefix);
+        if let Some(format) = self.format {
+            copier = copier.format(format);
+        }
+        if let Some(path) = &self.journal {
+            let known = |store: &Arc<dyn Store>, prefix: &str| format!("{} {prefix}", store.describe().place);
+            let (here, there) = (known(from, &self.prefix.prefix), known(to, to_prefix));
+            let journal = Journal::open(path, &here, &there).map_err(Failure::Journal)?;
+            copier = copier.journal(Arc::new(journal));
+        }
+        Ok(copier)
     }
 
     /// How many there are, if somebody watches the bar.

@@ -55,26 +55,31 @@ pub(super) async fn ready(url: &str, stop: &mut Stop) -> Result<Arc<dyn Store>, 
     stop.or(hipflask_store::connect(&url)).await?.map_err(Failure::Store)
 }
 
+/// Whether two URLs are the same.
+pub(super) fn is_same(one: &str, other: &str) -> Result<bool, Failure> {
+    Ok(resolved(one)?.trim() == resolved(other)?.trim())
+}
+
+/// The URL itself, which may be in a variable.
+fn resolved(given: &str) -> Result<String, Failure> {
+    let Some(name) = given.strip_prefix("env:") else { return Ok(given.to_owned()) };
+    std::env::var(name).ok().filter(|url| !url.is_empty()).ok_or_else(|| {
+        let is_name =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        Failure::NoVariable { option: "env:", name: is_name.then(|| name.to_owned()) }
+    })
+}
+
 /// The URL itself, after a warning if it should not stand where it stands.
 fn known(given: &str) -> Result<String, Failure> {
-    let url = match given.strip_prefix("env:") {
-        Some(name) => std::env::var(name).ok().filter(|url| !url.is_empty()).ok_or_else(|| {
-            let is_name =
-                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            Failure::NoVariable { option: "env:", name: is_name.then(|| name.to_owned()) }
-        })?,
-        None => {
-            if has_password(given)
-                && std::env::args_os().any(|argument| argument.to_string_lossy().contains(given))
-            {
-                human::warn(
-                    "the URL's password stands among the arguments, where everybody on this machine can read it: put the \
-                     URL into the variable HIPFLASK_STORE, or into another one and give `env:NAME`",
-                );
-            }
-            given.to_owned()
-        }
-    };
+    let url = resolved(given)?;
+    let is_argument = |argument: std::ffi::OsString| argument.to_string_lossy().contains(&url);
+    if has_password(&url) && std::env::args_os().any(is_argument) {
+        human::warn(
+            "the URL's password stands among the arguments, where everybody on this machine can read it: put the URL \
+             into the variable HIPFLASK_STORE, or into another one and give `env:NAME`",
+        );
+    }
     if url.trim().to_ascii_lowercase().starts_with("memory:") {
         return Err(Failure::MemoryStore);
     }

@@ -183,7 +183,7 @@ const EXAMPLES: &str = "\
 Examples:
   hipflask store show 1e00519e --store file:./flask_session
   hipflask store show --reveal 1e00519e
-  pbpaste | hipflask store show -                the value of a cookie, from the clipboard
+  hipflask store show - < cookie.txt             the value of a cookie, not among the arguments
   hipflask store show 1e00519e | jq .session.user
 
 Into a pipe a session is one line of JSON; the session in it is Flask's tagged JSON:

@@ -145,6 +145,8 @@ fn a_store_is_not_copied_onto_itself_but_to_another_prefix() {
     let ran = copy(&from, &from.url, &[]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("the same place"), "{}", ran.err);
+    let ran = copy(&from, &format!("{}?table=moved", from.url), &[]);
+    assert_eq!((ran.code, &counts(&ran)["copied"]), (Some(0), &3.into()), "another table: {ran:?}");
     let ran = copy(&from, &from.url, &["--to-prefix", "shop:"]);
     assert_eq!((ran.code, &counts(&ran)["copied"]), (Some(0), &3.into()), "{ran:?}");
     assert_eq!(from.all().len(), 6);
