@@ -35,6 +35,7 @@ Usage: cargo run --release -p hipflask-bench-web -- COMMAND [OPTIONS]      (in b
       --rounds N    so many rounds [in-process 300, loopback 20]
       --only TEXT   only rows whose name holds TEXT, such as read/M/ours or tower; the frameworks alone come with them
       --json        for programs
+      --markdown    the tables of README.md
 
 Names are operation/payload/peer. Operations: `untouched` sends the cookie to a handler that does not look at the session,
 `read` reads one text, `write` reads a number and sets it to one more. Payloads: S {\"username\":\"alice\"}, M 378 bytes of
@@ -84,10 +85,10 @@ fn in_process(options: Options) -> Result<(), Wrong> {
     let batch = if options.quick { 200_000 } else { 1_000_000 };
     let plan = measure::Plan { rounds: options.rounds.unwrap_or(options.usual), batch };
     let report = report::InProcess(in_process::run(plan, &options.only).map_err(Wrong::Failed)?);
-    if options.json {
-        report.print_json()
-    } else {
-        report.print()
+    match options.form {
+        Form::Text => report.print(),
+        Form::Json => report.print_json(),
+        Form::Markdown => report.print_markdown(),
     }
     Ok(())
 }
@@ -96,17 +97,24 @@ fn over_loopback(options: Options) -> Result<(), Wrong> {
     let time = Duration::from_millis(if options.quick { 100 } else { 200 });
     let plan = loopback::Plan { rounds: options.rounds.unwrap_or(options.usual), time };
     let report = report::Loopback(loopback::run(plan, &options.only).map_err(Wrong::Failed)?);
-    if options.json {
-        report.print_json()
-    } else {
-        report.print()
+    match options.form {
+        Form::Text => report.print(),
+        Form::Json => report.print_json(),
+        Form::Markdown => report.print_markdown(),
     }
     Ok(())
 }
 
+/// How the tables are printed.
+enum Form {
+    Text,
+    Json,
+    Markdown,
+}
+
 struct Options {
     quick: bool,
-    json: bool,
+    form: Form,
     rounds: Option<u32>,
     usual: u32,
     only: String,
@@ -114,14 +122,15 @@ struct Options {
 
 impl Options {
     fn parse(words: &[&str], usual: u32) -> Result<Self, Wrong> {
-        let mut options = Self { quick: false, json: false, rounds: None, usual, only: String::new() };
+        let mut options = Self { quick: false, form: Form::Text, rounds: None, usual, only: String::new() };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value =
                 || words.next().ok_or_else(|| Wrong::Usage(format!("`{word}` needs a value after it")));
             match word {
                 "--quick" => (options.quick, options.usual) = (true, usual / 20),
-                "--json" => options.json = true,
+                "--json" => options.form = Form::Json,
+                "--markdown" => options.form = Form::Markdown,
                 "--only" => options.only = (*value()?).to_owned(),
                 "--rounds" => {
                     let rounds = value()?;

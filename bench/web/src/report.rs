@@ -35,6 +35,14 @@ impl Verdict {
         }
     }
 
+    fn print_markdown(verdicts: &[Self]) {
+        println!("\n| target | reached | limit | |\n|---|---|---|---|");
+        for Self { goal, reached, target, passes } in verdicts {
+            let word = if *passes { "**yes**" } else { "no" };
+            println!("| {goal} | {reached:.2} | {target:.2} | {word} |");
+        }
+    }
+
     fn json(&self) -> Value {
         json!({ "goal": self.goal, "reached": self.reached, "target": self.target, "pass": self.passes })
     }
@@ -61,6 +69,30 @@ fn print_head(width: usize) {
         print!("{:>width$}", format!("{} {}", payload.name, operation.name()));
     }
     println!();
+}
+
+/// The date and the machine, in one line.
+fn print_about_markdown() {
+    let about: Vec<String> = machine::about().into_iter().map(|(_, value)| value).collect();
+    println!("{}.", about.join("; "));
+}
+
+/// A table as README.md has it. Rows without a cell are left out.
+fn print_markdown_table(title: &str, cell: impl Fn(Peer, Operation, Payload) -> Option<String>) {
+    let heads: Vec<String> =
+        columns().map(|(operation, payload)| format!("{} {}", payload.name, operation.name())).collect();
+    println!("\n{title}\n\n| | {} |\n|---|{}", heads.join(" | "), "---|".repeat(heads.len()));
+    for peer in Peer::ALL {
+        let bold = if peer.is_ours() { "**" } else { "" };
+        let cells: Vec<String> = columns()
+            .map(|(operation, payload)| {
+                cell(peer, operation, payload).map_or_else(String::new, |text| format!("{bold}{text}{bold}"))
+            })
+            .collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            println!("| {bold}{}{bold} | {} |", peer.name(), cells.join(" | "));
+        }
+    }
 }
 
 pub struct InProcess(pub Vec<Timed>);
@@ -98,6 +130,21 @@ impl InProcess {
             }
         }
         verdicts
+    }
+
+    /// The tables of README.md.
+    pub fn print_markdown(&self) {
+        print_about_markdown();
+        let title =
+            "Microseconds for a request; in brackets the framework alone, else what the session adds:";
+        print_markdown_table(title, |peer, operation, payload| {
+            let row = self.row(peer, operation, payload)?;
+            if peer.is_framework() {
+                return Some(format!("({:.2})", row.ns / 1e3));
+            }
+            self.adds(row).map(|added| format!("{added:.2}"))
+        });
+        Verdict::print_markdown(&self.verdicts());
     }
 
     pub fn print(&self) {
@@ -172,6 +219,38 @@ impl Loopback {
         PAYLOADS.into_iter().flat_map(|payload| [verdict(payload), by_cpu(payload)]).flatten().collect()
     }
 
+    /// The tables of README.md.
+    pub fn print_markdown(&self) {
+        print_about_markdown();
+        println!("The servers were on their core {:.0} % of the time or more.", self.least_busy() * 100.0);
+        let title = "Requests per second, and the share of the framework alone:";
+        print_markdown_table(title, |peer, operation, payload| {
+            let row = self.row(peer, operation, payload)?;
+            if peer.is_framework() {
+                return Some(format!("{:.0}", row.per_second));
+            }
+            self.share(row).map(|share| format!("{:.0} %", share * 100.0))
+        });
+        let title = "The server's processor time for a request, in microseconds: in brackets the framework alone, else what the \
+                     session adds:";
+        print_markdown_table(title, |peer, operation, payload| {
+            let row = self.row(peer, operation, payload)?;
+            if peer.is_framework() {
+                return Some(format!("({:.1})", row.cpu));
+            }
+            self.adds(row).map(|added| format!("{added:.1}"))
+        });
+        print_markdown_table("Latency p50 / p99, in microseconds:", |peer, operation, payload| {
+            let row = self.row(peer, operation, payload)?;
+            Some(format!("{:.0} / {:.0}", row.p50, row.p99))
+        });
+        Verdict::print_markdown(&self.verdicts());
+    }
+
+    fn least_busy(&self) -> f64 {
+        self.0.iter().map(|row| row.busy).fold(f64::NAN, f64::min)
+    }
+
     pub fn print(&self) {
         print_about();
         self.table("requests per second, and the share of the framework alone", |row| {
@@ -189,7 +268,7 @@ impl Loopback {
             },
         );
         self.table("latency p50 / p99, us", |row| format!("{:.0} / {:.0}", row.p50, row.p99));
-        let busy = self.0.iter().map(|row| row.busy).fold(f64::NAN, f64::min);
+        let busy = self.least_busy();
         println!("\nthe servers were on their core {:.0} % of the time or more", busy * 100.0);
         if busy < 0.9 {
             println!(
