@@ -312,13 +312,16 @@ impl App {
     }
 
     /// [`run`](Self::run) on the address that the command line of the program asks for, as `flask run` does: `--host`,
-    /// `--port` and `--debug`.
+    /// `--port` and `--debug`; `--help` explains them.
     ///
     /// # Errors
     /// As [`run`](Self::run), and for arguments that make no sense.
     #[doc(alias = "flask run")]
     pub async fn run_from_args(self) -> std::result::Result<(), AppError> {
-        let (address, debug) = parse(std::env::args().skip(1))?;
+        let Some((address, debug)) = parse(std::env::args().skip(1))? else {
+            serve::print_help(&self.name);
+            return Ok(());
+        };
         let debug = debug || self.debug;
         self.debug(debug).run(&address).await
     }
@@ -342,7 +345,10 @@ async fn in_context(State(shared): State<Arc<Shared>>, request: Request, next: N
     pages::explain(response, debug)
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> std::result::Result<(String, bool), AppError> {
+/// The address and whether to debug; `None` if help is wanted.
+fn parse(
+    mut arguments: impl Iterator<Item = String>,
+) -> std::result::Result<Option<(String, bool)>, AppError> {
     let (mut host, mut port, mut debug) = ("127.0.0.1".to_owned(), 5000, false);
     while let Some(argument) = arguments.next() {
         let (name, given) = match argument.split_once('=') {
@@ -351,7 +357,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> std::result::Result<(St
         };
         let mut value = || given.clone().or_else(|| arguments.next());
         match name.as_str() {
-            "--host" => {
+            "--help" => return Ok(None),
+            "--host" | "-h" => {
                 host = value().ok_or_else(|| AppError::Arguments("--host needs an address".into()))?
             }
             "--port" | "-p" => {
@@ -364,7 +371,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> std::result::Result<(St
         }
     }
     let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Ok((address, debug))
+    Ok(Some((address, debug)))
 }
 
 /// Renders a template of the app that handles the current request: Flask's `render_template`.
@@ -475,4 +482,26 @@ fn build_url(endpoint: &str, mut values: Values) -> std::result::Result<String, 
         urls::quote(&mut url, &anchor, b"%!#$&'()*+,/:;=?@");
     }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn the_command_line_is_that_of_flask_run_and_its_mistakes_are_told() {
+        let of = |words: &[&str]| parse(words.iter().map(|&word| word.to_owned()));
+        let served = |words: &[&str]| of(words).unwrap().unwrap();
+        assert_eq!(served(&[]), ("127.0.0.1:5000".into(), false));
+        assert_eq!(served(&["-h", "::1", "-p", "0", "--debug"]), ("[::1]:0".into(), true));
+        assert_eq!(served(&["--host=0.0.0.0", "--port=81"]), ("0.0.0.0:81".into(), false));
+        assert!(of(&["--port", "0", "--help"]).unwrap().is_none());
+        for (words, complaint) in [
+            (&["--prot"][..], "--prot is unknown"),
+            (&["--port", "x"], "a number"),
+            (&["--host"], "an address"),
+        ] {
+            assert!(of(words).unwrap_err().to_string().contains(complaint), "{words:?}");
+        }
+    }
 }

@@ -41,6 +41,15 @@ fn announce(address: SocketAddr) {
     println!("Listening on http://{address}");
 }
 
+#[expect(clippy::print_stdout, reason = "a person has asked for it")]
+pub(super) fn print_help(name: &str) {
+    println!(
+        "Serves {name}.\n\n  -h, --host ADDRESS   where to listen: 127.0.0.1 unless given, 0.0.0.0 for everybody\n  -p, --port NUMBER    \
+         5000 unless given, 0 for a free one\n      --debug          pages that explain errors, and the session inspector at \
+         /_hipflask/session\n      --help           this\n\nCtrl-C ends it."
+    );
+}
+
 async fn stop_signal() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
