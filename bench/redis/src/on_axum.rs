@@ -23,6 +23,11 @@ use crate::peer::{LIFETIME, Peer, UNTOUCHED, VISITS, WRITE, contents, fill_path,
 pub async fn app(peer: Peer, url: &str) -> Router {
     match peer {
         Peer::Ours => ours().layer(sessions(url).await.layer()),
+        Peer::OursForABrowser => {
+            let builder = Sessions::builder().session_permanent(false);
+            let sessions = builder.store_url(url).await.expect("Redis is there").build();
+            ours().layer(sessions.expect("nothing is missing").layer())
+        }
         Peer::TowerSessions => {
             let config = Config::from_url(url).expect("the URL is one of Redis");
             let pool = Pool::new(config, None, None, None, 1).expect("one connection is enough");
@@ -36,7 +41,7 @@ pub async fn app(peer: Peer, url: &str) -> Router {
             let store = SessionStore::<SessionRedisPool>::new(Some(pool.into()), config).await;
             axum_session().layer(SessionLayer::new(store.expect("Redis is there")))
         }
-        _ => bare(url).await,
+        peer => bare(url, peer == Peer::BareWithExpiry).await,
     }
 }
 
@@ -52,6 +57,7 @@ async fn untouched() -> &'static str {
 #[derive(Clone)]
 struct Bare {
     connection: MultiplexedConnection,
+    with_expiry: bool,
     visits: Arc<AtomicU64>,
 }
 
@@ -60,11 +66,29 @@ fn key(headers: &HeaderMap) -> String {
     format!("session:{}", line.strip_prefix("session=").unwrap_or_default())
 }
 
-async fn bare(url: &str) -> Router {
+impl Bare {
+    async fn read(&mut self, key: &str) -> Vec<u8> {
+        let record = if self.with_expiry {
+            let (record, left): (Vec<u8>, i64) = redis::pipe()
+                .get(key)
+                .pttl(key)
+                .query_async(&mut self.connection)
+                .await
+                .expect("Redis is there");
+            assert!(left > 0);
+            record
+        } else {
+            self.connection.get(key).await.expect("Redis is there")
+        };
+        assert!(!record.is_empty());
+        record
+    }
+}
+
+async fn bare(url: &str, with_expiry: bool) -> Router {
     async fn write(State(mut bare): State<Bare>, headers: HeaderMap) -> String {
         let key = key(&headers);
-        let record: Vec<u8> = bare.connection.get(&key).await.expect("Redis is there");
-        assert!(!record.is_empty());
+        let record = bare.read(&key).await;
         let _: () = bare.connection.set_ex(&key, record, LIFETIME).await.expect("Redis is there");
         (bare.visits.fetch_add(1, Ordering::Relaxed) + 1).to_string()
     }
@@ -76,15 +100,18 @@ async fn bare(url: &str) -> Router {
             .route(
                 &read_path(payload),
                 get(async move |State(mut bare): State<Bare>, headers: HeaderMap| {
-                    let record: Vec<u8> = bare.connection.get(key(&headers)).await.expect("Redis is there");
-                    assert!(!record.is_empty());
+                    bare.read(&key(&headers)).await;
                     payload.last.1.to_owned()
                 }),
             )
             .route(
                 &fill_path(payload),
                 get(async move |State(mut bare): State<Bare>| {
-                    let id = format!("{:0>43}", bare.visits.fetch_add(1, Ordering::Relaxed));
+                    let id = format!(
+                        "{}{:0>42}",
+                        u8::from(bare.with_expiry),
+                        bare.visits.fetch_add(1, Ordering::Relaxed)
+                    );
                     let record = Format::Msgpack.write(&contents(payload)).expect("msgpack holds it");
                     let key = format!("session:{id}");
                     let _: () = bare.connection.set_ex(key, record, LIFETIME).await.expect("Redis is there");
@@ -92,7 +119,7 @@ async fn bare(url: &str) -> Router {
                 }),
             );
     }
-    router.with_state(Bare { connection, visits: Arc::default() })
+    router.with_state(Bare { connection, with_expiry, visits: Arc::default() })
 }
 
 fn ours() -> Router {

@@ -10,7 +10,11 @@ use crate::payload::Payload;
 pub enum Peer {
     /// axum and redis-rs alone: `GET`, or `GET` and `SET`.
     Bare,
+    /// The same, but each read asks for the time left as well: `GET` and `PTTL` sent together, as ours does.
+    BareWithExpiry,
     Ours,
+    /// Ours with sessions that end with the browser: no cookie is sent with a read.
+    OursForABrowser,
     OursOnActix,
     TowerSessions,
     AxumSession,
@@ -19,9 +23,11 @@ pub enum Peer {
 }
 
 impl Peer {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Bare,
+        Self::BareWithExpiry,
         Self::Ours,
+        Self::OursForABrowser,
         Self::OursOnActix,
         Self::TowerSessions,
         Self::AxumSession,
@@ -32,13 +38,19 @@ impl Peer {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare redis-rs in axum",
+            Self::BareWithExpiry => "bare, with PTTL",
             Self::Ours => "ours",
+            Self::OursForABrowser => "ours, not permanent",
             Self::OursOnActix => "ours-on-actix",
             Self::TowerSessions => "tower-sessions-redis-store",
             Self::AxumSession => "axum_session_redispool",
             Self::ActixSession => "actix-session",
             Self::FlaskSession => "Flask-Session on granian",
         }
+    }
+
+    pub const fn is_bare(self) -> bool {
+        matches!(self, Self::Bare | Self::BareWithExpiry)
     }
 
     pub fn by_name(name: &str) -> Option<Self> {

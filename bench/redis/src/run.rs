@@ -172,7 +172,7 @@ impl<'s> Question<'s> {
             commands as f64 / requests,
         ]);
         self.visits += round.requests;
-        if self.operation == Operation::Write && self.server.peer != Peer::Bare {
+        if self.operation == Operation::Write && !self.server.peer.is_bare() {
             // Every session has counted each of its visits.
             let mut counted = 0;
             for visitor in 0..self.cookies.len() {
