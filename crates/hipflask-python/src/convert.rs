@@ -15,6 +15,13 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
     Builder::begin(py).object(value)
 }
 
+/// [`to_python`] for a session's dict.
+pub(crate) fn dict_to_python<'py>(py: Python<'py>, values: &Dict) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    Builder::begin(py).fill(&dict, values)?;
+    Ok(dict)
+}
+
 struct Builder<'py> {
     py: Python<'py>,
     keys: Box<Keys>,
@@ -242,7 +249,7 @@ fn items_of<'py>(
     items.map(|item| value_of(&item, levels)).collect()
 }
 
-fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
     if let Ok(number) = number.extract::<i64>() {
         return Ok(number.into());
     }
@@ -253,7 +260,7 @@ fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
     Ok(BigInt::from_signed_bytes_le(bytes.as_bytes()).into())
 }
 
-fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
+pub(crate) fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
     if let Ok(text) = text.to_cow() {
         return Ok(Text::new(text));
     }
@@ -262,7 +269,7 @@ fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
     Text::from_bytes(bytes.as_bytes()).ok_or(Unfit::AskPython)
 }
 
-fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, Unfit> {
+pub(crate) fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, Unfit> {
     let py = datetime.py();
     let types = Types::of(py)?;
     let aware = datetime.getattr(intern!(py, "tzinfo"))?;

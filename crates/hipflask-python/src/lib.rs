@@ -6,9 +6,12 @@
 mod convert;
 mod flask;
 mod interface;
+mod live;
 mod recent;
+mod records;
 mod settings;
 mod signing;
+mod stored;
 mod tagged;
 mod write;
 
@@ -18,7 +21,11 @@ mod _native {
     #[pymodule_export]
     use crate::interface::SecureCookieSessions;
     #[pymodule_export]
+    use crate::records::dump_value;
+    #[pymodule_export]
     use crate::signing::NativeSigner;
+    #[pymodule_export]
+    use crate::stored::{StoredSession, StoredSessions};
     #[pymodule_export]
     use crate::tagged::{dump_tagged, load_tagged};
 

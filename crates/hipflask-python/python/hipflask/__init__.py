@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from ._native import __version__
+from .session import ServerSideSession, ServerSideSessionInterface, Session
 from .sessions import SecureCookieSessionInterface
 
-__all__ = ["SecureCookieSessionInterface", "__version__"]
+__all__ = [
+    "SecureCookieSessionInterface",
+    "ServerSideSession",
+    "ServerSideSessionInterface",
+    "Session",
+    "__version__",
+]

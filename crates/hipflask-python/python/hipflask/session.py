@@ -1,0 +1,362 @@
+"""Sessions in a store: Flask-Session's configuration, records and session object on Hipflask's save protocol."""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from typing import Any, Callable, Mapping, TypeVar
+
+import flask
+from flask.sessions import SessionInterface, SessionMixin
+from werkzeug.datastructures import CallbackDict
+
+from . import _stores
+from ._native import StoredSession, StoredSessions
+from .errors import SessionContended, SessionEnded, SessionStoreError
+
+__all__ = ["ServerSideSession", "ServerSideSessionInterface", "Session"]
+
+T = TypeVar("T")
+
+
+def hipflask_cookie() -> SessionInterface:
+    try:
+        from .sessions import SecureCookieSessionInterface
+    except ImportError:
+        from flask.sessions import SecureCookieSessionInterface
+    return SecureCookieSessionInterface()
+
+
+class Session:
+    """Flask-Session's ``Session``: puts an app's sessions where its configuration says.
+
+    ::
+
+        app.config["SESSION_TYPE"] = "redis://127.0.0.1/0"
+        hipflask.Session(app)
+
+    ``SESSION_TYPE`` is one of Flask-Session's names (``redis``, ``memcached``, ``filesystem``, ``cachelib``, ``mongodb``,
+    ``sqlalchemy``, ``dynamodb``) with its settings beside it, or the URL of a store. Without ``SESSION_TYPE`` the sessions
+    stay in Flask's signed cookie.
+    """
+
+    def __init__(self, app: flask.Flask | None = None) -> None:
+        self.app = app
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: flask.Flask) -> None:
+        """Sets up one more app, as an application factory does."""
+        app.session_interface = self._get_interface(app)
+
+    def _get_interface(self, app: flask.Flask) -> SessionInterface:
+        if app.config.get("SESSION_TYPE") is None:
+            return hipflask_cookie()
+        return ServerSideSessionInterface(app)
+
+
+class ServerSideSession(CallbackDict, SessionMixin):
+    """The session of a request: a dict that behaves as Flask-Session's, and says more.
+
+    A change inside a value is noticed when the session is saved; nobody has to say ``session.modified = True``.
+    """
+
+    #: Whether no session came with the request.
+    new = False
+
+    def __init__(
+        self,
+        initial: Mapping[str, Any] | None = None,
+        sid: str | None = None,
+        permanent: bool | None = None,
+    ) -> None:
+        super().__init__(initial, _on_update)
+        self.sid = sid
+        if permanent:
+            self.permanent = permanent
+        self.modified = False
+        self.accessed = False
+        self._forget()
+        self._origin: StoredSession | None = None
+        self._store: ServerSideSessionInterface | None = None
+
+    def _forget(self) -> None:
+        """What was meant for the record has been done."""
+        self._changed = False
+        self._cleared = False
+        self._regenerate = False
+        self._destroy = False
+        self._added: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return len(self) > 1 or (len(self) == 1 and "_permanent" not in self)
+
+    def __getitem__(self, key: str) -> Any:
+        self.accessed = True
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.accessed = True
+        return super().get(key, default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        self.accessed = True
+        return super().setdefault(key, default)
+
+    def clear(self) -> None:
+        """Removes everything but ``_permanent``, and what another request adds meanwhile."""
+        permanent = self.get("_permanent", False)
+        super().clear()
+        self["_permanent"] = permanent
+        self._cleared = True
+        self._added.clear()
+
+    def increment(self, key: str, by: int = 1) -> int:
+        """Adds ``by`` to a number, 0 if the key is not there, and returns the sum. Requests that overlap add up."""
+        now = self.get(key, 0)
+        if type(now) is not int or type(by) is not int:
+            raise TypeError(f"session key {key!r} holds {type(now).__name__}, and only an int can be added to an int")
+        self[key] = now + by
+        self._added[key] = self._added.get(key, 0) + by
+        return now + by
+
+    def regenerate(self) -> None:
+        """Gives the session a new id with the response: at login, and wherever rights change. Works on an empty one, too."""
+        self.sid = self._interface().new_sid()
+        self._regenerate = True
+        self.modified = self._changed = True
+
+    def destroy(self) -> None:
+        """Ends the session: the record goes, whatever other requests do with it, and the cookie is removed."""
+        self.clear()
+        self._destroy = True
+
+    def transact(self, change: Callable[[ServerSideSession], T]) -> T:
+        """Calls ``change(session)`` and saves at once. Should another request be first, it is called again on what that one
+        left, so that a decision ("is one left?") is never made on old data. What it raises undoes what it did.
+        """
+        return self._interface().transact(self, change)
+
+    def _interface(self) -> ServerSideSessionInterface:
+        if self._store is None:
+            raise RuntimeError("this session was not opened by hipflask's session interface, and has no store")
+        return self._store
+
+
+def _on_update(session: ServerSideSession) -> None:
+    session.modified = session.accessed = session._changed = True
+
+
+class UnavailableSession(ServerSideSession):
+    """What a request gets whose session could not be read. Any use of it raises the error, a 503; nothing is saved."""
+
+    def __init__(self, error: SessionStoreError) -> None:
+        super().__init__()
+        self._error = error
+
+    def _fail(self, *_args: Any, **_kwargs: Any) -> Any:
+        raise self._error
+
+    __bool__ = __contains__ = __delitem__ = __eq__ = __getitem__ = __ior__ = __iter__ = __len__ = __or__ = _fail
+    __repr__ = __reversed__ = __setitem__ = clear = copy = get = increment = items = keys = pop = popitem = _fail
+    regenerate = setdefault = transact = update = values = destroy = _fail  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+
+class ServerSideSessionInterface(SessionInterface):
+    """Opens and saves the sessions of an app in a store. :class:`Session` makes it from the app's configuration."""
+
+    session_class = ServerSideSession
+
+    def __init__(self, app: flask.Flask) -> None:
+        config = app.config
+        self.app = app
+        self.use_signer = bool(config.get("SESSION_USE_SIGNER", False))
+        self.permanent = config.get("SESSION_PERMANENT", True)
+        self.key_prefix = config.get("SESSION_KEY_PREFIX", "session:")
+        self.sid_length = config.get("SESSION_ID_LENGTH", 32)
+        self.cleanup_n_requests = config.get("SESSION_CLEANUP_N_REQUESTS")
+        place = _stores.find(app)
+        #: The client object that the configuration named, if any; sessions do not go through it.
+        self.client = place.client
+        self._sessions = StoredSessions(
+            place.url,
+            prefix=self.key_prefix,
+            id_length=self.sid_length,
+            format=config.get("SESSION_SERIALIZATION_FORMAT", "msgpack"),
+            ready=place.ready,
+        )
+        if self.use_signer:
+            warnings.warn(
+                "SESSION_USE_SIGNER is deprecated in Flask-Session: an id of 32 random bytes needs no signature",
+                DeprecationWarning,
+                stacklevel=4,
+            )
+        if self.cleanup_n_requests:
+            app.before_request(self._cleanup_now_and_then)
+        app.cli.command("session_cleanup", help="Delete the sessions that have expired.")(self.cleanup)
+
+    def new_sid(self) -> str:
+        """An id for a new session."""
+        return self._sessions.fresh_id()
+
+    def regenerate(self, session: ServerSideSession) -> None:
+        """Flask-Session's name for :meth:`ServerSideSession.regenerate`."""
+        session.regenerate()
+
+    def cleanup(self) -> None:
+        """Deletes the records that have expired, where the store does not do so by itself."""
+        self._sessions.purge(time.time())
+
+    def _cleanup_now_and_then(self) -> None:
+        if random.randint(0, self.cleanup_n_requests) == 0:
+            self.cleanup()
+
+    def _get_store_id(self, sid: str) -> str:
+        return self.key_prefix + sid
+
+    def should_set_storage(self, app: flask.Flask, session: ServerSideSession) -> bool:
+        """Whether the record is to be kept alive, and written if it changed."""
+        return session.modified or app.config["SESSION_REFRESH_EACH_REQUEST"]
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> ServerSideSession:
+        """The session whose id is in the cookie; else a new one, under an id of its own."""
+        cookies = [value.encode("latin-1", "replace") for value in request.cookies.getlist(self.get_cookie_name(app))][:4]
+        if any(cookies):
+            try:
+                found = self._sessions.open(cookies, time.time(), self._settings(app))
+            except SessionStoreError as error:
+                app.logger.error("The session could not be read: %s", error)
+                return UnavailableSession(error)
+            if found is not None:
+                origin, data, sid = found
+                session = self.session_class(data, sid=sid)
+                session._origin, session._store = origin, self
+                return session
+        session = self.session_class(sid=self.new_sid(), permanent=self.permanent)
+        session._origin, session._store, session.new = StoredSession(), self, True
+        session._changed = False
+        return session
+
+    def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
+        """Saves what changed, and puts into the response what it must say about the session."""
+        # What could not be read is not written, and there is nothing to say about it.
+        if not isinstance(session, ServerSideSession) or isinstance(session, UnavailableSession):
+            return
+        accessed, has_content, modified = session.accessed, bool(session), session.modified
+        if accessed:
+            response.vary.add("Cookie")
+        if not has_content and not modified and not session._changed and session.new:
+            return
+        # Flask-Session's `modified = False` by hand.
+        if not modified and session._changed and not self.should_set_storage(app, session):
+            return
+        what, cookie = self._save(app, session, modified)
+        if what == "gone":
+            return
+        if what == "deleted" or (not session and modified and what != "merged"):
+            self._remove_cookie(app, response)
+        elif session and cookie and (what in ("created", "regenerated") or self.should_set_cookie(app, session)):
+            self._set_cookie(app, session, response, cookie)
+
+    def _save(self, app: flask.Flask, session: ServerSideSession, modified: bool, attempts: int = 0) -> tuple[str, str | None]:
+        if session._origin is None:
+            session._origin, session._store = StoredSession(), self
+        what, sid, cookie = self._sessions.save(
+            session._origin,
+            session,
+            session.sid,
+            time.time(),
+            self._settings(app, attempts),
+            cleared=session._cleared,
+            added=session._added,
+            modified=modified,
+            regenerate=session._regenerate,
+            destroy=session._destroy,
+        )
+        session._forget()
+        if sid is not None:
+            session.sid = sid
+        return what, cookie
+
+    def transact(self, session: ServerSideSession, change: Callable[[ServerSideSession], T]) -> T:
+        """:meth:`ServerSideSession.transact`."""
+        app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        while True:
+            before, flags = dict(session), (session.modified, session._changed, dict(session._added))
+            try:
+                answer = change(session)
+            except BaseException:
+                self._put_back(session, before, flags)
+                raise
+            try:
+                what, _ = self._save(app, session, True, attempts=1)
+            except SessionContended:
+                self._put_back(session, before, flags)
+                self._rebase(app, session)
+                continue
+            if what == "gone":
+                raise SessionEnded("the session has ended, so nothing can be changed in it; ask the visitor to log in again")
+            session.modified = session.accessed = True
+            return answer
+
+    def _put_back(self, session: ServerSideSession, data: dict[str, Any], flags: tuple[bool, bool, dict[str, int]]) -> None:
+        dict.clear(session)
+        dict.update(session, data)
+        session.modified, session._changed, session._added = flags
+
+    def _rebase(self, app: flask.Flask, session: ServerSideSession) -> None:
+        """What the session had been changed, on what another request has left."""
+        cookie = self._sessions.cookie(session.sid, self._keys(app)).encode()
+        found = self._sessions.open([cookie], time.time(), self._settings(app))
+        if found is None:
+            raise SessionEnded("the session has ended, so nothing can be changed in it; ask the visitor to log in again")
+        origin, newest, _ = found
+        base = session._origin.dict() if session._origin is not None else {}
+        ours = {key: value for key, value in session.items() if key not in base or base[key] != value}
+        gone = [key for key in base if key not in session]
+        for key, by in session._added.items():
+            if key in ours and ours[key] == base.get(key, 0) + by and type(newest.get(key, 0)) is int:
+                ours[key] = newest.get(key, 0) + by
+        dict.clear(session)
+        dict.update(session, {} if session._cleared else newest, **ours)
+        for key in gone:
+            dict.pop(session, key, None)
+        session._origin = origin
+
+    def _settings(self, app: flask.Flask, attempts: int = 0) -> dict[str, Any]:
+        return {
+            "lifetime": int(app.permanent_session_lifetime.total_seconds()),
+            "refresh": bool(app.config["SESSION_REFRESH_EACH_REQUEST"]),
+            "keys": self._keys(app),
+            "attempts": attempts,
+        }
+
+    def _keys(self, app: flask.Flask) -> list[bytes]:
+        if not self.use_signer:
+            return []
+        if not app.secret_key:
+            raise KeyError("SECRET_KEY must be set when SESSION_USE_SIGNER=True")
+        keys = [app.secret_key, *(app.config["SECRET_KEY_FALLBACKS"] or ())]
+        return [key.encode() if isinstance(key, str) else key for key in keys]
+
+    def _set_cookie(self, app: flask.Flask, session: ServerSideSession, response: flask.Response, value: str) -> None:
+        response.set_cookie(
+            self.get_cookie_name(app), value, expires=self.get_expiration_time(app, session), **self._attributes(app)
+        )
+        response.vary.add("Cookie")
+
+    def _remove_cookie(self, app: flask.Flask, response: flask.Response) -> None:
+        response.delete_cookie(self.get_cookie_name(app), **self._attributes(app))
+        response.vary.add("Cookie")
+
+    def _attributes(self, app: flask.Flask) -> dict[str, Any]:
+        return {
+            "domain": self.get_cookie_domain(app),
+            "path": self.get_cookie_path(app),
+            "secure": self.get_cookie_secure(app),
+            "httponly": self.get_cookie_httponly(app),
+            "samesite": self.get_cookie_samesite(app),
+            "partitioned": self.get_cookie_partitioned(app),
+        }

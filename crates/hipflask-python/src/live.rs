@@ -1,0 +1,85 @@
+//! A store and the runtime that drives its connections, in the process that uses them.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hipflask_store::store::{ErrorKind, Store, StoreError};
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Runtime};
+
+/// Where a store is; connected to when it is first needed, and anew in a process that was forked since.
+pub(crate) struct Lives {
+    url: String,
+    /// What lives in the memory of the process and has no connections.
+    memory: Option<Arc<dyn Store>>,
+    /// Locked only by who holds the GIL, and released before it lets go of it: a fork, which holds it, too, can then not
+    /// leave it locked for ever in the child.
+    live: Mutex<Option<Arc<Live>>>,
+}
+
+/// Connected.
+pub(crate) struct Live {
+    process: u32,
+    runtime: Runtime,
+    store: Arc<dyn Store>,
+}
+
+impl Lives {
+    /// The store at `url`, once the URL has been checked and, if `now`, the store has said that it is ready.
+    pub(crate) fn at(py: Python<'_>, url: String, now: bool) -> Result<Self, StoreError> {
+        let memory = py.detach(|| {
+            // For this alone, so that nothing of it is there when the process forks.
+            let runtime = Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
+            runtime.block_on(async {
+                let store = hipflask_store::open(&url).await?;
+                if now {
+                    store.ready().await?;
+                }
+                Ok((store.describe().kind == "memory").then_some(store))
+            })
+        })?;
+        Ok(Self { url, memory, live: Mutex::new(None) })
+    }
+
+    /// The connections of this process.
+    pub(crate) fn here(&self, _gil: Python<'_>) -> Result<Arc<Live>, StoreError> {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = std::process::id();
+        if let Some(live) = live.as_ref().filter(|live| live.process == process) {
+            return Ok(Arc::clone(live));
+        }
+        let made = Arc::new(self.connect(process)?);
+        // The threads of another process are not here to be stopped, and its sockets are its own.
+        std::mem::forget(live.replace(Arc::clone(&made)));
+        Ok(made)
+    }
+
+    fn connect(&self, process: u32) -> Result<Live, StoreError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("hipflask")
+            .enable_all()
+            .build()
+            .map_err(no_runtime)?;
+        let store = match &self.memory {
+            Some(store) => Arc::clone(store),
+            None => runtime.block_on(hipflask_store::open(&self.url))?,
+        };
+        Ok(Live { process, runtime, store })
+    }
+}
+
+impl Live {
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Waits for `work` without the GIL.
+    pub(crate) fn wait<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> T {
+        py.detach(|| self.runtime.block_on(work))
+    }
+}
+
+fn no_runtime(error: std::io::Error) -> StoreError {
+    StoreError::new("session", ErrorKind::Unavailable, "no thread can be started for it").caused_by(error)
+}

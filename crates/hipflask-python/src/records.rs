@@ -1,0 +1,178 @@
+//! Python's sessions to what records hold, as msgspec and pickle would have it, and back.
+
+use hipflask_core::value::{Dict, MAX_DEPTH, Value};
+use hipflask_store::record::{EncodeError, Format, Kept, Problem, Record};
+use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+use crate::convert::{Unfit, datetime_of, dict_to_python, int_of, text_of};
+
+/// The dict of a record that was read. What a value shows only in part is read again by Python.
+pub(crate) fn dict_of_record<'py>(
+    py: Python<'py>,
+    dict: &Dict,
+    kept: &Kept,
+    data: &[u8],
+) -> PyResult<Bound<'py, PyDict>> {
+    if kept.is_empty() {
+        return dict_to_python(py, dict);
+    }
+    let loads = helper(py)?.getattr(intern!(py, "loads"))?;
+    Ok(loads.call1((PyBytes::new(py, data), Format::of(data).to_string()))?.cast_into()?)
+}
+
+/// What a record in `format` would hold of a session.
+pub(crate) fn record_of_dict(session: &Bound<'_, PyDict>, format: Format) -> PyResult<Record> {
+    let py = session.py();
+    let (mut record, odd) = (Record::default(), PyDict::new(py));
+    for (key, value) in session.iter() {
+        let made = key
+            .cast_exact::<PyString>()
+            .map_err(|_| Unfit::AskPython)
+            .and_then(|key| Ok((text_of(key)?, value_of(&value, format, MAX_DEPTH - 2)?)));
+        match made {
+            Ok((key, value)) => drop(record.dict.insert(key, value)),
+            Err(Unfit::AskPython) => {
+                odd.set_item(&key, value)?;
+                // Keeps its place.
+                if let Ok(key) = key.cast_exact::<PyString>() {
+                    record.dict.insert(text_of(key).unwrap_or_default(), Value::None);
+                }
+            }
+            Err(Unfit::Raised(error)) => return Err(error),
+        }
+    }
+    if !odd.is_empty() {
+        add_odd(&mut record, &odd, format)?;
+    }
+    Ok(record)
+}
+
+/// Members that only Python can write, such as sets in a pickle: written by it, and read as any record is.
+fn add_odd(record: &mut Record, odd: &Bound<'_, PyDict>, format: Format) -> PyResult<()> {
+    let py = odd.py();
+    let bytes = helper(py)?.call_method1(intern!(py, "dumps"), (odd, format.to_string()))?;
+    let read = Format::read(bytes.cast::<PyBytes>()?.as_bytes());
+    let read = read.map_err(|error| {
+        PyTypeError::new_err(format!("the session holds what its records cannot hold: {error}"))
+    })?;
+    for (key, value) in read.dict.into_entries() {
+        record.dict.insert(key, value);
+    }
+    record.kept = read.kept;
+    Ok(())
+}
+
+/// The MessagePack of a value.
+#[pyfunction]
+pub(crate) fn dump_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let made = value_of(value, Format::Msgpack, MAX_DEPTH - 2).map_err(|unfit| match unfit {
+        Unfit::AskPython => PyTypeError::new_err("a dict in a key is unsupported"),
+        Unfit::Raised(error) => error,
+    })?;
+    let record = Format::Msgpack.write(&Dict::from([("", made)])).map_err(|error| not_encoded(&error))?;
+    // Behind the heads of a map of one and of a text of none.
+    Ok(PyBytes::new(value.py(), &record[2..]))
+}
+
+fn value_of(object: &Bound<'_, PyAny>, format: Format, levels: usize) -> Result<Value, Unfit> {
+    if let Ok(text) = object.cast_exact::<PyString>() {
+        return text_of(text).map(Value::Str);
+    }
+    if let Ok(dict) = object.cast_exact::<PyDict>() {
+        return dict_of(dict, format, levels).map(Value::Dict);
+    }
+    if let Ok(list) = object.cast_exact::<PyList>() {
+        return items_of(list.iter(), format, levels).map(Value::List);
+    }
+    if let Ok(value) = object.cast_exact::<PyBool>() {
+        return Ok(Value::Bool(value.is_true()));
+    }
+    if let Ok(number) = object.cast_exact::<PyInt>() {
+        return int_of(number).map(Value::Int);
+    }
+    if object.is_none() {
+        return Ok(Value::None);
+    }
+    if let Ok(number) = object.cast_exact::<PyFloat>() {
+        return Ok(Value::Float(number.value()));
+    }
+    if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+        let items = items_of(tuple.iter(), format, levels)?;
+        return Ok(if format == Format::Pickle { Value::Tuple(items) } else { Value::List(items) });
+    }
+    if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+        return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
+    }
+    rare_value_of(object, format, levels)
+}
+
+fn rare_value_of(object: &Bound<'_, PyAny>, format: Format, levels: usize) -> Result<Value, Unfit> {
+    let py = object.py();
+    if is_datetime(object)? && !object.call_method0(intern!(py, "utcoffset"))?.is_none() {
+        return datetime_of(object).map(Value::DateTime);
+    }
+    if format == Format::Pickle {
+        return Err(Unfit::AskPython);
+    }
+    let plain = helper(py)?.call_method1(intern!(py, "plain"), (object, format == Format::Json))?;
+    value_of(&plain, format, levels.checked_sub(1).ok_or_else(too_deep)?)
+}
+
+fn dict_of(dict: &Bound<'_, PyDict>, format: Format, levels: usize) -> Result<Dict, Unfit> {
+    let levels = levels.checked_sub(1).ok_or_else(too_deep)?;
+    let mut out = Dict::new();
+    for (key, value) in dict.iter() {
+        let key = match key.cast_exact::<PyString>() {
+            Ok(key) => text_of(key)?,
+            Err(_) if format == Format::Json => {
+                let text = helper(key.py())?.call_method1(intern!(key.py(), "json_key"), (&key,))?;
+                text_of(text.cast::<PyString>().map_err(PyErr::from)?)?
+            }
+            Err(_) => return Err(Unfit::AskPython),
+        };
+        out.insert(key, value_of(&value, format, levels)?);
+    }
+    Ok(out)
+}
+
+fn items_of<'py>(
+    items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
+    format: Format,
+    levels: usize,
+) -> Result<Vec<Value>, Unfit> {
+    let levels = levels.checked_sub(1).ok_or_else(too_deep)?;
+    items.map(|item| value_of(&item, format, levels)).collect()
+}
+
+fn too_deep() -> PyErr {
+    PyRecursionError::new_err("maximum recursion depth exceeded while a session was written")
+}
+
+/// The exception that msgspec raises for it.
+pub(crate) fn not_encoded(error: &EncodeError) -> PyErr {
+    let text = match error.problem {
+        Problem::Markup => format!("Encoding objects of type Markup is unsupported: {error}"),
+        _ => error.to_string(),
+    };
+    match error.problem {
+        Problem::BigInt => PyOverflowError::new_err(text),
+        Problem::Surrogate => PyUnicodeEncodeError::new_err(("utf-8", "?", 0, 1, text)),
+        Problem::TooDeep => PyRecursionError::new_err(text),
+        _ => PyTypeError::new_err(text),
+    }
+}
+
+/// `hipflask._records`: what is rare enough to be left to Python.
+fn helper(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    py.import(intern!(py, "hipflask._records"))
+}
+
+/// Whether it is a `datetime` itself, not of a subclass.
+fn is_datetime(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(object.get_type().is(DATETIME.import(object.py(), "datetime", "datetime")?))
+}

@@ -1,0 +1,308 @@
+//! Sessions in a store, for `hipflask.Session`: opened and saved by the save protocol, without the GIL while the store works.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hipflask_core::session::Session;
+use hipflask_core::signing::{KeyRing, SecretKey};
+use hipflask_core::time::UnixTime;
+use hipflask_core::value::{Dict, Int};
+use hipflask_store::id::{Ids, SessionId};
+use hipflask_store::record::{Format, Kept};
+use hipflask_store::save::{Backoff, Opened, SaveError, Saved, ServerSessions, Slot};
+use hipflask_store::store::StoreError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::convert::{int_of, text_of};
+use crate::live::{Live, Lives};
+use crate::records::{dict_of_record, not_encoded, record_of_dict};
+
+/// The sessions of one store.
+#[pyclass(frozen, module = "hipflask._native")]
+pub(crate) struct StoredSessions {
+    lives: Lives,
+    prefix: String,
+    id_length: usize,
+    format: Option<Format>,
+    made: Mutex<Vec<Made>>,
+}
+
+/// What was set up for settings that were met before: they are the same with nearly every request.
+struct Made {
+    live: Arc<Live>,
+    settings: Settings,
+    sessions: Arc<ServerSessions>,
+}
+
+/// What an app can change from one request to the next.
+#[derive(Clone, PartialEq, Eq, FromPyObject)]
+#[pyo3(from_item_all)]
+struct Settings {
+    /// Seconds.
+    lifetime: u64,
+    refresh: bool,
+    /// The keys that sign ids, the newest first; none if they are not signed.
+    keys: Vec<Vec<u8>>,
+    /// How often a save is tried; 0 for as often as is reasonable.
+    attempts: u32,
+}
+
+/// Where a session of Python came from: its record as it was read.
+#[pyclass(frozen, module = "hipflask._native")]
+#[derive(Default)]
+pub(crate) struct StoredSession(Mutex<(Session, Slot)>);
+
+#[pymethods]
+impl StoredSessions {
+    #[new]
+    #[pyo3(signature = (url, *, prefix, id_length, format=None, ready=false))]
+    fn new(
+        py: Python<'_>,
+        url: String,
+        prefix: String,
+        id_length: usize,
+        format: Option<&str>,
+        ready: bool,
+    ) -> PyResult<Self> {
+        let format = match format {
+            None | Some("msgpack") => None,
+            Some("json") => Some(Format::Json),
+            Some(other) => {
+                return Err(PyValueError::new_err(format!("Unsupported serialization format: {other}")));
+            }
+        };
+        let lives = Lives::at(py, url, ready).map_err(|error| PyValueError::new_err(explained(&error)))?;
+        let made = Mutex::default();
+        let sessions = Self { lives, prefix, id_length, format, made };
+        sessions.ids(&[])?;
+        Ok(sessions)
+    }
+
+    /// The session of the first of these cookies that the store knows; `None` if there is none.
+    fn open(
+        &self,
+        py: Python<'_>,
+        cookies: Vec<Vec<u8>>,
+        now: f64,
+        settings: Settings,
+    ) -> PyResult<Option<(StoredSession, Py<PyDict>, String)>> {
+        let (live, sessions) = self.sessions(py, settings)?;
+        let found = live.wait(py, async {
+            for cookie in &cookies {
+                if let Opened::Found { session, slot } = sessions.open(cookie, time(now)).await? {
+                    return Ok(Some((session, slot)));
+                }
+            }
+            Ok(None)
+        });
+        let Some((session, slot)) = found.map_err(|error| failed(py, &error))? else { return Ok(None) };
+        let (Some(stored), Some(kept), Some(id)) = (slot.stored(), slot.kept(), slot.id()) else {
+            return Ok(None);
+        };
+        let dict = dict_of_record(py, &session.to_dict(), kept, &stored.data)?.unbind();
+        let id = id.as_str().to_owned();
+        Ok(Some((StoredSession(Mutex::new((session, *slot))), dict, id)))
+    }
+
+    /// Saves a session as it is now; says what came of it, the id, and the cookie's value if there is a record.
+    #[pyo3(signature = (origin, session, sid, now, settings, *, cleared, added, modified, regenerate, destroy))]
+    #[expect(clippy::too_many_arguments, reason = "each is a flag of Python's session, and named there")]
+    fn save(
+        &self,
+        py: Python<'_>,
+        origin: &StoredSession,
+        session: &Bound<'_, PyDict>,
+        sid: Option<&str>,
+        now: f64,
+        settings: Settings,
+        cleared: bool,
+        added: &Bound<'_, PyDict>,
+        modified: bool,
+        regenerate: bool,
+        destroy: bool,
+    ) -> PyResult<(&'static str, Option<String>, Option<String>)> {
+        let (live, sessions) = self.sessions(py, settings)?;
+        let record = record_of_dict(session, sessions.format())?;
+        let added = numbers(added)?;
+        let proposed = sid.map(|sid| self.id(sid)).transpose()?;
+        let (mut data, mut slot) = origin.take();
+        let before = slot.kept().cloned().unwrap_or_default();
+        let kept: &Kept = &record.kept;
+        let adopted = data.adopt(record.dict, cleared, &added, |key| before.differs(kept, key));
+        if let Err(error) = adopted {
+            origin.put(data, slot);
+            return Err(PyValueError::new_err(error.to_string()));
+        }
+        data.set_modified(data.is_modified() || modified);
+        slot.keep(record.kept);
+        if let Some(id) = proposed {
+            if regenerate || slot.id().is_some_and(|known| *known != id) {
+                slot.regenerate();
+            }
+            slot.propose(id);
+        }
+        if destroy {
+            slot.destroy();
+        }
+        let saved = live.wait(py, sessions.save(&mut data, &mut slot, time(now), &Backoff));
+        let (id, cookie) = match slot.id() {
+            Some(id) => (Some(id.as_str().to_owned()), Some(sessions.ids().to_cookie(id))),
+            None => (None, None),
+        };
+        origin.put(data, slot);
+        Ok((word(saved.map_err(|error| not_saved(py, &error))?), id, cookie))
+    }
+
+    /// An id for a new session.
+    fn fresh_id(&self) -> PyResult<String> {
+        let id = self.ids(&[])?.fresh();
+        Ok(id.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.as_str().to_owned())
+    }
+
+    /// The cookie's value for an id, signed if there are keys.
+    fn cookie(&self, sid: &str, keys: Vec<Vec<u8>>) -> PyResult<String> {
+        Ok(self.ids(&keys)?.to_cookie(&self.id(sid)?))
+    }
+
+    /// Drops the records that have expired; returns how many.
+    fn purge(&self, py: Python<'_>, now: f64) -> PyResult<u64> {
+        let live = self.lives.here(py).map_err(|error| failed(py, &error))?;
+        let store = Arc::clone(live.store());
+        live.wait(py, async { store.purge_expired(time(now)).await }).map_err(|error| failed(py, &error))
+    }
+
+    /// Ends the record of an id.
+    fn destroy(&self, py: Python<'_>, sid: &str, now: f64, settings: Settings) -> PyResult<()> {
+        let (live, sessions) = self.sessions(py, settings)?;
+        let id = self.id(sid)?;
+        let ended = live.wait(py, async { sessions.destroy(&id, time(now)).await });
+        ended.map(drop).map_err(|error| failed(py, &error))
+    }
+}
+
+impl StoredSessions {
+    fn sessions(&self, py: Python<'_>, settings: Settings) -> PyResult<(Arc<Live>, Arc<ServerSessions>)> {
+        let live = self.lives.here(py).map_err(|error| failed(py, &error))?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|made| Arc::ptr_eq(&made.live, &live));
+        if let Some(made) = made.iter().find(|made| made.settings == settings) {
+            return Ok((live, Arc::clone(&made.sessions)));
+        }
+        let lifetime = Duration::from_secs(settings.lifetime);
+        let mut sessions = ServerSessions::new(Arc::clone(live.store()), self.ids(&settings.keys)?, lifetime)
+            .with_refresh(settings.refresh);
+        if let Some(format) = self.format.filter(|_| sessions.format() == Format::Msgpack) {
+            sessions = sessions.with_format(format);
+        }
+        if settings.attempts > 0 {
+            sessions = sessions.with_attempts(settings.attempts);
+        }
+        let sessions = Arc::new(sessions);
+        if made.len() >= MOST {
+            made.remove(0);
+        }
+        made.push(Made { live: Arc::clone(&live), settings, sessions: Arc::clone(&sessions) });
+        Ok((live, sessions))
+    }
+
+    fn ids(&self, keys: &[Vec<u8>]) -> PyResult<Ids> {
+        let mut ids = Ids::builder().bytes(self.id_length).prefix(self.prefix.clone());
+        if let Some((newest, older)) = keys.split_first() {
+            let ring = KeyRing::new(SecretKey::from(newest.clone()));
+            ids = ids.signed(older.iter().fold(ring, |ring, key| ring.accept(SecretKey::from(key.clone()))));
+        }
+        ids.build().map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// An id that the application has chosen.
+    fn id(&self, sid: &str) -> PyResult<SessionId> {
+        self.ids(&[])?.read(sid.as_bytes()).map_err(|_| {
+            PyValueError::new_err(
+                "session.sid has not the form of an id, so that no cookie could bring it back; call session.regenerate()",
+            )
+        })
+    }
+}
+
+impl StoredSession {
+    fn take(&self) -> (Session, Slot) {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, session: Session, slot: Slot) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (session, slot);
+    }
+}
+
+#[pymethods]
+impl StoredSession {
+    /// That of a session that came from nowhere.
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// The session as it was last read or saved.
+    fn dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (session, slot) = self.take();
+        let (dict, kept) = (session.to_dict(), slot.kept().cloned().unwrap_or_default());
+        let data = slot.stored().map(|stored| stored.data.clone()).unwrap_or_default();
+        self.put(session, slot);
+        dict_of_record(py, &dict, &kept, &data)
+    }
+}
+
+const MOST: usize = 16;
+
+fn numbers(added: &Bound<'_, PyDict>) -> PyResult<Dict<Int>> {
+    let mut out = Dict::new();
+    for (key, by) in added.iter() {
+        let (Ok(key), Ok(by)) = (text_of(key.cast::<PyString>()?), int_of(by.cast()?)) else {
+            return Err(PyValueError::new_err("only an int is added, under a text"));
+        };
+        out.insert(key, by);
+    }
+    Ok(out)
+}
+
+fn time(now: f64) -> UnixTime {
+    UnixTime::from_secs(now.max(0.0) as u64)
+}
+
+const fn word(saved: Saved) -> &'static str {
+    match saved {
+        Saved::Unchanged => "unchanged",
+        Saved::Touched => "touched",
+        Saved::Created => "created",
+        Saved::Replaced { merged: false } => "replaced",
+        Saved::Replaced { merged: true } => "merged",
+        Saved::Deleted => "deleted",
+        Saved::Regenerated => "regenerated",
+        Saved::Gone => "gone",
+    }
+}
+
+fn explained(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn failed(py: Python<'_>, error: &StoreError) -> PyErr {
+    raise(py, "SessionStoreError", &explained(error))
+}
+
+fn not_saved(py: Python<'_>, error: &SaveError) -> PyErr {
+    match error {
+        SaveError::Encode(error) => not_encoded(error),
+        SaveError::Contended { .. } => raise(py, "SessionContended", &explained(error)),
+        other => raise(py, "SessionStoreError", &explained(other)),
+    }
+}
+
+/// An exception of `hipflask.errors`.
+fn raise(py: Python<'_>, name: &str, text: &str) -> PyErr {
+    let made = py.import("hipflask.errors").and_then(|module| module.getattr(name)?.call1((text,)));
+    made.map_or_else(|error| error, PyErr::from_value)
+}
