@@ -33,7 +33,7 @@ use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
 use crate::bucket::{SessionData, SessionKey};
-use crate::commit::Commit;
+use crate::commit::{Commit, Vary};
 use crate::current;
 use crate::engine::Sessions;
 use crate::error::{LayerMissing, SessionError};
@@ -342,17 +342,10 @@ fn vary_by_cookie(headers: &mut HeaderMap) {
         headers.insert(VARY, HeaderValue::from_static("Cookie"));
         return;
     }
-    let lines = headers.get_all(VARY).map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
-    match lines.map(Commit::merged_vary) {
-        Ok(None) => {}
-        Ok(Some(vary)) if vary.len() > "Cookie".len() => {
-            if let Ok(vary) = HeaderValue::try_from(vary) {
-                headers.insert(VARY, vary);
-            }
-        }
-        Ok(Some(_)) => drop(headers.insert(VARY, HeaderValue::from_static("Cookie"))),
-        // A line that is no text stays beside ours.
-        Err(_) => headers.append(VARY, HeaderValue::from_static("Cookie")),
+    match Vary::with_cookie(headers.get_all(VARY).map(|line| line.to_str().ok())) {
+        Vary::Leave => {}
+        Vary::Set(vary) => drop(HeaderValue::try_from(vary).map(|vary| headers.insert(VARY, vary))),
+        Vary::Append => headers.append(VARY, HeaderValue::from_static("Cookie")),
     }
 }
 

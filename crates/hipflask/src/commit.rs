@@ -13,6 +13,28 @@ pub struct Commit {
     pub no_store: bool,
 }
 
+/// What becomes of the `Vary` lines of a response.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Vary {
+    /// They name `Cookie`.
+    Leave,
+    /// This takes the place of all of them.
+    Set(String),
+    /// One of them is no text, so `Cookie` comes as another line beside them.
+    Append,
+}
+
+impl Vary {
+    /// `existing` has `None` for a line that is no text.
+    pub(crate) fn with_cookie<'h>(existing: impl IntoIterator<Item = Option<&'h str>>) -> Self {
+        match existing.into_iter().collect::<Option<Vec<_>>>().map(Commit::merged_vary) {
+            Some(Some(merged)) => Self::Set(merged),
+            Some(None) => Self::Leave,
+            None => Self::Append,
+        }
+    }
+}
+
 impl Commit {
     /// Whether the response stays as it is.
     #[must_use]

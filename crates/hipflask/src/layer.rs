@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::commit::Commit;
+use crate::commit::{Commit, Vary};
 use crate::current;
 use crate::engine::Sessions;
 use crate::error::SessionError;
@@ -246,16 +246,9 @@ fn vary_by_cookie(headers: &mut HeaderMap) {
         vary.insert(HeaderValue::from_static("Cookie"));
         return;
     }
-    let lines = headers.get_all(VARY).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
-    match lines.map(Commit::merged_vary) {
-        Ok(None) => {}
-        Ok(Some(vary)) if vary.len() > "Cookie".len() => {
-            if let Ok(vary) = HeaderValue::try_from(vary) {
-                headers.insert(VARY, vary);
-            }
-        }
-        Ok(Some(_)) => drop(headers.insert(VARY, HeaderValue::from_static("Cookie"))),
-        // A line that is no text stays beside ours.
-        Err(_) => drop(headers.append(VARY, HeaderValue::from_static("Cookie"))),
+    match Vary::with_cookie(headers.get_all(VARY).iter().map(|line| line.to_str().ok())) {
+        Vary::Leave => {}
+        Vary::Set(vary) => drop(HeaderValue::try_from(vary).map(|vary| headers.insert(VARY, vary))),
+        Vary::Append => drop(headers.append(VARY, HeaderValue::from_static("Cookie"))),
     }
 }
