@@ -124,7 +124,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant { removes: "the scan reads tags that are not as we write them", file: "src/tagged/scan.rs", tests: JSON,
         from: "if fits { Ok(()) } else { self.read_to_check(open) }", to: "let _ = (fits, open); Ok(())" },
     Mutant { removes: "only what is spelled as we spell it is copied", file: DATA, tests: JSON,
-        from: "Some(member) if member.canonical =>", to: "Some(member) =>" },
+        from: "Source::Json(json)) if member.canonical =>", to: "Source::Json(json)) =>" },
     Mutant { removes: "values of a session are not shown", file: DATA, tests: JSON,
         from: ".field(\"keys\", &self.keys().collect::<Vec<_>>())", to: ".field(\"keys\", &self.to_dict())" },
     Mutant { removes: "a value set is not nested too deep", file: DATA, tests: JSON,
