@@ -162,7 +162,7 @@ impl<'s> Question<'s> {
         let round = load::run(self.server.address, &path, &self.cookies, &self.expected(), time)
             .map_err(|error| self.complain(&error.to_string()))?;
         let after = cpu()?;
-        let commands = total(&calls(redis)?).saturating_sub(calls_before).saturating_sub(OWN_CALLS);
+        let commands = total(&calls(redis)?).saturating_sub(calls_before);
         let requests = round.requests as f64;
         let p50 = round.latencies[round.latencies.len() / 2].as_secs_f64() * 1e6;
         self.samples.push([
@@ -262,5 +262,3 @@ fn own_reads(redis: &Redis) -> Result<f64, String> {
     let between = reads_since(before, redis)?;
     Ok(between + (between / 2.0) * 3.0)
 }
-
-const OWN_CALLS: u64 = 0;
