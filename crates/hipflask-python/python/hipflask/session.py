@@ -14,18 +14,11 @@ from werkzeug.datastructures import CallbackDict
 from . import _stores
 from ._native import StoredSession, StoredSessions
 from .errors import SessionContended, SessionEnded, SessionStoreError
+from .sessions import SecureCookieSessionInterface
 
 __all__ = ["ServerSideSession", "ServerSideSessionInterface", "Session"]
 
 T = TypeVar("T")
-
-
-def hipflask_cookie() -> SessionInterface:
-    try:
-        from .sessions import SecureCookieSessionInterface
-    except ImportError:
-        from flask.sessions import SecureCookieSessionInterface
-    return SecureCookieSessionInterface()
 
 
 class Session:
@@ -52,7 +45,7 @@ class Session:
 
     def _get_interface(self, app: flask.Flask) -> SessionInterface:
         if app.config.get("SESSION_TYPE") is None:
-            return hipflask_cookie()
+            return SecureCookieSessionInterface()
         return ServerSideSessionInterface(app)
 
 
