@@ -18,8 +18,13 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
 /// [`to_python`] for a session's dict.
 pub(crate) fn dict_to_python<'py>(py: Python<'py>, values: &Dict) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    Builder::begin(py).fill(&dict, values)?;
+    fill(&dict, values)?;
     Ok(dict)
+}
+
+/// [`dict_to_python`] into `dict`, past the methods of its class.
+pub(crate) fn fill(dict: &Bound<'_, PyDict>, values: &Dict) -> PyResult<()> {
+    Builder::begin(dict.py()).fill(dict, values)
 }
 
 struct Builder<'py> {
@@ -299,6 +304,11 @@ fn signed(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let keywords = PyDict::new(py);
     keywords.set_item("signed", true)?;
     Ok(keywords)
+}
+
+/// Finds the types that are no part of the language.
+pub(crate) fn look_types_up(py: Python<'_>) -> PyResult<()> {
+    Types::of(py).map(drop)
 }
 
 /// The types that have to be imported, looked up once.

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
 /// Flask's own classes, functions and descriptors.
 pub(crate) struct Flask {
@@ -10,6 +10,11 @@ pub(crate) struct Flask {
     pub(crate) interface: Py<PyType>,
     /// `flask.sessions.SecureCookieSession`.
     pub(crate) session: Py<PyType>,
+    /// Its `__init__`, and what is called by a session that changes.
+    pub(crate) session_init: Py<PyAny>,
+    pub(crate) note_change: Py<PyAny>,
+    /// `dict.__new__`.
+    pub(crate) new_dict: Py<PyAny>,
     /// The methods of `interface` that an app overrides, in the order of [`METHODS`], and their names.
     methods: Vec<(Py<PyString>, Py<PyAny>)>,
     /// `flask.json.tag.TaggedJSONSerializer`, and the tags that it begins with.
@@ -108,6 +113,9 @@ impl Flask {
             headers: class("werkzeug.datastructures", "Headers")?,
             app: class("flask", "Flask")?,
             session: class("flask.sessions", "SecureCookieSession")?,
+            session_init: find("flask.sessions", "SecureCookieSession.__init__")?.unbind(),
+            note_change: wrap_pyfunction!(note_change, py)?.into_any().unbind(),
+            new_dict: py.get_type::<PyDict>().getattr("__new__")?.unbind(),
             bad_data: class("itsdangerous", "BadData")?,
             time: py.import("time")?.unbind(),
             compress: find("zlib", "compress")?.unbind(),
@@ -137,4 +145,10 @@ impl Flask {
     pub(crate) fn deflate<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         self.compress.bind(py).call1((data,))
     }
+}
+
+/// What a session calls when it is changed.
+#[pyfunction]
+fn note_change(session: &Bound<'_, PyAny>) -> PyResult<()> {
+    session.setattr(pyo3::intern!(session.py(), "modified"), true)
 }

@@ -8,12 +8,13 @@ use hipflask_core::plan::{CookieOp, Profile, Rules, Seen, plan};
 use hipflask_core::signing::{Age, Compression, PayloadCodec, TimestampSigner};
 use hipflask_core::tagged;
 use hipflask_core::time::UnixTime;
+use hipflask_core::value::Value;
 use pyo3::exceptions::{PyTypeError, PyUserWarning, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-use crate::convert::{Unfit, to_python};
+use crate::convert::{Unfit, fill, to_python};
 use crate::flask::{Flask, Method};
 use crate::recent::Recent;
 use crate::settings::{Cookie, CookieSettings, Settings, Signing};
@@ -82,7 +83,7 @@ fn open<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let class = settings.session_class()?;
     let Some(header) = cookie_header(settings, request)? else {
-        return class.call0();
+        return empty_session(settings.flask, &class);
     };
     let name: String = settings.cookie_name()?.extract()?;
     let mut times = None;
@@ -92,10 +93,10 @@ fn open<'py>(
             None => *times.insert(times_of(settings)?),
         };
         if let Some(data) = opened(settings, signer, value.as_bytes(), now, age)? {
-            return session_of(settings, &class, data);
+            return session_of(settings, &class, &data);
         }
     }
-    class.call0()
+    empty_session(settings.flask, &class)
 }
 
 /// How many cookies of the session's name are looked at, as in all our fronts.
@@ -111,21 +112,21 @@ fn times_of(settings: &Settings<'_, '_>) -> PyResult<(UnixTime, Option<Age>)> {
 }
 
 /// What a cookie holds. One that holds nothing is passed over, with a word in the log if the signature is good.
-fn opened<'py>(
-    settings: &Settings<'_, 'py>,
+fn opened(
+    settings: &Settings<'_, '_>,
     signer: &TimestampSigner,
     value: &[u8],
     now: UnixTime,
     age: Option<Age>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> PyResult<Option<Value>> {
     let read = || -> Result<_, OpenError> {
         let Some(age) = age else { return Ok(None) };
         let json = PayloadCodec::default().decode(signer.unsign(value, now, age)?.value)?;
         tagged::from_slice(&json).map(Some).map_err(OpenError::Json)
     };
     match read() {
-        Ok(Some(data)) => to_python(settings.app.py(), &data).map(Some),
-        Ok(None) | Err(OpenError::Signature(_)) => Ok(None),
+        Ok(data) => Ok(data),
+        Err(OpenError::Signature(_)) => Ok(None),
         Err(error) => log_unreadable(settings, &error.to_string()).map(|()| None),
     }
 }
@@ -134,13 +135,18 @@ fn opened<'py>(
 fn session_of<'py>(
     settings: &Settings<'_, 'py>,
     class: &Bound<'py, PyAny>,
-    data: Bound<'py, PyAny>,
+    data: &Value,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = data.py();
-    let is_dict = data.is_instance_of::<PyDict>();
-    match class.call1((data,)) {
+    let py = class.py();
+    if let Value::Dict(values) = data
+        && let Some(session) = new_session(settings.flask, class)?
+    {
+        fill(&session, values)?;
+        return Ok(session.into_any());
+    }
+    match class.call1((to_python(py, data)?,)) {
         Err(error)
-            if !is_dict
+            if !matches!(data, Value::Dict(_))
                 && (error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py)) =>
         {
             log_unreadable(settings, "a session must be an object")?;
@@ -148,6 +154,22 @@ fn session_of<'py>(
         }
         made => made,
     }
+}
+
+/// `class()` without running Python, if it is Flask's own: what its `__init__` does is known.
+fn new_session<'py>(flask: &Flask, class: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let py = class.py();
+    if !class.is(&flask.session) || !class.getattr(intern!(py, "__init__"))?.is(&flask.session_init) {
+        return Ok(None);
+    }
+    let session = flask.new_dict.bind(py).call1((class,))?;
+    session.setattr(intern!(py, "on_update"), &flask.note_change)?;
+    Ok(Some(session.cast_into()?))
+}
+
+/// `class()`.
+fn empty_session<'py>(flask: &Flask, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    new_session(flask, class)?.map_or_else(|| class.call0(), |session| Ok(session.into_any()))
 }
 
 /// Where an app has put something of its own in place of what Flask signs and reads with.

@@ -33,4 +33,10 @@ mod _native {
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's spelling")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Looks Python's types up before anybody puts others in their place: a frozen clock has a `datetime` of its own.
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::convert::look_types_up(module.py())
+    }
 }

@@ -3,6 +3,8 @@
 import datetime
 import decimal
 import enum
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -95,3 +97,14 @@ class Name(str):
 def test_what_only_python_can_write_is_left_to_it(value):
     assert dump_tagged(value) is None
     assert dump_tagged([value]) is None
+
+
+def test_a_clock_that_is_frozen_at_first_use_changes_nothing_for_good():
+    program = """
+import datetime, freezegun
+from hipflask._native import dump_tagged
+with freezegun.freeze_time("2024-01-02"):
+    dump_tagged(object())
+assert dump_tagged(datetime.datetime(2024, 1, 2)) == '{" d":"Tue, 02 Jan 2024 00:00:00 GMT"}'
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
