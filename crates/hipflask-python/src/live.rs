@@ -1,8 +1,10 @@
 //! A store and the runtime that drives its connections, in the process that uses them.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hipflask_store::save::{Pause, backoff};
 use hipflask_store::store::{ErrorKind, Store, StoreError};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -77,6 +79,19 @@ impl Live {
     /// Waits for `work` without the GIL.
     pub(crate) fn wait<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> T {
         py.detach(|| self.runtime.block_on(work))
+    }
+}
+
+/// Waits between two tries to save, by the clock of the process's own runtime: a timer that a parent process had started would
+/// not be there in a child.
+pub(crate) struct Backoff;
+
+impl Pause for Backoff {
+    fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut chance = [0; 8];
+        // Without chance everybody waits equally long, which is worse and not wrong.
+        let chance = getrandom::fill(&mut chance).map_or(u64::MAX, |()| u64::from_ne_bytes(chance));
+        Box::pin(tokio::time::sleep(backoff(attempt, chance)))
     }
 }
 

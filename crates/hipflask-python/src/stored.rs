@@ -9,14 +9,14 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Int};
 use hipflask_store::id::{Ids, SessionId};
 use hipflask_store::record::{Format, Kept};
-use hipflask_store::save::{Backoff, Opened, SaveError, Saved, ServerSessions, Slot};
+use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot, TransactError};
 use hipflask_store::store::StoreError;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::convert::{int_of, text_of};
-use crate::live::{Live, Lives};
+use crate::live::{Backoff, Live, Lives};
 use crate::records::{dict_of_record, not_encoded, record_of_dict};
 
 /// The sessions of one store.
@@ -45,8 +45,6 @@ struct Settings {
     refresh: bool,
     /// The keys that sign ids, the newest first; none if they are not signed.
     keys: Vec<Vec<u8>>,
-    /// How often a save is tried; 0 for as often as is reasonable.
-    attempts: u32,
 }
 
 /// Where a session of Python came from: its record as it was read.
@@ -106,8 +104,9 @@ impl StoredSessions {
         Ok(Some((StoredSession(Mutex::new((session, *slot))), dict, id)))
     }
 
-    /// Saves a session as it is now; says what came of it, the id, and the cookie's value if there is a record.
-    #[pyo3(signature = (origin, session, sid, now, settings, *, cleared, added, modified, regenerate, destroy))]
+    /// Saves a session as it is now; says what came of it, the id, and the cookie's value if there is a record. With `alone`
+    /// it is an error that another request was first, and nothing is merged.
+    #[pyo3(signature = (origin, session, sid, now, settings, *, cleared, added, modified, regenerate, destroy, alone))]
     #[expect(clippy::too_many_arguments, reason = "each is a flag of Python's session, and named there")]
     fn save(
         &self,
@@ -122,6 +121,7 @@ impl StoredSessions {
         modified: bool,
         regenerate: bool,
         destroy: bool,
+        alone: bool,
     ) -> PyResult<(&'static str, Option<String>, Option<String>)> {
         let (live, sessions) = self.sessions(py, settings)?;
         let record = record_of_dict(session, sessions.format())?;
@@ -130,6 +130,7 @@ impl StoredSessions {
         let (mut data, mut slot) = origin.take();
         let before = slot.kept().cloned().unwrap_or_default();
         let kept: &Kept = &record.kept;
+        let read = alone.then(|| data.clone());
         let adopted = data.adopt(record.dict, cleared, &added, |key| before.differs(kept, key));
         if let Err(error) = adopted {
             origin.put(data, slot);
@@ -146,7 +147,11 @@ impl StoredSessions {
         if destroy {
             slot.destroy();
         }
-        let saved = live.wait(py, sessions.save(&mut data, &mut slot, time(now), &Backoff));
+        let (now, data_now, slot_now) = (time(now), &mut data, &mut slot);
+        let saved = match read {
+            Some(read) => live.wait(py, save_alone(&sessions, read, data_now, slot_now, now)),
+            None => live.wait(py, sessions.save(data_now, slot_now, now, &Backoff)),
+        };
         let (id, cookie) = match slot.id() {
             Some(id) => (Some(id.as_str().to_owned()), Some(sessions.ids().to_cookie(id))),
             None => (None, None),
@@ -195,9 +200,6 @@ impl StoredSessions {
             .with_refresh(settings.refresh);
         if let Some(format) = self.format.filter(|_| sessions.format() == Format::Msgpack) {
             sessions = sessions.with_format(format);
-        }
-        if settings.attempts > 0 {
-            sessions = sessions.with_attempts(settings.attempts);
         }
         let sessions = Arc::new(sessions);
         if made.len() >= MOST {
@@ -255,6 +257,33 @@ impl StoredSession {
 }
 
 const MOST: usize = 16;
+
+/// Saves `changed`, which was read as `read`, if the record is still as it was read.
+async fn save_alone(
+    sessions: &ServerSessions,
+    mut read: Session,
+    changed: &mut Session,
+    slot: &mut Slot,
+    now: UnixTime,
+) -> Result<Saved, SaveError> {
+    let is_new = slot.id().is_none();
+    let mut tries = 0;
+    let change = |next: &mut Session| {
+        tries += 1;
+        *next = changed.clone();
+        if tries == 1 { Ok(()) } else { Err(()) }
+    };
+    let saved = match sessions.transact(&mut read, slot, now, &NoPause, change).await {
+        Ok(()) if is_new => Ok(Saved::Created),
+        Ok(()) => Ok(Saved::Replaced { merged: false }),
+        Err(TransactError::Gone) => Ok(Saved::Gone),
+        Err(TransactError::Save(error)) => Err(error),
+        Err(_) => Err(SaveError::Contended { attempts: 1 }),
+    };
+    // What was saved; what was read if nothing was.
+    *changed = read;
+    saved
+}
 
 fn numbers(added: &Bound<'_, PyDict>) -> PyResult<Dict<Int>> {
     let mut out = Dict::new();

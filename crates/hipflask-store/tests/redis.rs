@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hipflask_store::redis::Redis as RedisStore;
-use hipflask_store::store::ErrorKind;
 #[cfg(feature = "redis-tls")]
 use hipflask_store::store::Store as _;
+use hipflask_store::store::{DeletedIf, ErrorKind};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{FlaskSession, Redis};
 use live::beside_flask_session::share_sessions;
@@ -47,6 +47,16 @@ async fn redis_keeps_the_contract_real_server() {
     lives_long(&open(&server.url())).await;
     a_cancelled_call_disturbs_no_other(&open(&server.url())).await;
     pages_list_what_lives(open(&server.url())).await;
+}
+
+/// A server that does not know a command says so with a part of what followed it, and a record there is no text.
+#[tokio::test]
+async fn a_record_that_is_no_text_is_the_first_to_be_ended_if_unchanged_real_server() {
+    let server = Redis::shared().unwrap();
+    let store = open(&server.url());
+    let stored = created(&store, "not-text", b"\x82\xaa_permanent\xc3\xff").await;
+    let answer = store.delete_if(&key("not-text"), &stored, now()).await.unwrap();
+    assert_eq!(answer, DeletedIf::Deleted);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import errors
 from ._native import __version__
 from .session import ServerSideSession, ServerSideSessionInterface, Session
 from .sessions import SecureCookieSessionInterface
@@ -12,4 +13,5 @@ __all__ = [
     "ServerSideSessionInterface",
     "Session",
     "__version__",
+    "errors",
 ]

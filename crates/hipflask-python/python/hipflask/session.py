@@ -253,7 +253,7 @@ class ServerSideSessionInterface(SessionInterface):
         elif session and cookie and (what in ("created", "regenerated") or self.should_set_cookie(app, session)):
             self._set_cookie(app, session, response, cookie)
 
-    def _save(self, app: flask.Flask, session: ServerSideSession, modified: bool, attempts: int = 0) -> tuple[str, str | None]:
+    def _save(self, app: flask.Flask, session: ServerSideSession, modified: bool, alone: bool = False) -> tuple[str, str | None]:
         if session._origin is None:
             session._origin, session._store = StoredSession(), self
         what, sid, cookie = self._sessions.save(
@@ -261,12 +261,13 @@ class ServerSideSessionInterface(SessionInterface):
             session,
             session.sid,
             time.time(),
-            self._settings(app, attempts),
+            self._settings(app),
             cleared=session._cleared,
             added=session._added,
             modified=modified,
             regenerate=session._regenerate,
             destroy=session._destroy,
+            alone=alone,
         )
         session._forget()
         if sid is not None:
@@ -284,7 +285,7 @@ class ServerSideSessionInterface(SessionInterface):
                 self._put_back(session, before, flags)
                 raise
             try:
-                what, _ = self._save(app, session, True, attempts=1)
+                what, _ = self._save(app, session, True, alone=True)
             except SessionContended:
                 self._put_back(session, before, flags)
                 self._rebase(app, session)
@@ -318,12 +319,11 @@ class ServerSideSessionInterface(SessionInterface):
             dict.pop(session, key, None)
         session._origin = origin
 
-    def _settings(self, app: flask.Flask, attempts: int = 0) -> dict[str, Any]:
+    def _settings(self, app: flask.Flask) -> dict[str, Any]:
         return {
             "lifetime": int(app.permanent_session_lifetime.total_seconds()),
             "refresh": bool(app.config["SESSION_REFRESH_EACH_REQUEST"]),
             "keys": self._keys(app),
-            "attempts": attempts,
         }
 
     def _keys(self, app: flask.Flask) -> list[bytes]:

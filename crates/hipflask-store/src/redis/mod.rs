@@ -81,7 +81,7 @@ pub struct Redis {
     delete_if: Script,
     /// The server has refused `SET .. IFEQ`.
     sets_by_script: AtomicBool,
-    /// How far down [`DELETIONS`] the server has refused.
+    /// Which of [`DELETIONS`] the server knows, or [`NOT_ASKED`].
     deletion: AtomicU8,
 }
 
@@ -145,7 +145,7 @@ impl RedisBuilder {
             replace: Script::replace(),
             delete_if: Script::delete_if(),
             sets_by_script: AtomicBool::new(false),
-            deletion: AtomicU8::new(0),
+            deletion: AtomicU8::new(NOT_ASKED),
             settings: self.0,
         })
     }
@@ -182,19 +182,38 @@ impl Redis {
     }
 
     async fn remove_if(&self, key: &str, expected: &[u8], now: UnixTime) -> Result<Compared, Fault> {
-        let mut way = self.deletion.load(Ordering::Relaxed);
-        while let Some(ask) = DELETIONS.get(usize::from(way)) {
-            match self.one(&ask(key, expected), Effect::Write(key)).await {
-                Ok(answer) if command::was_one(&answer)? => return Ok(Compared::Done),
-                Ok(_) => return self.what_is_there(key, now).await,
-                Err(fault) if fault.is_not_known() => {
-                    way += 1;
-                    self.deletion.fetch_max(way, Ordering::Relaxed);
-                }
-                Err(fault) => return Err(fault),
+        let way = self.way_to_delete(key).await?;
+        let Some(ask) = DELETIONS.get(usize::from(way)) else {
+            return self.run(&self.delete_if, key, &[expected], now).await;
+        };
+        match self.one(&ask(key, expected), Effect::Write(key)).await {
+            Ok(answer) if command::was_one(&answer)? => Ok(Compared::Done),
+            Ok(_) => self.what_is_there(key, now).await,
+            Err(fault) => {
+                // After a failover it may be another server.
+                self.deletion.store(NOT_ASKED, Ordering::Relaxed);
+                Err(fault)
             }
         }
-        self.run(&self.delete_if, key, &[expected], now).await
+    }
+
+    /// Which of [`DELETIONS`] the server knows; their number if none. It is asked with what no record holds: a server that
+    /// does not know a command repeats what was said, and a record in that answer would make it no text.
+    async fn way_to_delete(&self, key: &str) -> Result<u8, Fault> {
+        let known = self.deletion.load(Ordering::Relaxed);
+        if known != NOT_ASKED {
+            return Ok(known);
+        }
+        let mut way = 0;
+        while let Some(ask) = DELETIONS.get(usize::from(way)) {
+            match self.one(&ask(key, PROBE.as_bytes()), Effect::Write(key)).await {
+                Err(fault) if fault.is_not_known() => way += 1,
+                Err(fault) => return Err(fault),
+                Ok(_) => break,
+            }
+        }
+        self.deletion.store(way, Ordering::Relaxed);
+        Ok(way)
     }
 
     /// Why a native comparison did not come true.
@@ -410,5 +429,7 @@ const DELETIONS: &[fn(&str, &[u8]) -> Ask] = &[command::delex, command::delifeq]
 
 /// Nobody has a record of this name.
 const PROBE: &str = "hipflask:probe";
+
+const NOT_ASKED: u8 = u8::MAX;
 
 const KIND: &str = "redis";

@@ -1,0 +1,401 @@
+"""`hipflask.Session` beside real Flask-Session on one store."""
+
+import datetime
+import decimal
+import pickle
+import threading
+import uuid
+
+import markupsafe
+import msgspec
+import pytest
+from flask import flash, get_flashed_messages
+from werkzeug.exceptions import ServiceUnavailable
+
+import hipflask
+from stores import Files, Memcached, Redis, ours, peek, redis_server, sid_of, stock, visit, with_id
+
+WEEK = datetime.timedelta(days=7)
+
+
+def test_what_one_side_writes_the_other_reads_changes_and_ends(store):
+    there, here = stock(store), ours(store)
+    for first, second in [(here, there), (there, here)]:
+        one = first.test_client()
+        assert "session=" in visit(one, lambda session: session.update(user="ada", n=1)).headers["Set-Cookie"]
+        two = with_id(second, sid_of(one))
+        assert peek(two) == {"user": "ada", "n": 1}
+        visit(two, lambda session: session.__setitem__("n", 2))
+        assert peek(one) == {"user": "ada", "n": 2}
+        visit(two, lambda session: session.clear())
+        assert peek(one) == {} and store.record(sid_of(one)) is None
+
+
+SESSIONS = {
+    "plain": {"text": "Zoë", "int": 1, "big": 2**63, "float": 1.5, "true": True, "none": None, "list": [1, [2]], "dict": {"a": {}}},
+    "bytes": {"b": b"\x00\xff", "array": bytearray(b"x")},
+    "sequences": {"tuple": (1, (2,)), "nested": {"t": ((),)}},
+    "aware": {"at": datetime.datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc)},
+    "naive": {"at": datetime.datetime(2024, 1, 2, 3, 4, 5, 6), "day": datetime.date(2024, 1, 2), "time": datetime.time(3, 4)},
+    "numbers": {"d": decimal.Decimal("1.10"), "u": uuid.UUID(int=1), "delta": datetime.timedelta(days=1, microseconds=5)},
+    "sets": {"one": {1}},
+    "keys": {"d": {1: "a", None: "b"}},
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_records_hold_what_real_flask_session_writes(redis_store, name):
+    sides = []
+    for make in (stock, ours):
+        client = make(redis_store).test_client()
+        visit(client, lambda session: session.update(SESSIONS[name]))
+        sides.append((redis_store.record(sid_of(client)), peek(client)))
+    assert sides[0] == sides[1]
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_pickles_hold_what_real_flask_session_pickles(tmp_path, name):
+    store, sides = Files(tmp_path), []
+    for make in (stock, ours):
+        client = make(store).test_client()
+        visit(client, lambda session: session.update(SESSIONS[name]))
+        sides.append((pickle.loads(store.record(sid_of(client))), peek(client)))
+    assert sides[0] == sides[1]
+
+
+@pytest.mark.parametrize("value", [markupsafe.Markup("<b>"), 2**64, "\ud800", range(3), object()], ids=repr)
+def test_what_real_flask_session_cannot_keep_is_the_same_kind_of_error(redis_store, value):
+    errors = []
+    for make in (stock, ours):
+        app = make(redis_store, TESTING=True)
+        with pytest.raises(Exception) as caught:
+            visit(app.test_client(), lambda session: session.__setitem__("v", value))
+        errors.append(caught.value)
+    assert isinstance(errors[1], type(errors[0])), errors
+    assert redis_store.count() == 0
+
+
+def test_json_records_are_real_flask_sessions(redis_store):
+    sides = []
+    for make in (stock, ours):
+        client = make(redis_store, SESSION_SERIALIZATION_FORMAT="json").test_client()
+        visit(client, lambda session: session.update(a=[1, (2,)], b=b"\xff", at=SESSIONS["aware"]["at"]))
+        sides.append((redis_store.record(sid_of(client)), peek(client)))
+    assert sides[0] == sides[1]
+    with pytest.raises(ValueError, match="Unsupported serialization format: xml"):
+        ours(redis_store, SESSION_SERIALIZATION_FORMAT="xml")
+
+
+@pytest.mark.parametrize("kind", [Redis, Files])
+def test_a_record_lives_as_long_as_real_flask_sessions(kind, redis_port, tmp_path):
+    store, left = kind(redis_port if kind is Redis else tmp_path), []
+    for make in (stock, ours):
+        client = make(store, PERMANENT_SESSION_LIFETIME=WEEK).test_client()
+        visit(client, lambda session: session.update(a=1))
+        left.append(store.seconds_left(sid_of(client)))
+    assert abs(left[0] - left[1]) <= 1 and abs(left[1] - WEEK.total_seconds()) <= 1
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+@pytest.mark.parametrize("signed", [True, False])
+def test_cookies_are_those_of_real_flask_session(redis_store, permanent, signed):
+    config = {
+        "SESSION_PERMANENT": permanent,
+        "SESSION_USE_SIGNER": signed,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": True,
+        "SESSION_COOKIE_PATH": "/",
+    }
+    sides, cookies = [stock(redis_store, **config), ours(redis_store, **config)], []
+    for app in sides:
+        client = app.test_client()
+        response = visit(client, lambda session: session.update(a=1))
+        name, _, rest = response.headers["Set-Cookie"].partition(";")
+        again = visit(client, lambda session: session.get("a"))
+        other = sides[1 - len(cookies)].test_client()
+        other.set_cookie("session", sid_of(client))
+        assert peek(other) == {"a": 1}
+        cookies.append((len(name), rest[:-4], "Set-Cookie" in again.headers, response.headers["Vary"]))
+    # Their seconds may differ.
+    assert [(n, r.split("Expires")[0], c, v) for n, r, c, v in cookies][0] == [
+        (n, r.split("Expires")[0], c, v) for n, r, c, v in cookies
+    ][1]
+
+
+def test_a_removal_names_every_attribute(redis_store):
+    client = ours(redis_store, SESSION_COOKIE_SECURE=True, SESSION_COOKIE_SAMESITE="Strict").test_client()
+    visit(client, lambda session: session.update(a=1))
+    removal = with_id(client.application, sid_of(client))
+    said = visit(removal, lambda session: session.clear()).headers["Set-Cookie"]
+    assert "Max-Age=0" in said and "Secure" in said and "HttpOnly" in said and "SameSite=Strict" in said
+
+
+def test_a_change_inside_a_value_is_noticed_without_a_word(store):
+    for refresh in (True, False):
+        client = ours(store, SESSION_REFRESH_EACH_REQUEST=refresh).test_client()
+        visit(client, lambda session: session.update(cart={"items": [1]}))
+        visit(client, lambda session: session["cart"]["items"].append(2))
+        assert peek(client) == {"cart": {"items": [1, 2]}}
+
+
+def test_flashed_messages_come_once_and_from_either_side(redis_store):
+    here, there = ours(redis_store).test_client(), None
+    visit(here, lambda session: flash("one", "info"))
+    there = with_id(stock(redis_store), sid_of(here))
+    seen = []
+    visit(there, lambda session: seen.extend(get_flashed_messages(with_categories=True)))
+    visit(here, lambda session: seen.extend(get_flashed_messages(with_categories=True)))
+    assert [list(pair) for pair in seen] == [["info", "one"]]
+
+
+def commands(store):
+    calls = store.client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): calls[name]["calls"] for name in calls if "config" not in name and "info" not in name}
+
+
+def test_nobody_who_changes_nothing_writes_and_nobody_without_a_cookie_asks(redis_store):
+    client = ours(redis_store).test_client()
+    visit(client, lambda session: session.update(a=1))
+    redis_store.client.config_resetstat()
+    for _ in range(10):
+        visit(client, lambda session: session.get("a"))
+    counted = commands(redis_store)
+    assert counted.pop("get") == 10 and "set" not in counted and "eval" not in str(counted), counted
+    redis_store.client.config_resetstat()
+    for _ in range(10):
+        visit(ours(redis_store).test_client(), lambda session: session.get("a"))
+    assert "get" not in commands(redis_store) and redis_store.count() == 1
+
+
+@pytest.mark.parametrize("sid", ["planted", "A" * 43, "../../etc/passwd", "a b", "x" * 5000, '"\\015\\012set"', "ü"])
+def test_an_id_that_the_store_did_not_issue_is_never_adopted(store, sid):
+    client = ours(store).test_client()
+    response = client.get("/nothing", headers={"Cookie": f"session={sid}"}) if "ü" in sid else None
+    client.application.acts["write"] = lambda session: session.__setitem__("a", 1)
+    response = client.get("/write", headers={"Cookie": f"session={sid}".encode("latin-1").decode("latin-1")})
+    assert response.status_code == 200
+    given = response.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+    assert given != sid and len(given) == 43
+
+
+def test_a_new_id_at_login_leaves_the_old_one_dead_even_after_clear(store):
+    client = ours(store).test_client()
+    visit(client, lambda session: session.update(a=1))
+    old = sid_of(client)
+
+    def login(session):
+        session.clear()
+        session.regenerate()
+        session["user"] = "ada"
+
+    visit(client, login)
+    assert sid_of(client) != old and peek(client) == {"user": "ada"}
+    assert peek(with_id(client.application, old)) == {} and store.record(old) is None
+    before = sid_of(client)
+    visit(client, lambda session: client.application.session_interface.regenerate(session))
+    assert sid_of(client) != before and peek(client) == {"user": "ada"}
+
+
+class Evil:
+    def __reduce__(self):
+        return exec, ("import builtins; builtins.hipflask_was_here = True",)
+
+
+def test_pickles_of_old_versions_are_read_and_nothing_in_them_is_executed(redis_store):
+    old = {"_permanent": True, "at": datetime.datetime(2020, 1, 1), "m": markupsafe.Markup("<b>"), "s": {1, 2}, "t": (1,)}
+    app = ours(redis_store)
+    for protocol in range(6):
+        redis_store.put("A" * 43, pickle.dumps(old, protocol=protocol))
+        assert peek(with_id(app, "A" * 43)) == {key: old[key] for key in ("at", "m", "s", "t")}, protocol
+    for protocol in range(6):
+        redis_store.put("Q" * 43, pickle.dumps({"x": Evil()}, protocol=protocol))
+        assert peek(with_id(app, "Q" * 43)) == {}
+        import builtins
+
+        assert not hasattr(builtins, "hipflask_was_here")
+
+
+def test_a_store_that_is_down_is_a_503_and_nothing_is_written_after(tmp_path):
+    with redis_server() as (port, child):
+        store = Redis(port)
+        client = ours(store, TESTING=False).test_client()
+        visit(client, lambda session: session.update(a=1))
+        child.kill()
+        child.wait()
+        assert visit(client, lambda session: session.__setitem__("b", 2)).status_code == 503
+        # Who has no session and asks for none is served.
+        assert visit(client.application.test_client(), lambda session: "page").status_code == 200
+        with redis_server(port):
+            assert store.count() == 0
+            visit(client, lambda session: session.update(c=3))
+            assert peek(client) == {"c": 3}
+    assert issubclass(hipflask.errors.SessionStoreError, ServiceUnavailable)
+
+
+def test_an_ended_session_is_not_brought_back_by_who_was_slow(store):
+    app = ours(store)
+    for slow in (lambda session: session.get("a"), lambda session: session.__setitem__("late", 1)):
+        client = app.test_client()
+        visit(client, lambda session: session.update(a=1))
+        sid = sid_of(client)
+
+        def overtaken(session, slow=slow, sid=sid):
+            slow(session)
+            visit(with_id(app, sid), lambda other: other.clear())
+
+        visit(with_id(app, sid), overtaken)
+        assert store.record(sid) is None and peek(with_id(app, sid)) == {}
+
+
+def test_writers_that_overlap_keep_each_others_keys_and_the_control_loses_them(store):
+    def lost(make):
+        app = make(store)
+        client = app.test_client()
+        visit(client, lambda session: session.update(a=1))
+        both = threading.Barrier(5)
+
+        def write(name):
+            def act(session):
+                session.get("a")
+                both.wait(20)
+                session[name] = 1
+
+            visit(with_id(app, sid_of(client)), act)
+
+        threads = [threading.Thread(target=write, args=[f"k{n}"]) for n in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return 5 - sum(name.startswith("k") for name in peek(client))
+
+    rounds = 5 if isinstance(store, (Redis, Memcached)) else 2
+    assert sum(lost(ours) for _ in range(rounds)) == 0
+    if isinstance(store, Redis):
+        assert sum(lost(stock) for _ in range(rounds)) > 0
+
+
+def test_fifty_increments_that_overlap_end_at_fifty(store):
+    app = ours(store)
+    client = app.test_client()
+    visit(client, lambda session: session.update(a=1))
+    start = threading.Barrier(10)
+
+    def count():
+        start.wait(20)
+        for _ in range(5):
+            visit(with_id(app, sid_of(client)), lambda session: session.increment("visits"))
+
+    threads = [threading.Thread(target=count) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert peek(client)["visits"] == 50
+
+
+def test_a_decision_is_made_again_on_what_another_request_left(redis_store):
+    app = ours(redis_store)
+    client = app.test_client()
+    visit(client, lambda session: session.update(left=1))
+    calls = []
+
+    def buy(session):
+        def decide(session):
+            calls.append(session["left"])
+            if len(calls) == 1:
+                visit(with_id(app, sid_of(client)), lambda other: other.update(left=0))
+            if session["left"] == 0:
+                return False
+            session["left"] -= 1
+            return True
+
+        return str(session.transact(decide))
+
+    assert visit(with_id(app, sid_of(client)), buy).text == "False"
+    assert calls == [1, 0] and peek(client) == {"left": 0}
+
+
+def test_a_worker_that_was_forked_after_a_request_has_connections_of_its_own(redis_store):
+    import multiprocessing
+
+    app = ours(redis_store)
+    client = app.test_client()
+    visit(client, lambda session: session.update(a=1))
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(4)
+
+    def work():
+        start.wait(20)
+        for _ in range(20):
+            visit(with_id(app, sid_of(client)), lambda session: session.increment("n"))
+
+    workers = [context.Process(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    visit(client, lambda session: session.increment("n"))
+    assert peek(client) == {"a": 1, "n": 81}
+
+
+def test_the_session_is_flask_sessions_dict(redis_store):
+    import flask
+    import flask_session.base
+
+    def act(session):
+        inner = session._get_current_object()
+        assert isinstance(inner, (dict, flask.sessions.SessionMixin)) and len(inner.sid) == 43
+        assert not session and session.permanent and not session.modified
+        session["a"] = 1
+        assert session and session.modified and dict(session) == {"_permanent": True, "a": 1}
+        session.clear()
+        assert dict(session) == {"_permanent": True} and not session
+
+    for make in (stock, ours):
+        assert visit(make(redis_store).test_client(), act).status_code == 200
+    assert issubclass(flask_session.base.ServerSideSession, hipflask.ServerSideSession.__mro__[1])
+
+
+def test_the_configuration_is_flask_sessions(redis_store):
+    import flask
+
+    for named in ("null", "nonsense"):
+        app = flask.Flask("x")
+        app.config["SESSION_TYPE"] = named
+        with pytest.raises(ValueError, match=f"Unrecognized value for SESSION_TYPE: {named}"):
+            hipflask.Session(app)
+    app = flask.Flask("x")
+    app.config.update(SESSION_TYPE="redis", SESSION_REDIS=object())
+    with pytest.raises(hipflask.errors.ConfigurationError, match="set SESSION_TYPE to the URL"):
+        hipflask.Session(app)
+    app = flask.Flask("x")
+    hipflask.Session(app)
+    assert isinstance(app.session_interface, hipflask.SecureCookieSessionInterface)
+
+
+def test_expired_records_are_dropped_by_the_command(tmp_path):
+    from stores import Sqlite
+
+    store = Sqlite(tmp_path)
+    app = ours(store, PERMANENT_SESSION_LIFETIME=datetime.timedelta(seconds=1))
+    client = app.test_client()
+    visit(client, lambda session: session.update(a=1))
+    sid = sid_of(client)
+    import time
+
+    time.sleep(2.1)
+    assert store.record(sid) is not None
+    result = app.test_cli_runner().invoke(args=["session_cleanup"])
+    assert result.exit_code == 0 and store.record(sid) is None
+
+
+def test_records_are_read_whatever_wrote_them(redis_store):
+    app = ours(redis_store)
+    for record in (msgspec.msgpack.encode({"a": 1}), msgspec.json.encode({"a": 1}), pickle.dumps({"a": 1})):
+        redis_store.put("E" * 43, record)
+        assert peek(with_id(app, "E" * 43)) == {"a": 1}
+    for garbage in (b"", b"\xc0", b"\x01", b"garbage", b"\xff" * 100):
+        redis_store.put("I" * 43, garbage)
+        assert visit(with_id(app, "I" * 43), lambda session: session.get("a")).status_code == 200
