@@ -1,11 +1,15 @@
-from typing import Any
+import builtins
+from collections.abc import Mapping
+from typing import Any, final
 
 from flask import Flask
 from flask.sessions import SecureCookieSession, SessionMixin
 from flask.wrappers import Request, Response
+from typing_extensions import disjoint_base
 
 __version__: str
 
+@disjoint_base
 class SecureCookieSessions:
     def __new__(cls, *args: Any, **kwargs: Any) -> SecureCookieSessions: ...
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None: ...
@@ -14,6 +18,7 @@ class SecureCookieSessions:
 def load_tagged(text: str) -> Any: ...
 def dump_tagged(object: Any) -> str | None: ...
 
+@final
 class NativeSigner:
     def __new__(
         cls, secret_keys: list[bytes], salt: bytes, separator: int, key_derivation: str, digest: str
@@ -24,3 +29,38 @@ class NativeSigner:
     def unsign(self, signed: bytes) -> bytes | None: ...
     def sign_at(self, value: bytes, seconds: int) -> bytes: ...
     def unsign_timed(self, signed: bytes) -> tuple[bytes, int] | None: ...
+
+@final
+class StoredSession:
+    def __new__(cls) -> StoredSession: ...
+    def dict(self) -> builtins.dict[str, Any]: ...
+
+@final
+class StoredSessions:
+    def __new__(
+        cls, url: str, *, prefix: str, id_length: int, format: str | None = None, ready: bool = False
+    ) -> StoredSessions: ...
+    def open(
+        self, cookies: list[bytes], now: float, settings: Mapping[str, Any]
+    ) -> tuple[StoredSession, builtins.dict[str, Any], str] | None: ...
+    def save(
+        self,
+        origin: StoredSession,
+        session: builtins.dict[str, Any],
+        sid: str | None,
+        now: float,
+        settings: Mapping[str, Any],
+        *,
+        cleared: bool,
+        added: Mapping[str, int],
+        modified: bool,
+        regenerate: bool,
+        destroy: bool,
+        alone: bool,
+    ) -> tuple[str, str | None, str | None]: ...
+    def fresh_id(self) -> str: ...
+    def cookie(self, sid: str, keys: list[bytes]) -> str: ...
+    def purge(self, now: float) -> int: ...
+    def destroy(self, sid: str, now: float, settings: Mapping[str, Any]) -> None: ...
+
+def dump_value(value: Any) -> bytes: ...

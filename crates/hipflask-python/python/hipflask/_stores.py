@@ -108,7 +108,7 @@ def _memcached(app: flask.Flask) -> Place:
 
 
 def _url_of_memcached(client: Any) -> str:
-    hasher = getattr(client, "hasher", None)
+    hasher: Any = getattr(client, "hasher", None)
     if hasattr(hasher, "nodes"):  # pymemcache's HashClient
         servers = list(hasher.nodes)
     elif hasattr(client, "server"):  # pymemcache's Client and PooledClient
@@ -226,7 +226,7 @@ def _url_of_engine(app: flask.Flask, client: Any) -> str:
             "SESSION_SQLALCHEMY is a SQLite database in the memory of its own connection, which nothing else can see; use a"
             " file, or set SESSION_TYPE to memory:"
         )
-    return url.render_as_string(hide_password=False)
+    return str(url.render_as_string(hide_password=False))
 
 
 def _dynamodb(app: flask.Flask) -> Place:

@@ -49,7 +49,7 @@ class Session:
         return ServerSideSessionInterface(app)
 
 
-class ServerSideSession(CallbackDict, SessionMixin):
+class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
     """The session of a request: a dict that behaves as Flask-Session's, and says more.
 
     A change inside a value is noticed when the session is saved; nobody has to say ``session.modified = True``.
@@ -153,7 +153,7 @@ class UnavailableSession(ServerSideSession):
 
     __bool__ = __contains__ = __delitem__ = __eq__ = __getitem__ = __ior__ = __iter__ = __len__ = __or__ = _fail
     __repr__ = __reversed__ = __setitem__ = clear = copy = get = increment = items = keys = pop = popitem = _fail
-    regenerate = setdefault = transact = update = values = destroy = _fail  # type: ignore[assignment]
+    regenerate = setdefault = transact = update = values = destroy = _fail
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -203,11 +203,11 @@ class ServerSideSessionInterface(SessionInterface):
         self._sessions.purge(time.time())
 
     def _cleanup_now_and_then(self) -> None:
-        if random.randint(0, self.cleanup_n_requests) == 0:
+        if random.randint(0, self.cleanup_n_requests or 0) == 0:
             self.cleanup()
 
     def _get_store_id(self, sid: str) -> str:
-        return self.key_prefix + sid
+        return str(self.key_prefix) + sid
 
     def should_set_storage(self, app: flask.Flask, session: ServerSideSession) -> bool:
         """Whether the record is to be kept alive, and written if it changed."""
@@ -302,7 +302,7 @@ class ServerSideSessionInterface(SessionInterface):
 
     def _rebase(self, app: flask.Flask, session: ServerSideSession) -> None:
         """What the session had been changed, on what another request has left."""
-        cookie = self._sessions.cookie(session.sid, self._keys(app)).encode()
+        cookie = self._sessions.cookie(session.sid or "", self._keys(app)).encode()
         found = self._sessions.open([cookie], time.time(), self._settings(app))
         if found is None:
             raise SessionEnded("the session has ended, so nothing can be changed in it; ask the visitor to log in again")

@@ -1,0 +1,49 @@
+"""What type checkers are told is true of the package and serves those who use it."""
+
+import pathlib
+import subprocess
+import sys
+
+import hipflask
+
+PROGRAM = '''
+import flask
+import hipflask
+from hipflask.itsdangerous import SignatureExpired, URLSafeTimedSerializer
+
+app = flask.Flask("typed")
+app.session_interface = hipflask.SecureCookieSessionInterface()
+hipflask.Session(app)
+token: str | bytes = URLSafeTimedSerializer("key").dumps({"user": 7})
+
+
+def count(session: hipflask.ServerSideSession) -> int:
+    session.regenerate()
+    return session.transact(lambda newest: newest.increment("visits"))
+'''
+
+
+def checked(*arguments, place):
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(place / "cache"), *arguments]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+
+
+def test_the_package_keeps_its_own_types(tmp_path):
+    said = checked("-p", "hipflask", place=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert pathlib.Path(hipflask.__file__).with_name("py.typed").exists()
+
+
+def test_a_program_that_uses_the_package_is_checked(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    said = checked(str(program), place=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
+    program.write_text(PROGRAM + "\nhipflask.Session(7)\n")
+    assert "arg-type" in checked(str(program), place=tmp_path).stdout
+
+
+def test_the_stubs_name_what_the_native_module_has(tmp_path):
+    command = [sys.executable, "-m", "mypy.stubtest", "hipflask._native", "--ignore-missing-stub"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert said.returncode == 0, said.stdout + said.stderr
