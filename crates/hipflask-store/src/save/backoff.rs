@@ -1,14 +1,15 @@
-//! [`Backoff`]: waits longer and longer between two tries.
+//! [`Backoff`]: waits now and then between two tries.
 
 use core::future::Future;
 use core::pin::Pin;
+use core::time::Duration;
 
 use futures_timer::Delay;
 
 use super::Pause;
 use super::decide::backoff;
 
-/// Waits a random part of a time that doubles with each try: [`backoff`].
+/// Waits now and then: [`backoff`].
 ///
 /// Works in every runtime and in none: its timer is a thread of its own, which is started when two requests compete for the
 /// first time.
@@ -20,6 +21,9 @@ impl Pause for Backoff {
         let mut chance = [0; 8];
         // Without chance everybody waits equally long, which is worse and not wrong.
         let chance = getrandom::fill(&mut chance).map_or(u64::MAX, |()| u64::from_ne_bytes(chance));
-        Box::pin(Delay::new(backoff(attempt, chance)))
+        match backoff(attempt, chance) {
+            Duration::ZERO => Box::pin(core::future::ready(())),
+            time => Box::pin(Delay::new(time)),
+        }
     }
 }
