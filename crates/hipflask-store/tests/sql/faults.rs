@@ -132,7 +132,7 @@ async fn sqlite_says_what_is_wrong() {
     let missing = format!("sqlite:{}/no/app.db", directory.path().display());
     let (kind, said) = refusal(at(&missing)).await;
     assert_eq!(kind, ErrorKind::Misconfigured);
-    assert!(said.contains("its directory must be there"), "{said}");
+    assert!(said.contains("it or its directory is not there"), "{said}");
 
     std::fs::write(
         directory.path().join("app.db"),

@@ -1,0 +1,150 @@
+"""Flask under granian, one worker on one core, with wrk on the other: requests per second with a session and without.
+
+    cargo xtask wheel && target/wheel-venv/bin/python bench/python/served.py
+
+Needs wrk, taskset and Redis (packages wrk, util-linux, redis-server). The servers take turns in each round; figures are medians.
+"""
+
+import argparse
+import contextlib
+import http.client
+import os
+import pathlib
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+import redis
+
+HERE = pathlib.Path(__file__).parent
+#: Store, payload, path, who takes part, and what is asked of us.
+ROWS = [
+    ("cookie", "S", "read", ("without", "stock", "ours"), ("of without", 0.9)),
+    ("cookie", "M", "read", ("without", "stock", "ours"), None),
+    ("cookie", "S", "write", ("without", "stock", "ours"), None),
+    ("cookie", "M", "write", ("without", "stock", "ours"), ("of stock", 3.0)),
+    ("redis", "S", "read", ("stock", "ours"), ("of stock", 2.0)),
+    ("redis", "S", "write", ("stock", "ours"), ("of stock", 2.0)),
+    ("redis", "M", "read", ("stock", "ours"), ("of stock", 2.0)),
+    ("redis", "M", "write", ("stock", "ours"), ("of stock", 2.0)),
+]
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def get(port, path, cookie=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Cookie": cookie} if cookie else {})
+    response = connection.getresponse()
+    body = response.read().decode()
+    assert response.status == 200, (path, response.status, body)
+    return body, response.getheader("Set-Cookie", "").partition(";")[0]
+
+
+@contextlib.contextmanager
+def served(kind, store, payload, redis_port):
+    port = free_port()
+    environment = {**os.environ, "SERVED": f"{kind} {store} {payload}", "REDIS_PORT": str(redis_port)}
+    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--port", str(port)]
+    quiet = ["--no-access-log", "--log-level", "error", "served_app:app"]
+    server = subprocess.Popen(
+        ["taskset", "-c", "0", *granian, *quiet], cwd=HERE, env=environment, start_new_session=True
+    )
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                _, cookie = get(port, "/begin")
+                break
+            time.sleep(0.05)
+        else:
+            raise SystemExit("granian does not answer")
+        expected = {"S": "alice", "M": None}[payload]
+        body, _ = get(port, "/read", cookie)
+        assert body and (expected is None or body == expected), body
+        yield port, cookie
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(10)
+
+
+def load(port, path, cookie, seconds):
+    """Requests per second; every one must be answered by a 200."""
+    wrk = ["taskset", "-c", "1", "wrk", "-t1", "-c8", f"-d{seconds}s", "-H", f"Cookie: {cookie}"]
+    said = subprocess.run([*wrk, f"http://127.0.0.1:{port}/{path}"], capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in said and "Socket errors" not in said, said
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))
+
+
+def commands_of(client, port, path, cookie):
+    """What Redis is told in ten requests."""
+    client.config_resetstat()
+    for _ in range(10):
+        get(port, f"/{path}", cookie)
+    stats = client.info("commandstats")
+    return ", ".join(
+        f"{name.removeprefix('cmdstat_').upper()} {stats[name]['calls'] / 10:g}"
+        for name in sorted(stats)
+        if "config" not in name and "info" not in name
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each takes its turn (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=2, help="how long a turn is (%(default)s)")
+    options = parser.parse_args()
+    redis_port = free_port()
+    store_server = subprocess.Popen(
+        ["taskset", "-c", "1", "redis-server", "--port", str(redis_port), "--save", ""], stdout=subprocess.DEVNULL
+    )
+    try:
+        time.sleep(0.5)
+        client = redis.Redis(port=redis_port)
+        print("| | without | stock | **hipflask** | of without | of stock | target | Redis, a request: stock / hipflask |")
+        print("|---|---|---|---|---|---|---|---|")
+        for store, payload, path, kinds, target in ROWS:
+            with contextlib.ExitStack() as stack:
+                servers = {kind: stack.enter_context(served(kind, store, payload, redis_port)) for kind in kinds}
+                samples = {kind: [] for kind in kinds}
+                for _ in range(options.rounds):
+                    for kind, (port, cookie) in servers.items():
+                        samples[kind].append(load(port, path, cookie, options.seconds))
+                told = ""
+                if store == "redis":
+                    told = " / ".join(commands_of(client, *servers[kind][:1], path, servers[kind][1]) for kind in kinds)
+            print(line(store, payload, path, {kind: statistics.median(values) for kind, values in samples.items()}, target, told))
+    finally:
+        store_server.kill()
+        store_server.wait()
+
+
+def line(store, payload, path, medians, target, told):
+    ours, stock, without = medians["ours"], medians["stock"], medians.get("without")
+    shares = {"of without": without and ours / without, "of stock": ours / stock}
+    verdict = ""
+    if target:
+        name, wanted = target
+        verdict = f"{wanted:g} {name} {'**yes**' if shares[name] >= wanted else 'no'}"
+    cells = [
+        f"{store}, {payload} {path}",
+        f"{without:,.0f}" if without else "",
+        f"{stock:,.0f}",
+        f"**{ours:,.0f}**",
+        f"{shares['of without']:.2f}" if without else "",
+        f"{shares['of stock']:.2f}",
+        verdict,
+        told,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
