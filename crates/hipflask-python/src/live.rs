@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use hipflask_store::save::{Pause, backoff};
 use hipflask_store::store::{ErrorKind, Store, StoreError};
@@ -92,10 +91,7 @@ impl Pause for Backoff {
         let mut chance = [0; 8];
         // Without chance everybody waits equally long, which is worse and not wrong.
         let chance = getrandom::fill(&mut chance).map_or(u64::MAX, |()| u64::from_ne_bytes(chance));
-        match backoff(attempt, chance) {
-            Duration::ZERO => Box::pin(core::future::ready(())),
-            time => Box::pin(tokio::time::sleep(time)),
-        }
+        Box::pin(tokio::time::sleep(backoff(attempt, chance)))
     }
 }
 

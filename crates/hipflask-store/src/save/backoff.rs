@@ -1,15 +1,14 @@
-//! [`Backoff`]: waits now and then between two tries.
+//! [`Backoff`]: waits longer and longer between two tries.
 
 use core::future::Future;
 use core::pin::Pin;
-use core::time::Duration;
 
 use futures_timer::Delay;
 
 use super::Pause;
 use super::decide::backoff;
 
-/// Waits now and then: [`backoff`].
+/// Waits a random part of a time that doubles with each try: [`backoff`].
 ///
 /// Works in every runtime and in none: its timer is a thread of its own, which is started when two requests compete for the
 /// first time.
@@ -21,9 +20,6 @@ impl Pause for Backoff {
         let mut chance = [0; 8];
         // Without chance everybody waits equally long, which is worse and not wrong.
         let chance = getrandom::fill(&mut chance).map_or(u64::MAX, |()| u64::from_ne_bytes(chance));
-        match backoff(attempt, chance) {
-            Duration::ZERO => Box::pin(core::future::ready(())),
-            time => Box::pin(Delay::new(time)),
-        }
+        Box::pin(Delay::new(backoff(attempt, chance)))
     }
 }

@@ -105,12 +105,15 @@ pub fn is_touch_due(expires: Option<UnixTime>, lifetime: Duration, now: UnixTime
     left.saturating_add(touch_interval(lifetime).as_secs().max(1)) <= lifetime.as_secs()
 }
 
-/// How long to wait before the `attempt`-th try, the first being 1. Mostly not at all: a conflict brings the newest record,
-/// which grows old while one waits, so that who waits each time may never be first. Every sixteenth try waits a random part of
-/// 8 ms, so that many who compete in step get out of it. `chance` is any random number.
+/// How long to wait before the `attempt`-th try, the first being 1: a random part of a time that doubles from 1 ms up to
+/// 8 ms. `chance` is any random number.
+///
+/// Measured with 50 requests that each add one to the same session in Redis: without a pause 66 ms and 1,000 conflicts, with
+/// this 125 ms and 560, with pauses up to 128 ms 1,250 ms and 500.
 #[must_use]
 pub fn backoff(attempt: u32, chance: u64) -> Duration {
-    if attempt.is_multiple_of(16) { Duration::from_micros(chance % 8_001) } else { Duration::ZERO }
+    let longest = 1_000u64 << attempt.saturating_sub(1).min(3);
+    Duration::from_micros(chance % (longest + 1))
 }
 
 #[cfg(test)]
@@ -182,10 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_rare_and_bounded() {
-        assert!((1..16).all(|attempt| backoff(attempt, 7919) == Duration::ZERO));
-        assert!((0..100).all(|chance| backoff(16, chance * 7919) <= Duration::from_millis(8)));
-        assert_eq!(backoff(32, 4000), Duration::from_millis(4));
+    fn waiting_doubles_and_is_bounded() {
+        assert!((0..100).all(|chance| backoff(1, chance * 7919) <= Duration::from_millis(1)));
+        assert!((0..100).all(|chance| backoff(99, chance * 7919) <= Duration::from_millis(8)));
+        assert_eq!(backoff(3, 4000), Duration::from_millis(4));
+        assert_eq!(backoff(u32::MAX, 0), Duration::ZERO);
     }
 
     #[test]
