@@ -16,6 +16,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import redis
@@ -69,16 +70,31 @@ def served(kind, store, payload, redis_port):
         expected = {"S": "alice", "M": None}[payload]
         body, _ = get(port, "/read", cookie)
         assert body and (expected is None or body == expected), body
-        yield port, cookie
+        yield port, [cookie, *(get(port, "/begin")[1] for _ in range(VISITORS - 1))]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(10)
 
 
-def load(port, path, cookie, seconds):
+#: Visitors who take turns, so that hardly ever two requests of one session overlap.
+VISITORS = 64
+SCRIPT = """
+local cookies, at = {%s}, 0
+request = function()
+  at = at %% #cookies + 1
+  return wrk.format(nil, nil, {Cookie = cookies[at]})
+end
+"""
+
+
+def load(port, path, cookies, seconds):
     """Requests per second; every one must be answered by a 200."""
-    wrk = ["taskset", "-c", "1", "wrk", "-t1", "-c8", f"-d{seconds}s", "-H", f"Cookie: {cookie}"]
-    said = subprocess.run([*wrk, f"http://127.0.0.1:{port}/{path}"], capture_output=True, text=True, check=True).stdout
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(SCRIPT % ", ".join(f'"{cookie}"' for cookie in cookies))
+        script.flush()
+        wrk = ["taskset", "-c", "1", "wrk", "-t1", "-c8", f"-d{seconds}s", "-s", script.name]
+        wrk.append(f"http://127.0.0.1:{port}/{path}")
+        said = subprocess.run(wrk, capture_output=True, text=True, check=True).stdout
     assert "Non-2xx" not in said and "Socket errors" not in said, said
     return float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))
 
@@ -115,11 +131,11 @@ def main():
                 servers = {kind: stack.enter_context(served(kind, store, payload, redis_port)) for kind in kinds}
                 samples = {kind: [] for kind in kinds}
                 for _ in range(options.rounds):
-                    for kind, (port, cookie) in servers.items():
-                        samples[kind].append(load(port, path, cookie, options.seconds))
+                    for kind, (port, cookies) in servers.items():
+                        samples[kind].append(load(port, path, cookies, options.seconds))
                 told = ""
                 if store == "redis":
-                    told = " / ".join(commands_of(client, *servers[kind][:1], path, servers[kind][1]) for kind in kinds)
+                    told = " / ".join(commands_of(client, servers[kind][0], path, servers[kind][1][0]) for kind in kinds)
             print(line(store, payload, path, {kind: statistics.median(values) for kind, values in samples.items()}, target, told))
     finally:
         store_server.kill()
