@@ -62,13 +62,14 @@ pub fn to_string_plain(value: &Value) -> Result<String, JsonError> {
 ///
 /// ```
 /// use hipflask_core::tagged::{KeyOrder, Writer};
+/// use hipflask_core::value::Value;
 /// let mut json = Writer::new();
 /// json.open_dict();
 /// json.key("cart", true);
 /// json.open_list();
 /// json.str("pear \u{e9}");
 /// json.comma();
-/// json.value(&vec![1, 2].into(), KeyOrder::Sorted, 10)?;
+/// json.value(&Value::List(vec![1.into(), 2.into()]), KeyOrder::Sorted, 10)?;
 /// json.close_list();
 /// json.close_dict();
 /// assert_eq!(json.finish(), r#"{"cart":["pear \u00e9",[1,2]]}"#);
