@@ -2,7 +2,10 @@
 
 import datetime
 import decimal
+import pathlib
 import pickle
+import subprocess
+import sys
 import threading
 import uuid
 
@@ -316,28 +319,37 @@ def test_a_decision_is_made_again_on_what_another_request_left(redis_store):
     assert calls == [1, 0] and peek(client) == {"left": 0}
 
 
-def test_a_worker_that_was_forked_after_a_request_has_connections_of_its_own(redis_store):
-    import multiprocessing
+FORKING = """
+import multiprocessing, sys
+from stores import Redis, ours, peek, sid_of, visit, with_id
 
-    app = ours(redis_store)
-    client = app.test_client()
-    visit(client, lambda session: session.update(a=1))
-    context = multiprocessing.get_context("fork")
-    start = context.Barrier(4)
+app = ours(Redis(int(sys.argv[1])))
+client = app.test_client()
+visit(client, lambda session: session.update(a=1))
+context = multiprocessing.get_context("fork")
+start = context.Barrier(4)
 
-    def work():
-        start.wait(20)
-        for _ in range(20):
-            visit(with_id(app, sid_of(client)), lambda session: session.increment("n"))
+def work():
+    start.wait(20)
+    for _ in range(20):
+        visit(with_id(app, sid_of(client)), lambda session: session.increment("n"))
 
-    workers = [context.Process(target=work) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-        assert worker.exitcode == 0
-    visit(client, lambda session: session.increment("n"))
-    assert peek(client) == {"a": 1, "n": 81}
+workers = [context.Process(target=work, daemon=True) for _ in range(4)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join(60)
+    assert worker.exitcode == 0, worker.exitcode
+visit(client, lambda session: session.increment("n"))
+assert peek(client) == {"a": 1, "n": 81}, peek(client)
+"""
+
+
+def test_a_worker_that_was_forked_after_a_request_has_connections_of_its_own(redis_port):
+    """In a program of its own, as a server that loads the app before it forks."""
+    command = [sys.executable, "-c", FORKING, str(redis_port)]
+    said = subprocess.run(command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 def test_the_session_is_flask_sessions_dict(redis_store):
