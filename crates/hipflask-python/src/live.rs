@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hipflask_store::save::{Pause, backoff};
+use hipflask_store::save::{Backoff, Pause};
 use hipflask_store::store::{ErrorKind, Store, StoreError};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -82,16 +82,13 @@ impl Live {
     }
 }
 
-/// Waits between two tries to save, by the clock of the process's own runtime: a timer that a parent process had started would
-/// not be there in a child.
-pub(crate) struct Backoff;
+/// [`Backoff`] by the clock of the process's own runtime: a timer that a parent process had started would not be there in a
+/// child.
+pub(crate) struct OwnBackoff;
 
-impl Pause for Backoff {
+impl Pause for OwnBackoff {
     fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let mut chance = [0; 8];
-        // Without chance everybody waits equally long, which is worse and not wrong.
-        let chance = getrandom::fill(&mut chance).map_or(u64::MAX, |()| u64::from_ne_bytes(chance));
-        Box::pin(tokio::time::sleep(backoff(attempt, chance)))
+        Box::pin(tokio::time::sleep(Backoff::time(attempt)))
     }
 }
 

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::convert::{int_of, text_of};
-use crate::live::{Backoff, Live, Lives};
+use crate::live::{Live, Lives, OwnBackoff};
 use crate::records::{dict_of_record, not_encoded, record_of_dict};
 
 /// The sessions of one store.
@@ -150,7 +150,7 @@ impl StoredSessions {
         let (now, data_now, slot_now) = (time(now), &mut data, &mut slot);
         let saved = match read {
             Some(read) => live.wait(py, save_alone(&sessions, read, data_now, slot_now, now)),
-            None => live.wait(py, sessions.save(data_now, slot_now, now, &Backoff)),
+            None => live.wait(py, sessions.save(data_now, slot_now, now, &OwnBackoff)),
         };
         let (id, cookie) = match slot.id() {
             Some(id) => (Some(id.as_str().to_owned()), Some(sessions.ids().to_cookie(id))),

@@ -2,6 +2,7 @@
 
 use core::future::Future;
 use core::pin::Pin;
+use core::time::Duration;
 
 use futures_timer::Delay;
 
@@ -15,11 +16,19 @@ use super::decide::backoff;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Backoff;
 
-impl Pause for Backoff {
-    fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+impl Backoff {
+    /// How long it waits before the `attempt`-th try: for those who wait by a timer of their own.
+    #[must_use]
+    pub fn time(attempt: u32) -> Duration {
         let mut chance = [0; 8];
         // Without chance everybody waits equally long, which is worse and not wrong.
         let chance = getrandom::fill(&mut chance).map_or(u64::MAX, |()| u64::from_ne_bytes(chance));
-        Box::pin(Delay::new(backoff(attempt, chance)))
+        backoff(attempt, chance)
+    }
+}
+
+impl Pause for Backoff {
+    fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(Delay::new(Self::time(attempt)))
     }
 }
