@@ -26,11 +26,12 @@ def free_port():
 
 
 @contextlib.contextmanager
-def server(*command, port):
+def server(*command, port, **options):
     """A child process that listens on ``port``."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    options.setdefault("stderr", subprocess.DEVNULL)
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, **options)
     try:
-        for _ in range(200):
+        for _ in range(1200):
             with contextlib.closing(socket.socket()) as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
