@@ -1,6 +1,7 @@
 //! What a response must do about its session, as plain data.
 
 use core::fmt;
+use core::time::Duration;
 
 /// What a request has done to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +156,13 @@ impl fmt::Display for Reason {
             Self::Emptied => "The session was modified and nothing is left in it: its cookie is removed.",
         })
     }
+}
+
+/// How long a session that is used and not changed waits between two extensions of its life: a twentieth of its lifetime, at
+/// least a minute, at most half of the lifetime.
+#[must_use]
+pub fn touch_interval(lifetime: Duration) -> Duration {
+    (lifetime / 20).max(Duration::from_secs(60)).min(lifetime / 2)
 }
 
 #[cfg(test)]

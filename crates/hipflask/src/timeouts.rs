@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hipflask_core::plan::touch_interval;
 use hipflask_core::session::Session as Data;
 use hipflask_core::time::UnixTime;
 
@@ -46,7 +47,7 @@ impl Timeouts {
     /// Whether a session that was only read, and whose cookie was signed at `issued_at`, has to be signed again to live on.
     pub(crate) fn is_refresh_due(self, issued_at: UnixTime, lifetime: Duration, now: UnixTime) -> bool {
         let age = Duration::from_secs(now.as_secs().saturating_sub(issued_at.as_secs()));
-        self.sliding && age >= (lifetime / 20).max(Duration::from_secs(60)).min(lifetime / 2)
+        self.sliding && age >= touch_interval(lifetime)
     }
 }
 

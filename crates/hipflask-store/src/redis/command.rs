@@ -10,6 +10,19 @@ use super::link::{Ask, nonsense};
 use crate::hex::hex;
 use crate::store::{Stored, whole_seconds};
 
+/// The record alone.
+pub(super) fn get(key: &str) -> Ask {
+    Ask::One(one("GET", key))
+}
+
+pub(super) fn got(answer: Value) -> Result<Option<Vec<u8>>, RedisError> {
+    match answer {
+        Value::Nil => Ok(None),
+        Value::BulkString(data) => Ok(Some(data)),
+        _ => Err(nonsense()),
+    }
+}
+
 /// The record, and how long it lives: two commands, because no single one tells both.
 pub(super) fn load(key: &str) -> Ask {
     let mut commands = Pipeline::with_capacity(2);

@@ -3,6 +3,7 @@
 //! | step | commands, one round trip each |
 //! | --- | --- |
 //! | load | `GET` and `PTTL`, sent together |
+//! | load for a request | `GET` alone if the end was learned less than a minute ago and no touch is due by it |
 //! | create | `SET key data NX EX seconds` |
 //! | replace | `SET key data IFEQ expected EX seconds` where the server has it (Redis from 8.4, Valkey from 8.1 on), else one Lua script by its name |
 //! | touch | `EXPIRE` |
@@ -27,6 +28,7 @@
 //! `volatile-ttl`.
 
 mod command;
+mod ends;
 mod fault;
 mod link;
 mod scan;
@@ -40,12 +42,13 @@ use ::redis::Value;
 use hipflask_core::time::UnixTime;
 
 use self::command::{Compared, Script};
+use self::ends::Ends;
 use self::fault::Fault;
 use self::link::{Ask, Effect, Link, nonsense};
 use self::settings::Settings;
 use crate::store::{
     Created, Deleted, DeletedIf, Description, ErrorKind, Key, Page, Replaced, Scan, Store, StoreError,
-    StoreFuture, Stored, Token, Touched,
+    StoreFuture, Stored, Token, Touched, expiry,
 };
 
 /// Records in Redis or Valkey: one server, Sentinel, or a cluster.
@@ -79,6 +82,7 @@ pub struct Redis {
     settings: Settings,
     replace: Script,
     delete_if: Script,
+    ends: Ends,
     /// The server has refused `SET .. IFEQ`.
     sets_by_script: AtomicBool,
     /// Which of [`DELETIONS`] the server knows, or [`NOT_ASKED`].
@@ -144,6 +148,7 @@ impl RedisBuilder {
             slow_link: link()?,
             replace: Script::replace(),
             delete_if: Script::delete_if(),
+            ends: Ends::new(),
             sets_by_script: AtomicBool::new(false),
             deletion: AtomicU8::new(NOT_ASKED),
             settings: self.0,
@@ -158,7 +163,22 @@ impl Redis {
 
     async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Stored>, Fault> {
         let answers = self.link.ask(&command::load(key), Effect::Read).await?;
-        Ok(command::loaded(answers, now)?)
+        let found = command::loaded(answers, now)?;
+        if let Some(stored) = &found {
+            self.ends.learn(key, stored.expires, now);
+        }
+        Ok(found)
+    }
+
+    /// Asks for the end only where it is not known well enough.
+    async fn find_open(&self, key: &str, enough: UnixTime, now: UnixTime) -> Result<Option<Stored>, Fault> {
+        match self.ends.known(key, now) {
+            Some(end) if end.is_none_or(|end| end > enough.max(now)) => {
+                let answer = self.one(&command::get(key), Effect::Read).await?;
+                Ok(command::got(answer)?.map(|data| Stored::new(data, end)))
+            }
+            _ => self.find(key, now).await,
+        }
     }
 
     async fn replace_if(
@@ -288,12 +308,19 @@ impl Store for Redis {
         })
     }
 
+    fn open<'a>(&'a self, key: &'a Key, enough: UnixTime, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(async move {
+            let Some(name) = name(key) else { return Ok(None) };
+            self.find_open(name, enough, now).await.map_err(|fault| fault.into_error(Some(key)))
+        })
+    }
+
     fn create<'a>(
         &'a self,
         key: &'a Key,
         data: &'a [u8],
         ttl: Duration,
-        _now: UnixTime,
+        now: UnixTime,
     ) -> StoreFuture<'a, Created> {
         Box::pin(async move {
             let Some(name) = name(key) else {
@@ -301,7 +328,10 @@ impl Store for Redis {
             };
             let answer = self.one(&command::create(name, data, ttl), Effect::Write(name)).await;
             match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
-                Ok(true) => Ok(Created::Created(Token::Data)),
+                Ok(true) => {
+                    self.ends.learn(name, Some(expiry(now, ttl)), now);
+                    Ok(Created::Created(Token::Data))
+                }
                 Ok(false) => Ok(Created::Exists),
                 Err(fault) => Err(fault.into_error(Some(key))),
             }
@@ -319,7 +349,10 @@ impl Store for Redis {
         Box::pin(async move {
             let Some(name) = name(key) else { return Ok(Replaced::Gone) };
             match self.replace_if(name, &expected.data, data, ttl, now).await {
-                Ok(Compared::Done) => Ok(Replaced::Replaced(Token::Data)),
+                Ok(Compared::Done) => {
+                    self.ends.learn(name, Some(expiry(now, ttl)), now);
+                    Ok(Replaced::Replaced(Token::Data))
+                }
                 Ok(Compared::Gone) => Ok(Replaced::Gone),
                 Ok(Compared::Other(current)) => Ok(Replaced::Conflict(current)),
                 Err(fault) => Err(fault.into_error(Some(key))),
@@ -327,12 +360,15 @@ impl Store for Redis {
         })
     }
 
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, _now: UnixTime) -> StoreFuture<'a, Touched> {
+    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
         Box::pin(async move {
             let Some(name) = name(key) else { return Ok(Touched::Gone) };
             let answer = self.one(&command::touch(name, ttl), Effect::Write(name)).await;
             match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
-                Ok(true) => Ok(Touched::Touched),
+                Ok(true) => {
+                    self.ends.learn(name, Some(expiry(now, ttl)), now);
+                    Ok(Touched::Touched)
+                }
                 Ok(false) => Ok(Touched::Gone),
                 Err(fault) => Err(fault.into_error(Some(key))),
             }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use hipflask_core::plan::touch_interval;
 use hipflask_core::session::Session;
 use hipflask_core::time::UnixTime;
 
@@ -88,21 +89,18 @@ pub fn is_empty(session: &Session) -> bool {
     session.keys().all(|key| *key == "_permanent")
 }
 
-/// How long a record waits between two touches: a twentieth of its lifetime, at least a minute, at most half of the
-/// lifetime.
-#[must_use]
-pub fn touch_interval(lifetime: Duration) -> Duration {
-    (lifetime / 20).max(Duration::from_secs(60)).min(lifetime / 2)
-}
-
 /// Whether a record that ends at `expires` and was to live for `lifetime` is due for a touch.
 ///
 /// A record that never ends needs none, and one that would end later than a touch could make it is left alone.
 #[must_use]
 pub fn is_touch_due(expires: Option<UnixTime>, lifetime: Duration, now: UnixTime) -> bool {
-    let Some(expires) = expires else { return false };
-    let left = expires.as_secs().saturating_sub(now.as_secs());
-    left.saturating_add(touch_interval(lifetime).as_secs().max(1)) <= lifetime.as_secs()
+    expires.is_some_and(|expires| expires <= touch_bound(lifetime, now))
+}
+
+/// The latest end with which a record is due for a touch.
+pub(super) fn touch_bound(lifetime: Duration, now: UnixTime) -> UnixTime {
+    let interval = touch_interval(lifetime).as_secs().max(1);
+    UnixTime::from_secs(now.as_secs().saturating_add(lifetime.as_secs().saturating_sub(interval)))
 }
 
 /// How long to wait before the `attempt`-th try, the first being 1: a random part of a time that doubles from 1 ms up to

@@ -2,7 +2,8 @@
 //!
 //! [`decide`] says what must happen; [`ServerSessions`] makes it happen, over any [`Store`](crate::store::Store):
 //!
-//! - What nobody changed is not written. Its life is extended by a touch, not more often than [`touch_interval`].
+//! - What nobody changed is not written. Its life is extended by a touch, not more often than
+//!   [`touch_interval`].
 //! - A new session is created, never put over another; should its id be taken, it gets another id.
 //! - A changed session replaces exactly the bytes that were read. If another request was first, the
 //!   [changes](hipflask_core::session::Changes) are replayed on what it left, and the write is tried again.
@@ -49,8 +50,9 @@ use core::pin::Pin;
 
 pub use backoff::Backoff;
 pub use counters::Stats;
-pub use decide::{Seen, StoreOp, backoff, decide, is_empty, is_touch_due, touch_interval};
+pub use decide::{Seen, StoreOp, backoff, decide, is_empty, is_touch_due};
 pub use error::SaveError;
+pub use hipflask_core::plan::touch_interval;
 pub use run::{ServerSessions, TransactError};
 pub use slot::Slot;
 

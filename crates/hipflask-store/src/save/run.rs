@@ -9,7 +9,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Text, Value};
 
 use super::counters::{Counters, Stats, count};
-use super::decide::{Seen, StoreOp, decide, is_empty, is_touch_due};
+use super::decide::{Seen, StoreOp, decide, is_empty, is_touch_due, touch_bound};
 use super::slot::{Place, Slot};
 use super::write::{Newest, Write};
 use super::{Opened, Pause, SaveError, Saved};
@@ -128,7 +128,9 @@ impl ServerSessions {
 
     async fn open_id(&self, id: SessionId, now: UnixTime) -> Result<Opened, StoreError> {
         let key = self.ids.key(&id);
-        let Some(stored) = self.store.load(&key, now).await? else {
+        // Without touches any end is good enough.
+        let enough = if self.refresh { touch_bound(self.lifetime, now) } else { UnixTime::from_secs(0) };
+        let Some(stored) = self.store.open(&key, enough, now).await? else {
             count(&self.counters.unknown);
             tracing::debug!(session = ?key, "no record has this id; the session starts empty");
             return Ok(Opened::Unknown);

@@ -3,7 +3,10 @@
 
 use std::time::Instant;
 
-use hipflask_store::store::Replaced;
+use hipflask_core::session::Session;
+use hipflask_store::id::Ids;
+use hipflask_store::save::{NoPause, Opened, Saved, ServerSessions, Slot};
+use hipflask_store::store::{Replaced, Stored, expiry};
 use hipflask_testkit::servers::Redis;
 
 use crate::live::{HOUR, MINUTE, created, key, now};
@@ -34,10 +37,15 @@ async fn cost<T>(server: &Redis, step: impl Future<Output = T>) -> (T, Cost) {
     (answer, Cost { calls, round_trips })
 }
 
+impl Cost {
+    fn shown(&self) -> Vec<(&str, u64)> {
+        self.calls.iter().map(|(name, calls)| (name.as_str(), *calls)).collect()
+    }
+}
+
 fn check(step: &str, cost: &Cost, expected: &[(&str, u64)]) {
     println!("{step}: {} round trip, {:?}", cost.round_trips, cost.calls);
-    let calls: Vec<(&str, u64)> = cost.calls.iter().map(|(name, calls)| (name.as_str(), *calls)).collect();
-    assert_eq!(calls, expected, "{step}");
+    assert_eq!(cost.shown(), expected, "{step}");
     assert_eq!(cost.round_trips, 1, "{step}");
 }
 
@@ -65,6 +73,77 @@ async fn each_step_is_one_round_trip_real_server() {
     let stored = created(&store, "cost", b"one").await;
     let (_, spent) = cost(&server, store.delete_if(&key, &stored, now())).await;
     check("delete_if", &spent, &[("del", 1), ("evalsha", 1), ("get", 1)]);
+}
+
+/// A request that only reads is one command, and one that writes two: the comparison counts as the one that was sent.
+#[tokio::test]
+async fn a_request_that_reads_is_one_command_and_one_that_writes_two_real_server() {
+    let server = Redis::start().unwrap();
+    let store = open(&server.url());
+    store.ready().await.unwrap();
+    let sessions = ServerSessions::new(store, Ids::builder().build().unwrap(), HOUR);
+    let (mut session, mut slot) = (Session::new(), Slot::default());
+    session.set("n", 0).unwrap();
+    let _ = sessions.save(&mut session, &mut slot, now(), &NoPause).await.unwrap();
+    let cookie = sessions.ids().to_cookie(slot.id().unwrap());
+    let request = async |sessions: &ServerSessions, writes: bool| {
+        let opened = sessions.open(cookie.as_bytes(), now()).await.unwrap();
+        let Opened::Found { mut session, mut slot } = opened else { panic!("{opened:?}") };
+        if writes {
+            session.increment("n", 1).unwrap();
+        }
+        sessions.save(&mut session, &mut slot, now(), &NoPause).await.unwrap()
+    };
+    for _ in 0..3 {
+        let (saved, spent) = cost(&server, request(&sessions, false)).await;
+        assert_eq!(saved, Saved::Unchanged);
+        check("read", &spent, &[("get", 1)]);
+        let (saved, spent) = cost(&server, request(&sessions, true)).await;
+        assert_eq!((saved, spent.round_trips), (Saved::Replaced { merged: false }, 2));
+        // The script's own are among them.
+        assert_eq!(spent.shown(), [("evalsha", 1), ("get", 2), ("set", 1)]);
+    }
+    // Another process does not know when the session ends; it asks once.
+    let another = ServerSessions::new(open(&server.url()), Ids::builder().build().unwrap(), HOUR);
+    another.store().ready().await.unwrap();
+    let (_, spent) = cost(&server, request(&another, false)).await;
+    check("first read of a process", &spent, &[("get", 1), ("pttl", 1)]);
+    let (_, spent) = cost(&server, request(&another, false)).await;
+    check("second read of a process", &spent, &[("get", 1)]);
+}
+
+#[tokio::test]
+async fn the_end_of_a_record_is_asked_for_where_it_matters_and_once_a_minute_real_server() {
+    let server = Redis::start().unwrap();
+    let store = open(&server.url());
+    store.ready().await.unwrap();
+    let (key, begin) = (key("ends"), now());
+    let _ = created(&store, "ends", b"one").await;
+    let end = |stored: Result<Option<Stored>, _>| stored.unwrap().unwrap().expires.unwrap();
+    let (early, late) = (expiry(begin, MINUTE / 2), expiry(begin, HOUR / 2));
+    let (stored, spent) = cost(&server, store.open(&key, early, begin)).await;
+    assert!(end(stored) > early);
+    check("an end that is late enough", &spent, &[("get", 1)]);
+    // Another program extends its life: whoever needs to know asks, and then it is known.
+    server.ask(&["expire", key.as_str(), "3600"]).unwrap();
+    let (stored, spent) = cost(&server, store.open(&key, late, begin)).await;
+    assert!(end(stored) > late);
+    check("an end that may be too early", &spent, &[("get", 1), ("pttl", 1)]);
+    let (stored, spent) = cost(&server, store.open(&key, late, begin)).await;
+    assert!(end(stored) > late);
+    check("the same end again", &spent, &[("get", 1)]);
+    // Another program shortens it: that is seen within a minute.
+    server.ask(&["expire", key.as_str(), "100"]).unwrap();
+    let (stored, spent) = cost(&server, store.open(&key, late, begin.saturating_add(MINUTE))).await;
+    assert!(end(stored) < late);
+    check("a minute later", &spent, &[("get", 1), ("pttl", 1)]);
+    // And another program lets it live for ever.
+    server.ask(&["persist", key.as_str()]).unwrap();
+    let (stored, _) = cost(&server, store.open(&key, late, begin.saturating_add(MINUTE))).await;
+    assert_eq!(stored.unwrap().unwrap().expires, None);
+    let (stored, spent) = cost(&server, store.open(&key, late, begin.saturating_add(MINUTE))).await;
+    assert_eq!(stored.unwrap().unwrap().expires, None);
+    check("no end", &spent, &[("get", 1)]);
 }
 
 /// Not a gate: numbers for people, from `cargo test --release … -- --ignored --nocapture`.

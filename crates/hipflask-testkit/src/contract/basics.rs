@@ -1,5 +1,6 @@
 //! Each method by itself.
 
+use hipflask_core::time::UnixTime;
 use hipflask_store::store::{Created, Deleted, DeletedIf, Key, Replaced, Stored, Touched, expiry};
 
 use super::{Bench, LIFETIME, now};
@@ -11,6 +12,7 @@ pub(super) async fn all(bench: &Bench) {
     create_only(bench).await;
     replace(bench).await;
     touch(bench).await;
+    open(bench).await;
     delete(bench).await;
     delete_if(bench).await;
     described(bench);
@@ -153,6 +155,33 @@ async fn touch(bench: &Bench) {
     assert_eq!(store.touch(&key, LIFETIME / 2, now()).await.expect("touch"), Touched::Touched);
     let shorter = bench.load(&key).await.and_then(|stored| stored.expires).expect("an end");
     assert!(shorter <= expiry(now(), LIFETIME), "a touch sets the life from now");
+}
+
+/// Finds what a load finds, whatever the store remembers.
+async fn open(bench: &Bench) {
+    let (store, key) = (&bench.store, bench.key("open"));
+    let all_ways = async |what: &str| {
+        let loaded = bench.load(&key).await;
+        let far = expiry(now(), 1000 * LIFETIME);
+        for enough in [UnixTime::from_secs(0), now(), far, far, now()] {
+            let opened = store.open(&key, enough, now()).await.expect("open");
+            let data = |stored: &Option<Stored>| stored.as_ref().map(|stored| stored.data.clone());
+            assert_eq!(data(&opened), data(&loaded), "{what}");
+        }
+        loaded.map(|stored| stored.data)
+    };
+    assert_eq!(all_ways("before it is made").await, None);
+    let first = bench.made(&key, b"1").await;
+    assert_eq!(all_ways("made").await.as_deref(), Some(&b"1"[..]));
+    let _ = store.replace(&key, &first, b"2", LIFETIME, now()).await.expect("replace");
+    assert_eq!(all_ways("replaced").await.as_deref(), Some(&b"2"[..]));
+    let _ = store.touch(&key, 2 * LIFETIME, now()).await.expect("touch");
+    let stored = store.open(&key, expiry(now(), LIFETIME), now()).await.expect("open").expect("there");
+    assert!(stored.expires > Some(expiry(now(), LIFETIME)), "an end after `enough` is told if there is one");
+    let replaced = store.replace(&key, &stored, b"3", LIFETIME, now()).await.expect("replace");
+    assert!(matches!(replaced, Replaced::Replaced(_)), "replace of what was opened: {replaced:?}");
+    let _ = store.delete(&key, now()).await.expect("delete");
+    assert_eq!(all_ways("deleted").await, None);
 }
 
 async fn delete(bench: &Bench) {

@@ -1,0 +1,88 @@
+//! [`Ends`]: when records end about which the server was asked, or told, a moment ago.
+
+use core::hash::BuildHasher as _;
+use std::hash::RandomState;
+use std::sync::{Mutex, PoisonError};
+
+use hipflask_core::time::UnixTime;
+
+/// A table of one size: each record has one place in it, and who comes later takes it over.
+pub(super) struct Ends {
+    /// Of this process alone, so that nobody can choose ids that fall together.
+    hasher: RandomState,
+    places: Box<[Mutex<Known>]>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    /// The hash of the key. Should another key have the same, a touch comes a minute late.
+    whose: u64,
+    end: Option<UnixTime>,
+    learned: UnixTime,
+}
+
+impl Ends {
+    pub(super) fn new() -> Self {
+        let nobody = Known { whose: 0, end: None, learned: UnixTime::from_secs(0) };
+        Self { hasher: RandomState::new(), places: (0..PLACES).map(|_| Mutex::new(nobody)).collect() }
+    }
+
+    pub(super) fn learn(&self, key: &str, end: Option<UnixTime>, now: UnixTime) {
+        let whose = self.hasher.hash_one(key);
+        if let Some(place) = self.place(whose) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Known { whose, end, learned: now };
+        }
+    }
+
+    /// When the record ends, if that was learned less than [`GOOD_FOR`] ago; `Some(None)` if it never does.
+    #[expect(clippy::option_option, reason = "not known is not the same as never")]
+    pub(super) fn known(&self, key: &str, now: UnixTime) -> Option<Option<UnixTime>> {
+        let whose = self.hasher.hash_one(key);
+        let known = *self.place(whose)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = now.as_secs().checked_sub(known.learned.as_secs())?;
+        (known.whose == whose && age < GOOD_FOR).then_some(known.end)
+    }
+
+    fn place(&self, whose: u64) -> Option<&Mutex<Known>> {
+        self.places.get(whose as usize % PLACES)
+    }
+}
+
+/// Seconds. We only ever extend a life, but another program may have shortened it; a touch that is due comes this much
+/// late at most.
+const GOOD_FOR: u64 = 60;
+
+/// 160 KiB.
+const PLACES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_known_for_a_minute() {
+        let (ends, at) = (Ends::new(), UnixTime::from_secs);
+        assert_eq!(ends.known("a", at(0)), None);
+        ends.learn("a", Some(at(900)), at(100));
+        ends.learn("b", None, at(100));
+        assert_eq!(ends.known("a", at(159)), Some(Some(at(900))));
+        assert_eq!(ends.known("b", at(100)), Some(None));
+        assert_eq!(ends.known("a", at(160)), None);
+        assert_eq!(ends.known("a", at(99)), None);
+        ends.learn("a", Some(at(950)), at(150));
+        assert_eq!(ends.known("a", at(160)), Some(Some(at(950))));
+    }
+
+    #[test]
+    fn a_crowd_takes_no_more_room_and_each_has_its_own_end_or_none() {
+        let (ends, now) = (Ends::new(), UnixTime::from_secs(1000));
+        let end = |number: u64| Some(UnixTime::from_secs(2000 + number));
+        for number in 0..20_000 {
+            ends.learn(&format!("session:{number}"), end(number), now);
+        }
+        let known = (0..20_000).filter_map(|number| {
+            ends.known(&format!("session:{number}"), now).inspect(|known| assert_eq!(*known, end(number)))
+        });
+        assert!((1..=PLACES).contains(&known.count()));
+    }
+}
