@@ -83,36 +83,46 @@ pub enum Part<'s> {
 struct Slot {
     /// Where the value stands in what the session came from; `None` once it has been changed.
     member: Option<Member>,
-    value: OnceLock<Value>,
+    value: Reading,
 }
 
-impl From<Member> for Slot {
-    fn from(member: Member) -> Self {
-        Self { member: Some(member), value: OnceLock::new() }
+/// A lock costs more than reading a short value does, so those need none.
+#[derive(Clone)]
+enum Reading {
+    Done(Value),
+    WhenAsked(OnceLock<Value>),
+}
+
+impl From<(Member, Option<Value>)> for Slot {
+    #[inline]
+    fn from((member, value): (Member, Option<Value>)) -> Self {
+        let value = value.map_or_else(|| Reading::WhenAsked(OnceLock::new()), Reading::Done);
+        Self { member: Some(member), value }
     }
 }
 
 impl From<Value> for Slot {
     fn from(value: Value) -> Self {
-        Self { member: None, value: OnceLock::from(value) }
+        Self { member: None, value: Reading::Done(value) }
     }
 }
 
 impl Slot {
+    #[inline]
     fn value(&self, source: &Source) -> &Value {
-        self.value.get_or_init(|| match (self.member, source) {
-            (Some(member), Source::Json(json)) => read_member(&json[member.range()]),
-            (Some(member), Source::Record(record)) => (record.read)(&record.bytes[member.range()]),
-            (None, _) => Value::None,
-        })
+        match &self.value {
+            Reading::Done(value) => value,
+            Reading::WhenAsked(value) => value.get_or_init(|| read(self.member, source)),
+        }
     }
 
     /// The JSON of the value, if it is not read yet.
     fn text<'s>(&self, source: &'s Source) -> Option<&'s str> {
-        let member = self.member.filter(|_| self.value.get().is_none())?;
-        match source {
-            Source::Json(json) => Some(&json[member.range()]),
-            Source::Record(_) => None,
+        match (&self.value, self.member, source) {
+            (Reading::WhenAsked(value), Some(member), Source::Json(json)) if value.get().is_none() => {
+                Some(&json[member.range()])
+            }
+            _ => None,
         }
     }
 
@@ -123,9 +133,29 @@ impl Slot {
         }
     }
 
-    fn into_value(mut self, source: &Source) -> Value {
-        self.value(source);
-        self.value.take().unwrap_or(Value::None)
+    fn into_value(self, source: &Source) -> Value {
+        match self.value {
+            Reading::Done(value) => value,
+            Reading::WhenAsked(value) => value.into_inner().unwrap_or_else(|| read(self.member, source)),
+        }
+    }
+
+    /// The value, to change in place: no longer what stands in the source.
+    fn own(&mut self, source: &Source) -> Option<&mut Value> {
+        let held = core::mem::replace(self, Self::from(Value::None));
+        *self = Self::from(held.into_value(source));
+        match &mut self.value {
+            Reading::Done(value) => Some(value),
+            Reading::WhenAsked(_) => None,
+        }
+    }
+}
+
+fn read(member: Option<Member>, source: &Source) -> Value {
+    match (member, source) {
+        (Some(member), Source::Json(json)) => read_member(&json[member.range()]),
+        (Some(member), Source::Record(record)) => (record.read)(&record.bytes[member.range()]),
+        (None, _) => Value::None,
     }
 }
 
@@ -188,7 +218,7 @@ impl Session {
         let members = members.into_iter();
         let mut slots = Dict::with_capacity(members.size_hint().0);
         for (key, at) in members {
-            slots.insert(key, Member::at(at));
+            slots.insert(key, (Member::at(at), None));
         }
         let source = Source::Record(Arc::new(Record { bytes, read }));
         Self { source, members: slots, ..Self::default() }
@@ -210,8 +240,7 @@ impl Session {
             Source::Record(record) => record.bytes.len(),
         };
         let mut out = Vec::with_capacity((length + 128).max(USUAL_LENGTH));
-        let tag_like = self.members.len() == 1 && self.members.keys().all(is_registered);
-        if tag_like {
+        if self.members.only_key().is_some_and(is_registered) {
             write_value(&mut out, &Value::Dict(self.to_dict()), Style::flask(order), MAX_DEPTH)?;
             return Ok(out);
         }
@@ -467,10 +496,7 @@ impl Session {
 
     /// Takes a key's value out to be changed, and says whether it was there; for [`edit`](Self::edit).
     pub(super) fn lend(&mut self, key: impl AsKey) -> Option<&mut Value> {
-        let slot = self.members.get_mut(key)?;
-        slot.value(&self.source);
-        slot.member = None;
-        slot.value.get_mut()
+        self.members.get_mut(key)?.own(&self.source)
     }
 
     /// Puts a key back to what it held, without a trace.

@@ -1,7 +1,7 @@
 //! Text to an index of the session's keys, their values left as text.
 //!
 //! Most requests ask for one or two keys. The scan checks everything that the reader would check, so that what it lets
-//! through can be read later without an error, but builds nothing. It also notes whether each member is spelled as we
+//! through can be read later without an error, but builds only what is as short as a note of its place. It also notes whether each member is spelled as we
 //! would spell it, for then a member that nobody changed can be copied as text when the session is written.
 
 use core::ops::Range;
@@ -10,7 +10,7 @@ use super::error::{JsonError, JsonErrorKind as Bad};
 use super::lex::{Cursor, Number, unescape};
 use super::read::read_inside;
 use super::{MAX_BYTES, tags};
-use crate::value::{Dict, MAX_DEPTH, Text, precedes, write_repr};
+use crate::value::{Dict, Int, MAX_DEPTH, Text, Value, precedes, write_repr};
 
 /// Where the value of a key stands in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +32,10 @@ impl Member {
     }
 }
 
-/// Finds the members of a session's JSON and checks all of it.
+/// Finds the members of a session's JSON and checks all of it. Values of a few bytes are read at once.
 ///
 /// `None` if the text is not simply an object of keys and values: a tag, a list of pairs, `null`. Then the reader decides.
-pub(crate) fn index<V: From<Member>>(text: &str) -> Result<Option<Dict<V>>, JsonError> {
+pub(crate) fn index<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Option<Dict<V>>, JsonError> {
     if text.len() > MAX_BYTES {
         return Err(JsonError::new(Bad::TooLong, 0));
     }
@@ -53,7 +53,7 @@ pub(crate) fn index<V: From<Member>>(text: &str) -> Result<Option<Dict<V>>, Json
     if scanner.cursor.at < bytes.len() {
         return Err(scanner.cursor.error(Bad::TrailingText));
     }
-    let is_tag = members.len() == 1 && members.keys().all(tags::is_registered);
+    let is_tag = members.only_key().is_some_and(tags::is_registered);
     Ok((!is_tag).then_some(members))
 }
 
@@ -66,27 +66,33 @@ struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     /// The members of the outermost object, its brace being behind us.
-    fn members<V: From<Member>>(&mut self, ascii: bool) -> Result<Dict<V>, JsonError> {
-        let mut entries: Vec<(Text, V)> = Vec::new();
-        let mut distinct = true;
+    fn members<V: From<(Member, Option<Value>)>>(&mut self, ascii: bool) -> Result<Dict<V>, JsonError> {
         self.cursor.skip_space();
         if self.cursor.peek() == b'}' {
             self.cursor.at += 1;
             return Ok(Dict::new());
         }
-        entries.reserve(8);
+        let mut entries: Vec<(Text, V)> = Vec::with_capacity(8);
+        let (mut before, mut distinct): (&[u8], bool) = (&[], true);
         loop {
             self.canonical = ascii;
             self.cursor.expect(b'"')?;
             let (key, escaped) = self.cursor.string()?;
-            let key = unescape(key, escaped).ok_or_else(|| self.cursor.error(Bad::BadEscape))?;
             self.colon()?;
             let start = self.cursor.at;
-            self.value()?;
+            let value = self.short_value()?;
             let end = self.cursor.at;
-            distinct &= entries.last().is_none_or(|(before, _)| *before < key);
             let member = Member { start: start as u32, end: end as u32, canonical: self.canonical };
-            entries.push((key, member.into()));
+            distinct &= !escaped && (entries.is_empty() || precedes(before, key.as_bytes()));
+            before = key.as_bytes();
+            entries.push((Text::EMPTY, (member, value).into()));
+            if let Some((name, _)) = entries.last_mut() {
+                if escaped {
+                    *name = unescape(key, true).ok_or_else(|| self.cursor.error(Bad::BadEscape))?;
+                } else {
+                    name.fill(key);
+                }
+            }
             self.cursor.skip_space();
             match self.cursor.peek() {
                 b',' => self.cursor.at += 1,
@@ -97,6 +103,32 @@ impl<'t> Scanner<'t> {
         }
         self.cursor.at += 1;
         Ok(if distinct { Dict::from_distinct(entries) } else { entries.into_iter().collect() })
+    }
+
+    /// Checks a value, and reads it if that is no work.
+    #[inline]
+    fn short_value(&mut self) -> Result<Option<Value>, JsonError> {
+        match self.cursor.peek() {
+            b'"' => {
+                self.cursor.at += 1;
+                let (content, escaped) = self.cursor.string()?;
+                if escaped {
+                    self.canonical &= is_canonical_escaped(content.as_bytes());
+                    return Ok(None);
+                }
+                Ok(Text::is_short(content).then(|| Value::Str(Text::new(content))))
+            }
+            b't' => self.cursor.word(b"true").map(|()| Some(Value::Bool(true))),
+            b'f' => self.cursor.word(b"false").map(|()| Some(Value::Bool(false))),
+            b'n' => self.cursor.word(b"null").map(|()| Some(Value::None)),
+            b'0'..=b'9' | b'-' => {
+                let start = self.cursor.at;
+                self.value()?;
+                let digits = &self.cursor.bytes()[start..self.cursor.at];
+                Ok(Int::parse_short(digits).map(Value::Int))
+            }
+            _ => self.value().map(|()| None),
+        }
     }
 
     fn colon(&mut self) -> Result<(), JsonError> {
@@ -297,7 +329,13 @@ mod tests {
 
     use super::super::{KeyOrder, Style, from_str, write_value};
     use super::*;
-    use crate::value::Value;
+
+    /// A session keeps what is read; here it must be what the place holds.
+    impl From<(Member, Option<Value>)> for Member {
+        fn from((member, _): (Member, Option<Value>)) -> Self {
+            member
+        }
+    }
 
     /// What the scan says must be what the reader and the writer say.
     fn agrees_with_reader_and_writer(text: &str) -> Result<(), String> {

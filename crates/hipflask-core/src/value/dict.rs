@@ -143,13 +143,12 @@ impl<V> Dict<V> {
     }
 
     /// The entries in order.
+    #[inline]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Text, &V)> + '_ {
-        let (few, many) = match &self.0 {
-            Repr::Few(entries) => (Some(entries), None),
-            Repr::Many(map) => (None, Some(&**map)),
-        };
-        let few = few.into_iter().flatten().map(|(key, value)| (key, value));
-        few.chain(many.into_iter().flatten())
+        match &self.0 {
+            Repr::Few(entries) => Iter::Few(entries.iter()),
+            Repr::Many(map) => Iter::Many(map.iter()),
+        }
     }
 
     /// The entries as a slice, which a small dict has.
@@ -158,6 +157,16 @@ impl<V> Dict<V> {
         match &self.0 {
             Repr::Few(entries) => Some(entries),
             Repr::Many(_) => None,
+        }
+    }
+
+    /// The key of a dict that has one.
+    #[inline]
+    pub(crate) fn only_key(&self) -> Option<&Text> {
+        match self.as_slice() {
+            Some([(key, _)]) => Some(key),
+            Some(_) => None,
+            None => self.keys().next().filter(|_| self.len() == 1),
         }
     }
 
@@ -193,6 +202,39 @@ impl<V> Dict<V> {
             Self(Repr::Few(entries))
         } else {
             Self(Repr::Many(Box::new(entries.into_iter().collect())))
+        }
+    }
+}
+
+enum Iter<'d, V> {
+    Few(core::slice::Iter<'d, (Text, V)>),
+    Many(indexmap::map::Iter<'d, Text, V>),
+}
+
+impl<'d, V> Iterator for Iter<'d, V> {
+    type Item = (&'d Text, &'d V);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Few(entries) => entries.next().map(|(key, value)| (key, value)),
+            Self::Many(entries) => entries.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Few(entries) => entries.size_hint(),
+            Self::Many(entries) => entries.size_hint(),
+        }
+    }
+}
+
+impl<V> DoubleEndedIterator for Iter<'_, V> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Few(entries) => entries.next_back().map(|(key, value)| (key, value)),
+            Self::Many(entries) => entries.next_back(),
         }
     }
 }

@@ -69,20 +69,33 @@ impl Int {
         if digits.is_empty() || digits.len() > Self::MAX_DIGITS {
             return None;
         }
-        if digits.len() <= 18 {
-            let mut number = 0i64;
-            for byte in digits {
-                number = match byte.wrapping_sub(b'0') {
-                    digit @ 0..=9 => number * 10 + i64::from(digit),
-                    _ => return None,
-                };
-            }
-            return Some(Self::from(if negative { -number } else { number }));
+        if digits.len() <= SHORT {
+            return Self::short(negative, digits);
         }
         if !digits.iter().all(u8::is_ascii_digit) {
             return None;
         }
         BigInt::parse_bytes(text, 10).map(Self::from)
+    }
+
+    /// [`parse`](Self::parse) for what is read in a few steps; `None` for the rest as well.
+    pub(crate) fn parse_short(text: &[u8]) -> Option<Self> {
+        match text {
+            [b'-', digits @ ..] if (1..=SHORT).contains(&digits.len()) => Self::short(true, digits),
+            digits if (1..=SHORT).contains(&digits.len()) => Self::short(false, digits),
+            _ => None,
+        }
+    }
+
+    fn short(negative: bool, digits: &[u8]) -> Option<Self> {
+        let mut number = 0i64;
+        for byte in digits {
+            number = match byte.wrapping_sub(b'0') {
+                digit @ 0..=9 => number * 10 + i64::from(digit),
+                _ => return None,
+            };
+        }
+        Some(Self::from(if negative { -number } else { number }))
     }
 }
 
@@ -154,6 +167,9 @@ impl fmt::Debug for Int {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// So many digits fit into an `i64`, whichever they are.
+const SHORT: usize = 18;
 
 #[cfg(test)]
 mod tests {

@@ -34,6 +34,12 @@ impl Text {
         new
     }
 
+    /// Whether such a text stands in the value itself.
+    #[inline]
+    pub(crate) const fn is_short(text: &str) -> bool {
+        text.len() <= SHORT
+    }
+
     /// No letter.
     pub(crate) const EMPTY: Self = Self(Repr::Short(0, [0; SHORT]));
 
