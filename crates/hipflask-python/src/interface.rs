@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use hipflask_core::codec::OpenError;
-use hipflask_core::cookie;
 use hipflask_core::plan::{CookieOp, Profile, Rules, Seen, plan};
 use hipflask_core::signing::{Age, Compression, PayloadCodec, TimestampSigner};
 use hipflask_core::tagged;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Value;
-use pyo3::exceptions::{PyTypeError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::convert::{Unfit, fill, to_python};
+use crate::cookies::{Answer, first_cookie, vary_by_cookie};
 use crate::flask::{Flask, Method};
 use crate::recent::Recent;
-use crate::settings::{Cookie, CookieSettings, Settings, Signing};
+use crate::settings::{Cookie, Settings, Signing};
 use crate::write::json_of;
 
 /// What `hipflask.SecureCookieSessionInterface` does natively. Its other half, Flask's own class, holds what an app
@@ -66,10 +66,14 @@ impl SecureCookieSessions {
         if plan.cookie == CookieOp::Leave {
             return Ok(());
         }
-        let saving = Saving { made: slf.get(), settings: &settings, session, response };
+        let made = slf.get();
+        let answer = Answer { settings: &settings, response, made: &made.cookies };
         match plan.cookie {
-            CookieOp::Set { expires } => saving.set(expires)?,
-            _ => saving.remove()?,
+            CookieOp::Set { expires } => {
+                let saving = Saving { made: &made.signers, settings: &settings, session };
+                answer.set(session, expires, |now, room| saving.value(now, room))?;
+            }
+            _ => answer.remove()?,
         }
         vary_by_cookie(settings.flask, response)
     }
@@ -82,25 +86,19 @@ fn open<'py>(
     request: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let class = settings.session_class()?;
-    let Some(header) = cookie_header(settings, request)? else {
-        return empty_session(settings.flask, &class);
-    };
-    let name: String = settings.cookie_name()?.extract()?;
     let mut times = None;
-    for value in cookie::values([&*header], &name).filter(|value| !value.is_empty()).take(COOKIES_TRIED) {
+    let found = first_cookie(settings, request, |value| {
         let (now, age) = match times {
             Some(times) => times,
             None => *times.insert(times_of(settings)?),
         };
-        if let Some(data) = opened(settings, signer, value.as_bytes(), now, age)? {
-            return session_of(settings, &class, &data);
-        }
+        opened(settings, signer, value.as_bytes(), now, age)
+    })?;
+    match found {
+        Some(data) => session_of(settings, &class, &data),
+        None => empty_session(settings.flask, &class),
     }
-    empty_session(settings.flask, &class)
 }
-
-/// How many cookies of the session's name are looked at, as in all our fronts.
-const COOKIES_TRIED: usize = 4;
 
 /// The time, and the ages that are accepted; `None` if none is.
 fn times_of(settings: &Settings<'_, '_>) -> PyResult<(UnixTime, Option<Age>)> {
@@ -195,36 +193,6 @@ fn log_unreadable(settings: &Settings<'_, '_>, why: &str) -> PyResult<()> {
     settings.app.getattr("logger")?.call_method1("warning", (text, why)).map(drop)
 }
 
-/// The octets of the `Cookie` header. WSGI hands them over as characters; what holds others was put there by somebody who
-/// has replaced a part of Werkzeug.
-fn cookie_header(settings: &Settings<'_, '_>, request: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
-    let py = request.py();
-    if !request.get_type().getattr(intern!(py, "cookies"))?.is(&settings.flask.cookies) {
-        return cookies_as_header(settings, request).map(Some);
-    }
-    let environ = request.getattr(intern!(py, "environ"))?;
-    let Ok(environ) = environ.cast::<PyDict>() else { return cookies_as_header(settings, request).map(Some) };
-    let Some(header) = environ.get_item(intern!(py, "HTTP_COOKIE"))? else { return Ok(None) };
-    let text = header.cast::<PyString>()?.encode_utf8()?;
-    if text.as_bytes().is_ascii() {
-        return Ok(Some(text.as_bytes().to_vec()));
-    }
-    let octets: PyResult<Vec<u8>> = header.call_method1("encode", ("latin-1",))?.extract();
-    octets.map(Some)
-}
-
-/// The session's cookie out of `request.cookies`, as a header would have it.
-fn cookies_as_header(settings: &Settings<'_, '_>, request: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let name = settings.cookie_name()?;
-    let value = request.getattr("cookies")?.call_method1("get", (&name,))?;
-    let mut header = name.extract::<String>()?.into_bytes();
-    header.push(b'=');
-    if !value.is_none() {
-        header.extend_from_slice(value.extract::<String>()?.as_bytes());
-    }
-    Ok(header)
-}
-
 /// What is to be done, and whether the session was looked at.
 struct Planned {
     cookie: CookieOp,
@@ -267,12 +235,11 @@ fn is_permanent(flask: &Flask, session: &Bound<'_, PyAny>) -> PyResult<bool> {
     session.getattr(intern!(py, "permanent"))?.is_truthy()
 }
 
-/// A response whose session is being saved.
+/// A session that is being saved.
 struct Saving<'a, 'py> {
-    made: &'a SecureCookieSessions,
+    made: &'a Recent<TimestampSigner>,
     settings: &'a Settings<'a, 'py>,
     session: &'a Bound<'py, PyAny>,
-    response: &'a Bound<'py, PyAny>,
 }
 
 impl<'py> Saving<'_, 'py> {
@@ -280,62 +247,10 @@ impl<'py> Saving<'_, 'py> {
         self.session.py()
     }
 
-    fn remove(&self) -> PyResult<()> {
-        let py = self.py();
-        let settings = self.settings.cookie_settings()?;
-        let flasks = self.response_has(intern!(py, "delete_cookie"), &self.settings.flask.delete_cookie)?;
-        if flasks
-            && let Some(headers) = self.headers()?
-            && let Some(cookie) = self.cookie(&settings)?
-        {
-            let header = cookie.config.removal();
-            return append(&headers, "Set-Cookie", header);
-        }
-        let keywords = settings.keywords(py)?;
-        self.response.call_method("delete_cookie", (&settings.name,), Some(&keywords)).map(drop)
-    }
-
-    fn set(&self, permanent: bool) -> PyResult<()> {
-        let settings = self.settings.cookie_settings()?;
-        let cookie = self.cookie(&settings)?;
-        let now = self.settings.flask.now(self.py())?;
-        let room = cookie.as_ref().map_or(usize::MAX, |cookie| cookie.room);
-        let value = self.value(now, room)?;
-        let headers = self.headers()?;
-        if let (Some(cookie), Some(headers), Some(expires)) = (cookie, headers, self.expires(now, permanent)?)
-        {
-            let header = cookie.config.set(&value, expires);
-            if let Err(too_large) = cookie.config.check_size(&value, &header) {
-                let text = std::ffi::CString::new(too_large.to_string()).unwrap_or_default();
-                PyErr::warn(self.py(), &self.py().get_type::<PyUserWarning>(), &text, 1)?;
-            }
-            return append(&headers, "Set-Cookie", header);
-        }
-        let keywords = settings.keywords(self.py())?;
-        let expires =
-            self.settings.interface.call_method1("get_expiration_time", (self.settings.app, self.session))?;
-        keywords.set_item("expires", expires)?;
-        self.response.call_method("set_cookie", (&settings.name, value), Some(&keywords)).map(drop)
-    }
-
-    /// When the cookie ends, if it does and Rust can tell; `None` if Python has to be asked.
-    #[expect(clippy::option_option, reason = "a cookie without a date is no unknown date")]
-    fn expires(&self, now: f64, permanent: bool) -> PyResult<Option<Option<UnixTime>>> {
-        let flasks = self.settings.is_flasks(Method::Expiration)?;
-        if !flasks || !self.response_has(intern!(self.py(), "set_cookie"), &self.settings.flask.set_cookie)? {
-            return Ok(None);
-        }
-        if !permanent {
-            return Ok(Some(None));
-        }
-        let ends = now + self.settings.lifetime()?;
-        Ok((ends >= 0.0).then(|| Some(UnixTime::from_secs(ends as u64))))
-    }
-
     /// The cookie's value, signed.
     fn value(&self, now: f64, room: usize) -> PyResult<String> {
         let settings = self.settings;
-        let Signing::Rust(signer) = settings.signing(&self.made.signers)? else {
+        let Signing::Rust(signer) = settings.signing(self.made)? else {
             return self.value_in_python();
         };
         let json = self.json()?;
@@ -393,78 +308,4 @@ impl<'py> Saving<'_, 'py> {
         let data = self.py().get_type::<PyDict>().call1((self.session,))?;
         serializer.call_method1("dumps", (data,))?.extract()
     }
-
-    /// The list of the response's headers, if it is Werkzeug's.
-    fn headers(&self) -> PyResult<Option<Bound<'py, PyList>>> {
-        header_list(self.settings.flask, self.response)
-    }
-
-    fn cookie(&self, settings: &CookieSettings<'py>) -> PyResult<Option<std::sync::Arc<Cookie>>> {
-        let py = self.py();
-        let name = intern!(py, "max_cookie_size");
-        let max_size = if self.response_has(name, &self.settings.flask.max_cookie_size)? {
-            self.settings.config(intern!(py, "MAX_COOKIE_SIZE"))?
-        } else {
-            self.response.getattr(name)?
-        };
-        Ok(self.settings.cookie(settings, max_size, &self.made.cookies))
-    }
-
-    fn response_has(&self, name: &Bound<'py, PyString>, original: &Py<PyAny>) -> PyResult<bool> {
-        Ok(self.response.get_type().getattr(name)?.is(original))
-    }
-}
-
-impl<'py> CookieSettings<'py> {
-    /// The arguments of Werkzeug's `set_cookie` and `delete_cookie`.
-    fn keywords(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let keywords = PyDict::new(py);
-        keywords.set_item("domain", &self.domain)?;
-        keywords.set_item("path", &self.path)?;
-        keywords.set_item("secure", &self.secure)?;
-        keywords.set_item("httponly", &self.http_only)?;
-        keywords.set_item("samesite", &self.same_site)?;
-        keywords.set_item("partitioned", &self.partitioned)?;
-        Ok(keywords)
-    }
-}
-
-fn header_list<'py>(flask: &Flask, response: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyList>>> {
-    let py = response.py();
-    let headers = response.getattr(intern!(py, "headers"))?;
-    if !headers.get_type().is(&flask.headers) {
-        return Ok(None);
-    }
-    Ok(headers.getattr(intern!(py, "_list"))?.cast_into().ok())
-}
-
-fn append(headers: &Bound<'_, PyList>, name: &str, value: String) -> PyResult<()> {
-    headers.append((name, value))
-}
-
-/// `response.vary.add("Cookie")`.
-fn vary_by_cookie(flask: &Flask, response: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = response.py();
-    let name = intern!(py, "vary");
-    if response.get_type().getattr(name)?.is(&flask.vary)
-        && let Some(headers) = header_list(flask, response)?
-    {
-        match vary_of(&headers)? {
-            None => return append(&headers, "Vary", "Cookie".to_owned()),
-            Some(value) if value == "Cookie" => return Ok(()),
-            Some(_) => {}
-        }
-    }
-    response.getattr(name)?.call_method1("add", ("Cookie",)).map(drop)
-}
-
-/// The first `Vary` of the headers.
-fn vary_of(headers: &Bound<'_, PyList>) -> PyResult<Option<String>> {
-    for header in headers.iter() {
-        let (name, value): (String, Bound<'_, PyAny>) = header.extract()?;
-        if name.eq_ignore_ascii_case("vary") {
-            return value.extract().map(Some);
-        }
-    }
-    Ok(None)
 }

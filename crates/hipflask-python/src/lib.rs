@@ -4,6 +4,7 @@
 //! Flask code already catches. What is public in Python stands in `python/hipflask/`; this is its module `_native`.
 
 mod convert;
+mod cookies;
 mod flask;
 mod interface;
 mod live;
@@ -18,6 +19,8 @@ mod write;
 /// What `hipflask._native` holds.
 #[pyo3::pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::cookies::SessionCookies;
     #[pymodule_export]
     use crate::interface::SecureCookieSessions;
     #[pymodule_export]

@@ -1,8 +1,9 @@
 //! A store and the runtime that drives its connections, in the process that uses them.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use hipflask_store::save::{Backoff, Pause};
 use hipflask_store::store::{ErrorKind, Store, StoreError};
@@ -12,11 +13,21 @@ use tokio::runtime::{Builder, Runtime};
 /// Where a store is; connected to when it is first needed, and anew in a process that was forked since.
 pub(crate) struct Lives {
     url: String,
+    driver: Driver,
     /// What lives in the memory of the process and has no connections.
     memory: Option<Arc<dyn Store>>,
     /// Locked only by who holds the GIL, and released before it lets go of it: a fork, which holds it, too, can then not
     /// leave it locked for ever in the child.
     live: Mutex<Option<Arc<Live>>>,
+}
+
+/// Who drives the connections.
+#[derive(Debug, Clone, Copy)]
+enum Driver {
+    /// Whoever waits for an answer; nobody else has to be woken for it. Between two calls nothing is done.
+    Caller,
+    /// A thread, for clients that have something to do between two calls: they watch servers, or close what lies idle.
+    Thread,
 }
 
 /// Connected.
@@ -29,7 +40,7 @@ pub(crate) struct Live {
 impl Lives {
     /// The store at `url`, once the URL has been checked and, if `now`, the store has said that it is ready.
     pub(crate) fn at(py: Python<'_>, url: String, now: bool) -> Result<Self, StoreError> {
-        let memory = py.detach(|| {
+        let (driver, memory) = py.detach(|| {
             // For this alone, so that nothing of it is there when the process forks.
             let runtime = Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
             runtime.block_on(async {
@@ -37,10 +48,11 @@ impl Lives {
                 if now {
                     store.ready().await?;
                 }
-                Ok((store.describe().kind == "memory").then_some(store))
+                let kind = store.describe().kind;
+                Ok((Driver::of(kind), (kind == "memory").then_some(store)))
             })
         })?;
-        Ok(Self { url, memory, live: Mutex::new(None) })
+        Ok(Self { url, driver, memory, live: Mutex::new(None) })
     }
 
     /// The connections of this process.
@@ -57,17 +69,30 @@ impl Lives {
     }
 
     fn connect(&self, process: u32) -> Result<Live, StoreError> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("hipflask")
-            .enable_all()
-            .build()
-            .map_err(no_runtime)?;
+        let runtime = self.driver.runtime().map_err(no_runtime)?;
         let store = match &self.memory {
             Some(store) => Arc::clone(store),
             None => runtime.block_on(hipflask_store::open(&self.url))?,
         };
         Ok(Live { process, runtime, store })
+    }
+}
+
+impl Driver {
+    fn of(kind: &str) -> Self {
+        match kind {
+            "redis" | "memcached" | "memory" => Self::Caller,
+            _ => Self::Thread,
+        }
+    }
+
+    fn runtime(self) -> std::io::Result<Runtime> {
+        match self {
+            Self::Caller => Builder::new_current_thread().enable_all().build(),
+            Self::Thread => {
+                Builder::new_multi_thread().worker_threads(1).thread_name("hipflask").enable_all().build()
+            }
+        }
     }
 }
 
@@ -79,6 +104,15 @@ impl Live {
     /// Waits for `work` without the GIL.
     pub(crate) fn wait<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> T {
         py.detach(|| self.runtime.block_on(work))
+    }
+
+    /// [`wait`](Self::wait) for `work` that has most likely nothing to wait for.
+    pub(crate) fn soon<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> T {
+        let mut work = pin!(work);
+        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => done,
+            Poll::Pending => self.wait(py, work),
+        }
     }
 }
 

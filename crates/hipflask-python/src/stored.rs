@@ -9,15 +9,17 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Int};
 use hipflask_store::id::{Ids, SessionId};
 use hipflask_store::record::{Format, Kept};
-use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot, TransactError};
+use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
 use hipflask_store::store::StoreError;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::convert::{int_of, text_of};
 use crate::live::{Live, Lives, OwnBackoff};
 use crate::records::{dict_of_record, not_encoded, record_of_dict};
+use crate::settings::Settings;
 
 /// The sessions of one store.
 #[pyclass(frozen, module = "hipflask._native")]
@@ -32,19 +34,36 @@ pub(crate) struct StoredSessions {
 /// What was set up for settings that were met before: they are the same with nearly every request.
 struct Made {
     live: Arc<Live>,
-    settings: Settings,
+    rules: Rules,
     sessions: Arc<ServerSessions>,
 }
 
 /// What an app can change from one request to the next.
-#[derive(Clone, PartialEq, Eq, FromPyObject)]
-#[pyo3(from_item_all)]
-struct Settings {
+#[derive(Clone, PartialEq, Eq)]
+struct Rules {
     /// Seconds.
     lifetime: u64,
     refresh: bool,
     /// The keys that sign ids, the newest first; none if they are not signed.
     keys: Vec<Vec<u8>>,
+}
+
+impl Rules {
+    fn of(interface: &Bound<'_, PyAny>, app: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (py, settings) = (interface.py(), Settings::of(interface, app)?);
+        let lifetime = settings.lifetime()?;
+        if lifetime < 0.0 {
+            return Err(PyOverflowError::new_err(
+                "PERMANENT_SESSION_LIFETIME is negative: no session can live so long",
+            ));
+        }
+        let is_signed = interface.getattr(intern!(py, "use_signer"))?.is_truthy()?;
+        Ok(Self {
+            lifetime: lifetime as u64,
+            refresh: settings.config(intern!(py, "SESSION_REFRESH_EACH_REQUEST"))?.is_truthy()?,
+            keys: if is_signed { interface.call_method1("_keys", (app,))?.extract()? } else { Vec::new() },
+        })
+    }
 }
 
 /// Where a session of Python came from: its record as it was read.
@@ -84,9 +103,10 @@ impl StoredSessions {
         py: Python<'_>,
         cookies: Vec<Vec<u8>>,
         now: f64,
-        settings: Settings,
+        interface: &Bound<'_, PyAny>,
+        app: &Bound<'_, PyAny>,
     ) -> PyResult<Option<(StoredSession, Py<PyDict>, String)>> {
-        let (live, sessions) = self.sessions(py, settings)?;
+        let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
         let found = live.wait(py, async {
             for cookie in &cookies {
                 if let Opened::Found { session, slot } = sessions.open(cookie, time(now)).await? {
@@ -106,7 +126,7 @@ impl StoredSessions {
 
     /// Saves a session as it is now; says what came of it, the id, and the cookie's value if there is a record. With `alone`
     /// it is an error that another request was first, and nothing is merged.
-    #[pyo3(signature = (origin, session, sid, now, settings, *, cleared, added, modified, regenerate, destroy, alone))]
+    #[pyo3(signature = (origin, session, sid, now, interface, app, *, cleared, added, modified, regenerate, destroy, alone))]
     #[expect(clippy::too_many_arguments, reason = "each is a flag of Python's session, and named there")]
     fn save(
         &self,
@@ -115,7 +135,8 @@ impl StoredSessions {
         session: &Bound<'_, PyDict>,
         sid: Option<&str>,
         now: f64,
-        settings: Settings,
+        interface: &Bound<'_, PyAny>,
+        app: &Bound<'_, PyAny>,
         cleared: bool,
         added: &Bound<'_, PyDict>,
         modified: bool,
@@ -123,7 +144,7 @@ impl StoredSessions {
         destroy: bool,
         alone: bool,
     ) -> PyResult<(&'static str, Option<String>, Option<String>)> {
-        let (live, sessions) = self.sessions(py, settings)?;
+        let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
         let record = record_of_dict(session, sessions.format())?;
         let added = numbers(added)?;
         let proposed = sid.map(|sid| self.id(sid)).transpose()?;
@@ -150,6 +171,9 @@ impl StoredSessions {
         let (now, data_now, slot_now) = (time(now), &mut data, &mut slot);
         let saved = match read {
             Some(read) => live.wait(py, save_alone(&sessions, read, data_now, slot_now, now)),
+            None if sessions.op(data_now, slot_now, now) == StoreOp::Leave => {
+                live.soon(py, sessions.save(data_now, slot_now, now, &OwnBackoff))
+            }
             None => live.wait(py, sessions.save(data_now, slot_now, now, &OwnBackoff)),
         };
         let (id, cookie) = match slot.id() {
@@ -179,8 +203,15 @@ impl StoredSessions {
     }
 
     /// Ends the record of an id.
-    fn destroy(&self, py: Python<'_>, sid: &str, now: f64, settings: Settings) -> PyResult<()> {
-        let (live, sessions) = self.sessions(py, settings)?;
+    fn destroy(
+        &self,
+        py: Python<'_>,
+        sid: &str,
+        now: f64,
+        interface: &Bound<'_, PyAny>,
+        app: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
         let id = self.id(sid)?;
         let ended = live.wait(py, async { sessions.destroy(&id, time(now)).await });
         ended.map(drop).map_err(|error| failed(py, &error))
@@ -188,16 +219,16 @@ impl StoredSessions {
 }
 
 impl StoredSessions {
-    fn sessions(&self, py: Python<'_>, settings: Settings) -> PyResult<(Arc<Live>, Arc<ServerSessions>)> {
+    fn sessions(&self, py: Python<'_>, rules: Rules) -> PyResult<(Arc<Live>, Arc<ServerSessions>)> {
         let live = self.lives.here(py).map_err(|error| failed(py, &error))?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|made| Arc::ptr_eq(&made.live, &live));
-        if let Some(made) = made.iter().find(|made| made.settings == settings) {
+        if let Some(made) = made.iter().find(|made| made.rules == rules) {
             return Ok((live, Arc::clone(&made.sessions)));
         }
-        let lifetime = Duration::from_secs(settings.lifetime);
-        let mut sessions = ServerSessions::new(Arc::clone(live.store()), self.ids(&settings.keys)?, lifetime)
-            .with_refresh(settings.refresh);
+        let lifetime = Duration::from_secs(rules.lifetime);
+        let mut sessions = ServerSessions::new(Arc::clone(live.store()), self.ids(&rules.keys)?, lifetime)
+            .with_refresh(rules.refresh);
         if let Some(format) = self.format.filter(|_| sessions.format() == Format::Msgpack) {
             sessions = sessions.with_format(format);
         }
@@ -205,7 +236,7 @@ impl StoredSessions {
         if made.len() >= MOST {
             made.remove(0);
         }
-        made.push(Made { live: Arc::clone(&live), settings, sessions: Arc::clone(&sessions) });
+        made.push(Made { live: Arc::clone(&live), rules, sessions: Arc::clone(&sessions) });
         Ok((live, sessions))
     }
 

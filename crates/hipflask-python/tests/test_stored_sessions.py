@@ -9,6 +9,7 @@ import sys
 import threading
 import uuid
 
+import flask
 import markupsafe
 import msgspec
 import pytest
@@ -233,6 +234,53 @@ def test_a_store_that_is_down_is_a_503_and_nothing_is_written_after(tmp_path):
             visit(client, lambda session: session.update(c=3))
             assert peek(client) == {"c": 3}
     assert issubclass(hipflask.errors.SessionStoreError, ServiceUnavailable)
+
+
+def lost(child):
+    """A view that has answered before the store is found to be gone, and what was called when its response was closed."""
+    closed = []
+
+    def view():
+        child.kill()
+        child.wait()
+        flask.session["a"] = 2
+        response = flask.make_response("saved!", {"Location": "/done", "Set-Cookie": "other=1"})
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    return view, closed
+
+
+def test_a_save_that_fails_is_a_503_whatever_the_view_has_answered():
+    with redis_server() as (port, child):
+        app = ours(Redis(port), TESTING=False)
+        view, closed = lost(child)
+        app.add_url_rule("/lost", "lost", view)
+
+        @app.after_request
+        def mark(response):
+            response.headers["Marked"] = str(response.status_code)
+            return response
+
+        client = app.test_client()
+        visit(client, lambda session: session.update(a=1))
+        response = client.get("/lost")
+        response.close()
+        assert response.status_code == 503 and b"saved!" not in response.data and closed == [True]
+        assert "Location" not in response.headers and "Set-Cookie" not in response.headers
+        assert response.headers["Marked"] == "503" and response.headers["Vary"] == "Cookie"
+        assert int(response.headers["Content-Length"]) == len(response.data)
+
+
+def test_the_answer_to_a_save_that_fails_is_the_apps_own_and_who_saves_by_hand_gets_the_error():
+    with redis_server() as (port, child):
+        app = ours(Redis(port), TESTING=False)
+        app.register_error_handler(503, lambda error: (f"own page: {error.what}", 503))
+        app.add_url_rule("/lost", "lost", lost(child)[0])
+        client = app.test_client()
+        assert client.get("/lost").text.startswith("own page: ")
+        with pytest.raises(hipflask.errors.SessionStoreError), client.session_transaction() as session:
+            session["by hand"] = 1
 
 
 def test_an_ended_session_is_not_brought_back_by_who_was_slow(store):

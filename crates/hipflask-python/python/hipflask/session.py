@@ -12,7 +12,7 @@ from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 
 from . import _stores
-from ._native import StoredSession, StoredSessions
+from ._native import SessionCookies, StoredSession, StoredSessions
 from .errors import SessionContended, SessionEnded, SessionStoreError
 from .sessions import SecureCookieSessionInterface
 
@@ -71,6 +71,8 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         self.modified = False
         self.accessed = False
         self._forget()
+        #: Whether it could not be saved, and the response says so.
+        self._failed = False
         self._origin: StoredSession | None = None
         self._store: ServerSideSessionInterface | None = None
 
@@ -170,6 +172,7 @@ class ServerSideSessionInterface(SessionInterface):
         self.key_prefix = config.get("SESSION_KEY_PREFIX", "session:")
         self.sid_length = config.get("SESSION_ID_LENGTH", 32)
         self.cleanup_n_requests = config.get("SESSION_CLEANUP_N_REQUESTS")
+        self._cookies = SessionCookies()
         place = _stores.find(app)
         #: The client object that the configuration named, if any; sessions do not go through it.
         self.client = place.client
@@ -215,10 +218,10 @@ class ServerSideSessionInterface(SessionInterface):
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> ServerSideSession:
         """The session whose id is in the cookie; else a new one, under an id of its own."""
-        cookies = [value.encode("latin-1", "replace") for value in request.cookies.getlist(self.get_cookie_name(app))][:4]
-        if any(cookies):
+        cookies = SessionCookies.read(self, app, request)
+        if cookies:
             try:
-                found = self._sessions.open(cookies, time.time(), self._settings(app))
+                found = self._sessions.open(cookies, time.time(), self, app)
             except SessionStoreError as error:
                 app.logger.error("The session could not be read: %s", error)
                 return UnavailableSession(error)
@@ -239,19 +242,49 @@ class ServerSideSessionInterface(SessionInterface):
             return
         accessed, has_content, modified = session.accessed, bool(session), session.modified
         if accessed:
-            response.vary.add("Cookie")
+            SessionCookies.vary(response)
+        if session._failed:
+            return
         if not has_content and not modified and not session._changed and session.new:
             return
         # Flask-Session's `modified = False` by hand.
         if not modified and session._changed and not self.should_set_storage(app, session):
             return
-        what, cookie = self._save(app, session, modified)
+        try:
+            what, cookie = self._save(app, session, modified)
+        except SessionStoreError as error:
+            self._answer_that_it_failed(app, session, response, error)
+            return
         if what == "gone":
             return
         if what == "deleted" or (not session and modified and what != "merged"):
-            self._remove_cookie(app, response)
+            self._cookies.remove(self, app, response)
         elif session and cookie and (what in ("created", "regenerated") or self.should_set_cookie(app, session)):
-            self._set_cookie(app, session, response, cookie)
+            self._cookies.set(self, app, session, response, cookie)
+        else:
+            return
+        SessionCookies.vary(response)
+
+    def _answer_that_it_failed(
+        self, app: flask.Flask, session: ServerSideSession, response: flask.Response, error: SessionStoreError
+    ) -> None:
+        """Puts the answer to ``error``, as if the view had raised it, in place of one that says that all went well. To raise
+        it here would be a 500, whatever it is: Flask takes it for a fault of the program.
+        """
+        if not flask.has_request_context() or flask.session._get_current_object() is not session:  # type: ignore[attr-defined]
+            # No response of a request: somebody saves by hand, and must know.
+            raise error
+        app.logger.error("The session could not be saved: %s", error)
+        session._failed = True
+        answer = app.process_response(app.make_response(app.handle_user_exception(error)))
+        close = getattr(response.response, "close", None)
+        if close is not None:
+            close()
+        response.status = answer.status
+        response.headers.clear()
+        response.headers.extend(answer.headers)
+        response.response, response.direct_passthrough = answer.response, answer.direct_passthrough
+        response.call_on_close(answer.close)
 
     def _save(self, app: flask.Flask, session: ServerSideSession, modified: bool, alone: bool = False) -> tuple[str, str | None]:
         if session._origin is None:
@@ -261,7 +294,8 @@ class ServerSideSessionInterface(SessionInterface):
             session,
             session.sid,
             time.time(),
-            self._settings(app),
+            self,
+            app,
             cleared=session._cleared,
             added=session._added,
             modified=modified,
@@ -302,8 +336,8 @@ class ServerSideSessionInterface(SessionInterface):
 
     def _rebase(self, app: flask.Flask, session: ServerSideSession) -> None:
         """What the session had been changed, on what another request has left."""
-        cookie = self._sessions.cookie(session.sid or "", self._keys(app)).encode()
-        found = self._sessions.open([cookie], time.time(), self._settings(app))
+        cookie = self._sessions.cookie(session.sid or "", self._keys(app) if self.use_signer else []).encode()
+        found = self._sessions.open([cookie], time.time(), self, app)
         if found is None:
             raise SessionEnded("the session has ended, so nothing can be changed in it; ask the visitor to log in again")
         origin, newest, _ = found
@@ -319,37 +353,8 @@ class ServerSideSessionInterface(SessionInterface):
             dict.pop(session, key, None)
         session._origin = origin
 
-    def _settings(self, app: flask.Flask) -> dict[str, Any]:
-        return {
-            "lifetime": int(app.permanent_session_lifetime.total_seconds()),
-            "refresh": bool(app.config["SESSION_REFRESH_EACH_REQUEST"]),
-            "keys": self._keys(app),
-        }
-
     def _keys(self, app: flask.Flask) -> list[bytes]:
-        if not self.use_signer:
-            return []
         if not app.secret_key:
             raise KeyError("SECRET_KEY must be set when SESSION_USE_SIGNER=True")
         keys = [app.secret_key, *(app.config["SECRET_KEY_FALLBACKS"] or ())]
         return [key.encode() if isinstance(key, str) else key for key in keys]
-
-    def _set_cookie(self, app: flask.Flask, session: ServerSideSession, response: flask.Response, value: str) -> None:
-        response.set_cookie(
-            self.get_cookie_name(app), value, expires=self.get_expiration_time(app, session), **self._attributes(app)
-        )
-        response.vary.add("Cookie")
-
-    def _remove_cookie(self, app: flask.Flask, response: flask.Response) -> None:
-        response.delete_cookie(self.get_cookie_name(app), **self._attributes(app))
-        response.vary.add("Cookie")
-
-    def _attributes(self, app: flask.Flask) -> dict[str, Any]:
-        return {
-            "domain": self.get_cookie_domain(app),
-            "path": self.get_cookie_path(app),
-            "secure": self.get_cookie_secure(app),
-            "httponly": self.get_cookie_httponly(app),
-            "samesite": self.get_cookie_samesite(app),
-            "partitioned": self.get_cookie_partitioned(app),
-        }
