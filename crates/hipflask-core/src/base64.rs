@@ -44,7 +44,9 @@ pub(crate) fn decode_lenient(text: impl IntoIterator<Item = u8>, alphabet: Alpha
     (quad == 0).then_some(out)
 }
 
-fn sextet(byte: u8, alphabet: Alphabet) -> Option<u8> {
+/// The six bits of a letter.
+#[inline]
+pub(crate) fn sextet(byte: u8, alphabet: Alphabet) -> Option<u8> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

@@ -213,7 +213,9 @@ pub(crate) fn parse_fixdate(text: &[u8]) -> Option<DateTime> {
     let time =
         civil::Time::new(number(17, 19)? as i8, number(20, 22)? as i8, number(23, 25)? as i8, 0).ok()?;
     let weekday = WEEKDAYS[date.weekday().to_monday_zero_offset().unsigned_abs() as usize % 7];
-    (weekday.as_bytes() == &text[..3]).then(|| DateTime::from_civil(date.to_datetime(time), 0))?
+    let micros = i64::try_from(date.to_datetime(time).duration_since(EPOCH).as_micros()).ok()?;
+    // The year has four digits, so the bounds of the type hold.
+    (weekday.as_bytes() == &text[..3]).then_some(DateTime { micros, offset: 0 })
 }
 
 /// The forgiving reader of Python's `email.utils`: parts in several orders, named zones, two-digit years.

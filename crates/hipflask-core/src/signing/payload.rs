@@ -1,6 +1,7 @@
 //! The payload of itsdangerous' URL-safe serializers: JSON, deflated or not, in base64.
 
 use core::{fmt, str::FromStr};
+use std::sync::Mutex;
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -147,20 +148,30 @@ impl Default for PayloadCodec {
 
 /// The zlib stream of `json`, if it saves two bytes or more: one goes to the mark.
 fn deflate(json: &[u8]) -> Option<Vec<u8>> {
+    static KEPT: Kept<Compress> = Kept::none();
     let mut deflated = Vec::with_capacity(json.len());
-    let status = Compress::new(flate2::Compression::new(6), true)
-        .compress_vec(json, &mut deflated, FlushCompress::Finish)
-        .ok()?;
+    let mut state = KEPT.take().unwrap_or_else(|| Compress::new(flate2::Compression::new(6), true));
+    let status = state.compress_vec(json, &mut deflated, FlushCompress::Finish).ok()?;
+    state.reset();
+    KEPT.put_back(state);
     // There is room for the JSON's length, so without the end of the stream it does not pay either.
     (status == Status::StreamEnd && deflated.len() + 1 < json.len()).then_some(deflated)
 }
 
 /// What the zlib stream at the front of `deflated` stands for, if that is at most `limit` bytes.
 fn inflate(deflated: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
+    static KEPT: Kept<Decompress> = Kept::none();
+    let mut state = KEPT.take().unwrap_or_else(|| Decompress::new(true));
+    let json = inflate_with(&mut state, deflated, limit);
+    state.reset(true);
+    KEPT.put_back(state);
+    json
+}
+
+fn inflate_with(state: &mut Decompress, deflated: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
     // One byte more than the limit tells "full" from "too large".
     let most = limit.saturating_add(1);
     let mut json = Vec::with_capacity(deflated.len().saturating_mul(USUAL_RATIO).min(most));
-    let mut state = Decompress::new(true);
     let mut rest = deflated;
     loop {
         let before = state.total_in();
@@ -181,6 +192,26 @@ fn inflate(deflated: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
         rest = rest.get(taken..).unwrap_or_default();
         let more = json.len().max(SMALLEST_GROWTH).min(most - json.len());
         json.reserve_exact(more);
+    }
+}
+
+/// A state between two uses: to make one takes longer than to inflate a small session. One for all threads, as one of
+/// deflating holds a quarter of a megabyte; who finds it in use makes another and need not wait.
+struct Kept<S>(Mutex<Option<S>>);
+
+impl<S> Kept<S> {
+    const fn none() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn take(&self) -> Option<S> {
+        self.0.try_lock().ok()?.take()
+    }
+
+    fn put_back(&self, state: S) {
+        if let Ok(mut kept) = self.0.try_lock() {
+            *kept = Some(state);
+        }
     }
 }
 
@@ -354,6 +385,19 @@ mod tests {
         let mut text = String::from("session=");
         PayloadCodec::default().encode_into(b"{}", &mut text);
         assert_eq!(text, "session=e30");
+    }
+
+    /// States are kept: what one cookie leaves in them must not show in the next.
+    #[test]
+    fn a_stream_is_read_and_written_alike_after_whatever_came_before() {
+        let codec = PayloadCodec::new(Compression::AsFlask);
+        let (good, bomb) = (encode(codec, &sixty()), encode(codec, &vec![b' '; 2 << 20]));
+        for before in [".", ".eAGrVkpUsjKsBQA", ".eAGrVkpUsjKsBQAIKgII", ".q1ZKVLIyrAUA", &bomb, &good] {
+            let _ = decode(before);
+            assert_eq!(decode(&good).unwrap(), sixty(), "after {before:.20}");
+            assert_eq!(encode(codec, &session(3000)), encode(codec, &session(3000)));
+            assert_eq!(encode(codec, &sixty()), good);
+        }
     }
 
     #[test]

@@ -231,6 +231,9 @@ fn split_last(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
 
 /// The time that `text` stands for, spelled in any way that Python reads: leading zero bytes, padding, junk between.
 fn read_timestamp(text: &[u8]) -> Option<UnixTime> {
+    if let Some(secs) = read_usual_timestamp(text) {
+        return Some(secs);
+    }
     if text.len() > LONGEST_TIMESTAMP_TEXT {
         return None;
     }
@@ -242,6 +245,16 @@ fn read_timestamp(text: &[u8]) -> Option<UnixTime> {
         }
     };
     (secs <= LAST_SECOND).then_some(UnixTime::from_secs(secs))
+}
+
+/// The four bytes of any time until 2106: six letters, of which the last has four bits to spare.
+#[inline]
+fn read_usual_timestamp(text: &[u8]) -> Option<UnixTime> {
+    let letters: &[u8; 6] = text.try_into().ok()?;
+    let bits = letters.iter().try_fold(0, |bits, &letter| {
+        Some(bits << 6 | u64::from(crate::base64::sextet(letter, crate::base64::Alphabet::UrlSafe)?))
+    });
+    Some(UnixTime::from_secs(bits? >> 4))
 }
 
 fn big_endian(bytes: &[u8]) -> u64 {
