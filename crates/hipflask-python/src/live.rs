@@ -1,11 +1,10 @@
 //! A store and the runtime that drives its connections, in the process that uses them.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use hipflask_store::save::{Backoff, Pause};
 use hipflask_store::store::{ErrorKind, Store, StoreError};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -113,16 +112,6 @@ impl Live {
             Poll::Ready(done) => done,
             Poll::Pending => self.wait(py, work),
         }
-    }
-}
-
-/// [`Backoff`] by the clock of the process's own runtime: a timer that a parent process had started would not be there in a
-/// child.
-pub(crate) struct OwnBackoff;
-
-impl Pause for OwnBackoff {
-    fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(tokio::time::sleep(Backoff::time(attempt)))
     }
 }
 

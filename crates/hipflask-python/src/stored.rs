@@ -9,7 +9,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Int};
 use hipflask_store::id::{Ids, SessionId};
 use hipflask_store::record::{Format, Kept};
-use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
+use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
 use hipflask_store::store::StoreError;
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
 use pyo3::intern;
@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::convert::{int_of, text_of};
-use crate::live::{Live, Lives, OwnBackoff};
+use crate::live::{Live, Lives};
 use crate::records::{dict_of_record, not_encoded, record_of_dict};
 use crate::settings::Settings;
 
@@ -172,9 +172,9 @@ impl StoredSessions {
         let saved = match read {
             Some(read) => live.wait(py, save_alone(&sessions, read, data_now, slot_now, now)),
             None if sessions.op(data_now, slot_now, now) == StoreOp::Leave => {
-                live.soon(py, sessions.save(data_now, slot_now, now, &OwnBackoff))
+                live.soon(py, sessions.save(data_now, slot_now, now))
             }
-            None => live.wait(py, sessions.save(data_now, slot_now, now, &OwnBackoff)),
+            None => live.wait(py, sessions.save(data_now, slot_now, now)),
         };
         let (id, cookie) = match slot.id() {
             Some(id) => (Some(id.as_str().to_owned()), Some(sessions.ids().to_cookie(id))),
@@ -304,7 +304,7 @@ async fn save_alone(
         *next = changed.clone();
         if tries == 1 { Ok(()) } else { Err(()) }
     };
-    let saved = match sessions.transact(&mut read, slot, now, &NoPause, change).await {
+    let saved = match sessions.transact(&mut read, slot, now, change).await {
         Ok(()) if is_new => Ok(Saved::Created),
         Ok(()) => Ok(Saved::Replaced { merged: false }),
         Err(TransactError::Gone) => Ok(Saved::Gone),

@@ -3,12 +3,14 @@
 
 #[path = "memcached/breaks.rs"]
 mod breaks;
+mod crowd;
 #[path = "live/mod.rs"]
 mod live;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crowd::nobody_starves;
 use hipflask_store::memcached::Memcached as MemcachedStore;
 use hipflask_store::store::{ErrorKind, Replaced, Store, Stored};
 use hipflask_testkit::contract::store_contract;
@@ -37,6 +39,13 @@ fn farm(number: usize) -> (Vec<Memcached>, String) {
     let servers: Vec<Memcached> = (0..number).map(|_| Memcached::start().unwrap()).collect();
     let nodes: Vec<String> = servers.iter().map(Memcached::node).collect();
     (servers, format!("memcached://{}", nodes.join(",")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_starves_who_hammers_a_session_in_memcached_real_server() {
+    let server = Memcached::start().unwrap();
+    nobody_starves(vec![open(&server.url())]).await;
+    nobody_starves(several(&server.url())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::Dict;
 use hipflask_store::id::Ids;
 use hipflask_store::memory::MemoryStore;
-use hipflask_store::save::{NoPause, Opened, Saved, ServerSessions, Slot};
+use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
 use hipflask_store::store::{
     Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreFuture, Stored, Touched,
 };
@@ -64,7 +64,7 @@ async fn act(sessions: Arc<ServerSessions>, cookie: String, place: usize, actor:
         }
         Actor::Popper => drop(session.remove("base")),
     }
-    let saved = sessions.save(&mut session, &mut slot, now, &NoPause).await.unwrap();
+    let saved = sessions.save(&mut session, &mut slot, now).await.unwrap();
     let cookie = slot.id().map(|id| sessions.ids().to_cookie(id));
     Outcome { place, actor, saved: Some(saved), cookie }
 }
@@ -84,7 +84,7 @@ fn run_on(actors: &[Actor], careless: bool) {
         ));
         let (mut session, mut slot) = (Session::new(), Slot::default());
         session.set("base", true).unwrap();
-        assert_eq!(sessions.save(&mut session, &mut slot, NOW, &NoPause).await.unwrap(), Saved::Created);
+        assert_eq!(sessions.save(&mut session, &mut slot, NOW).await.unwrap(), Saved::Created);
         let cookie = sessions.ids().to_cookie(slot.id().unwrap());
         let tasks: Vec<_> = actors
             .iter()

@@ -7,6 +7,7 @@ mod breaks;
 mod cluster;
 #[path = "redis/cost.rs"]
 mod cost;
+mod crowd;
 #[path = "live/mod.rs"]
 mod live;
 #[path = "redis/sentinel.rs"]
@@ -15,6 +16,7 @@ mod sentinel;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crowd::nobody_starves;
 use hipflask_store::redis::Redis as RedisStore;
 #[cfg(feature = "redis-tls")]
 use hipflask_store::store::Store as _;
@@ -69,6 +71,13 @@ async fn redis_keeps_the_contract_on_a_socket_real_server() {
 async fn redis_loses_nothing_real_server() {
     let server = Redis::shared().unwrap();
     loses_nothing(several(&server.url())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_starves_who_hammers_a_session_in_redis_real_server() {
+    let server = Redis::shared().unwrap();
+    nobody_starves(vec![open(&server.url())]).await;
+    nobody_starves(several(&server.url())).await;
 }
 
 #[cfg(feature = "redis-tls")]

@@ -4,6 +4,7 @@
 mod behaviour;
 #[path = "sql/beside_flask_session.rs"]
 mod beside_flask_session;
+mod crowd;
 #[path = "sql/faults.rs"]
 mod faults;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use behaviour::{AnyStore, keeps_the_contract, key, loses_nothing, now};
+use crowd::nobody_starves;
 use hipflask_store::sql::SqlStore;
 use hipflask_store::store::{ErrorKind, Store, StoreError};
 use hipflask_testkit::contract::store_contract;
@@ -80,6 +82,28 @@ async fn postgres_keeps_the_contract_real_server() {
 async fn postgres_loses_nothing_real_server() {
     let server = Postgres::shared().unwrap();
     loses_nothing(ready(&server.url("postgres", "postgres")).await).await;
+}
+
+/// One store, and four that share a table as processes do.
+async fn nobody_starves_at(url: &str) {
+    nobody_starves(vec![ready(url).await]).await;
+    let mut processes: Vec<AnyStore> = Vec::new();
+    for _ in 0..4 {
+        let store = SqlStore::builder(url).unwrap().table("crowd").build().unwrap();
+        store.ready().await.unwrap();
+        processes.push(Arc::new(store));
+    }
+    nobody_starves(processes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_starves_who_hammers_a_session_in_postgres_real_server() {
+    nobody_starves_at(&Postgres::shared().unwrap().url("postgres", "postgres")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_starves_who_hammers_a_session_in_mariadb_real_server() {
+    nobody_starves_at(&MariaDb::shared().unwrap().url("root", "test")).await;
 }
 
 /// Where the server isolates more strictly than by default, a writer that comes second fails and is sent again.

@@ -11,7 +11,7 @@ use hipflask_core::value::{Dict, Text, Value, ValueError};
 use hipflask_store::id::Ids;
 use hipflask_store::record::Format;
 use hipflask_store::save::{
-    Backoff, Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError, is_empty,
+    Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError, is_empty,
 };
 use hipflask_store::store::{RecordKind, Store, StoreError};
 
@@ -290,7 +290,7 @@ impl Shared {
                 _ => return Ok((Some(seen), Saved::Unchanged)),
             }
         };
-        let saved = server.sessions.save(&mut data, &mut slot, self.now(), &Backoff).await;
+        let saved = server.sessions.save(&mut data, &mut slot, self.now()).await;
         let mut state = self.lock()?;
         state.slot = Some(slot);
         let saved = saved.map_err(|error| not_saved(&error))?;
@@ -460,8 +460,7 @@ impl Session {
             let data = state.data.clone().ok_or(SessionError::NotLoaded)?;
             (data, state.slot.take().unwrap_or_default())
         };
-        let result =
-            server.sessions.transact(&mut data, &mut slot, shared.now(), &Backoff, &mut change).await;
+        let result = server.sessions.transact(&mut data, &mut slot, shared.now(), &mut change).await;
         let mut state = shared.lock()?;
         state.slot = Some(slot);
         match result {

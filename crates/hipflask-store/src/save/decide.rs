@@ -103,17 +103,6 @@ pub(super) fn touch_bound(lifetime: Duration, now: UnixTime) -> UnixTime {
     UnixTime::from_secs(now.as_secs().saturating_add(lifetime.as_secs().saturating_sub(interval)))
 }
 
-/// How long to wait before the `attempt`-th try, the first being 1: a random part of a time that doubles from 1 ms up to
-/// 8 ms. `chance` is any random number.
-///
-/// Measured with 50 requests that each add one to the same session in Redis: without a pause 66 ms and 1,000 conflicts, with
-/// this 125 ms and 560, with pauses up to 128 ms 1,250 ms and 500.
-#[must_use]
-pub fn backoff(attempt: u32, chance: u64) -> Duration {
-    let longest = 1_000u64 << attempt.saturating_sub(1).min(3);
-    Duration::from_micros(chance % (longest + 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,14 +169,6 @@ mod tests {
         assert!(!due(1, 1) && due(1, 0));
         assert!(!due(600, 10_000), "a longer life is not cut short");
         assert!(!is_touch_due(None, Duration::from_secs(600), at(1000)));
-    }
-
-    #[test]
-    fn waiting_doubles_and_is_bounded() {
-        assert!((0..100).all(|chance| backoff(1, chance * 7919) <= Duration::from_millis(1)));
-        assert!((0..100).all(|chance| backoff(99, chance * 7919) <= Duration::from_millis(8)));
-        assert_eq!(backoff(3, 4000), Duration::from_millis(4));
-        assert_eq!(backoff(u32::MAX, 0), Duration::ZERO);
     }
 
     #[test]

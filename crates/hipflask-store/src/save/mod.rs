@@ -6,7 +6,8 @@
 //!   [`touch_interval`].
 //! - A new session is created, never put over another; should its id be taken, it gets another id.
 //! - A changed session replaces exactly the bytes that were read. If another request was first, the
-//!   [changes](hipflask_core::session::Changes) are replayed on what it left, and the write is tried again.
+//!   [changes](hipflask_core::session::Changes) are replayed on what it left, and the write is tried again at
+//!   once. Those of one process that lost to others take turns, so that none of them starves.
 //! - A record that is gone is never made again: [`Saved::Gone`].
 //! - Destroying is unconditional.
 //! - A new id is a new record and then the end of the old one, provided that it still is what was copied.
@@ -14,7 +15,7 @@
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //! use hipflask_core::{session::Session, time::UnixTime};
-//! use hipflask_store::{id::Ids, memory::MemoryStore, save::{NoPause, Opened, Saved, ServerSessions, Slot}};
+//! use hipflask_store::{id::Ids, memory::MemoryStore, save::{Opened, Saved, ServerSessions, Slot}};
 //! # fn block_on<F: Future>(future: F) -> F::Output {
 //! #     let mut future = std::pin::pin!(future);
 //! #     match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
@@ -28,7 +29,7 @@
 //!
 //! let (mut session, mut slot) = (Session::new(), Slot::default());
 //! session.set("username", "ada")?;
-//! assert_eq!(sessions.save(&mut session, &mut slot, now, &NoPause).await?, Saved::Created);
+//! assert_eq!(sessions.save(&mut session, &mut slot, now).await?, Saved::Created);
 //! let cookie = sessions.ids().to_cookie(slot.id().expect("it has been created"));
 //!
 //! let Opened::Found { session, .. } = sessions.open(cookie.as_bytes(), now).await? else { panic!() };
@@ -37,20 +38,16 @@
 //! # }).unwrap();
 //! ```
 
-mod backoff;
 mod counters;
 mod decide;
 mod error;
 mod run;
 mod slot;
+mod turns;
 mod write;
 
-use core::future::Future;
-use core::pin::Pin;
-
-pub use backoff::Backoff;
 pub use counters::Stats;
-pub use decide::{Seen, StoreOp, backoff, decide, is_empty, is_touch_due};
+pub use decide::{Seen, StoreOp, decide, is_empty, is_touch_due};
 pub use error::SaveError;
 pub use hipflask_core::plan::touch_interval;
 pub use run::{ServerSessions, TransactError};
@@ -102,20 +99,4 @@ pub enum Saved {
     /// The session had ended when it was to be saved: logged out, expired, or moved to a new id by another request.
     /// Nothing was written, and the response must not send its cookie.
     Gone,
-}
-
-/// What waits between two tries to save: [`Backoff`], outside of tests.
-pub trait Pause: Send + Sync {
-    /// Waits before the `attempt`-th try, the first being 1.
-    fn pause(&self, attempt: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
-}
-
-/// Does not wait: for tests, and where nobody competes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoPause;
-
-impl Pause for NoPause {
-    fn pause(&self, _: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(core::future::ready(()))
-    }
 }

@@ -11,8 +11,9 @@ use hipflask_core::value::{Dict, Text, Value};
 use super::counters::{Counters, Stats, count};
 use super::decide::{Seen, StoreOp, decide, is_empty, is_touch_due, touch_bound};
 use super::slot::{Place, Slot};
+use super::turns::Turns;
 use super::write::{Newest, Write};
-use super::{Opened, Pause, SaveError, Saved};
+use super::{Opened, SaveError, Saved};
 use crate::id::{Ids, SessionId};
 use crate::record::{EncodeError, Format, Kept};
 use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry};
@@ -27,6 +28,7 @@ pub struct ServerSessions {
     pub(super) lifetime: Duration,
     pub(super) refresh: bool,
     pub(super) attempts: u32,
+    pub(super) turns: Turns,
     pub(super) counters: Counters,
 }
 
@@ -46,6 +48,7 @@ impl ServerSessions {
             lifetime,
             refresh: true,
             attempts: ATTEMPTS,
+            turns: Turns::default(),
             counters: Counters::default(),
         }
     }
@@ -67,7 +70,7 @@ impl ServerSessions {
         self
     }
 
-    /// How often a save is tried while other requests change the session; 64 unless said otherwise.
+    /// How often a save is tried while other requests change the session; 1000 times unless said otherwise.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
@@ -160,7 +163,6 @@ impl ServerSessions {
         session: &mut Session,
         slot: &mut Slot,
         now: UnixTime,
-        pause: &dyn Pause,
     ) -> Result<Saved, SaveError> {
         let op = self.op(session, slot, now);
         if op == StoreOp::Create {
@@ -175,7 +177,7 @@ impl ServerSessions {
         };
         // An error leaves the slot as it was: the caller may try again.
         let kept = &slot.kept;
-        let write = Write { sessions: self, session, kept, now, pause };
+        let write = Write { sessions: self, session, kept, now };
         let (saved, holds) = match op {
             StoreOp::Touch => (self.touch(place, now).await?, Holds::AsBefore),
             StoreOp::Delete => (self.delete(&place.key, now).await?, Holds::AsBefore),
@@ -228,7 +230,6 @@ impl ServerSessions {
         session: &mut Session,
         slot: &mut Slot,
         now: UnixTime,
-        pause: &dyn Pause,
         mut change: impl FnMut(&mut Session) -> Result<T, E>,
     ) -> Result<T, TransactError<E>> {
         let Some(place) = &mut slot.place else {
@@ -242,9 +243,9 @@ impl ServerSessions {
             session.set_saved();
             return Ok(answer);
         };
-        let write = Write { sessions: self, session, kept: &slot.kept, now, pause };
-        let mut newest = Newest::default();
-        for attempt in 1..=self.attempts {
+        let write = Write { sessions: self, session, kept: &slot.kept, now };
+        let (mut newest, mut turn) = (Newest::default(), self.turns.turn());
+        for _ in 1..=self.attempts {
             let mut next = match &newest.dict {
                 None => write.session.clone(),
                 Some(dict) => write.session.resumed(dict.clone()),
@@ -254,6 +255,7 @@ impl ServerSessions {
             let content = Content::Session(&next);
             match self.write(newest.expected(place), &place.key, &kept, content, now).await? {
                 Written::Done(stored) => {
+                    turn.pass_on(&stored);
                     newest.settle(place, stored, &write);
                     *session = next;
                     session.set_saved();
@@ -270,8 +272,9 @@ impl ServerSessions {
                     return Err(TransactError::Gone);
                 }
                 Written::Conflict(current) => {
+                    // What others left may be older than this, and nothing is to be decided on what is old.
+                    turn.wait(&place.key).await;
                     newest = write.merge(&place.key, current)?;
-                    pause.pause(attempt).await;
                 }
             }
         }
@@ -450,9 +453,9 @@ pub enum TransactError<E = SessionError> {
     Save(#[from] SaveError),
 }
 
-/// How often a save is tried. Of several requests that compete one wins each round, so this many can compete even in
-/// lockstep; with pauses far more.
-const ATTEMPTS: u32 = 64;
+/// How often a save is tried. Whoever loses has lost to somebody who saved, so this is never reached by standing still; and of
+/// a hundred that compete in as many processes each is as good as sure to be first once.
+const ATTEMPTS: u32 = 1000;
 
 const _: () = {
     const fn is_shareable<T: Send + Sync>() {}

@@ -8,7 +8,7 @@ use super::counters::count;
 use super::decide::is_touch_due;
 use super::run::{Content, Holds, ServerSessions, Written};
 use super::slot::Place;
-use super::{Pause, SaveError, Saved};
+use super::{SaveError, Saved};
 use crate::id::SessionId;
 use crate::record::{Format, Kept};
 use crate::store::{DeletedIf, Key, Stored};
@@ -21,7 +21,6 @@ pub(super) struct Write<'a> {
     /// The originals of what our own session was given.
     pub(super) kept: &'a Kept,
     pub(super) now: UnixTime,
-    pub(super) pause: &'a dyn Pause,
 }
 
 /// What another request left, with our changes replayed on it; empty as long as nobody was first.
@@ -87,8 +86,8 @@ impl Write<'_> {
     /// What came of it, and what the record holds then.
     pub(super) async fn replace(&self, place: &mut Place) -> Result<(Saved, Holds), SaveError> {
         let (sessions, now) = (self.sessions, self.now);
-        let mut newest = Newest::default();
-        for attempt in 1..=sessions.attempts {
+        let (mut newest, mut turn) = (Newest::default(), sessions.turns.turn());
+        for _ in 0..sessions.attempts {
             let content = self.content(&newest);
             let expected = newest.expected(place);
             let current = if content.is_empty() {
@@ -104,6 +103,7 @@ impl Write<'_> {
                 let kept = self.kept_with(newest.kept(place));
                 match sessions.write(expected, &place.key, &kept, content, now).await? {
                     Written::Done(stored) => {
+                        turn.pass_on(&stored);
                         let dict = newest.dict.take();
                         let merged = newest.settle(place, stored, self);
                         return Ok((Saved::Replaced { merged }, dict.into()));
@@ -123,8 +123,8 @@ impl Write<'_> {
                     Written::Conflict(current) => current,
                 }
             };
-            newest = self.merge(&place.key, current)?;
-            self.pause.pause(attempt).await;
+            let left = turn.wait(&place.key).await;
+            newest = self.merge(&place.key, left.unwrap_or(current))?;
         }
         Err(SaveError::Contended { attempts: sessions.attempts })
     }
@@ -165,14 +165,15 @@ impl Write<'_> {
     /// Ends the old record once the new one holds all that is in it, and returns that; `None` if it had ended before.
     async fn end_old(&self, old: &Place, new: &mut Place) -> Result<Option<Holds>, SaveError> {
         let (sessions, now) = (self.sessions, self.now);
-        let mut newest = Newest::default();
-        for attempt in 1..=sessions.attempts {
+        let (mut newest, mut turn) = (Newest::default(), sessions.turns.turn());
+        for _ in 0..sessions.attempts {
             let current = match sessions.store.delete_if(&old.key, newest.expected(old), now).await? {
                 DeletedIf::Deleted => return Ok(Some(newest.dict.into())),
                 DeletedIf::Gone => return Ok(None),
                 DeletedIf::Conflict(current) => current,
             };
-            newest = self.merge(&old.key, current)?;
+            let left = turn.wait(&old.key).await;
+            newest = self.merge(&old.key, left.unwrap_or(current))?;
             let (content, kept) = (self.content(&newest), self.kept_with(newest.kept(old)));
             match sessions.write(&new.stored, &new.key, &kept, content, now).await? {
                 Written::Done(stored) => {
@@ -183,7 +184,6 @@ impl Write<'_> {
                 // Nobody knows its id: an operator has ended it.
                 Written::Gone | Written::Conflict(_) => return Ok(None),
             }
-            self.pause.pause(attempt).await;
         }
         Err(SaveError::Contended { attempts: sessions.attempts })
     }

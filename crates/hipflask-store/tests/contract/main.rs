@@ -9,7 +9,7 @@ use hipflask_core::value::{Dict, Value};
 use hipflask_store::id::Ids;
 use hipflask_store::memory::MemoryStore;
 use hipflask_store::record::Format;
-use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot};
+use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
 use hipflask_store::store::{Created, ErrorKind, Key, Store};
 use hipflask_testkit::contract::{block_on, store_contract};
 
@@ -69,11 +69,11 @@ fn a_record_that_becomes_unreadable_while_a_request_runs_is_not_overwritten() {
     let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
     let (mut session, mut slot) = (Session::new(), Slot::default());
     session.set("a", 1).unwrap();
-    let _ = block_on(sessions.save(&mut session, &mut slot, NOW, &NoPause)).unwrap();
+    let _ = block_on(sessions.save(&mut session, &mut slot, NOW)).unwrap();
     let key = slot.key().unwrap().clone();
     let _ = block_on(store.replace(&key, slot.stored().unwrap(), b"\xff", TTL, NOW)).unwrap();
     session.set("a", 2).unwrap();
-    let error = block_on(sessions.save(&mut session, &mut slot, NOW, &NoPause)).unwrap_err();
+    let error = block_on(sessions.save(&mut session, &mut slot, NOW)).unwrap_err();
     assert!(matches!(error, SaveError::Unreadable(_)), "{error:?}");
     assert_eq!(block_on(store.load(&key, NOW)).unwrap().unwrap().data, b"\xff");
 }
@@ -84,7 +84,7 @@ fn a_value_that_records_cannot_hold_fails_the_save_by_name_and_writes_nothing() 
     let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
     let mut session = Session::new();
     session.insert("bio", Value::Markup("<b>".into())).unwrap();
-    let error = block_on(sessions.save(&mut session, &mut Slot::default(), NOW, &NoPause)).unwrap_err();
+    let error = block_on(sessions.save(&mut session, &mut Slot::default(), NOW)).unwrap_err();
     assert!(error.to_string().starts_with("session key \"bio\": msgpack cannot hold Markup"), "{error}");
     assert!(store.is_empty());
 }
@@ -105,7 +105,7 @@ fn a_session_of_another_language_keeps_its_originals_and_the_id_that_it_was_show
         slot.keep(record.kept);
         let id = sessions.ids().fresh().unwrap();
         slot.propose(id.clone());
-        assert_eq!(sessions.save(&mut session, &mut slot, NOW, &NoPause).await.unwrap(), Saved::Created);
+        assert_eq!(sessions.save(&mut session, &mut slot, NOW).await.unwrap(), Saved::Created);
         assert_eq!(slot.id(), Some(&id));
         assert_eq!(slot.stored().unwrap().data, first);
 
@@ -113,7 +113,7 @@ fn a_session_of_another_language_keeps_its_originals_and_the_id_that_it_was_show
         let before = slot.kept().unwrap().clone();
         session.adopt(record.dict, false, &Dict::new(), |key| before.differs(&record.kept, key)).unwrap();
         slot.keep(record.kept);
-        let saved = sessions.save(&mut session, &mut slot, NOW, &NoPause).await.unwrap();
+        let saved = sessions.save(&mut session, &mut slot, NOW).await.unwrap();
         assert_eq!(saved, Saved::Replaced { merged: false });
         assert_eq!(slot.stored().unwrap().data, second);
         assert!(!slot.kept().unwrap().differs(&Format::read(second).unwrap().kept, &"a".into()));

@@ -12,7 +12,7 @@ use hipflask_core::session::Session;
 use hipflask_core::time::UnixTime;
 use hipflask_store::file::FileStore;
 use hipflask_store::id::Ids;
-use hipflask_store::save::{NoPause, Opened, Saved, ServerSessions, Slot};
+use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
 use hipflask_store::store::{Key, Replaced, Store};
 use hipflask_testkit::contract::block_on;
 
@@ -96,7 +96,7 @@ fn add_fifty(store: FileStore, cookie: &str) {
             panic!("the session is there");
         };
         session.increment("n", 1).unwrap();
-        let saved = block_on(sessions.save(&mut session, &mut slot, now(), &NoPause)).unwrap();
+        let saved = block_on(sessions.save(&mut session, &mut slot, now())).unwrap();
         assert!(matches!(saved, Saved::Replaced { .. }));
     }
 }
@@ -107,7 +107,7 @@ fn increments_of_four_processes_add_up() {
     let sessions = sessions(FileStore::new(directory.path()));
     let (mut session, mut slot) = (Session::new(), Slot::default());
     session.set("n", 0).unwrap();
-    let _ = block_on(sessions.save(&mut session, &mut slot, now(), &NoPause)).unwrap();
+    let _ = block_on(sessions.save(&mut session, &mut slot, now())).unwrap();
     let cookie = sessions.ids().to_cookie(slot.id().unwrap());
     let children: Vec<Child> = (0..4).map(|_| spawn("adder", directory.path(), &cookie)).collect();
     for mut child in children {

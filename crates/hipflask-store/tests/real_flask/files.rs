@@ -9,7 +9,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::Value;
 use hipflask_store::file::FileStore;
 use hipflask_store::id::Ids;
-use hipflask_store::save::{NoPause, Opened, Saved, ServerSessions, Slot};
+use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
 use hipflask_store::store::Scan;
 use hipflask_testkit::chance::Chance;
 use hipflask_testkit::contract::block_on;
@@ -82,7 +82,7 @@ impl Shared {
     }
 
     fn save(&self, session: &mut Session, slot: &mut Slot) -> Saved {
-        block_on(self.sessions.save(session, slot, now(), &NoPause)).unwrap()
+        block_on(self.sessions.save(session, slot, now())).unwrap()
     }
 
     fn files(&self) -> usize {

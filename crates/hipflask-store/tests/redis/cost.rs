@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hipflask_core::session::Session;
 use hipflask_store::id::Ids;
-use hipflask_store::save::{NoPause, Opened, Saved, ServerSessions, Slot};
+use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
 use hipflask_store::store::{Replaced, Stored, expiry};
 use hipflask_testkit::servers::Redis;
 
@@ -84,7 +84,7 @@ async fn a_request_that_reads_is_one_command_and_one_that_writes_two_real_server
     let sessions = ServerSessions::new(store, Ids::builder().build().unwrap(), HOUR);
     let (mut session, mut slot) = (Session::new(), Slot::default());
     session.set("n", 0).unwrap();
-    let _ = sessions.save(&mut session, &mut slot, now(), &NoPause).await.unwrap();
+    let _ = sessions.save(&mut session, &mut slot, now()).await.unwrap();
     let cookie = sessions.ids().to_cookie(slot.id().unwrap());
     let request = async |sessions: &ServerSessions, writes: bool| {
         let opened = sessions.open(cookie.as_bytes(), now()).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_request_that_reads_is_one_command_and_one_that_writes_two_real_server
         if writes {
             session.increment("n", 1).unwrap();
         }
-        sessions.save(&mut session, &mut slot, now(), &NoPause).await.unwrap()
+        sessions.save(&mut session, &mut slot, now()).await.unwrap()
     };
     for _ in 0..3 {
         let (saved, spent) = cost(&server, request(&sessions, false)).await;

@@ -2,7 +2,7 @@
 
 use hipflask_core::session::Session;
 use hipflask_core::value::{Dict, Value};
-use hipflask_store::save::{NoPause, Opened, Pause, SaveError, Saved, ServerSessions, Slot, TransactError};
+use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, TransactError};
 use hipflask_store::store::Scan;
 
 use super::together::{give_way, together};
@@ -44,11 +44,11 @@ impl<'s> Request<'s> {
     }
 
     async fn save(&mut self) -> Saved {
-        self.try_save(&NoPause).await.expect("save")
+        self.try_save().await.expect("save")
     }
 
-    async fn try_save(&mut self, pause: &dyn Pause) -> Result<Saved, SaveError> {
-        self.sessions.save(&mut self.session, &mut self.slot, now(), pause).await
+    async fn try_save(&mut self) -> Result<Saved, SaveError> {
+        self.sessions.save(&mut self.session, &mut self.slot, now()).await
     }
 
     fn cookie(&self) -> String {
@@ -63,7 +63,7 @@ pub(super) async fn stored(sessions: &ServerSessions, entries: &[(&str, Value)])
     for (key, value) in entries {
         session.insert(*key, value.clone()).expect("a plain value");
     }
-    let saved = sessions.save(&mut session, &mut slot, now(), &NoPause).await.expect("save");
+    let saved = sessions.save(&mut session, &mut slot, now()).await.expect("save");
     assert_eq!(saved, Saved::Created, "a new session is created");
     sessions.ids().to_cookie(slot.id().expect("it was created"))
 }
@@ -166,7 +166,7 @@ async fn reader_and_destroyer(bench: &Bench) {
     assert_eq!(reader.save().await, Saved::Unchanged, "what was only read is not written");
     // Late enough that its life would be extended.
     let later = now().saturating_add(LIFETIME / 4);
-    let saved = sessions.save(&mut reader.session, &mut reader.slot, later, &NoPause).await.expect("save");
+    let saved = sessions.save(&mut reader.session, &mut reader.slot, later).await.expect("save");
     assert_eq!(saved, Saved::Gone, "a touch does not bring an ended session back");
     assert_eq!(found(sessions, &cookie).await, None);
 }
@@ -303,10 +303,10 @@ async fn transactions(bench: &Bench) {
         _ => Err("nothing is left"),
     };
     let (session, slot) = (&mut one.session, &mut one.slot);
-    sessions.transact(session, slot, now(), &NoPause, take).await.expect("the first takes the last one");
+    sessions.transact(session, slot, now(), take).await.expect("the first takes the last one");
     two.session.set("seen", true).expect("set");
     let (session, slot) = (&mut two.session, &mut two.slot);
-    match sessions.transact(session, slot, now(), &NoPause, take).await {
+    match sessions.transact(session, slot, now(), take).await {
         Err(TransactError::Refused(reason)) => {
             assert_eq!(reason, "nothing is left", "it is decided on newest data")
         }
@@ -319,8 +319,8 @@ async fn transactions(bench: &Bench) {
     let mut late = Request::open(sessions, &cookie).await;
     one.slot.destroy();
     let _ = one.save().await;
-    let answer = sessions
-        .transact(&mut late.session, &mut late.slot, now(), &NoPause, |session| session.increment("left", 1));
+    let answer =
+        sessions.transact(&mut late.session, &mut late.slot, now(), |session| session.increment("left", 1));
     assert!(matches!(answer.await, Err(TransactError::Gone)));
     assert_eq!(found(sessions, &cookie).await, None);
 }
@@ -333,7 +333,7 @@ async fn fifty_increments(bench: &Bench) {
         let mut request = Request::open(sessions, cookie).await;
         give_way().await;
         request.session.increment("n", 1).expect("increment");
-        request.try_save(&GiveWay).await
+        request.try_save().await
     }))
     .await;
     assert!(saved.iter().all(|saved| matches!(saved, Ok(Saved::Replaced { .. }))), "{saved:?}");
@@ -351,21 +351,13 @@ async fn fifty_transactions(bench: &Bench) {
             let n = session.get::<i64>("n")?.unwrap_or(0);
             session.set("n", n + 1).map(|()| n)
         };
-        sessions.transact(session, slot, now(), &GiveWay, add).await.expect("transact")
+        sessions.transact(session, slot, now(), add).await.expect("transact")
     }))
     .await;
     let mut seen = seen;
     seen.sort_unstable();
     assert_eq!(seen, (0..50).collect::<Vec<i64>>(), "every transaction saw another number");
     assert_eq!(found(sessions, cookie).await, Some(dict([("n", 50.into())])));
-}
-
-struct GiveWay;
-
-impl Pause for GiveWay {
-    fn pause(&self, _: u32) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(give_way())
-    }
 }
 
 /// How many records the suite has in the store, if that can be told.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hipflask_core::session::Session;
 use hipflask_core::value::{Dict, Value};
-use hipflask_store::save::{NoPause, Opened, SaveError, Saved, ServerSessions, Slot};
+use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
 
 use super::interleavings::{count, found, stored};
 use super::{Bench, LIFETIME, now};
@@ -40,7 +40,7 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
     let (spy, sessions) = spied(bench);
     let save = async |session: &mut Session, slot: &mut Slot, at| {
         spy.forget();
-        sessions.save(session, slot, at, &NoPause).await.expect("save")
+        sessions.save(session, slot, at).await.expect("save")
     };
 
     let (mut session, mut slot) = (Session::new(), Slot::default());
@@ -151,12 +151,12 @@ async fn taken_ids(bench: &Bench) {
     let (mut session, mut slot) = open(&sessions, &cookie).await;
     spy.collide(2);
     slot.regenerate();
-    let saved = sessions.save(&mut session, &mut slot, now(), &NoPause).await.expect("save");
+    let saved = sessions.save(&mut session, &mut slot, now()).await.expect("save");
     assert_eq!(saved, Saved::Regenerated, "also when an id is renewed");
     spy.collide(usize::MAX);
     let mut session = Session::new();
     session.set("a", 1).expect("set");
-    let saved = sessions.save(&mut session, &mut Slot::default(), now(), &NoPause).await;
+    let saved = sessions.save(&mut session, &mut Slot::default(), now()).await;
     assert!(matches!(saved, Err(SaveError::Contended { .. })), "an end comes to that, too: {saved:?}");
 }
 
@@ -197,7 +197,7 @@ async fn failing_calls(bench: &Bench, (name, act): (&str, Act), when: When) {
         act(&mut session, &mut slot);
         spy.forget();
         spy.set_fault(Some(Fault::at(place, when)));
-        let saved = sessions.save(&mut session, &mut slot, now(), &NoPause).await;
+        let saved = sessions.save(&mut session, &mut slot, now()).await;
         spy.set_fault(None);
         let acknowledged = match saved {
             Ok(_) => true,
@@ -228,7 +228,7 @@ async fn failing_calls(bench: &Bench, (name, act): (&str, Act), when: When) {
             assert!(after <= before + 1 + unknown, "a failure leaves no second session: {context}");
         }
         if !acknowledged {
-            let again = sessions.save(&mut session, &mut slot, now(), &NoPause).await;
+            let again = sessions.save(&mut session, &mut slot, now()).await;
             let again = again.unwrap_or_else(|error| panic!("{context}: a second try: {error}"));
             let old = found(&sessions, &cookie).await;
             match (name, again) {
