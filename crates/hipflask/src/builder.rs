@@ -43,6 +43,8 @@ pub struct SessionsBuilder {
     pub(crate) keys: Vec<SecretKey>,
     /// In Flask's order: tried from last to first.
     pub(crate) fallbacks: Vec<SecretKey>,
+    /// The environment variable that a key could have been in, if variables were read.
+    pub(crate) variable_of_key: Option<String>,
     salt: Vec<u8>,
     derivation: Derivation,
     digest: Digest,
@@ -71,6 +73,7 @@ impl Default for SessionsBuilder {
         Self {
             keys: Vec::new(),
             fallbacks: Vec::new(),
+            variable_of_key: None,
             salt: b"cookie-session".to_vec(),
             derivation: Derivation::Hmac,
             digest: Digest::Sha1,
@@ -256,7 +259,7 @@ impl SessionsBuilder {
     fn build_codec(self) -> Result<Sessions, ConfigError> {
         self.check_keys()?;
         let cookie = self.cookie()?;
-        let ring = self.ring().ok_or(ConfigError::NoSecretKey)?;
+        let ring = self.ring().ok_or_else(|| self.no_secret_key())?;
         let rules = Rules { refresh_each_request: self.refresh_each_request, profile: self.profile };
         let codec = SessionCodec::builder(ring)
             .salt(&self.salt)
@@ -319,6 +322,13 @@ impl SessionsBuilder {
         Ok(cookie.same_site(self.same_site.unwrap_or(default)).build()?)
     }
 
+    pub(crate) fn no_secret_key(&self) -> ConfigError {
+        let setting = self.variable_of_key.clone();
+        ConfigError::NoSecretKey {
+            setting: setting.unwrap_or_else(|| "SECRET_KEY in the configuration".into()),
+        }
+    }
+
     pub(crate) fn ring(&self) -> Option<KeyRing> {
         let (first, rest) = self.keys.split_first()?;
         let ring = rest.iter().chain(self.fallbacks.iter().rev());
@@ -328,6 +338,10 @@ impl SessionsBuilder {
     fn check_keys(&self) -> Result<(), ConfigError> {
         for (index, key) in self.keys.iter().chain(&self.fallbacks).enumerate() {
             let bytes = key.len();
+            if key.is_empty() {
+                // The signer says it as an error.
+                continue;
+            }
             if self.profile == Profile::Strict && bytes < STRICT_KEY {
                 return Err(ConfigError::ShortKey { index, bytes, needed: STRICT_KEY });
             }

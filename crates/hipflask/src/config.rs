@@ -16,10 +16,22 @@ use crate::engine::Sessions;
 pub enum ConfigError {
     /// No secret key.
     #[error(
-        "The session is unavailable because no secret key was set. Set it with `.secret_key(..)`, or SECRET_KEY in the \
-         configuration, to something unique and secret; `hipflask key new` makes one."
+        "The session is unavailable because no secret key was set. Set it with `.secret_key(..)`, or {setting}, to \
+         something unique and secret; `hipflask key new` makes one."
     )]
-    NoSecretKey,
+    NoSecretKey {
+        /// Where it could have been: the environment variable, if those were read.
+        setting: String,
+    },
+    /// No environment variable has a name with this prefix.
+    #[error(
+        "{prefix:?} cannot be the prefix of environment variables: an underscore is put between it and the setting, so \
+         FLASK is the prefix of FLASK_SECRET_KEY"
+    )]
+    Prefix {
+        /// What was given.
+        prefix: String,
+    },
     /// A key is too short for the strict profile.
     #[error(
         "secret key {index} has {bytes} bytes; the strict profile needs {needed}. `hipflask key new` makes such a key."
@@ -36,8 +48,8 @@ pub enum ConfigError {
     #[error(transparent)]
     Signer(#[from] SignerConfigError),
     /// The cookie's settings cannot work in a browser.
-    #[error(transparent)]
-    Cookie(#[from] CookieConfigError),
+    #[error("{error}{here}", error = .0, here = in_settings(.0))]
+    Cookie(CookieConfigError),
     /// A setting has a value of the wrong type.
     #[error("{name} is {found}, but must be {wanted}")]
     WrongType {
@@ -49,7 +61,10 @@ pub enum ConfigError {
         wanted: &'static str,
     },
     /// A setting that looks like ours has a name that does not exist.
-    #[error("there is no setting {name}{}", suggestion.map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+    #[error("there is no setting {name}; {}", suggestion.map_or_else(
+        || "those that there are stand in docs/coming-from-flask.md".to_owned(),
+        |name| format!("did you mean {name}?")
+    ))]
     UnknownSetting {
         /// The name.
         name: String,
@@ -89,12 +104,31 @@ pub enum ConfigError {
     Toml(String),
 }
 
+impl From<CookieConfigError> for ConfigError {
+    fn from(error: CookieConfigError) -> Self {
+        Self::Cookie(error)
+    }
+}
+
+/// What the remedies that name a builder's method are called in the settings.
+fn in_settings(error: &CookieConfigError) -> &'static str {
+    match error {
+        CookieConfigError::Prefix { .. } | CookieConfigError::SameSiteNoneWithoutSecure => {
+            ". Here these are `cookie_secure` and so on, and SESSION_COOKIE_SECURE and so on in a configuration"
+        }
+        _ => "",
+    }
+}
+
 /// Flask's names, each with what takes it.
 pub(crate) type Setting =
     (&'static str, fn(SessionsBuilder, &str, &Value) -> Result<SessionsBuilder, ConfigError>);
 
 const SETTINGS: &[Setting] = &[
-    ("SECRET_KEY", |b, name, value| Ok(b.secret_key(text(name, value, KEY)?))),
+    ("SECRET_KEY", |b, name, value| match value {
+        Value::None => Ok(b),
+        value => Ok(b.secret_key(text(name, value, KEY)?)),
+    }),
     ("SECRET_KEY_FALLBACKS", |mut b, name, value| {
         b.fallbacks = fallbacks(name, value)?;
         Ok(b)
@@ -177,10 +211,16 @@ impl SessionsBuilder {
     /// # Errors
     /// [`ConfigError`] for a value that does not fit, or a name that is nearly one of Flask's.
     pub fn env(self, prefix: &str) -> Result<Self, ConfigError> {
-        self.variables(
-            prefix,
-            std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?))),
-        )
+        let mut variables = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match (setting_of(&name, prefix), value.into_string()) {
+                (None, _) => {}
+                (Some(_), Ok(value)) => variables.push((name, value)),
+                (Some(_), Err(_)) => return Err(not_utf8(name)),
+            }
+        }
+        self.variables(prefix, variables)
     }
 
     /// [`env`](Self::env) with variables from elsewhere.
@@ -188,15 +228,18 @@ impl SessionsBuilder {
     /// # Errors
     /// As [`env`](Self::env).
     pub fn variables(
-        self,
+        mut self,
         prefix: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let prefix = format!("{prefix}_");
+        if prefix.is_empty() || prefix.ends_with('_') {
+            return Err(ConfigError::Prefix { prefix: prefix.into() });
+        }
         let ours = variables.into_iter().filter_map(|(name, text)| {
             let value = tagged::from_str_plain(&text).unwrap_or_else(|_| Value::from(text));
-            Some((name.strip_prefix(&prefix)?.to_owned(), value))
+            Some((setting_of(&name, prefix)?.to_owned(), value))
         });
+        self.variable_of_key = Some(format!("{prefix}_SECRET_KEY"));
         self.settings(&ours.collect())
     }
 
@@ -205,8 +248,12 @@ impl SessionsBuilder {
     /// # Errors
     /// [`ConfigError`] for text that is no TOML, a value that does not fit, or a name that is nearly one of Flask's.
     pub fn toml(self, text: &str) -> Result<Self, ConfigError> {
-        let settings: Dict =
-            toml::from_str(text).map_err(|error| ConfigError::Toml(error.message().to_owned()))?;
+        let settings: Dict = toml::from_str(text).map_err(|error| {
+            // The message and the place, never the line itself: it may hold a key.
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1));
+            ConfigError::Toml(line.unwrap_or_default() + error.message())
+        })?;
         self.settings(&settings)
     }
 
@@ -224,7 +271,7 @@ impl SessionsBuilder {
         let unknown = settings
             .keys()
             .map(ToString::to_string)
-            .find(|name| name.starts_with("SESSION_") && !all().any(|(known, _)| known == name));
+            .find(|name| looks_like_ours(name) && !all().any(|(known, _)| known == name));
         match unknown {
             Some(name) => Err(ConfigError::UnknownSetting { suggestion: nearest(&name), name }),
             None => Ok(self),
@@ -232,15 +279,29 @@ impl SessionsBuilder {
     }
 }
 
-/// The setting whose name has most in common with a mistyped one.
+/// The setting that the variable of this name sets.
+fn setting_of<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+    name.strip_prefix(prefix)?.strip_prefix('_')
+}
+
+fn not_utf8(name: String) -> ConfigError {
+    ConfigError::WrongType { name, found: "not valid UTF-8".into(), wanted: "text in UTF-8" }
+}
+
+/// Whether a name is meant for us, spelled rightly or not.
+fn looks_like_ours(name: &str) -> bool {
+    name.starts_with("SESSION_") || nearest(name).is_some()
+}
+
+/// The setting whose name is all but the same as a mistyped one: three letters at most are others, in one place.
 fn nearest(name: &str) -> Option<&'static str> {
-    let common = |known: &str| {
+    let (name, most) = (name.to_ascii_uppercase(), 3);
+    let others = |known: &str| {
         let front = known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
         let back = known.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
-        front + back
+        known.len().max(name.len()) - (front + back).min(known.len().min(name.len()))
     };
-    let best = all().map(|(known, _)| *known).max_by_key(|known| common(known))?;
-    (common(best) + 3 >= best.len().min(name.len())).then_some(best)
+    all().map(|(known, _)| *known).min_by_key(|known| others(known)).filter(|known| others(known) <= most)
 }
 
 fn wrong(name: &str, value: &Value, wanted: &'static str) -> ConfigError {
@@ -277,7 +338,7 @@ fn same_site(name: &str, value: &Value) -> Result<Option<SameSite>, ConfigError>
         Value::None => Ok(None),
         value => text(name, value, WANTED)?.parse().map(Some).map_err(|_| ConfigError::WrongType {
             name: name.into(),
-            found: format!("{value:?}"),
+            found: format!("{:?}", value.as_str().unwrap_or_default()),
             wanted: WANTED,
         }),
     }
@@ -289,7 +350,15 @@ fn fallbacks(name: &str, value: &Value) -> Result<Vec<hipflask_core::signing::Se
         Value::None => &[],
         value => value.as_items().ok_or_else(|| wrong(name, value, WANTED))?,
     };
-    keys.iter().map(|key| text(name, key, WANTED).map(Into::into)).collect()
+    let key = |key: &Value| match key.as_str() {
+        Some(key) => Ok(key.into()),
+        None => Err(ConfigError::WrongType {
+            name: name.into(),
+            found: format!("a list with {} in it", key.kind()),
+            wanted: WANTED,
+        }),
+    };
+    keys.iter().map(key).collect()
 }
 
 #[cfg(test)]
@@ -335,21 +404,73 @@ mod tests {
 
     #[test]
     fn a_bad_configuration_says_what_to_do() {
-        assert!(error(&[]).contains("no secret key was set"));
+        assert!(error(&[]).contains("no secret key was set") && error(&[]).contains("FLASK_SECRET_KEY"));
+        assert!(Sessions::from_toml("").unwrap_err().to_string().contains("SECRET_KEY in the configuration"));
         let key = ("FLASK_SECRET_KEY", "a long enough secret key");
         assert_eq!(
             error(&[key, ("FLASK_SESSION_COOKIE_SECURE", "yes")]),
             "SESSION_COOKIE_SECURE is str, but must be true or false, spelled so"
         );
         assert!(error(&[("FLASK_SECRET_KEY", "12345")]).contains("needs JSON quotes"));
+        assert!(error(&[("FLASK_SECRET_KEY", "null")]).contains("no secret key was set"));
         assert!(error(&[key, ("FLASK_SECRET_KEY_FALLBACKS", "old")]).contains("a list of keys"));
         assert_eq!(
             error(&[key, ("FLASK_SESSION_COOKIE_SAMSITE", "Lax")]),
             "there is no setting SESSION_COOKIE_SAMSITE; did you mean SESSION_COOKIE_SAMESITE?"
         );
-        assert!(error(&[key, ("FLASK_SESSION_COOKIE_SAMESITE", "None")]).contains("SameSite"));
+        let same_site = error(&[key, ("FLASK_SESSION_COOKIE_SAMESITE", "None")]);
+        assert!(same_site.contains("SameSite") && same_site.contains("SESSION_COOKIE_SECURE"), "{same_site}");
+        assert_eq!(
+            error(&[key, ("FLASK_SESSION_COOKIE_SAMESITE", "Laxx")]),
+            "SESSION_COOKIE_SAMESITE is \"Laxx\", but must be 'Strict', 'Lax', 'None' in quotes, or null"
+        );
+        assert_eq!(
+            error(&[key, ("FLASK_SECRET_KEY_FALLBACKS", "[\"old\", 5]")]),
+            "SECRET_KEY_FALLBACKS is a list with int in it, but must be a list of keys: [\"old key\"]"
+        );
         assert!(error(&[key, ("FLASK_SESSION_TYPE", "redis")]).contains("has to be connected to"));
-        assert!(Sessions::from_toml("SECRET_KEY = ").unwrap_err().to_string().contains("TOML"));
+    }
+
+    #[test]
+    fn a_mistyped_setting_is_an_error_and_a_foreign_one_is_passed_over() {
+        let key = ("FLASK_SECRET_KEY", "a long enough secret key");
+        for (name, suggestion) in [
+            ("SECRET_KEY_FALLBACK", "did you mean SECRET_KEY_FALLBACKS?"),
+            ("SECRET_KEYS", "did you mean SECRET_KEY?"),
+            ("secret_key", "did you mean SECRET_KEY?"),
+            ("PERMANENT_SESSION_LIFETIM", "did you mean PERMANENT_SESSION_LIFETIME?"),
+            ("SESSION_NOTHING_LIKE_IT", "docs/coming-from-flask.md"),
+        ] {
+            let variable = format!("FLASK_{name}");
+            let text = error(&[key, (&variable, "s3cret")]);
+            let names_it = text.starts_with(&format!("there is no setting {name}; "));
+            assert!(names_it && text.ends_with(suggestion) && !text.contains("s3cret"), "{text}");
+        }
+        let foreign =
+            [key, ("FLASK_DEBUG", "1"), ("FLASK_SECRET_SANTA", "x"), ("FLASK_MAX_CONTENT_LENGTH", "5")];
+        assert!(from(&foreign).is_ok());
+    }
+
+    #[test]
+    fn a_prefix_that_no_variable_can_have_is_an_error() {
+        let prefix = |prefix: &str| Sessions::builder().variables(prefix, []).unwrap_err().to_string();
+        for bad in ["", "FLASK_"] {
+            let text = prefix(bad);
+            assert!(text.starts_with(&format!("{bad:?} cannot be the prefix")), "{text}");
+            assert!(text.ends_with("FLASK is the prefix of FLASK_SECRET_KEY"), "{text}");
+        }
+        assert_eq!(
+            not_utf8("FLASK_SECRET_KEY".into()).to_string(),
+            "FLASK_SECRET_KEY is not valid UTF-8, but must be text in UTF-8"
+        );
+    }
+
+    #[test]
+    fn toml_that_cannot_be_read_is_an_error_that_names_the_line_and_does_not_show_it() {
+        let text =
+            Sessions::from_toml("SESSION_PERMANENT = true\nSECRET_KEY = s3cret").unwrap_err().to_string();
+        assert!(text.starts_with("the configuration is no valid TOML: line 2: "), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
     }
 
     #[test]

@@ -142,7 +142,7 @@ pub(crate) fn named(
 }
 
 /// The URL that the settings mean.
-fn url(named: &Dict) -> Result<Option<String>, ConfigError> {
+pub(crate) fn url(named: &Dict) -> Result<Option<String>, ConfigError> {
     let get = |name: &str| named.get(name).and_then(Value::as_str);
     let or = |name, default: &str| get(name).unwrap_or(default).to_owned();
     let Some(kind) = get("SESSION_TYPE") else { return Ok(None) };

@@ -132,14 +132,16 @@ impl SessionsBuilder {
     /// What keeps the sessions, if they are not in the cookie.
     pub(crate) fn take_server(&mut self) -> Result<Option<Server>, ConfigError> {
         if let Some(kind) = self.named_store.get("SESSION_TYPE").and_then(Value::as_str) {
-            let kind = kind.split(':').next().unwrap_or_default().to_owned();
-            return Err(ConfigError::NotConnected { kind });
+            let scheme = kind.split(':').next().unwrap_or_default().to_owned();
+            // What no connecting would mend is said at once.
+            crate::connect::url(&self.named_store)?;
+            return Err(ConfigError::NotConnected { kind: scheme });
         }
         let settings = std::mem::take(&mut self.server);
         let Some(store) = settings.store else { return Ok(None) };
         let mut ids = Ids::builder().bytes(settings.id_length).prefix(settings.key_prefix);
         if settings.use_signer {
-            ids = ids.signed(self.ring().ok_or(ConfigError::NoSecretKey)?);
+            ids = ids.signed(self.ring().ok_or_else(|| self.no_secret_key())?);
         }
         let ids = ids.hashed_at_rest(self.is_strict()).build();
         let ids = ids.map_err(|error| ConfigError::Store(error.to_string()))?;
