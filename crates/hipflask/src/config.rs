@@ -452,6 +452,15 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_stands_on_the_page_for_flask_users() {
+        let page = include_str!("../../../docs/coming-from-flask.md");
+        for (name, _) in all() {
+            let stands = [format!("`{name}`"), format!("`{name} ")].iter().any(|cell| page.contains(cell));
+            assert!(stands, "{name} is missing in docs/coming-from-flask.md");
+        }
+    }
+
+    #[test]
     fn a_prefix_that_no_variable_can_have_is_an_error() {
         let prefix = |prefix: &str| Sessions::builder().variables(prefix, []).unwrap_err().to_string();
         for bad in ["", "FLASK_"] {

@@ -10,6 +10,7 @@ mod axum_extractors;
 mod before_the_head;
 mod cached;
 mod client;
+mod coming_from_flask;
 mod cookies;
 mod front;
 mod in_use;
