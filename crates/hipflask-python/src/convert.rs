@@ -181,18 +181,56 @@ impl From<PyErr> for Unfit {
 ///
 /// A datetime without a zone is taken as UTC, as Flask's cookies have it.
 pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
-    value_of(object, MAX_DEPTH)
+    value_of(object, &Tagged, MAX_DEPTH)
 }
 
-fn value_of(object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
+/// What stands for different values in a cookie and in a record.
+pub(crate) trait Meaning {
+    /// What a tuple of these is.
+    fn tuple(&self, items: Vec<Value>) -> Value;
+    /// The key that an object stands for which is no text.
+    fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, Unfit>;
+    /// The value of an object whose type is no part of the language.
+    fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit>;
+    /// Values stand in each other, too many levels deep.
+    fn too_deep(&self) -> Unfit;
+}
+
+/// As Flask's cookies have it.
+struct Tagged;
+
+impl Meaning for Tagged {
+    fn tuple(&self, items: Vec<Value>) -> Value {
+        Value::Tuple(items)
+    }
+
+    fn key(&self, _: &Bound<'_, PyAny>) -> Result<Text, Unfit> {
+        Err(Unfit::AskPython)
+    }
+
+    fn rare(&self, object: &Bound<'_, PyAny>, _: usize) -> Result<Value, Unfit> {
+        rare_value_of(object)
+    }
+
+    fn too_deep(&self) -> Unfit {
+        Unfit::AskPython
+    }
+}
+
+/// The value of an object, whose parts may be nested so many levels deep.
+pub(crate) fn value_of(
+    object: &Bound<'_, PyAny>,
+    meaning: &impl Meaning,
+    levels: usize,
+) -> Result<Value, Unfit> {
     if let Ok(text) = object.cast_exact::<PyString>() {
         return text_of(text).map(Value::Str);
     }
     if let Ok(dict) = object.cast_exact::<PyDict>() {
-        return dict_of(dict, levels).map(Value::Dict);
+        return dict_of(dict, meaning, levels).map(Value::Dict);
     }
     if let Ok(list) = object.cast_exact::<PyList>() {
-        return items_of(list.iter(), levels).map(Value::List);
+        return items_of(list.iter(), meaning, levels).map(Value::List);
     }
     if let Ok(value) = object.cast_exact::<PyBool>() {
         return Ok(Value::Bool(value.is_true()));
@@ -207,12 +245,12 @@ fn value_of(object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
         return Ok(Value::Float(number.value()));
     }
     if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-        return items_of(tuple.iter(), levels).map(Value::Tuple);
+        return items_of(tuple.iter(), meaning, levels).map(|items| meaning.tuple(items));
     }
     if let Ok(bytes) = object.cast_exact::<PyBytes>() {
         return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
     }
-    rare_value_of(object)
+    meaning.rare(object, levels)
 }
 
 /// The types that are no part of the language.
@@ -236,22 +274,26 @@ fn rare_value_of(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
     Err(Unfit::AskPython)
 }
 
-fn dict_of(dict: &Bound<'_, PyDict>, levels: usize) -> Result<Dict, Unfit> {
-    let levels = levels.checked_sub(1).ok_or(Unfit::AskPython)?;
+fn dict_of(dict: &Bound<'_, PyDict>, meaning: &impl Meaning, levels: usize) -> Result<Dict, Unfit> {
+    let levels = levels.checked_sub(1).ok_or_else(|| meaning.too_deep())?;
     let mut out = Dict::new();
     for (key, value) in dict.iter() {
-        let key = key.cast_exact::<PyString>().map_err(|_| Unfit::AskPython)?;
-        out.insert(text_of(key)?, value_of(&value, levels)?);
+        let key = match key.cast_exact::<PyString>() {
+            Ok(key) => text_of(key)?,
+            Err(_) => meaning.key(&key)?,
+        };
+        out.insert(key, value_of(&value, meaning, levels)?);
     }
     Ok(out)
 }
 
 fn items_of<'py>(
     items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
+    meaning: &impl Meaning,
     levels: usize,
 ) -> Result<Vec<Value>, Unfit> {
-    let levels = levels.checked_sub(1).ok_or(Unfit::AskPython)?;
-    items.map(|item| value_of(&item, levels)).collect()
+    let levels = levels.checked_sub(1).ok_or_else(|| meaning.too_deep())?;
+    items.map(|item| value_of(&item, meaning, levels)).collect()
 }
 
 pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {

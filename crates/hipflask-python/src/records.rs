@@ -1,14 +1,14 @@
 //! Python's sessions to what records hold, as msgspec and pickle would have it, and back.
 
-use hipflask_core::value::{Dict, MAX_DEPTH, Value};
+use hipflask_core::value::{Dict, MAX_DEPTH, Text, Value};
 use hipflask_store::record::{EncodeError, Format, Kept, Problem, Record};
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
-use crate::convert::{Unfit, datetime_of, dict_to_python, int_of, text_of};
+use crate::convert::{Meaning, Unfit, datetime_of, dict_to_python, text_of, value_of};
 
 /// The dict of a record that was read. What a value shows only in part is read again by Python.
 pub(crate) fn dict_of_record<'py>(
@@ -32,7 +32,7 @@ pub(crate) fn record_of_dict(session: &Bound<'_, PyDict>, format: Format) -> PyR
         let made = key
             .cast_exact::<PyString>()
             .map_err(|_| Unfit::AskPython)
-            .and_then(|key| Ok((text_of(key)?, value_of(&value, format, MAX_DEPTH - 2)?)));
+            .and_then(|key| Ok((text_of(key)?, value_of(&value, &format, MAX_DEPTH - 2)?)));
         match made {
             Ok((key, value)) => drop(record.dict.insert(key, value)),
             Err(Unfit::AskPython) => {
@@ -69,7 +69,7 @@ fn add_odd(record: &mut Record, odd: &Bound<'_, PyDict>, format: Format) -> PyRe
 /// The MessagePack of a value.
 #[pyfunction]
 pub(crate) fn dump_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    let made = value_of(value, Format::Msgpack, MAX_DEPTH - 2).map_err(|unfit| match unfit {
+    let made = value_of(value, &Format::Msgpack, MAX_DEPTH - 2).map_err(|unfit| match unfit {
         Unfit::AskPython => PyTypeError::new_err("a dict in a key is unsupported"),
         Unfit::Raised(error) => error,
     })?;
@@ -78,78 +78,36 @@ pub(crate) fn dump_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
     Ok(PyBytes::new(value.py(), &record[2..]))
 }
 
-fn value_of(object: &Bound<'_, PyAny>, format: Format, levels: usize) -> Result<Value, Unfit> {
-    if let Ok(text) = object.cast_exact::<PyString>() {
-        return text_of(text).map(Value::Str);
+/// As msgspec and pickle have it.
+impl Meaning for Format {
+    fn tuple(&self, items: Vec<Value>) -> Value {
+        if *self == Self::Pickle { Value::Tuple(items) } else { Value::List(items) }
     }
-    if let Ok(dict) = object.cast_exact::<PyDict>() {
-        return dict_of(dict, format, levels).map(Value::Dict);
-    }
-    if let Ok(list) = object.cast_exact::<PyList>() {
-        return items_of(list.iter(), format, levels).map(Value::List);
-    }
-    if let Ok(value) = object.cast_exact::<PyBool>() {
-        return Ok(Value::Bool(value.is_true()));
-    }
-    if let Ok(number) = object.cast_exact::<PyInt>() {
-        return int_of(number).map(Value::Int);
-    }
-    if object.is_none() {
-        return Ok(Value::None);
-    }
-    if let Ok(number) = object.cast_exact::<PyFloat>() {
-        return Ok(Value::Float(number.value()));
-    }
-    if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-        let items = items_of(tuple.iter(), format, levels)?;
-        return Ok(if format == Format::Pickle { Value::Tuple(items) } else { Value::List(items) });
-    }
-    if let Ok(bytes) = object.cast_exact::<PyBytes>() {
-        return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
-    }
-    rare_value_of(object, format, levels)
-}
 
-fn rare_value_of(object: &Bound<'_, PyAny>, format: Format, levels: usize) -> Result<Value, Unfit> {
-    let py = object.py();
-    if is_datetime(object)? && !object.call_method0(intern!(py, "utcoffset"))?.is_none() {
-        return datetime_of(object).map(Value::DateTime);
+    fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, Unfit> {
+        if *self != Self::Json {
+            return Err(Unfit::AskPython);
+        }
+        let py = object.py();
+        let text = helper(py)?.call_method1(intern!(py, "json_key"), (object,))?;
+        text_of(text.cast::<PyString>().map_err(PyErr::from)?)
     }
-    if format == Format::Pickle {
-        return Err(Unfit::AskPython);
+
+    fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
+        let py = object.py();
+        if is_datetime(object)? && !object.call_method0(intern!(py, "utcoffset"))?.is_none() {
+            return datetime_of(object).map(Value::DateTime);
+        }
+        if *self == Self::Pickle {
+            return Err(Unfit::AskPython);
+        }
+        let plain = helper(py)?.call_method1(intern!(py, "plain"), (object, *self == Self::Json))?;
+        value_of(&plain, self, levels.checked_sub(1).ok_or_else(|| self.too_deep())?)
     }
-    let plain = helper(py)?.call_method1(intern!(py, "plain"), (object, format == Format::Json))?;
-    value_of(&plain, format, levels.checked_sub(1).ok_or_else(too_deep)?)
-}
 
-fn dict_of(dict: &Bound<'_, PyDict>, format: Format, levels: usize) -> Result<Dict, Unfit> {
-    let levels = levels.checked_sub(1).ok_or_else(too_deep)?;
-    let mut out = Dict::new();
-    for (key, value) in dict.iter() {
-        let key = match key.cast_exact::<PyString>() {
-            Ok(key) => text_of(key)?,
-            Err(_) if format == Format::Json => {
-                let text = helper(key.py())?.call_method1(intern!(key.py(), "json_key"), (&key,))?;
-                text_of(text.cast::<PyString>().map_err(PyErr::from)?)?
-            }
-            Err(_) => return Err(Unfit::AskPython),
-        };
-        out.insert(key, value_of(&value, format, levels)?);
+    fn too_deep(&self) -> Unfit {
+        PyRecursionError::new_err("maximum recursion depth exceeded while a session was written").into()
     }
-    Ok(out)
-}
-
-fn items_of<'py>(
-    items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
-    format: Format,
-    levels: usize,
-) -> Result<Vec<Value>, Unfit> {
-    let levels = levels.checked_sub(1).ok_or_else(too_deep)?;
-    items.map(|item| value_of(&item, format, levels)).collect()
-}
-
-fn too_deep() -> PyErr {
-    PyRecursionError::new_err("maximum recursion depth exceeded while a session was written")
 }
 
 /// The exception that msgspec raises for it.
