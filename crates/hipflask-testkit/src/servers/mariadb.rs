@@ -28,6 +28,8 @@ impl MariaDb {
         let mut init = Command::new(program("mariadb-install-db"));
         init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         init.arg("--datadir").arg(directory.path().join("data"));
+        // In a place that they share, servers that start take each other's temporary tables for left over.
+        init.env("TMPDIR", directory.path());
         run(as_whoever(&mut init), SERVER)?;
         let mut server = Self { process: None, directory, port: free_port()? };
         server.restart()?;
@@ -82,6 +84,7 @@ impl MariaDb {
             .args(["--bind-address=127.0.0.1", "--max-connections=300"]);
         command.arg("--pid-file").arg(self.directory.path().join("pid"));
         command.args(["--port", &self.port.to_string()]);
+        command.env("TMPDIR", self.directory.path());
         let log = self.directory.path().join("log");
         as_whoever(&mut command);
         let mut process = Process::start(command, &log, SERVER)?;

@@ -9,6 +9,7 @@ mod mongo;
 mod moto;
 mod postgres;
 mod process;
+mod proxy;
 mod redis;
 
 pub use flask_session::FlaskSession;
@@ -18,4 +19,5 @@ pub use mongo::MongoFront;
 pub use moto::Moto;
 pub use postgres::Postgres;
 pub use process::ServerError;
+pub use proxy::{Answers, Proxy};
 pub use redis::{Redis, RedisCluster, RedisSentinel};

@@ -1,0 +1,141 @@
+//! [`Proxy`]: a server's bad day, on demand.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::{io, thread};
+
+use super::process::ServerError;
+
+/// Stands before a real server, passes on what clients send, and does with the answers as it is told.
+///
+/// It knows no protocol, so it serves for any server that is reached by TCP.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    url: String,
+    shared: Arc<Shared>,
+}
+
+/// What becomes of a server's answers, on all connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answers {
+    /// They arrive.
+    Arrive,
+    /// They arrive once this has been changed.
+    Wait,
+    /// A half arrives, and then nothing any more on that connection.
+    StopHalfway,
+    /// A half arrives, and the connection is closed.
+    BreakOffHalfway,
+    /// Something else arrives, and then nothing any more on that connection.
+    AreGarbage,
+    /// The connection is closed in their place.
+    AreCutOff,
+}
+
+#[derive(Debug)]
+struct Shared {
+    answers: Mutex<Answers>,
+    changed: Condvar,
+}
+
+impl Proxy {
+    /// Stands before the server that `url` names by `127.0.0.1:PORT`.
+    ///
+    /// # Errors
+    /// [`ServerError::Io`] if the URL does not, or no port can be opened.
+    pub fn before(url: &str) -> Result<Self, ServerError> {
+        let no_port = || io::Error::other("the URL names no server at 127.0.0.1 with a port");
+        let (head, tail) = url.split_once("127.0.0.1:").ok_or_else(no_port)?;
+        let digits = tail.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(tail.len());
+        let (server, rest) = tail.split_at(digits);
+        let server: u16 = server.parse().map_err(|_| no_port())?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared { answers: Mutex::new(Answers::Arrive), changed: Condvar::new() });
+        let for_clients = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                // A client whose server is away is left to find that out.
+                let _ = serve(client, server, &for_clients);
+            }
+        });
+        Ok(Self { port, url: format!("{head}127.0.0.1:{port}{rest}"), shared })
+    }
+
+    /// The server's URL, by way of this.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What becomes of all answers from now on.
+    pub fn set(&self, answers: Answers) {
+        *self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    /// What to do with an answer that has come; waits as long as it has to.
+    fn answers(&self) -> Answers {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_while(answers, |answers| *answers == Answers::Wait);
+        *waited.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn serve(client: TcpStream, server: u16, shared: &Arc<Shared>) -> io::Result<()> {
+    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Both);
+    });
+    let shared = Arc::clone(shared);
+    thread::spawn(move || {
+        let _ = answer(server, &client, &shared);
+        let _ = client.shutdown(Shutdown::Both);
+    });
+    Ok(())
+}
+
+/// Until one of the two hangs up, or the connection is to be closed.
+fn answer(mut server: TcpStream, mut client: &TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut buffer = [0; 65_536];
+    let mut is_spoilt = false;
+    loop {
+        let length = server.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(());
+        }
+        if is_spoilt {
+            continue;
+        }
+        let answer = &buffer[..length];
+        match shared.answers() {
+            Answers::Arrive | Answers::Wait => client.write_all(answer)?,
+            Answers::StopHalfway => {
+                client.write_all(&answer[..length / 2])?;
+                is_spoilt = true;
+            }
+            Answers::BreakOffHalfway => return client.write_all(&answer[..length / 2]),
+            Answers::AreGarbage => {
+                client.write_all(GARBAGE)?;
+                is_spoilt = true;
+            }
+            Answers::AreCutOff => return Ok(()),
+        }
+    }
+}
+
+/// No answer of any server that is tested with.
+const GARBAGE: &[u8] = b"\0!?garbage\r\n";
