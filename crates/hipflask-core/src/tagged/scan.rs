@@ -339,7 +339,7 @@ mod tests {
 
     /// What the scan says must be what the reader and the writer say.
     fn agrees_with_reader_and_writer(text: &str) -> Result<(), String> {
-        let (scanned, read) = (index::<Member>(text), from_str(text));
+        let (scanned, read) = (index::<(Member, Option<Value>)>(text), from_str(text));
         match (&scanned, &read) {
             (Ok(None), _) => return Ok(()),
             (Err(_), Err(_)) => return Ok(()),
@@ -350,9 +350,9 @@ mod tests {
         if !members.keys().eq(dict.keys()) {
             return Err(format!("{text:?}: other keys"));
         }
-        for (key, member) in members.iter() {
+        for (key, (member, short)) in members.iter() {
             let value = from_str(&text[member.range()]).map_err(|error| error.to_string())?;
-            if Some(&value) != dict.get(key) {
+            if Some(&value) != dict.get(key) || short.as_ref().is_some_and(|short| *short != value) {
                 return Err(format!("{text:?}: other value of {key}"));
             }
             let mut written = Vec::new();
@@ -386,6 +386,11 @@ mod tests {
             r#"{" b":"AP8="}"#,
             r#"{" m":"<b>"}"#,
             r#"{" x":1}"#,
+            "true",
+            "-999999999999999999",
+            "9223372036854775808",
+            "\"abcdefghijklmnopqrstuv\"",
+            "\"abcdefghijklmnopqrstuvw\"",
         ];
         let other = [
             " 1",
