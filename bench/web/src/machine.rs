@@ -28,7 +28,7 @@ fn processor() -> String {
     format!("{name} (family {family}, model {model}), {cores} cores")
 }
 
-/// The versions that the lock file holds.
+/// The versions that the lock file holds; of several the newest, which comes last.
 fn crates() -> String {
     const NAMES: [&str; 8] = [
         "axum",
@@ -42,7 +42,7 @@ fn crates() -> String {
     ];
     let lock = include_str!("../../Cargo.lock");
     let version = |name: &str| {
-        let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+        let (_, rest) = lock.rsplit_once(&format!("name = \"{name}\"\nversion = \""))?;
         Some(format!("{name} {}", rest.split('"').next()?))
     };
     NAMES.into_iter().filter_map(version).collect::<Vec<_>>().join(", ")

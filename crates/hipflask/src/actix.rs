@@ -17,6 +17,7 @@
 //! Take `Session`, not `Option<Session>`: actix-web turns every failed extractor into `None`, so that a middleware that
 //! somebody forgot would look like an empty session.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -32,12 +33,12 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse,
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
+use crate::answering::Answering;
 use crate::bucket::{SessionData, SessionKey};
 use crate::commit::{Commit, Vary};
-use crate::current;
 use crate::engine::Sessions;
 use crate::error::{LayerMissing, SessionError};
-use crate::request::{Finish, RequestSession, Saving};
+use crate::request::RequestSession;
 use crate::session::Session;
 
 impl Sessions {
@@ -148,12 +149,8 @@ where
             (session, finishes) = session.below(outer);
             request.extensions_mut().insert(session.clone());
         }
-        let mut session = Some(session);
-        let inner = {
-            let _current = current::enter(&mut session);
-            self.inner.call(request)
-        };
-        ResponseFuture { inner, session, finishes, saving: None, page: self.page.clone() }
+        let answering = Answering::call(session, finishes, || self.inner.call(request));
+        ResponseFuture { answering, page: self.page.clone() }
     }
 }
 
@@ -161,25 +158,16 @@ pin_project! {
     /// Waits for the response and gives it its cookie.
     pub struct ResponseFuture<F, B> {
         #[pin]
-        inner: F,
-        // Always there, but while the inner future is polled.
-        session: Option<RequestSession>,
-        // False if another middleware of the same cookie, around this one, sees to it.
-        finishes: bool,
-        // The response, while a store saves its session.
-        saving: Option<Box<Unsaved<B>>>,
+        answering: Answering<F, Result<ServiceResponse<B>, Error>>,
         page: Option<Page>,
     }
 }
-
-/// What saves the session, and the response that waits for it.
-type Unsaved<B> = (Saving, Result<ServiceResponse<B>, Error>);
 
 impl<F, B> ResponseFuture<F, B> {
     /// The request's session; not there while the handler runs.
     #[cfg(feature = "inspector")]
     pub(crate) const fn session(&self) -> Option<&RequestSession> {
-        self.session.as_ref()
+        self.answering.session()
     }
 }
 
@@ -198,28 +186,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.saving.is_none() {
-            let polled = {
-                let _current = current::enter(this.session);
-                this.inner.poll(cx)
-            };
-            let outcome = ready!(polled);
-            let Some(session) = this.session.as_ref().filter(|_| *this.finishes) else {
-                return Poll::Ready(outcome.map(ServiceResponse::map_into_left_body));
-            };
-            match session.start_finish() {
-                Finish::Now(result) => return Poll::Ready(finished(result, outcome, this.page.as_ref())),
-                Finish::Later(saving) => *this.saving = Some(Box::new((saving, outcome))),
-            }
-        }
-        let result = match this.saving.as_deref_mut() {
-            Some((saving, _)) => ready!(saving.as_mut().poll(cx)),
-            None => return Poll::Pending,
-        };
-        match this.saving.take() {
-            Some(saved) => Poll::Ready(finished(result, saved.1, this.page.as_ref())),
-            None => Poll::Pending,
-        }
+        // An error of an inner middleware will be a response, and carries the session, too.
+        let Ok((outcome, ended)) = ready!(this.answering.poll_answer(cx, Ok::<_, Infallible>));
+        Poll::Ready(match ended {
+            Some(result) => finished(result, outcome, this.page.as_ref()),
+            None => outcome.map(ServiceResponse::map_into_left_body),
+        })
     }
 }
 

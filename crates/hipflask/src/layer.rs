@@ -11,13 +11,14 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::answering::Answering;
 use crate::commit::{Commit, Vary};
-use crate::current;
 use crate::engine::Sessions;
 use crate::error::SessionError;
 use crate::error_page::{BarePage, ErrorPage, Failed};
 use crate::explain::Explanation;
-use crate::request::{Finish, RequestSession, Saving};
+#[cfg(feature = "inspector")]
+use crate::request::RequestSession;
 
 impl Sessions {
     /// The tower layer that gives each request its session and each response its cookie.
@@ -118,12 +119,8 @@ where
             (session, finishes) = session.below(outer);
             request.extensions_mut().insert(session.clone());
         }
-        let mut session = Some(session);
-        let inner = {
-            let _current = current::enter(&mut session);
-            self.inner.call(request)
-        };
-        ResponseFuture { inner, session, finishes, saving: None, page: self.page.clone() }
+        let answering = Answering::call(session, finishes, || self.inner.call(request));
+        ResponseFuture { answering, page: self.page.clone() }
     }
 }
 
@@ -131,13 +128,7 @@ pin_project! {
     /// Waits for the response and gives it its cookie.
     pub struct ResponseFuture<F, B, P = BarePage> {
         #[pin]
-        inner: F,
-        // Always there, but while the inner future is polled.
-        session: Option<RequestSession>,
-        // False if another layer of the same cookie, around this one, sees to it.
-        finishes: bool,
-        // The response, while a store saves its session.
-        saving: Option<Box<(Saving, Response<B>)>>,
+        answering: Answering<F, Response<B>>,
         page: P,
     }
 }
@@ -146,7 +137,7 @@ impl<F, B, P> ResponseFuture<F, B, P> {
     /// The request's session; not there while the handler runs.
     #[cfg(feature = "inspector")]
     pub(crate) const fn session(&self) -> Option<&RequestSession> {
-        self.session.as_ref()
+        self.answering.session()
     }
 }
 
@@ -166,30 +157,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if this.saving.is_none() {
-            let polled = {
-                let _current = current::enter(this.session);
-                this.inner.poll(cx)
-            };
-            let response = ready!(polled)?;
-            let Some(session) = this.session.as_ref().filter(|_| *this.finishes) else {
-                return Poll::Ready(Ok(response));
-            };
-            match session.start_finish() {
-                Finish::Now(result) => {
-                    return Poll::Ready(Ok(finish(result, response, this.page)));
-                }
-                Finish::Later(saving) => *this.saving = Some(Box::new((saving, response))),
-            }
-        }
-        let result = match this.saving.as_deref_mut() {
-            Some((saving, _)) => ready!(saving.as_mut().poll(cx)),
-            None => return Poll::Pending,
-        };
-        match this.saving.take().map(|saved| saved.1) {
-            Some(response) => Poll::Ready(Ok(finish(result, response, this.page))),
-            None => Poll::Pending,
-        }
+        let (response, ended) = ready!(this.answering.poll_answer(cx, |answer| answer))?;
+        Poll::Ready(Ok(match ended {
+            Some(result) => finish(result, response, this.page),
+            None => response,
+        }))
     }
 }
 

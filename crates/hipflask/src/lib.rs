@@ -36,6 +36,7 @@
 
 #[cfg(feature = "actix")]
 pub mod actix;
+mod answering;
 #[cfg(feature = "app")]
 mod app;
 mod bucket;
