@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use behaviour::beside_flask_session::share_sessions;
 use behaviour::{AnyStore, created, keeps_the_contract, key, loses_nothing, now};
 use hipflask_core::time::UnixTime;
 use hipflask_store::mongodb::MongoDbStore;
 use hipflask_store::mongodb::driver::bson::spec::BinarySubtype;
 use hipflask_store::mongodb::driver::bson::{Binary, DateTime, Document, doc};
 use hipflask_store::mongodb::driver::{Client, Collection};
-use hipflask_store::store::{Created, Deleted, ErrorKind, Replaced, Store};
+use hipflask_store::store::{Created, ErrorKind, Replaced, Store};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{FlaskSession, MongoFront};
-use serde_json::json;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -66,37 +66,7 @@ async fn mongodb_is_shared_with_real_flask_session_real_server() {
         }
         let mut flask = FlaskSession::on_mongodb(&server.url()).unwrap();
         store.ready().await.unwrap();
-
-        let before = now();
-        let id = flask.login(&json!({"user": "ada", "n": 1})).unwrap();
-        let stored = store.load(&key(&id), now()).await.unwrap().expect("theirs is found");
-        assert_eq!(stored.data, flask.record(&json!({"_permanent": true, "user": "ada", "n": 1})).unwrap());
-        let ends = stored.expires.unwrap().as_secs();
-        let (earliest, latest) =
-            (before.saturating_add(HOUR).as_secs(), now().saturating_add(HOUR).as_secs() + 1);
-        assert!((earliest..=latest).contains(&ends), "{earliest} <= {ends} <= {latest}");
-
-        let ours = flask.record(&json!({"_permanent": true, "user": "ada", "n": 2})).unwrap();
-        let answer = store.replace(&key(&id), &stored, &ours, HOUR, now()).await.unwrap();
-        assert!(matches!(answer, Replaced::Replaced(_)));
-        assert_eq!(flask.show(&id).unwrap(), Some(json!({"_permanent": true, "user": "ada", "n": 2})));
-        let seen = store.load(&key(&id), now()).await.unwrap().unwrap();
-        flask.update(&id, &json!({"n": 3})).unwrap();
-        let theirs = flask.record(&json!({"_permanent": true, "user": "ada", "n": 3})).unwrap();
-        match store.replace(&key(&id), &seen, &ours, HOUR, now()).await.unwrap() {
-            Replaced::Conflict(current) => assert_eq!(current.data, theirs),
-            other => panic!("{other:?}"),
-        }
-        flask.logout(&id).unwrap();
-        assert_eq!(store.load(&key(&id), now()).await.unwrap(), None);
-        assert_eq!(store.replace(&key(&id), &seen, &ours, HOUR, now()).await.unwrap(), Replaced::Gone);
-
-        let id = "VE5rPIvv2sw-made-by-us";
-        assert!(matches!(store.create(&key(id), &ours, HOUR, now()).await.unwrap(), Created::Created(_)));
-        assert_eq!(flask.show(id).unwrap(), Some(json!({"_permanent": true, "user": "ada", "n": 2})));
-        assert_eq!(flask.update(id, &json!({"n": 4})).unwrap().unwrap()["n"], 4);
-        assert_eq!(store.delete(&key(id), now()).await.unwrap(), Deleted::Deleted);
-        assert_eq!(flask.show(id).unwrap(), None);
+        let ours = share_sessions(&store, &mut flask).await;
 
         // What we write has their fields, and nothing else.
         let _ = store.create(&key("shape"), &ours, HOUR, UnixTime::from_secs(1_999_996_400)).await.unwrap();

@@ -11,6 +11,7 @@ mod faults;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use behaviour::beside_flask_session::share_sessions;
 use behaviour::{AnyStore, keeps_the_contract, key, loses_nothing, now};
 use crowd::nobody_starves;
 use hipflask_store::sql::SqlStore;

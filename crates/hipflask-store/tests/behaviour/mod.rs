@@ -1,6 +1,8 @@
 //! What every store must do, asked of whatever store a test brings.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod beside_flask_session;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Created, Deleted, Replaced};
+use hipflask_store::store::{Created, Deleted};
 use hipflask_testkit::servers::FlaskSession;
 use serde_json::json;
 
@@ -12,42 +12,8 @@ use super::*;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// `statement` runs SQL past both.
-async fn share_sessions(store: AnyStore, mut flask: FlaskSession, statement: impl Fn(&str)) {
-    // They write, we read.
-    let before = now();
-    let id = flask.login(&json!({"user": "ada", "n": 1})).unwrap();
-    let stored = store.load(&key(&id), now()).await.unwrap().expect("theirs is found");
-    assert_eq!(stored.data, flask.record(&json!({"_permanent": true, "user": "ada", "n": 1})).unwrap());
-    let ends = stored.expires.unwrap().as_secs();
-    let (earliest, latest) =
-        (before.saturating_add(HOUR).as_secs(), now().saturating_add(HOUR).as_secs() + 1);
-    assert!((earliest..=latest).contains(&ends), "{earliest} <= {ends} <= {latest}");
-
-    // We change it, they read; they change it, and we are told.
-    let ours = flask.record(&json!({"_permanent": true, "user": "ada", "n": 2})).unwrap();
-    let answer = store.replace(&key(&id), &stored, &ours, HOUR, now()).await.unwrap();
-    assert!(matches!(answer, Replaced::Replaced(_)));
-    assert_eq!(flask.show(&id).unwrap(), Some(json!({"_permanent": true, "user": "ada", "n": 2})));
-    let seen = store.load(&key(&id), now()).await.unwrap().unwrap();
-    flask.update(&id, &json!({"n": 3})).unwrap();
-    let theirs = flask.record(&json!({"_permanent": true, "user": "ada", "n": 3})).unwrap();
-    match store.replace(&key(&id), &seen, &ours, HOUR, now()).await.unwrap() {
-        Replaced::Conflict(current) => assert_eq!(current.data, theirs),
-        other => panic!("{other:?}"),
-    }
-
-    // Their logout is ours.
-    flask.logout(&id).unwrap();
-    assert_eq!(store.load(&key(&id), now()).await.unwrap(), None);
-    assert_eq!(store.replace(&key(&id), &seen, &ours, HOUR, now()).await.unwrap(), Replaced::Gone);
-
-    // We make one, they read it, and our logout is theirs.
-    let id = "VE5rPIvv2sw-made-by-us";
-    assert!(matches!(store.create(&key(id), &ours, HOUR, now()).await.unwrap(), Created::Created(_)));
-    assert_eq!(flask.show(id).unwrap(), Some(json!({"_permanent": true, "user": "ada", "n": 2})));
-    assert_eq!(flask.update(id, &json!({"n": 4})).unwrap().unwrap()["n"], 4);
-    assert_eq!(store.delete(&key(id), now()).await.unwrap(), Deleted::Deleted);
-    assert_eq!(flask.show(id).unwrap(), None);
+async fn share_a_table(store: AnyStore, mut flask: FlaskSession, statement: impl Fn(&str)) {
+    let ours = share_sessions(&store, &mut flask).await;
 
     // What has ended for one has ended for the other; a cleanup takes both kinds and nothing else.
     let early = UnixTime::from_secs(now().as_secs() - 7200);
@@ -108,7 +74,7 @@ async fn sqlite_is_shared_with_real_flask_session() {
             let text = text.replace("{t}", "sessions");
             assert!(python.args(["-c", program]).arg(&file).arg(text).status().unwrap().success());
         };
-        share_sessions(store, flask, statement).await;
+        share_a_table(store, flask, statement).await;
     }
 }
 
@@ -132,7 +98,7 @@ async fn postgres_is_shared_with_real_flask_session_real_server() {
         let flask = FlaskSession::on_sql(&theirs, &names).unwrap();
         let store = store_at(&ours, table).await;
         let place = format!("{}.\"{table}\"", schema.unwrap_or("public"));
-        share_sessions(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;
+        share_a_table(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;
     }
 }
 
@@ -149,7 +115,7 @@ async fn mariadb_is_shared_with_real_flask_session_real_server() {
         // Their URL, driver and all, is one of ours, too.
         let store = store_at(&theirs, table).await;
         let place = format!("test.{table}");
-        share_sessions(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;
+        share_a_table(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;
     }
 }
 
