@@ -288,20 +288,25 @@ fn not_utf8(name: String) -> ConfigError {
     ConfigError::WrongType { name, found: "not valid UTF-8".into(), wanted: "text in UTF-8" }
 }
 
-/// Whether a name is meant for us, spelled rightly or not.
+/// Whether a name is meant for us, spelled rightly or not. A name that only ends like one of ours (`DB_SECRET_KEY`) is not.
 fn looks_like_ours(name: &str) -> bool {
-    name.starts_with("SESSION_") || nearest(name).is_some()
+    let begin = |name: &str| name.get(..4).map(str::to_ascii_uppercase);
+    let is_alike = |known: &&str| begin(known) == begin(name) && letters_apart(known, name) <= 2;
+    name.starts_with("SESSION_") || all().any(|(known, _)| is_alike(known))
 }
 
-/// The setting whose name is all but the same as a mistyped one: three letters at most are others, in one place.
+/// The setting whose name is all but the same as a mistyped one.
 fn nearest(name: &str) -> Option<&'static str> {
-    let (name, most) = (name.to_ascii_uppercase(), 3);
-    let others = |known: &str| {
-        let front = known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-        let back = known.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
-        known.len().max(name.len()) - (front + back).min(known.len().min(name.len()))
-    };
-    all().map(|(known, _)| *known).min_by_key(|known| others(known)).filter(|known| others(known) <= most)
+    let known = all().map(|(known, _)| *known).min_by_key(|known| letters_apart(known, name))?;
+    (letters_apart(known, name) <= 3).then_some(known)
+}
+
+/// How many letters stand between what two names begin with and what they end with.
+fn letters_apart(known: &str, name: &str) -> usize {
+    let alike = |(a, b): &(u8, u8)| a.eq_ignore_ascii_case(b);
+    let front = known.bytes().zip(name.bytes()).take_while(alike).count();
+    let back = known.bytes().rev().zip(name.bytes().rev()).take_while(alike).count();
+    known.len().max(name.len()) - (front + back).min(known.len().min(name.len()))
 }
 
 fn wrong(name: &str, value: &Value, wanted: &'static str) -> ConfigError {
@@ -446,9 +451,12 @@ mod tests {
             let names_it = text.starts_with(&format!("there is no setting {name}; "));
             assert!(names_it && text.ends_with(suggestion) && !text.contains("s3cret"), "{text}");
         }
-        let foreign =
-            [key, ("FLASK_DEBUG", "1"), ("FLASK_SECRET_SANTA", "x"), ("FLASK_MAX_CONTENT_LENGTH", "5")];
-        assert!(from(&foreign).is_ok());
+        for foreign in
+            ["DEBUG", "SECRET_ID", "DB_SECRET_KEY", "X_SECRET_KEY", "JWT_SECRET_KEY", "MAX_CONTENT_LENGTH"]
+        {
+            let variable = format!("FLASK_{foreign}");
+            assert!(from(&[key, (&variable, "5")]).is_ok(), "{foreign}");
+        }
     }
 
     #[test]
