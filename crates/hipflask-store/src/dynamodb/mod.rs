@@ -54,7 +54,7 @@ use hipflask_core::time::UnixTime;
 
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+    StoreError, StoreFuture, Stored, Token, Touched, by_own_methods, expiry,
 };
 use failure::{Attempt, explain, is_busy};
 use item::{binary, number, stored, text};
@@ -446,58 +446,10 @@ fn misconfigured(what: &str) -> StoreError {
 }
 
 impl Store for DynamoDbStore {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        Box::pin(self.load(key, now))
-    }
-
-    fn create<'a>(
-        &'a self,
-        key: &'a Key,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Created> {
-        Box::pin(self.create(key, data, ttl, now))
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Replaced> {
-        Box::pin(self.replace(key, expected, data, ttl, now))
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        Box::pin(self.touch(key, ttl, now))
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
-        Box::pin(self.delete(key, now))
-    }
-
-    fn delete_if<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        now: UnixTime,
-    ) -> StoreFuture<'a, DeletedIf> {
-        Box::pin(self.delete_if(key, expected, now))
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        Box::pin(self.scan(scan, now))
-    }
+    by_own_methods!();
 
     fn purge_expired(&self, _: UnixTime) -> StoreFuture<'_, u64> {
         Box::pin(core::future::ready(Ok(0)))
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.ready())
     }
 
     fn describe(&self) -> Description {

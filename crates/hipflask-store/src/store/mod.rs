@@ -35,6 +35,14 @@
 
 mod error;
 mod key;
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mongodb",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql"
+))]
+mod own;
 mod scan;
 
 use core::fmt;
@@ -46,6 +54,14 @@ use hipflask_core::time::UnixTime;
 
 pub use error::{BoxError, ErrorKind, StoreError};
 pub use key::{BadKey, Key};
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mongodb",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql"
+))]
+pub(crate) use own::by_own_methods;
 pub use scan::{Cursor, Entry, Page, Scan};
 
 /// What a store answers with, later.

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::process::ServerError;
+use super::process::{Process, ServerError};
 use crate::place;
 
 /// An application with Flask-Session 0.8 in a Python process, which plays visitors. Its sessions live for an hour.
@@ -150,8 +152,17 @@ impl Drop for FlaskSession {
     }
 }
 
+/// A program of the checkout that serves on `port` and keeps its log in `directory`.
+pub(crate) fn serve(program: &str, port: u16, directory: &Path) -> Result<Process, ServerError> {
+    let mut command = python(program)?;
+    command.arg(port.to_string());
+    let mut process = Process::start(command, &directory.join("log"), "python3-venv")?;
+    process.wait(Duration::from_secs(60), || TcpStream::connect(("127.0.0.1", port)).ok())?;
+    Ok(process)
+}
+
 /// A program of the checkout, to be run by the Python that has real Flask.
-pub(crate) fn python(program: &str) -> Result<Command, ServerError> {
+fn python(program: &str) -> Result<Command, ServerError> {
     let checkout = place::checkout().ok_or_else(no_flask)?;
     let python = std::env::var_os("HIPFLASK_PYTHON").map_or_else(
         || checkout.join("target/flask-venv/bin/python"),

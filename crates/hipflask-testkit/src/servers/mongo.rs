@@ -1,12 +1,10 @@
 //! MongoDB's protocol in front of mongomock.
 
-use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::flask_session::python;
+use super::flask_session::serve;
 use super::process::{Process, ServerError, free_port};
 
 /// `wire/mongo_front.py`: not MongoDB. It shows that two drivers mean the same documents; it has no TTL monitor, no write
@@ -61,13 +59,7 @@ impl MongoFront {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
-        let mut command = python("wire/mongo_front.py")?;
-        command.arg(self.port.to_string());
-        let log = self.directory.path().join("log");
-        let mut process = Process::start(command, &log, "python3-venv")?;
-        let address = ("127.0.0.1", self.port);
-        process.wait(Duration::from_secs(60), || TcpStream::connect(address).ok())?;
-        self.process = Some(process);
+        self.process = Some(serve("wire/mongo_front.py", self.port, self.directory.path())?);
         Ok(())
     }
 }

@@ -1,12 +1,10 @@
 //! DynamoDB, as moto plays it: Amazon's own cannot be had.
 
-use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::flask_session::python;
+use super::flask_session::serve;
 use super::process::{Process, ServerError, free_port};
 
 /// `wire/moto_server.py`: moto's server, one request at a time. It keeps nothing when it ends.
@@ -60,13 +58,7 @@ impl Moto {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
-        let mut command = python("wire/moto_server.py")?;
-        command.arg(self.port.to_string());
-        let log = self.directory.path().join("log");
-        let mut process = Process::start(command, &log, "python3-venv")?;
-        let address = ("127.0.0.1", self.port);
-        process.wait(Duration::from_secs(60), || TcpStream::connect(address).ok())?;
-        self.process = Some(process);
+        self.process = Some(serve("wire/moto_server.py", self.port, self.directory.path())?);
         Ok(())
     }
 }
