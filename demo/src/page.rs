@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -18,6 +19,7 @@ pub(crate) fn router(place: &str) -> Router {
         .route("/demo.css", get(|| async { ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }))
         .route("/demo.js", get(|| async { ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT) }))
         .route("/favicon.svg", get(|| async { ([(CONTENT_TYPE, "image/svg+xml")], ICON) }))
+        .fallback(|| async { (StatusCode::NOT_FOUND, Html(NOTHING_HERE)) })
 }
 
 fn html(place: &str) -> String {
@@ -87,6 +89,8 @@ fn frames(tutorial: &Tutorial) -> String {
     )
 }
 
+const NOTHING_HERE: &str = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>Nothing is here. \
+                            <a href=\"/\">The tutorials are on the first page.</a></p>\n";
 const NO_ANSWER: &str = "<p>Press a button.</p>";
 
 const PAGE: &str = include_str!("page.html");
