@@ -20,8 +20,10 @@ async fn sentinel_keeps_the_contract_real_server() {
     store_contract(async || connected(&servers.url())).await;
     pages_list_what_lives(open(&servers.url())).await;
     let wrong =
-        RedisStore::open(&format!("{}?timeout=0.5", servers.url().replace("/main", "/other"))).unwrap();
-    assert_eq!(wrong.ready().await.unwrap_err().kind(), ErrorKind::Unavailable);
+        RedisStore::open(&format!("{}?timeout=1", servers.url().replace("/main", "/other"))).unwrap();
+    // Which of the two depends on whether a try is under way when the second ends.
+    let kind = wrong.ready().await.unwrap_err().kind();
+    assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout), "{kind:?}");
 }
 
 /// Writers go on while the master is killed. Each failure is one of two kinds, and what the replica had is kept.
