@@ -32,7 +32,7 @@ enum Driver {
 /// Connected.
 pub(crate) struct Live {
     process: u32,
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     store: Arc<dyn Store>,
 }
 
@@ -62,8 +62,7 @@ impl Lives {
             return Ok(Arc::clone(live));
         }
         let made = Arc::new(self.connect(process)?);
-        // The threads of another process are not here to be stopped, and its sockets are its own.
-        std::mem::forget(live.replace(Arc::clone(&made)));
+        *live = Some(Arc::clone(&made));
         Ok(made)
     }
 
@@ -73,7 +72,17 @@ impl Lives {
             Some(store) => Arc::clone(store),
             None => runtime.block_on(hipflask_store::open(&self.url))?,
         };
-        Ok(Live { process, runtime, store })
+        Ok(Live { process, runtime: Arc::new(runtime), store })
+    }
+}
+
+/// In a process that was forked since, it is left as it is: its threads are not here to be waited for, one of them may have
+/// held a lock, and its sockets are the other process's. Whoever lets go of it there is often the garbage collector.
+impl Drop for Live {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::forget((Arc::clone(&self.runtime), Arc::clone(&self.store)));
+        }
     }
 }
 

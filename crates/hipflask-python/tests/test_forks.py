@@ -1,0 +1,60 @@
+"""A process that is forked from one that has used stores: in a program of its own."""
+
+import pathlib
+import subprocess
+import sys
+
+#: A child that does not end says where it is, and fails the test.
+PROGRAM = """
+import faulthandler, gc, os, signal, sys, tempfile, time
+from stores import Files, Memcached, Redis, Sqlite, ours, visit
+
+redis_port, memcached_port = map(int, sys.argv[1:])
+
+
+def fork(work):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            faulthandler.register(signal.SIGUSR1)
+            work()
+            code = 0
+        except BaseException as error:
+            print("in the child:", repr(error), file=sys.stderr, flush=True)
+        finally:
+            os._exit(code)
+    return child
+
+
+def wait(child):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            assert status == 0, status
+            return
+        time.sleep(0.001)
+    os.kill(child, signal.SIGUSR1)
+    time.sleep(1)
+    os.kill(child, signal.SIGKILL)
+    raise SystemExit("a child did not end")
+
+
+places = [Redis(redis_port), Memcached(memcached_port), Sqlite(tempfile.mkdtemp()), Files(tempfile.mkdtemp())]
+gc.disable()
+for place in places:
+    app = ours(place)
+    visit(app.test_client(), lambda session: session.update(a=1))
+    del app
+# What lies in the cycles of those apps has threads only in the parent.
+for _ in range(10):
+    wait(fork(gc.collect))
+gc.collect()
+"""
+
+
+def test_a_forked_process_never_waits_for_threads_that_only_its_parent_has_real_server(redis_port, memcached_port):
+    command = [sys.executable, "-c", PROGRAM, str(redis_port), str(memcached_port)]
+    said = subprocess.run(command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, timeout=300)
+    assert said.returncode == 0, said.stdout + said.stderr
