@@ -137,7 +137,7 @@ async fn a_deletion_can_wait_for_replicas_and_survives_the_failover_then_real_se
     }
     assert_eq!(store.delete(&key("ended-0"), now()).await.unwrap(), Deleted::Gone);
     // Two replicas cannot confirm where there is one, and nobody else waits behind this call.
-    let greedy = waiting(2, Duration::from_millis(700));
+    let greedy = waiting(2, Duration::from_secs(3));
     let _ = created(&store, "greedy", b"one").await;
     let _ = created(&store, "other", b"two").await;
     let deleting = {
@@ -147,7 +147,7 @@ async fn a_deletion_can_wait_for_replicas_and_survives_the_failover_then_real_se
     tokio::time::sleep(Duration::from_millis(100)).await;
     let begin = Instant::now();
     assert_eq!(greedy.load(&key("other"), now()).await.unwrap().unwrap().data, b"two");
-    assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     let error = deleting.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("only 1 of 2"), "{error}");
