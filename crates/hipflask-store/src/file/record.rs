@@ -82,7 +82,7 @@ pub(super) fn head(expires: UnixTime) -> [u8; EXPIRY_BYTES] {
 
 /// A file that this caller alone may change, as long as all others take the lock, too.
 pub(super) struct Locked {
-    file: File,
+    file: Held,
     path: PathBuf,
     /// `None` if it is no record.
     pub(super) content: Option<Content>,
@@ -102,10 +102,10 @@ impl Locked {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && make.is_none() => return Ok(None),
                 file => file?,
             };
-            file.lock()?;
+            let file = Held::at(file)?;
             // Whoever held the lock before may have put another file in this place, or none.
-            if is_at(&file, path)? {
-                let content = Content::read(&file)?;
+            if is_at(&file.0, path)? {
+                let content = Content::read(&file.0)?;
                 return Ok(Some(Self { file, path: path.to_owned(), content }));
             }
         }
@@ -118,7 +118,7 @@ impl Locked {
 
     /// Writes the expiry alone. Four bytes at the beginning of a file are written at once.
     pub(super) fn set_expiry(&self, expires: UnixTime) -> io::Result<()> {
-        self.file.write_all_at(&head(expires), 0)
+        self.file.0.write_all_at(&head(expires), 0)
     }
 
     /// Puts a file that is complete in the place of this one.
@@ -131,11 +131,45 @@ impl Locked {
     }
 }
 
+/// Whose lock is ours until we are done. Closing would not end it: a process that was forked meanwhile has the file open, too.
+struct Held(File);
+
+impl Held {
+    fn at(file: File) -> io::Result<Self> {
+        file.lock()?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Where it cannot be unlocked it is closed, as it always is.
+        let _ = self.0.unlock();
+    }
+}
+
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
     match fs::metadata(path) {
         Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_though_a_forked_process_has_the_file_open_still() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("record");
+        let place = Locked::at(&path, Some(0o600)).unwrap().unwrap();
+        // As a fork does: the lock belongs to both.
+        let forked = place.file.0.try_clone().unwrap();
+        drop(place);
+        File::open(&path).unwrap().try_lock().unwrap();
+        drop(forked);
     }
 }
