@@ -44,13 +44,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// `None` if nothing is in the session. A missing layer is an error here, too.
+/// `None` if nothing is in the session, or nothing but `_permanent`, which a new session of Flask-Session holds. A missing
+/// layer is an error here, too.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = LayerMissing;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, LayerMissing> {
         let session = <Self as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        Ok((!session.is_empty()).then_some(session))
+        let holds_something = session.with(|data| data.keys().any(|key| *key != "_permanent"));
+        Ok(holds_something.then_some(session))
     }
 }
 

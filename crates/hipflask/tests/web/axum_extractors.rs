@@ -113,6 +113,8 @@ fn an_optional_session_is_none_if_nothing_is_in_it_and_an_error_without_the_laye
     let ask = |app: Router, ask: Ask| block_on(on_axum::send(app, ask, 0));
     assert_eq!(ask(app(), Ask::get("/optional")).body, "nobody");
     assert_eq!(ask(app(), Ask::get("/optional").cookie("session=forged")).body, "nobody");
+    let nobody_for_long = cookie(&sessions, |session| session.set_permanent(true));
+    assert_eq!(ask(app(), Ask::get("/optional").cookie(nobody_for_long)).body, "nobody");
     let somebody = ask(app(), Ask::get("/optional").cookie(ada));
     assert_eq!((somebody.body.as_str(), somebody.vary()), ("1", vec!["Cookie"]));
     let without = ask(router(), Ask::get("/optional"));
