@@ -181,11 +181,12 @@ async fn a_deletion_that_a_replica_has_not_seen_is_an_error_until_it_has_whoever
     let port = master.port().to_string();
     let options = ["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
     let replica = Redis::start_as("redis-server", &options).unwrap();
-    let waiting = || -> AnyStore {
+    let waiting = |within| -> AnyStore {
         let builder = RedisStore::builder(&master.url()).unwrap().timeout(Duration::from_secs(10));
-        std::sync::Arc::new(builder.wait_for_replicas(1, Duration::from_millis(300)).build().unwrap())
+        std::sync::Arc::new(builder.wait_for_replicas(1, within).build().unwrap())
     };
-    let store = waiting();
+    let impatient = || waiting(Duration::from_millis(300));
+    let store = impatient();
     let _ = created(&store, "ended", b"one").await;
     let begin = Instant::now();
     while replica.ask(&["get", "session:ended"]).unwrap() != "one" {
@@ -194,13 +195,13 @@ async fn a_deletion_that_a_replica_has_not_seen_is_an_error_until_it_has_whoever
     }
     replica.pause().unwrap();
     // The one who deleted, the same one again, and a process that was started meanwhile.
-    for store in [&store, &store, &waiting(), &waiting()] {
+    for store in [&store, &store, &impatient(), &impatient()] {
         let error = store.delete(&key("ended"), now()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(error.to_string().contains("only 0 of 1 replicas"), "{error}");
     }
     assert_eq!(store.load(&key("ended"), now()).await.unwrap(), None, "the master knows it no more");
     replica.resume().unwrap();
-    assert_eq!(waiting().delete(&key("ended"), now()).await.unwrap(), Deleted::Gone);
+    assert_eq!(waiting(Duration::from_secs(20)).delete(&key("ended"), now()).await.unwrap(), Deleted::Gone);
     assert_eq!(replica.ask(&["exists", "session:ended"]).unwrap(), "0");
 }
