@@ -138,7 +138,7 @@ async fn mongodb_says_what_is_wrong_real_server() {
     let error = nobody.ready().await.unwrap_err();
     assert!(error.is_passing(), "{error}");
     assert!(!format!("{error:?}{nobody:?}").contains("secret"));
-    assert!(begin.elapsed() < Duration::from_secs(4));
+    assert!(begin.elapsed() < Duration::from_secs(20));
     for url in ["mongodb://", "mongo://x", "mongodb+srv://x.example/y", "mongodb://x/?timeout=soon", "x"] {
         let error = MongoDbStore::from_url(url).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misconfigured, "{url}");
