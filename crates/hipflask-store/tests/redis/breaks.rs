@@ -63,8 +63,7 @@ async fn a_server_that_is_killed_between_two_steps_loses_nothing_that_it_acknowl
 #[tokio::test]
 async fn a_server_that_stalls_is_given_up_in_time_and_found_again_real_server() {
     let server = Redis::start().unwrap();
-    let store =
-        RedisStore::builder(&server.url()).unwrap().timeout(Duration::from_millis(300)).build().unwrap();
+    let store = RedisStore::builder(&server.url()).unwrap().timeout(Duration::from_secs(1)).build().unwrap();
     let store: AnyStore = std::sync::Arc::new(store);
     let stored = created(&store, "stall", b"one").await;
     server.pause().unwrap();
