@@ -1,0 +1,391 @@
+"""An app of real Flask-Session and one of ours, each on its own half of a store: after every step of a random sequence they
+have answered the same, set the same cookie and left the same record, or differ as a row of COMPATIBILITY.md says.
+"""
+
+import contextlib
+import copy
+import datetime
+import decimal
+import email.utils
+import hashlib
+import pathlib
+import pickle
+import random
+import secrets
+import sqlite3
+import time
+import uuid
+import warnings
+
+import flask
+import flask_session
+import msgspec
+import pymemcache
+import pytest
+import redis
+from flask_sqlalchemy import SQLAlchemy
+
+import hipflask
+
+LIFETIME = datetime.timedelta(days=7)
+
+# -- halves of a store ------------------------------------------------------------------------------------------------
+
+
+class Packed:
+    """Whose records are msgpack."""
+
+    dumps, loads = staticmethod(msgspec.msgpack.encode), staticmethod(msgspec.msgpack.decode)
+
+    def key(self, sid):
+        return self.prefix + sid
+
+
+class InRedis(Packed):
+    def __init__(self, name, port, directory):
+        self.client, self.prefix = redis.Redis(port=port), f"{name}:"
+        self.config = {"SESSION_TYPE": "redis", "SESSION_REDIS": self.client, "SESSION_KEY_PREFIX": self.prefix}
+
+    def record(self, sid):
+        data = self.client.get(self.key(sid))
+        return data and self.loads(data)
+
+    def expires(self, sid):
+        return self.client.expiretime(self.key(sid))
+
+    def keys(self):
+        return {key.decode() for key in self.client.keys(self.prefix + "*")}
+
+
+class InMemcached(Packed):
+    def __init__(self, name, port, directory):
+        self.client, self.prefix = pymemcache.Client(("127.0.0.1", port), default_noreply=False), f"{name}:"
+        self.config = {"SESSION_TYPE": "memcached", "SESSION_MEMCACHED": self.client, "SESSION_KEY_PREFIX": self.prefix}
+
+    def record(self, sid):
+        data = self.client.get(self.key(sid))
+        return data and self.loads(data)
+
+    def expires(self, sid):
+        # It says how long from now, so the answer must not be long in coming.
+        while True:
+            now = time.time()
+            left = int(self.client.raw_command(f"mg {self.key(sid)} t").partition(b" t")[2])
+            if time.time() < now + 0.5:
+                return now + left
+
+    #: It lists none.
+    keys = None
+
+
+class InSqlite(Packed):
+    def __init__(self, name, port, directory):
+        self.path, self.table, self.prefix = pathlib.Path(directory, "app.db"), name, "session:"
+        self.config = {
+            "SESSION_TYPE": "sqlalchemy",
+            "SESSION_SQLALCHEMY_TABLE": name,
+            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{self.path}",
+        }
+
+    def _ask(self, query, *values):
+        with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as connection:
+            return connection.execute(query.format(self.table), values).fetchall()
+
+    def record(self, sid):
+        for (data,) in self._ask("SELECT data FROM {} WHERE session_id = ?", self.key(sid)):
+            return self.loads(data)
+
+    def expires(self, sid):
+        ((text,),) = self._ask("SELECT expiry FROM {} WHERE session_id = ?", self.key(sid))
+        return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.timezone.utc).timestamp()
+
+    def keys(self):
+        return {key for (key,) in self._ask("SELECT session_id FROM {}")}
+
+
+class InFiles:
+    dumps, loads = staticmethod(pickle.dumps), staticmethod(pickle.loads)
+
+    def __init__(self, name, port, directory):
+        self.path = pathlib.Path(directory, name)
+        self.config = {"SESSION_TYPE": "filesystem", "SESSION_FILE_DIR": str(self.path)}
+
+    def record(self, sid):
+        with contextlib.suppress(FileNotFoundError):
+            return self.loads((self.path / self.key(sid)).read_bytes()[4:])
+
+    def expires(self, sid):
+        return int.from_bytes((self.path / self.key(sid)).read_bytes()[:4], "little")
+
+    def keys(self):
+        # Without what each side keeps beside the records.
+        counted = hashlib.sha256(b"__wz_cache_count").hexdigest()
+        return {file.name for file in self.path.glob("*") if len(file.name) == 64 and file.name != counted}
+
+    def key(self, sid):
+        return hashlib.sha256(f"session:{sid}".encode()).hexdigest()
+
+
+STORES = {"redis": InRedis, "memcached": InMemcached, "sqlalchemy": InSqlite, "filesystem": InFiles}
+
+
+class Side:
+    """An app on its half, and one visitor."""
+
+    def __init__(self, extension, half, config):
+        self.half = half
+        app = self.app = flask.Flask("twin")
+        app.secret_key = "a secret key of the tests, long enough"
+        app.logger.disabled = True
+        app.config.update(half.config, PERMANENT_SESSION_LIFETIME=LIFETIME, **config)
+        if isinstance(half, InSqlite):
+            app.config["SESSION_SQLALCHEMY"] = SQLAlchemy(app)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            extension(app)
+        app.add_url_rule("/", "view", self._view)
+        self.refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"]
+        self.begin()
+
+    def begin(self):
+        """As a visitor whom nobody has seen yet."""
+        self.cookie = self.record = self.expires = None
+        self.ended = []
+
+    def _view(self):
+        self.was_asked, answers = True, []
+        for act in self.acts:
+            try:
+                answers.append(repr(act(flask.session)))
+            except Exception as error:
+                answers.append(f"{type(error).__name__}: {error}")
+        # Who does nothing does not ask for the session either.
+        self.held, self.is_modified = (copy.deepcopy(dict(flask.session)), flask.session.modified) if self.acts else (None, False)
+        return "\n".join(answers)
+
+    def visit(self, acts, cookie):
+        """One request: what can be compared of it, as it is."""
+        self.acts, self.was_asked = acts, False
+        headers = {"Cookie": f"session={cookie}"} if cookie else {}
+        start = time.time()
+        response = self.app.test_client(use_cookies=False).get("/", headers=headers)
+        self.during = start, time.time()
+        name, attributes = self._set_cookie(response)
+        return {
+            "status": response.status,
+            "text": response.text,
+            "vary": response.headers.getlist("Vary"),
+            "cookie": name,
+            "attributes": attributes,
+        }
+
+    def _set_cookie(self, response):
+        """What is said of the session's cookie, without the id, which is remembered."""
+        given = response.headers.getlist("Set-Cookie")
+        if not given:
+            return None, {}
+        (text,) = given
+        first, *rest = text.split("; ")
+        sid = first.removeprefix("session=")
+        attributes = {part.partition("=")[0]: part.partition("=")[2] for part in rest}
+        if not sid:
+            self._end()
+            return "removed", attributes
+        assert len(sid) == 43, text
+        if sid != self.cookie:
+            self._end()
+        self.cookie = sid
+        if "Expires" in attributes:
+            self.lasts(email.utils.parsedate_to_datetime(attributes.pop("Expires")).timestamp())
+            attributes["Expires"] = "a lifetime from now"
+        return "set", attributes
+
+    def _end(self):
+        if self.cookie:
+            self.ended.append(self.cookie)
+        self.cookie = None
+
+    def lasts(self, until):
+        """Whether that is a lifetime after the last request, but for two seconds."""
+        first, last = (at + LIFETIME.total_seconds() for at in self.during)
+        assert first - 2 <= until <= last + 2, (until - first, until - last)
+
+    def look(self, renews):
+        """The content of the record, whose life has been found to be right; a write renews it, and ``renews`` says what else."""
+        before, known = self.record, self.expires
+        self.record = self.half.record(self.cookie) if self.cookie else None
+        self.expires = None if self.record is None else self.half.expires(self.cookie)
+        if self.record is None:
+            return None
+        stayed = before == self.record and not renews and known is not None and abs(self.expires - known) <= 2
+        if not stayed:
+            self.lasts(self.expires)
+        return self.record
+
+
+# -- steps ------------------------------------------------------------------------------------------------------------
+
+KEPT = [
+    None, True, 0, -1, 2**63, 1.5, 1e-7, "", "plain", "é\U0001f600\u2028", b"\x00\xff", "long " * 300, uuid.UUID(int=7),
+    datetime.datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc), datetime.datetime(2024, 1, 2, 3, 4, 5),
+    datetime.date(2024, 1, 2), decimal.Decimal("1.10"), datetime.timedelta(days=1, microseconds=5),
+]  # fmt: skip
+#: What msgpack cannot hold is an error when the session is saved.
+LEAVES = [*KEPT, 2**64, "a lone \ud800"]
+
+
+def value(chance, leaves, depth=0):
+    kind = chance.randrange(7 if depth < 2 else 4)
+    if kind < 4:
+        return chance.choice(leaves)
+    items = [value(chance, leaves, depth + 1) for _ in range(chance.randrange(4))]
+    if kind < 6:
+        return items if kind == 4 else tuple(items)
+    return {chance.choice(["b", "a", " t", "é"]): item for item in items}
+
+
+def deepen(session, key, new):
+    """Changes what is inside of a value, and the session is not told."""
+    inside = session[key]
+    if isinstance(inside, list):
+        inside.append(new)
+    elif isinstance(inside, dict):
+        inside["deep"] = new
+    return inside
+
+
+def act(chance):
+    key, new = chance.choice("abc"), value(chance, LEAVES)
+    # Theirs does not look inside of a session that it does not write, and cannot know what would be an error there.
+    more = value(chance, KEPT)
+    acts = {
+        "set": lambda session: session.__setitem__(key, copy.deepcopy(new)),
+        "update": lambda session: session.update({key: copy.deepcopy(new), "d": [1]}),
+        "default": lambda session: session.setdefault(key, copy.deepcopy(new)),
+        "deepen": lambda session: deepen(session, key, copy.deepcopy(more)),
+        "deepen d": lambda session: deepen(session, "d", copy.deepcopy(more)),
+        "pop": lambda session: session.pop(key),
+        "delete": lambda session: session.__delitem__(key),
+        "clear": lambda session: session.clear(),
+        "permanent": lambda session: setattr(session, "permanent", True),
+        "not permanent": lambda session: setattr(session, "permanent", False),
+        "flash": lambda session: flask.flash("hello", key),
+        "flashed": lambda session: flask.get_flashed_messages(with_categories=True),
+        "get": lambda session: session.get(key),
+        "in": lambda session: key in session,
+        "all": lambda session: dict(session),
+        "true": lambda session: bool(session),
+        "flags": lambda session: (session.modified, session.accessed, session.permanent),
+        "modified": lambda session: setattr(session, "modified", True),
+    }
+    name = chance.choice([*acts, "set", "update", "deepen", "deepen d"])
+    return f"{name} {key}", acts[name]
+
+
+def sent(chance, cookies):
+    """The cookies that the two send: their own, nearly always."""
+    kind = chance.choice(["own"] * 9 + ["damaged", "unknown", "no id", "none"])
+    if kind == "own" or not all(cookies):
+        return "own", cookies
+    if kind == "damaged":
+        at, other = chance.randrange(43), chance.choice("AB-_")
+        damages = [
+            lambda sid: sid[:at],
+            lambda sid: sid + other,
+            lambda sid: sid[:at] + ("C" if sid[at] == other else other) + sid[at + 1 :],
+        ]
+        return kind, list(map(chance.choice(damages), cookies))
+    return kind, [{"unknown": secrets.token_urlsafe(32), "no id": '"a b"', "none": None}[kind]] * 2
+
+
+# -- what differs on purpose, as COMPATIBILITY.md says ----------------------------------------------------------------
+
+
+def removal_carries_every_attribute(theirs, mine, config):
+    """Theirs carries the path alone, with a date long gone."""
+    if mine["cookie"] == "removed":
+        assert mine["attributes"].items() >= theirs["attributes"].items(), (mine, theirs)
+        more = {"HttpOnly": "", **({"Secure": "", "SameSite": "Lax"} if "SESSION_COOKIE_SECURE" in config else {})}
+        assert mine["attributes"] == {**theirs["attributes"], **more}
+        theirs["attributes"] = mine["attributes"]
+
+
+def what_has_not_the_form_of_an_id_never_reaches_the_store(stock, ours, theirs, kind):
+    """Theirs does, and memcached does not take it: whether it is so."""
+    if kind != "no id" or not isinstance(stock.half, InMemcached):
+        return False
+    assert theirs["status"] == "500 INTERNAL SERVER ERROR" and ours.was_asked and not stock.was_asked, theirs
+    return True
+
+
+def a_change_inside_a_value_is_noticed(stock, ours, before):
+    """Theirs is lost if nothing refreshes the record: whether it is so. Else the two have the same record."""
+    if stock.refreshes or stock.is_modified or repr(ours.record) == repr(stock.record):
+        return False
+    assert repr(stock.held) == repr(ours.held) and repr(stock.record) == repr(before)
+    assert repr(ours.record) == repr(ours.half.loads(ours.half.dumps(ours.held)))
+    return True
+
+
+# -- the run ----------------------------------------------------------------------------------------------------------
+
+#: How many visitors come to each configuration; SQLite waits for the disk.
+VISITORS = {"redis": 20, "memcached": 20, "sqlalchemy": 3, "filesystem": 20}
+#: How many requests a visitor makes.
+REQUESTS = 10
+CONFIGS = [
+    {},
+    {"SESSION_REFRESH_EACH_REQUEST": False},
+    {"SESSION_PERMANENT": False},
+    {"SESSION_COOKIE_SAMESITE": "Lax", "SESSION_COOKIE_SECURE": True},
+]
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_random_sequences_of_steps_leave_what_they_leave_in_real_flask_session(name, request, tmp_path):
+    port = request.getfixturevalue(f"{name}_port") if name in ("redis", "memcached") else None
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    # pytest shows what was printed if the test fails.
+    print(f"seed {seed}")
+    for number, config in enumerate(CONFIGS):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        run = secrets.token_hex(4)
+        halves = [STORES[name](f"{side}_{run}", port, directory) for side in ("theirs", "ours")]
+        sides = Side(flask_session.Session, halves[0], config), Side(hipflask.Session, halves[1], config)
+        for _ in range(VISITORS[name]):
+            print(f"a visitor of {config}")
+            for side in sides:
+                side.begin()
+            for _ in range(REQUESTS):
+                acts = [act(chance) for _ in range(chance.choice([0, 1, 1, 2, 3]))]
+                kind, cookies = sent(chance, [side.cookie for side in sides])
+                print(f"{kind} cookie: {', '.join(what for what, _ in acts) or 'nothing'}")
+                agree(sides, [do for _, do in acts], kind, cookies, config)
+
+
+def agree(sides, acts, kind, cookies, config):
+    """One request to each: the same came of it."""
+    stock, ours = sides
+    before = stock.record
+    theirs, mine = (side.visit(acts, cookie) for side, cookie in zip(sides, cookies))
+    if what_has_not_the_form_of_an_id_never_reaches_the_store(stock, ours, theirs, kind):
+        for side in sides:
+            side.begin()
+        return
+    removal_carries_every_attribute(theirs, mine, config)
+    assert mine == theirs
+    # Theirs writes what nobody changed, so that its life begins anew; ours need not.
+    stock.look(renews=stock.refreshes and kind == "own" and theirs["status"] == "200 OK")
+    ours.look(renews=False)
+    if a_change_inside_a_value_is_noticed(stock, ours, before):
+        record = ours.record
+        again = [lambda session: session.clear(), lambda session: session.update(copy.deepcopy(record))]
+        return agree(sides, again, "own", [side.cookie for side in sides], config)
+    assert repr(ours.record) == repr(stock.record)
+    for gone in zip(stock.ended, ours.ended):
+        there = [side.half.record(sid) for side, sid in zip(sides, gone)]
+        assert repr(there[1]) == repr(there[0])
+    if stock.half.keys:
+        assert len(ours.half.keys()) == len(stock.half.keys())
