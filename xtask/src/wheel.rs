@@ -10,6 +10,7 @@ use crate::workspace::{Workspace, run};
 /// Builds the wheel and installs it into [`ENVIRONMENT`], which is made if it is not there.
 pub(crate) fn build_and_install(workspace: &Workspace) -> Result<String, Failure> {
     let wheel = build(workspace)?;
+    build_service(workspace)?;
     if is_ready(workspace) {
         pip_install(workspace, ENVIRONMENT, &["--force-reinstall", "--no-deps", &wheel])?;
     } else {
@@ -21,6 +22,7 @@ pub(crate) fn build_and_install(workspace: &Workspace) -> Result<String, Failure
 /// The step of `test`: the wheel brings what it needs into an empty environment, and its tests pass there.
 pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<String, Failure> {
     let wheel = build(workspace)?;
+    build_service(workspace)?;
     install_into_new_environment(workspace, &wheel)?;
     let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
     run(pytest.args(["-m", "pytest", TESTS]))?;
@@ -46,6 +48,11 @@ fn build(workspace: &Workspace) -> Result<String, Failure> {
         .find(|name| name.extension().is_some_and(|extension| extension == "whl"));
     name.map(|name| format!("{WHEELS}/{}", name.display()))
         .ok_or_else(|| Failure::new(format!("maturin left no wheel in {WHEELS}")))
+}
+
+/// What the tests of the wheel run beside Flask, with the features that the tests of the stores have built.
+fn build_service(workspace: &Workspace) -> Result<(), Failure> {
+    run(&mut workspace.cargo("build --quiet --package hipflask --all-features --example beside_flask"))
 }
 
 /// First the wheel with what it asks for, so that something it forgot to ask for is noticed; then what its tests need.
