@@ -1,6 +1,7 @@
 """Random sessions, damaged cookies and nasty headers. The same seed makes the same ones."""
 
 import base64
+import math
 import random
 import struct
 import uuid
@@ -156,7 +157,9 @@ class Sessions:
         r = self.random
         pick = r.randrange(5)
         if pick == 0:
-            return struct.unpack(">d", r.randbytes(8))[0]
+            value = struct.unpack(">d", r.randbytes(8))[0]
+            # A description tells no NaN from another.
+            return float("nan") if math.isnan(value) else value
         if pick == 1:
             return r.choice([0.0, -0.0, 1.0, 1e15, 1e16, 1e17, 1e22, 1e23, 123456789012345678.0, 0.0001, 0.00001, 5e-324,
                              2.2250738585072014e-308, 1.7976931348623157e308, 0.1, 1 / 3, 9007199254740993.0])
