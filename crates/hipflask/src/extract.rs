@@ -51,8 +51,8 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, LayerMissing> {
         let session = <Self as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        let holds_something = session.with(|data| data.keys().any(|key| *key != "_permanent"));
-        Ok(holds_something.then_some(session))
+        let is_blank = session.with(|data| data.is_blank());
+        Ok((!is_blank).then_some(session))
     }
 }
 

@@ -322,7 +322,7 @@ impl RequestSession {
     pub(crate) fn seen(&self) -> Option<(Seen, bool)> {
         let state = self.0.lock().ok()?;
         // What the visitor has not filled is empty in a store, permanent from the start as it is.
-        let blank = |data: &Data| self.0.engine.is_stored() && data.keys().all(|key| *key == "_permanent");
+        let blank = |data: &Data| self.0.engine.is_stored() && data.is_blank();
         let seen = |data: &Data| Seen { empty: data.is_empty() || blank(data), ..data.seen() };
         state.data.as_ref().map(|data| (seen(data), data.is_new()))
     }

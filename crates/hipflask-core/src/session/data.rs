@@ -318,6 +318,12 @@ impl Session {
         self.members.is_empty()
     }
 
+    /// Whether nobody has put anything in it: no key, or only `_permanent`. Flask-Session's `bool(session)`.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.keys().all(|key| *key == PERMANENT)
+    }
+
     /// The keys: those of a loaded session in the order of the cookie, which is alphabetical, then new ones.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Text> + '_ {
         self.members.keys()

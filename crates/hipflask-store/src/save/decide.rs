@@ -86,7 +86,7 @@ pub const fn decide(seen: Seen) -> StoreOp {
 /// Whether a session counts as empty: nothing in it, or only `_permanent`. Flask-Session's `bool(session)`.
 #[must_use]
 pub fn is_empty(session: &Session) -> bool {
-    session.keys().all(|key| *key == "_permanent")
+    session.is_blank()
 }
 
 /// Whether a record that ends at `expires` and was to live for `lifetime` is due for a touch.
