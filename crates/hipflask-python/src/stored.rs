@@ -190,9 +190,10 @@ impl StoredSessions {
         Ok(id.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.as_str().to_owned())
     }
 
-    /// The cookie's value for an id, signed if there are keys.
-    fn cookie(&self, sid: &str, keys: Vec<Vec<u8>>) -> PyResult<String> {
-        Ok(self.ids(&keys)?.to_cookie(&self.id(sid)?))
+    /// The cookie's value for an id, signed if the interface signs.
+    fn cookie(&self, sid: &str, interface: &Bound<'_, PyAny>, app: &Bound<'_, PyAny>) -> PyResult<String> {
+        let rules = Rules::of(interface, app)?;
+        Ok(self.ids(&rules.keys)?.to_cookie(&self.id(sid)?))
     }
 
     /// Drops the records that have expired; returns how many.

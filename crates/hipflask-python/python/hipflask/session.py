@@ -336,7 +336,7 @@ class ServerSideSessionInterface(SessionInterface):
 
     def _rebase(self, app: flask.Flask, session: ServerSideSession) -> None:
         """What the session had been changed, on what another request has left."""
-        cookie = self._sessions.cookie(session.sid or "", self._keys(app) if self.use_signer else []).encode()
+        cookie = self._sessions.cookie(session.sid or "", self, app).encode()
         found = self._sessions.open([cookie], time.time(), self, app)
         if found is None:
             raise SessionEnded("the session has ended, so nothing can be changed in it; ask the visitor to log in again")
