@@ -1,10 +1,13 @@
 //! [`Ends`]: when records end about which the server was asked, or told, a moment ago.
 
 use core::hash::BuildHasher as _;
+use core::time::Duration;
 use std::hash::RandomState;
 use std::sync::{Mutex, PoisonError};
 
 use hipflask_core::time::UnixTime;
+
+use crate::store::expiry;
 
 /// A table of one size: each record has one place in it, and who comes later takes it over.
 pub(super) struct Ends {
@@ -32,6 +35,11 @@ impl Ends {
         if let Some(place) = self.place(whose) {
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Known { whose, end, learned: now };
         }
+    }
+
+    /// The record was written just now, to live for `ttl`.
+    pub(super) fn begin(&self, key: &str, ttl: Duration, now: UnixTime) {
+        self.learn(key, Some(expiry(now, ttl)), now);
     }
 
     /// When the record ends, if that was learned less than [`GOOD_FOR`] ago; `Some(None)` if it never does.

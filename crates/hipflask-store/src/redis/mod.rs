@@ -48,7 +48,7 @@ use self::link::{Ask, Effect, Link, nonsense};
 use self::settings::Settings;
 use crate::store::{
     Created, Deleted, DeletedIf, Description, ErrorKind, Key, Page, Replaced, Scan, Store, StoreError,
-    StoreFuture, Stored, Token, Touched, expiry,
+    StoreFuture, Stored, Token, Touched,
 };
 
 /// Records in Redis or Valkey: one server, Sentinel, or a cluster.
@@ -329,7 +329,7 @@ impl Store for Redis {
             let answer = self.one(&command::create(name, data, ttl), Effect::Write(name)).await;
             match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
                 Ok(true) => {
-                    self.ends.learn(name, Some(expiry(now, ttl)), now);
+                    self.ends.begin(name, ttl, now);
                     Ok(Created::Created(Token::Data))
                 }
                 Ok(false) => Ok(Created::Exists),
@@ -350,7 +350,7 @@ impl Store for Redis {
             let Some(name) = name(key) else { return Ok(Replaced::Gone) };
             match self.replace_if(name, &expected.data, data, ttl, now).await {
                 Ok(Compared::Done) => {
-                    self.ends.learn(name, Some(expiry(now, ttl)), now);
+                    self.ends.begin(name, ttl, now);
                     Ok(Replaced::Replaced(Token::Data))
                 }
                 Ok(Compared::Gone) => Ok(Replaced::Gone),
@@ -366,7 +366,7 @@ impl Store for Redis {
             let answer = self.one(&command::touch(name, ttl), Effect::Write(name)).await;
             match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
                 Ok(true) => {
-                    self.ends.learn(name, Some(expiry(now, ttl)), now);
+                    self.ends.begin(name, ttl, now);
                     Ok(Touched::Touched)
                 }
                 Ok(false) => Ok(Touched::Gone),
