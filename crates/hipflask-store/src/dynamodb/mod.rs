@@ -52,9 +52,10 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_http_client::tls;
 use hipflask_core::time::UnixTime;
 
+use crate::store::own::by_own_methods;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, by_own_methods, expiry,
+    StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 use failure::{Attempt, explain, is_busy};
 use item::{binary, number, stored, text};

@@ -41,9 +41,10 @@ use mongodb::options::{
 };
 use mongodb::{Client, Collection, IndexModel};
 
+use crate::store::own::by_own_methods;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, by_own_methods, expiry,
+    StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 use document::{binary, date, stored};
 use failure::{explain, is_duplicate};

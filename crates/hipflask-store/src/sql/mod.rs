@@ -64,9 +64,10 @@ use core::time::Duration;
 
 use hipflask_core::time::UnixTime;
 
+use crate::store::own::by_own_methods;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, by_own_methods, expiry,
+    StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 use address::{Address, Database, Settings, quoted};
 use driver::Driver;

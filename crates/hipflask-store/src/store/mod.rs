@@ -42,7 +42,7 @@ mod key;
     feature = "postgres",
     feature = "mysql"
 ))]
-mod own;
+pub(crate) mod own;
 mod scan;
 
 use core::fmt;
@@ -54,14 +54,6 @@ use hipflask_core::time::UnixTime;
 
 pub use error::{BoxError, ErrorKind, StoreError};
 pub use key::{BadKey, Key};
-#[cfg(any(
-    feature = "dynamodb",
-    feature = "mongodb",
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "mysql"
-))]
-pub(crate) use own::by_own_methods;
 pub use scan::{Cursor, Entry, Page, Scan};
 
 /// What a store answers with, later.
