@@ -163,6 +163,7 @@ fn generated_sessions_go_through_the_directory_of_real_flask_both_ways_unharmed(
     let mut both = Shared::new();
     let seed = Chance::fresh().seed();
     let generated = both.flask.generate(&Settings::default(), seed, 300).unwrap();
+    let mut stored = 0;
     for made in generated {
         let Value::Dict(dict) = parse(&made.value).unwrap() else { panic!("a session is a dict") };
         // The key means something to Flask-Session.
@@ -179,7 +180,10 @@ fn generated_sessions_go_through_the_directory_of_real_flask_both_ways_unharmed(
         assert_eq!(both.save(&mut session, &mut slot), Saved::Replaced { merged: false });
         let seen = both.flask(Some(&visited.cookie()), json!([]));
         assert_eq!(seen.session, shown(&session));
+        stored += 1;
     }
+    // Two in three can be stored; how many just, chance decides.
+    assert!(stored > 100, "{stored}");
     let page = block_on(both.sessions.store().scan(&Scan::new("session:"), now())).unwrap();
-    assert!(page.entries.len() > 200, "{}", page.entries.len());
+    assert_eq!(page.entries.len(), stored);
 }
