@@ -52,7 +52,7 @@ pub enum SessionError {
     /// The session is in a store and was used where nothing can wait for it.
     #[error(
         "the session is in a store and has not been loaded; open it in the handler, with the `Session` extractor or \
-         `hipflask::session().await`, before it is used where nothing can wait"
+         `hipflask::session().await`, before it is used where nothing can wait; a test sets it up by `session_transaction`"
     )]
     NotLoaded,
 }

@@ -20,7 +20,8 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 /// Gives the domain as it is written.
 pub(super) fn check_domain(given: &str) -> Result<&str, Error> {
     check_controls("Domain", given)?;
-    let host = given.split(':').next().unwrap_or_default().trim_start_matches('.');
+    let (host, port) = given.split_once(':').unwrap_or((given, ""));
+    let host = host.trim_start_matches('.');
     let domain = || given.to_owned();
     if host.is_empty() {
         return Err(Error::DomainEmpty { domain: domain() });
@@ -44,6 +45,9 @@ pub(super) fn check_domain(given: &str) -> Result<&str, Error> {
             let (domain, label) = label_of();
             return Err(Error::DomainLabelTooLong { domain, label });
         }
+    }
+    if let Some(found) = port.chars().find(|c| !c.is_ascii_digit()) {
+        return Err(Error::DomainNotHost { domain: domain(), found });
     }
     check_length("Domain", host)?;
     Ok(host)

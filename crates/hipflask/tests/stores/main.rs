@@ -4,6 +4,7 @@
 
 mod by_load;
 mod by_url;
+mod client;
 mod formats;
 mod http;
 mod killed;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Form;
 use axum::routing::{get, post};
-use hipflask::test::{CookieJar, SetClock, TestClient};
+use hipflask::test::{CookieJar, SetClock, TestClient, actix};
 use hipflask::{Session, SessionError, Sessions};
 
 use crate::front::block_on;
@@ -73,6 +73,56 @@ fn a_session_transaction_sets_up_and_reads_and_saves_nothing_if_it_fails() {
         })
         .unwrap();
     assert_eq!(client.jar().header("/"), "");
+}
+
+#[test]
+fn a_session_in_a_store_is_set_up_and_read_between_requests() {
+    async fn index(session: Session) -> Result<String, SessionError> {
+        session.increment("visits", 1)?;
+        Ok(session.get::<String>("username")?.unwrap_or("nobody".into()))
+    }
+    block_on(async {
+        let sessions = Sessions::builder().store_url("memory:").await.unwrap().build().unwrap();
+        let app = Router::new().route("/", get(index)).layer(sessions.layer());
+        let mut client = TestClient::new(app, &sessions).with("username", "ada");
+        assert_eq!(client.get("/").await.text(), "ada");
+        assert_eq!(client.session(|session| session.get("visits")), Ok(Some(1)));
+        client.session_transaction(|session| session.set("username", "bob")).await.unwrap();
+        assert_eq!(client.get("/").await.text(), "bob");
+        assert_eq!(client.session_transaction(|session| session.get("visits")).await, Ok(Some(2)));
+    });
+}
+
+#[test]
+fn a_client_of_actix_web_keeps_its_cookies_sends_forms_and_is_answered_errors() {
+    type Fields = actix_web::web::Form<Vec<(String, String)>>;
+    async fn index(session: Session) -> Result<String, SessionError> {
+        Ok(session.get::<String>("username")?.unwrap_or("nobody".into()))
+    }
+    async fn login(session: Session, form: Fields) -> Result<&'static str, SessionError> {
+        form.into_inner().into_iter().try_for_each(|(name, value)| session.set(name, value))?;
+        Ok("welcome")
+    }
+    async fn fails() -> Result<String, SessionError> {
+        Err(SessionError::OutsideRequest)
+    }
+    actix_web::rt::System::new().block_on(async {
+        let sessions = Sessions::builder().secret_key("a secret key for tests").build().unwrap();
+        let app = actix_web::App::new()
+            .wrap(sessions.middleware())
+            .route("/", actix_web::web::get().to(index))
+            .route("/login", actix_web::web::post().to(login))
+            .route("/fails", actix_web::web::get().to(fails));
+        let app = actix_web::test::init_service(app).await;
+        let mut client = TestClient::new(actix(&app), &sessions);
+        assert_eq!(client.get("/").await.text(), "nobody");
+        let reply = client.post_form("/login", &[("username", "ada & ü")]).await;
+        assert_eq!((reply.text().as_str(), reply.set_cookies().len()), ("welcome", 1));
+        assert_eq!(client.get("/").await.text(), "ada & ü");
+        assert_eq!(client.session(|session| session.get("username")), Ok(Some("ada & ü".to_owned())));
+        assert_eq!(client.get("/fails").await.status, 500);
+        assert_eq!(client.get("/none").await.status, 404);
+    });
 }
 
 #[test]

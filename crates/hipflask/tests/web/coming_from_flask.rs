@@ -214,6 +214,9 @@ async fn not_run(app: App, url: &str, (new, old): (&'static str, &'static str)) 
 async fn every_word_of_an_app_does_what_the_page_for_flask_users_says() {
     let sessions = Sessions::builder().store_url("memory:").await.unwrap().build().unwrap();
     let mut client = TestClient::new(app(sessions.clone()).into_router().unwrap(), &sessions);
+    client.session(|session| session.set("theme", "dark")).unwrap();
+    let theme = client.session_transaction(|session| session.get("theme")).await;
+    assert_eq!(theme, Ok(Some("dark".to_owned())));
     assert_eq!(client.get("/user/ada").await.text(), "/user/ada?page=2#top");
     assert_eq!(client.get("/login").await.text(), "ada5");
     assert_eq!(client.get("/?q=find").await.text(), "find");

@@ -97,6 +97,8 @@ fn a_domain_must_be_a_host_name() {
         ("[::1]", '['),
         ("-a.b", '-'),
         ("a-.b", '-'),
+        ("http://a.b", '/'),
+        ("a.b:80x", 'x'),
     ] {
         assert_eq!(refused(new().domain(domain)), Error::DomainNotHost { domain: domain.into(), found });
     }
