@@ -2,12 +2,15 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 
-use axum::Router;
 use axum::extract::{FromRef, Request};
+use axum::http::HeaderValue;
+use axum::http::header::{COOKIE, SET_COOKIE, VARY};
+use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use axum_extra::extract::SignedCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key};
 use axum_session::{SessionConfig, SessionNullPool, SessionStore};
@@ -40,7 +43,7 @@ pub async fn app(peer: Peer) -> Router {
         }
         Peer::SignedJar => signed_jar().with_state(JarKey(Key::from(&LONG_KEY))),
         Peer::EmptyLayer => alone().layer(tower_layer::layer_fn(Nothing)),
-        Peer::SharedPlace => alone().layer(tower_layer::layer_fn(Sharing)),
+        Peer::PlaceAndHeaders => placed().layer(tower_layer::layer_fn(Sharing)),
         _ => alone(),
     }
 }
@@ -63,15 +66,23 @@ impl<S: Service<R>, R> Service<R> for Nothing<S> {
     }
 }
 
-/// A service that puts a place on each request and keeps hold of it until the response is there.
+/// What a handler says of the session that it would have.
+#[derive(Clone)]
+struct Place(Arc<AtomicU8>);
+
+const READ: u8 = 1;
+const WRITTEN: u8 = 2;
+
+/// A service that puts a place on each request, keeps hold of it and of the cookie until the response is there, and then
+/// sends the headers that are due: what is left of a session if opening, changing and sealing it cost nothing.
 #[derive(Clone)]
 struct Sharing<S>(S);
 
-impl<S: Service<Request>> Service<Request> for Sharing<S>
+impl<S: Service<Request, Response = Response>> Service<Request> for Sharing<S>
 where
     S::Future: Send + 'static,
 {
-    type Response = S::Response;
+    type Response = Response;
     type Error = S::Error;
     type Future = Kept<S::Future>;
 
@@ -80,9 +91,10 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let place = Arc::new(AtomicU64::new(0));
+        let place = Place(Arc::default());
         request.extensions_mut().insert(place.clone());
-        Kept { inner: self.0.call(request), _place: place }
+        let cookie = request.headers().get(COOKIE).cloned();
+        Kept { inner: self.0.call(request), place, cookie }
     }
 }
 
@@ -90,17 +102,33 @@ pin_project! {
     struct Kept<F> {
         #[pin]
         inner: F,
-        _place: Arc<AtomicU64>,
+        place: Place,
+        cookie: Option<HeaderValue>,
     }
 }
 
-impl<F: Future> Future for Kept<F> {
+impl<F: Future<Output = Result<Response, E>>, E> Future for Kept<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().inner.poll(cx)
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        let done = this.place.0.load(Ordering::Relaxed);
+        if done >= READ {
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
+        }
+        if let Some(cookie) = this.cookie.as_ref().filter(|_| done >= WRITTEN) {
+            let mut line = String::with_capacity(cookie.len() + ATTRIBUTES.len());
+            line.push_str(cookie.to_str().expect("our own cookie"));
+            line.push_str(ATTRIBUTES);
+            response.headers_mut().append(SET_COOKIE, HeaderValue::try_from(line).expect("our own cookie"));
+        }
+        Poll::Ready(Ok(response))
     }
 }
+
+/// What our engine writes behind the value.
+const ATTRIBUTES: &str = "; HttpOnly; Path=/";
 
 async fn untouched() -> &'static str {
     "untouched"
@@ -119,6 +147,33 @@ fn alone() -> Router {
     for payload in [S, M] {
         router = router
             .route(&read_path(payload), get(async move || payload.last.1.to_owned()))
+            .route(&fill_path(payload), get(async || ()));
+    }
+    router
+}
+
+/// The same with a place that each handler finds.
+fn placed() -> Router {
+    let visits = Arc::new(AtomicU64::new(0));
+    let mut router = Router::new().route(UNTOUCHED, get(untouched)).route(
+        WRITE,
+        get(move |Extension(place): Extension<Place>| {
+            let visits = visits.clone();
+            async move {
+                place.0.store(WRITTEN, Ordering::Relaxed);
+                (visits.fetch_add(1, Ordering::Relaxed) + 1).to_string()
+            }
+        }),
+    );
+    for payload in [S, M] {
+        router = router
+            .route(
+                &read_path(payload),
+                get(async move |Extension(place): Extension<Place>| {
+                    place.0.store(READ, Ordering::Relaxed);
+                    payload.last.1.to_owned()
+                }),
+            )
             .route(&fill_path(payload), get(async || ()));
     }
     router

@@ -8,9 +8,9 @@ pub enum Peer {
     Axum,
     /// Axum below a layer that does nothing: what every layer pays to the router.
     EmptyLayer,
-    /// Axum below a layer that gives each request a place to share and does nothing else: the least that a session costs
-    /// which handlers find on their request.
-    SharedPlace,
+    /// Axum below a layer that gives each request a place to share and each response the headers that are due: the least that
+    /// a session costs which handlers find on their request, beside its opening and sealing.
+    PlaceAndHeaders,
     Ours,
     TowerSessions,
     TowerSessionsSigned,
@@ -35,7 +35,7 @@ impl Peer {
     pub const ALL: [Self; 12] = [
         Self::Axum,
         Self::EmptyLayer,
-        Self::SharedPlace,
+        Self::PlaceAndHeaders,
         Self::Ours,
         Self::TowerSessions,
         Self::TowerSessionsSigned,
@@ -51,7 +51,7 @@ impl Peer {
         match self {
             Self::Axum => "axum",
             Self::EmptyLayer => "axum-empty-layer",
-            Self::SharedPlace => "axum-shared-place",
+            Self::PlaceAndHeaders => "axum-place-and-headers",
             Self::Ours => "ours",
             Self::TowerSessions => "tower-sessions",
             Self::TowerSessionsSigned => "tower-sessions-signed",
@@ -82,7 +82,7 @@ impl Peer {
 
     /// Whether there is a session at all.
     pub fn has_sessions(self) -> bool {
-        !self.is_framework() && !matches!(self, Self::EmptyLayer | Self::SharedPlace)
+        !self.is_framework() && !matches!(self, Self::EmptyLayer | Self::PlaceAndHeaders)
     }
 
     pub const fn is_ours(self) -> bool {
