@@ -19,7 +19,8 @@ Usage: cargo demo [--port N] [--store URL]
 /// # Errors
 /// What is wrong with them, for the person who typed them.
 pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let arguments: Vec<String> = arguments.collect();
+    // `cargo demo` ends in a `--` of its own; who types another one means the same.
+    let arguments: Vec<String> = arguments.enumerate().filter(is_meant).map(|(_, word)| word).collect();
     let words: Vec<&str> = arguments.iter().flat_map(|argument| both(argument)).collect();
     let (mut port, mut store, mut left) = (5000, None, words.as_slice());
     loop {
@@ -40,6 +41,10 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, St
             [word, ..] => return Err(format!("`{word}` is not known here")),
         };
     }
+}
+
+fn is_meant((place, argument): &(usize, String)) -> bool {
+    *place > 0 || argument != "--"
 }
 
 /// `--port=81` is `--port` and `81`; a URL keeps what it has.
@@ -65,6 +70,8 @@ mod tests {
         assert_eq!(of(&[]), serve(5000, None));
         assert_eq!(of(&["--port", "0"]), serve(0, None));
         assert_eq!(of(&["--port=81"]), serve(81, None));
+        assert_eq!(of(&["--", "--port", "81"]), serve(81, None));
+        assert!(of(&["--port", "81", "--"]).unwrap_err().contains("`--`"));
         assert_eq!(of(&["--store", "file:a?mode=600", "--port=81"]), serve(81, Some("file:a?mode=600")));
         assert_eq!(of(&["--store=file:a?mode=600"]), serve(5000, Some("file:a?mode=600")));
         assert!(of(&["--store"]).unwrap_err().contains("needs a URL"));
