@@ -6,6 +6,7 @@
 mod convert;
 mod cookies;
 mod flask;
+mod forks;
 mod interface;
 mod live;
 mod recent;
@@ -37,9 +38,11 @@ mod _native {
     #[expect(non_upper_case_globals, reason = "Python's spelling")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
-    /// Looks Python's types up before anybody puts others in their place: a frozen clock has a `datetime` of its own.
+    /// Looks Python's types up before anybody puts others in their place: a frozen clock has a `datetime` of its own. And
+    /// asks to be told of forks.
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-        crate::convert::look_types_up(module.py())
+        crate::convert::look_types_up(module.py())?;
+        crate::forks::watch(module.py())
     }
 }

@@ -9,12 +9,16 @@ use hipflask_store::store::{ErrorKind, Store, StoreError};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::forks::Inside;
+
 /// Where a store is; connected to when it is first needed, and anew in a process that was forked since.
 pub(crate) struct Lives {
     url: String,
     driver: Driver,
     /// What lives in the memory of the process and has no connections.
     memory: Option<Arc<dyn Store>>,
+    /// Whether the store's locks are memory of the process.
+    is_local: bool,
     /// Locked only by who holds the GIL, and released before it lets go of it: a fork, which holds it, too, can then not
     /// leave it locked for ever in the child.
     live: Mutex<Option<Arc<Live>>>,
@@ -34,24 +38,32 @@ pub(crate) struct Live {
     process: u32,
     runtime: Arc<Runtime>,
     store: Arc<dyn Store>,
+    is_local: bool,
 }
 
 impl Lives {
     /// The store at `url`, once the URL has been checked and, if `now`, the store has said that it is ready.
     pub(crate) fn at(py: Python<'_>, url: String, now: bool) -> Result<Self, StoreError> {
-        let (driver, memory) = py.detach(|| {
+        let (kind, memory) = py.detach(|| {
             // For this alone, so that nothing of it is there when the process forks.
             let runtime = Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
             runtime.block_on(async {
                 let store = hipflask_store::open(&url).await?;
-                if now {
+                let kind = store.describe().kind;
+                if now && kind != "sqlite" {
                     store.ready().await?;
                 }
-                let kind = store.describe().kind;
-                Ok((Driver::of(kind), (kind == "memory").then_some(store)))
+                Ok((kind, (kind == "memory").then_some(store)))
             })
         })?;
-        Ok(Self { url, driver, memory, live: Mutex::new(None) })
+        let is_local = matches!(kind, "memory" | "sqlite");
+        let lives = Self { url, driver: Driver::of(kind), memory, is_local, live: Mutex::new(None) };
+        if now && kind == "sqlite" {
+            // Its connection is kept: a thread of its own would be closing it while the process forks.
+            let live = lives.here(py)?;
+            live.wait(py, live.store.ready())?;
+        }
+        Ok(lives)
     }
 
     /// The connections of this process.
@@ -72,7 +84,7 @@ impl Lives {
             Some(store) => Arc::clone(store),
             None => runtime.block_on(hipflask_store::open(&self.url))?,
         };
-        Ok(Live { process, runtime: Arc::new(runtime), store })
+        Ok(Live { process, runtime: Arc::new(runtime), store, is_local: self.is_local })
     }
 }
 
@@ -111,6 +123,7 @@ impl Live {
 
     /// Waits for `work` without the GIL.
     pub(crate) fn wait<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> T {
+        let _inside = self.is_local.then(|| Inside::enter(py));
         py.detach(|| self.runtime.block_on(work))
     }
 
