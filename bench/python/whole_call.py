@@ -15,6 +15,7 @@ import zlib
 
 import flask
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, TaggedJSONSerializer
+from itsdangerous import URLSafeTimedSerializer
 
 import hipflask
 
@@ -42,13 +43,14 @@ class Free(SecureCookieSessionInterface):
 
 
 class Floor(SecureCookieSessionInterface):
-    """What no interface can leave out: an object for each request, `Vary`, and `Set-Cookie`, which is ready here. Nothing is
-    verified, read, written or signed.
+    """What no interface can leave out: an object for each request, `Vary`, and `Set-Cookie`, which is ready here and as long as
+    Flask's, for Werkzeug looks through it. Nothing is verified, read, written or signed.
     """
 
     def __init__(self, data):
         self.data = data
-        self.cookie = ("Set-Cookie", f"session={'a' * 60}; HttpOnly; Path=/")
+        value = URLSafeTimedSerializer("any", serializer=TaggedJSONSerializer()).dumps(data)
+        self.cookie = ("Set-Cookie", f"session={value}; HttpOnly; Path=/")
 
     def open_session(self, app, request):
         return SecureCookieSession(self.data)

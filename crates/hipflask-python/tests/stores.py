@@ -45,9 +45,13 @@ def server(*command, port, **options):
 
 
 @contextlib.contextmanager
-def redis_server(port=None):
+def redis_server(port=None, kept_in=None):
+    """What ``kept_in``, a directory, is told of is there again after the server was killed."""
     port = port or free_port()
-    with server("redis-server", "--port", str(port), "--save", "", "--appendonly", "no", port=port) as child:
+    kept = ["--appendonly", "no"]
+    if kept_in is not None:
+        kept = ["--appendonly", "yes", "--appendfsync", "always", "--dir", str(kept_in)]
+    with server("redis-server", "--port", str(port), "--save", "", *kept, port=port) as child:
         yield port, child
 
 

@@ -236,6 +236,61 @@ def test_a_store_that_is_down_is_a_503_and_nothing_is_written_after(tmp_path):
     assert issubclass(hipflask.errors.SessionStoreError, ServiceUnavailable)
 
 
+class Incrementing(threading.Thread):
+    """Requests of one session that increment a number, until told to stop: which statuses came, and how many were good."""
+
+    def __init__(self, app, cookie):
+        super().__init__()
+        self.client, self.stop = with_id(app, cookie), threading.Event()
+        self.good, self.others = 0, set()
+
+    def run(self):
+        while not self.stop.is_set():
+            status = self.client.get("/increment").status_code
+            if status == 200:
+                self.good += 1
+            else:
+                self.others.add(status)
+
+    def until(self, is_reached):
+        while not is_reached(self):
+            assert self.is_alive()
+            threading.Event().wait(0.002)
+
+
+def test_a_store_that_is_killed_under_load_and_comes_back_has_kept_what_was_acknowledged_real_server(tmp_path):
+    with redis_server(kept_in=tmp_path) as (port, child):
+        app = ours(Redis(port), TESTING=False)
+        app.logger.disabled = True
+        app.add_url_rule("/increment", "increment", lambda: str(flask.session.increment("n")))
+        client = app.test_client()
+        client.get("/increment")
+        threads = [Incrementing(app, sid_of(client)) for _ in range(3)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.until(lambda it: it.good >= 10)
+            child.kill()
+            child.wait()
+            for thread in threads:
+                thread.until(lambda it: it.others)
+            with redis_server(port, kept_in=tmp_path):
+                before = [thread.good for thread in threads]
+                for thread, good in zip(threads, before):
+                    thread.until(lambda it, good=good: it.good >= good + 10)
+                for thread in threads:
+                    thread.stop.set()
+                    thread.join()
+                acknowledged = 1 + sum(thread.good for thread in threads)
+                # A write may have been done whose answer was cut off, at most one of each thread.
+                assert acknowledged <= peek(client)["n"] <= acknowledged + len(threads)
+        finally:
+            for thread in threads:
+                thread.stop.set()
+        assert set().union(*(thread.others for thread in threads)) == {503}
+
+
 def lost(child):
     """A view that has answered before the store is found to be gone, and what was called when its response was closed."""
     closed = []
