@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 #: A child that does not end says where it is, and fails the test.
-PROGRAM = """
+FORKS = """
 import faulthandler, gc, os, signal, sys, tempfile, time
 from stores import Files, Memcached, Redis, Sqlite, ours, visit
 
@@ -39,8 +39,9 @@ def wait(child):
     time.sleep(1)
     os.kill(child, signal.SIGKILL)
     raise SystemExit("a child did not end")
+"""
 
-
+UNREACHABLE = FORKS + """
 places = [Redis(redis_port), Memcached(memcached_port), Sqlite(tempfile.mkdtemp()), Files(tempfile.mkdtemp())]
 gc.disable()
 for place in places:
@@ -53,8 +54,49 @@ for _ in range(10):
 gc.collect()
 """
 
+#: Threads that increment all the time, and in the midst of it children that do so, too.
+BESIDE = FORKS + """
+import threading, flask
 
-def test_a_forked_process_never_waits_for_threads_that_only_its_parent_has_real_server(redis_port, memcached_port):
-    command = [sys.executable, "-c", PROGRAM, str(redis_port), str(memcached_port)]
+
+def increments(client, times):
+    for _ in range(times):
+        assert client.get("/increment").status_code == 200
+        if done.is_set():
+            break
+
+
+done = threading.Event()
+for place in [Redis(redis_port), Memcached(memcached_port), Sqlite(tempfile.mkdtemp()), Files(tempfile.mkdtemp())]:
+    app = ours(place)
+    app.add_url_rule("/increment", "increment", lambda: str(flask.session.increment("n")))
+    done.clear()
+    # What Flask imports and makes at the first request is under locks of Python's.
+    increments(app.test_client(), 1)
+    failed = []
+    threading.excepthook = failed.append
+    threads = [threading.Thread(target=increments, args=(app.test_client(), 10**9), daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    client = app.test_client()
+    for _ in range(50):
+        wait(fork(lambda: increments(client, 2)))
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed
+"""
+
+
+def run(program, *ports):
+    command = [sys.executable, "-c", program, *map(str, ports)]
     said = subprocess.run(command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, timeout=300)
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_a_forked_process_never_waits_for_threads_that_only_its_parent_has_real_server(redis_port, memcached_port):
+    run(UNREACHABLE, redis_port, memcached_port)
+
+
+def test_a_process_forked_beside_threads_at_work_has_its_sessions_real_server(redis_port, memcached_port):
+    run(BESIDE, redis_port, memcached_port)
