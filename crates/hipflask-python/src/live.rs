@@ -17,8 +17,6 @@ pub(crate) struct Lives {
     driver: Driver,
     /// What lives in the memory of the process and has no connections.
     memory: Option<Arc<dyn Store>>,
-    /// Whether the store's locks are memory of the process.
-    is_local: bool,
     /// Locked only by who holds the GIL, and released before it lets go of it: a fork, which holds it, too, can then not
     /// leave it locked for ever in the child.
     live: Mutex<Option<Arc<Live>>>,
@@ -38,6 +36,7 @@ pub(crate) struct Live {
     process: u32,
     runtime: Arc<Runtime>,
     store: Arc<dyn Store>,
+    /// Whether the store's locks are memory of the process.
     is_local: bool,
 }
 
@@ -56,8 +55,7 @@ impl Lives {
                 Ok((kind, (kind == "memory").then_some(store)))
             })
         })?;
-        let is_local = matches!(kind, "memory" | "sqlite");
-        let lives = Self { url, driver: Driver::of(kind), memory, is_local, live: Mutex::new(None) };
+        let lives = Self { url, driver: Driver::of(kind), memory, live: Mutex::new(None) };
         if now && kind == "sqlite" {
             // Its connection is kept: a thread of its own would be closing it while the process forks.
             let live = lives.here(py)?;
@@ -84,7 +82,8 @@ impl Lives {
             Some(store) => Arc::clone(store),
             None => runtime.block_on(hipflask_store::open(&self.url))?,
         };
-        Ok(Live { process, runtime: Arc::new(runtime), store, is_local: self.is_local })
+        let is_local = matches!(store.describe().kind, "memory" | "sqlite");
+        Ok(Live { process, runtime: Arc::new(runtime), store, is_local })
     }
 }
 

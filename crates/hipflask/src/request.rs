@@ -267,7 +267,7 @@ impl RequestSession {
         !self.0.is_touched.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn finish_cookie(&self) -> Result<Commit, SessionError> {
+    fn finish_cookie(&self) -> Result<Commit, SessionError> {
         let mut state = self.0.lock()?;
         state.closed = true;
         if state.data.is_none() {

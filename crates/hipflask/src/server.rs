@@ -10,9 +10,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Text, Value, ValueError};
 use hipflask_store::id::Ids;
 use hipflask_store::record::Format;
-use hipflask_store::save::{
-    Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError, is_empty,
-};
+use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
 use hipflask_store::store::{RecordKind, Store, StoreError};
 
 use crate::builder::SessionsBuilder;
@@ -242,7 +240,7 @@ impl Shared {
     fn settle(&self, server: &Server, state: &mut State) -> Option<(Seen, bool)> {
         let data = state.data.as_mut()?;
         self.engine().timeouts().settle(data, true, self.now());
-        let seen = Seen { empty: is_empty(data), ..data.seen() };
+        let seen = Seen { empty: data.is_blank(), ..data.seen() };
         let slot = state.slot.get_or_insert_default();
         let is_to_do = slot.is_destroyed()
             || slot.is_regenerated()

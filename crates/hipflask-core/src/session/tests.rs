@@ -239,3 +239,13 @@ fn from_dict_is_unmodified_and_equal_to_what_was_loaded() {
     assert!(!session.is_modified() && !session.is_new());
     assert_eq!(session, loaded(r#"{"a":1}"#));
 }
+
+#[test]
+fn a_session_with_nothing_but_permanent_is_blank() {
+    let mut session = Session::new();
+    assert!(session.is_blank());
+    session.set_permanent(true);
+    assert!(session.is_blank());
+    session.set("a", 1).unwrap();
+    assert!(!session.is_blank());
+}

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use hipflask_core::plan::touch_interval;
-use hipflask_core::session::Session;
 use hipflask_core::time::UnixTime;
 
 /// What is known about a session at the end of its request.
@@ -81,12 +80,6 @@ pub const fn decide(seen: Seen) -> StoreOp {
         Seen { touch_due: true, .. } => StoreOp::Touch,
         _ => StoreOp::Leave,
     }
-}
-
-/// Whether a session counts as empty: nothing in it, or only `_permanent`. Flask-Session's `bool(session)`.
-#[must_use]
-pub fn is_empty(session: &Session) -> bool {
-    session.is_blank()
 }
 
 /// Whether a record that ends at `expires` and was to live for `lifetime` is due for a touch.
@@ -169,15 +162,5 @@ mod tests {
         assert!(!due(1, 1) && due(1, 0));
         assert!(!due(600, 10_000), "a longer life is not cut short");
         assert!(!is_touch_due(None, Duration::from_secs(600), at(1000)));
-    }
-
-    #[test]
-    fn a_session_with_nothing_but_permanent_is_empty() {
-        let mut session = Session::new();
-        assert!(is_empty(&session));
-        session.set_permanent(true);
-        assert!(is_empty(&session));
-        session.set("a", 1).unwrap();
-        assert!(!is_empty(&session));
     }
 }

@@ -47,7 +47,7 @@ mod turns;
 mod write;
 
 pub use counters::Stats;
-pub use decide::{Seen, StoreOp, decide, is_empty, is_touch_due};
+pub use decide::{Seen, StoreOp, decide, is_touch_due};
 pub use error::SaveError;
 pub use hipflask_core::plan::touch_interval;
 pub use run::{ServerSessions, TransactError};

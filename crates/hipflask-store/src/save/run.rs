@@ -9,7 +9,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Text, Value};
 
 use super::counters::{Counters, Stats, count};
-use super::decide::{Seen, StoreOp, decide, is_empty, is_touch_due, touch_bound};
+use super::decide::{Seen, StoreOp, decide, is_touch_due, touch_bound};
 use super::slot::{Place, Slot};
 use super::turns::Turns;
 use super::write::{Newest, Write};
@@ -208,7 +208,7 @@ impl ServerSessions {
         let expires = slot.stored().map(|stored| stored.expires);
         Seen {
             stored: slot.place.is_some(),
-            empty: is_empty(session),
+            empty: session.is_blank(),
             modified: session.is_modified(),
             cleared: session.changes().is_cleared(),
             destroy: slot.destroy,
@@ -235,7 +235,7 @@ impl ServerSessions {
         let Some(place) = &mut slot.place else {
             let mut next = session.clone();
             let answer = change(&mut next).map_err(TransactError::Refused)?;
-            if !is_empty(&next) {
+            if !next.is_blank() {
                 let content = Content::Session(&next);
                 slot.place = Some(self.create(content, &slot.kept, slot.proposed.clone(), now).await?);
             }
@@ -392,10 +392,10 @@ impl Content<'_> {
         }
     }
 
-    /// As [`is_empty`].
+    /// As [`Session::is_blank`].
     pub(super) fn is_empty(self) -> bool {
         match self {
-            Self::Session(session) => is_empty(session),
+            Self::Session(session) => session.is_blank(),
             Self::Dict(dict) => dict.keys().all(|key| *key == "_permanent"),
         }
     }
