@@ -17,14 +17,14 @@ use crate::convert::{Unfit, fill, to_python};
 use crate::cookies::{Answer, first_cookie, vary_by_cookie};
 use crate::flask::{Flask, Method};
 use crate::recent::Recent;
-use crate::settings::{Cookie, Settings, Signing};
+use crate::settings::{Cookie, Sealing, Settings, Signing};
 use crate::write::json_of;
 
 /// What `hipflask.SecureCookieSessionInterface` does natively. Its other half, Flask's own class, holds what an app
 /// overrides.
 #[pyclass(frozen, subclass, module = "hipflask._native")]
 pub(crate) struct SecureCookieSessions {
-    signers: Recent<TimestampSigner>,
+    sealings: Recent<Sealing>,
     cookies: Recent<Cookie>,
 }
 
@@ -34,7 +34,7 @@ impl SecureCookieSessions {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { signers: Recent::new(), cookies: Recent::new() }
+        Self { sealings: Recent::new(), cookies: Recent::new() }
     }
 
     /// The session of a request: empty if there is no cookie that verifies, `None` if there is no secret key.
@@ -44,9 +44,9 @@ impl SecureCookieSessions {
         request: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let settings = Settings::of(slf.as_any(), app)?;
-        match settings.signing(&slf.get().signers)? {
+        match settings.signing(&slf.get().sealings)? {
             Signing::Nobody => Ok(slf.py().None().into_bound(slf.py())),
-            Signing::Rust(signer) if settings.reads_flasks_json()? => open(&settings, &signer, request),
+            Signing::Rust(sealing) if settings.reads_flasks_json()? => open(&settings, &sealing, request),
             _ => open_in_python(&settings, request),
         }
     }
@@ -70,7 +70,7 @@ impl SecureCookieSessions {
         let answer = Answer { settings: &settings, response, made: &made.cookies };
         match plan.cookie {
             CookieOp::Set { expires } => {
-                let saving = Saving { made: &made.signers, settings: &settings, session };
+                let saving = Saving { made: &made.sealings, settings: &settings, session };
                 answer.set(session, expires, |now, room| saving.value(now, room))?;
             }
             _ => answer.remove()?,
@@ -82,7 +82,7 @@ impl SecureCookieSessions {
 /// The first session among the cookies of the session's name.
 fn open<'py>(
     settings: &Settings<'_, 'py>,
-    signer: &TimestampSigner,
+    sealing: &Sealing,
     request: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let class = settings.session_class()?;
@@ -90,9 +90,9 @@ fn open<'py>(
     let found = first_cookie(settings, request, |value| {
         let (now, age) = match times {
             Some(times) => times,
-            None => *times.insert(times_of(settings)?),
+            None => *times.insert(times_of(settings, sealing.leeway)?),
         };
-        opened(settings, signer, value.as_bytes(), now, age)
+        opened(settings, &sealing.signer, value.as_bytes(), now, age)
     })?;
     match found {
         Some(data) => session_of(settings, &class, &data),
@@ -101,10 +101,9 @@ fn open<'py>(
 }
 
 /// The time, and the ages that are accepted; `None` if none is.
-fn times_of(settings: &Settings<'_, '_>) -> PyResult<(UnixTime, Option<Age>)> {
+fn times_of(settings: &Settings<'_, '_>, leeway: Duration) -> PyResult<(UnixTime, Option<Age>)> {
     let now = settings.flask.now(settings.interface.py())?;
     let seconds = settings.lifetime()?.trunc();
-    let leeway = Duration::from_secs(settings.leeway()?);
     let age = (seconds >= 0.0).then(|| Age::at_most(Duration::from_secs(seconds as u64)).leeway(leeway));
     Ok((UnixTime::from_secs(now as u64), age))
 }
@@ -237,7 +236,7 @@ fn is_permanent(flask: &Flask, session: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// A session that is being saved.
 struct Saving<'a, 'py> {
-    made: &'a Recent<TimestampSigner>,
+    made: &'a Recent<Sealing>,
     settings: &'a Settings<'a, 'py>,
     session: &'a Bound<'py, PyAny>,
 }
@@ -250,14 +249,15 @@ impl<'py> Saving<'_, 'py> {
     /// The cookie's value, signed.
     fn value(&self, now: f64, room: usize) -> PyResult<String> {
         let settings = self.settings;
-        let Signing::Rust(signer) = settings.signing(self.made)? else {
+        let Signing::Rust(sealing) = settings.signing(self.made)? else {
             return self.value_in_python();
         };
+        let signer = &sealing.signer;
         let json = self.json()?;
         let now = UnixTime::from_secs(now as u64);
         let room = room.saturating_sub(signer.overhead(now));
         let mut value = String::with_capacity(json.len() / 3 * 4 + 4 + signer.overhead(now));
-        match settings.compression()? {
+        match sealing.compression {
             Compression::AsFlask => self.deflate_as_flask(&json, &mut value)?,
             compression => {
                 PayloadCodec::new(compression).limit(room).encode_into(json.as_bytes(), &mut value)

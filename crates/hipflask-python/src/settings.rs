@@ -1,6 +1,7 @@
 //! What an app and its session interface say, read anew for each request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hipflask_core::cookie::{CookieConfig, SameSite};
 use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey, Signer, TimestampSigner};
@@ -29,9 +30,17 @@ pub(crate) enum Signing {
     /// Nobody: there is no secret key.
     Nobody,
     /// Rust, with these keys.
-    Rust(Arc<TimestampSigner>),
+    Rust(Arc<Sealing>),
     /// Python: the app has put something in place of what Flask does.
     Python,
+}
+
+/// How values are signed and packed.
+pub(crate) struct Sealing {
+    pub(crate) signer: TimestampSigner,
+    /// How far ahead of our clock a cookie's time may be.
+    pub(crate) leeway: Duration,
+    pub(crate) compression: Compression,
 }
 
 /// How the cookie is written.
@@ -140,49 +149,35 @@ impl<'a, 'py> Settings<'a, 'py> {
         lifetime.call_method0(intern!(py, "total_seconds"))?.extract()
     }
 
-    /// How far ahead of our clock a cookie's time may be, in seconds.
-    pub(crate) fn leeway(&self) -> PyResult<u64> {
+    /// Our own settings are read with those of the signer, at the beginning of each request: what is wrong with them is
+    /// noticed by the first visitor, whatever cookie he has.
+    pub(crate) fn signing(&self, made: &Recent<Sealing>) -> PyResult<Signing> {
         let py = self.py();
         let leeway = self.ours(intern!(py, "SESSION_COOKIE_LEEWAY"), intern!(py, "leeway"))?;
-        leeway.extract().map_err(|_| {
-            PyValueError::new_err(format!(
-                "SESSION_COOKIE_LEEWAY must be a number of seconds from 0 on, but is {leeway}"
-            ))
-        })
-    }
-
-    pub(crate) fn compression(&self) -> PyResult<Compression> {
-        let py = self.py();
-        let name = self.ours(intern!(py, "SESSION_COOKIE_COMPRESSION"), intern!(py, "compression"))?;
-        name.extract::<String>()?.parse().map_err(|_| {
-            PyValueError::new_err(format!(
-                "SESSION_COOKIE_COMPRESSION must be 'when-it-pays', 'flask' or 'never', but is {name}"
-            ))
-        })
-    }
-
-    pub(crate) fn signing(&self, made: &Recent<TimestampSigner>) -> PyResult<Signing> {
+        let compression = self.ours(intern!(py, "SESSION_COOKIE_COMPRESSION"), intern!(py, "compression"))?;
         if !self.is_flasks(Method::SigningSerializer)? || !self.has_flasks_serializer()? {
-            return Ok(Signing::Python);
+            return leeway_of(&leeway).and(compression_of(&compression)).map(|_| Signing::Python);
         }
-        let py = self.py();
         let secret_key = self.app_property(intern!(py, "SECRET_KEY"), intern!(py, "secret_key"))?;
         if !secret_key.is_truthy()? {
-            return Ok(Signing::Nobody);
+            return leeway_of(&leeway).and(compression_of(&compression)).map(|_| Signing::Nobody);
         }
-        let digest_method = self.interface.getattr(intern!(py, "digest_method"))?;
         let mut of = vec![
+            leeway,
+            compression,
             self.interface.getattr(intern!(py, "salt"))?,
             self.interface.getattr(intern!(py, "key_derivation"))?,
-            digest_method,
+            self.interface.getattr(intern!(py, "digest_method"))?,
             secret_key,
         ];
         of.extend(self.fallbacks()?);
-        if let Some(signer) = made.find(&of) {
-            return Ok(Signing::Rust(signer));
+        if let Some(sealing) = made.find(&of) {
+            return Ok(Signing::Rust(sealing));
         }
-        Ok(match self.build_signer(&of)? {
-            Some(signer) => Signing::Rust(made.keep(&of, signer)),
+        let [leeway, compression, signed_with @ ..] = &*of else { return Ok(Signing::Python) };
+        let (leeway, compression) = (leeway_of(leeway)?, compression_of(compression)?);
+        Ok(match self.build_signer(signed_with)? {
+            Some(signer) => Signing::Rust(made.keep(&of, Sealing { signer, leeway, compression })),
             None => Signing::Python,
         })
     }
@@ -306,6 +301,24 @@ impl<'py> CookieSettings<'py> {
         let Self { name, domain, path, secure, http_only, same_site, partitioned } = self;
         [name, domain, path, secure, http_only, same_site, partitioned, &max_size].map(Clone::clone)
     }
+}
+
+fn leeway_of(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    given
+        .extract()
+        .map(Duration::from_secs)
+        .map_err(|_| wrong("SESSION_COOKIE_LEEWAY", given, "a whole number of seconds from 0 on"))
+}
+
+fn compression_of(given: &Bound<'_, PyAny>) -> PyResult<Compression> {
+    let known = given.extract::<String>().ok().and_then(|name| name.parse().ok());
+    known.ok_or_else(|| wrong("SESSION_COOKIE_COMPRESSION", given, "'when-it-pays', 'flask' or 'never'"))
+}
+
+/// The error of a setting that is not what it may be.
+pub(crate) fn wrong(key: &str, given: &Bound<'_, PyAny>, allowed: &str) -> PyErr {
+    let given = given.repr().map_or_else(|_| "something else".to_owned(), |shown| shown.to_string());
+    PyValueError::new_err(format!("{key} must be {allowed}, but is {given}"))
 }
 
 fn build_cookie(of: &[Bound<'_, PyAny>; 8]) -> Option<Cookie> {

@@ -7,11 +7,12 @@ use hipflask_core::session::Session;
 use hipflask_core::signing::{KeyRing, SecretKey};
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Int};
-use hipflask_store::id::{Ids, SessionId};
+use hipflask_store::id::{Ids, IdsError, SessionId};
+use hipflask_store::missing_feature;
 use hipflask_store::record::{Format, Kept};
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
 use hipflask_store::store::StoreError;
-use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -19,7 +20,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::convert::{int_of, text_of};
 use crate::live::{Live, Lives};
 use crate::records::{dict_of_record, not_encoded, record_of_dict};
-use crate::settings::Settings;
+use crate::settings::{Settings, wrong};
 
 /// The sessions of one store.
 #[pyclass(frozen, module = "hipflask._native")]
@@ -51,12 +52,12 @@ struct Rules {
 impl Rules {
     fn of(interface: &Bound<'_, PyAny>, app: &Bound<'_, PyAny>) -> PyResult<Self> {
         let (py, settings) = (interface.py(), Settings::of(interface, app)?);
-        let lifetime = settings.lifetime()?;
-        if lifetime < 0.0 {
-            return Err(PyOverflowError::new_err(
-                "PERMANENT_SESSION_LIFETIME is negative: no session can live so long",
-            ));
-        }
+        let lifetime = settings.lifetime().ok().filter(|lifetime| *lifetime >= 0.0);
+        let Some(lifetime) = lifetime else {
+            let given = settings.config(intern!(py, "PERMANENT_SESSION_LIFETIME"))?;
+            let allowed = "a timedelta or a number of seconds from 0 on";
+            return Err(wrong("PERMANENT_SESSION_LIFETIME", &given, allowed));
+        };
         let is_signed = interface.getattr(intern!(py, "use_signer"))?.is_truthy()?;
         Ok(Self {
             lifetime: lifetime as u64,
@@ -87,14 +88,20 @@ impl StoredSessions {
             None | Some("msgpack") => None,
             Some("json") => Some(Format::Json),
             Some(other) => {
-                return Err(PyValueError::new_err(format!("Unsupported serialization format: {other}")));
+                let text = format!(
+                    "Unsupported serialization format: {other}; SESSION_SERIALIZATION_FORMAT must be 'msgpack' or 'json'"
+                );
+                return Err(misconfigured(py, &text));
             }
         };
-        let lives = Lives::at(py, url, ready).map_err(|error| PyValueError::new_err(explained(&error)))?;
-        let made = Mutex::default();
-        let sessions = Self { lives, prefix, id_length, format, made };
-        sessions.ids(&[])?;
-        Ok(sessions)
+        if missing_feature(&url).is_some() {
+            let scheme = url.split(':').next().unwrap_or_default();
+            return Err(misconfigured(py, &format!("{scheme}: {NOT_IN_THIS_WHEEL}")));
+        }
+        ids(&prefix, id_length, &[])
+            .map_err(|error| misconfigured(py, &format!("{error}; the prefix is {prefix:?}")))?;
+        let lives = Lives::at(py, url, ready).map_err(|error| misconfigured(py, &explained(&error)))?;
+        Ok(Self { lives, prefix, id_length, format, made: Mutex::default() })
     }
 
     /// The session of the first of these cookies that the store knows; `None` if there is none.
@@ -184,6 +191,11 @@ impl StoredSessions {
         Ok((word(saved.map_err(|error| not_saved(py, &error))?), id, cookie))
     }
 
+    /// Reads what the app can change from one request to the next, to say what is wrong with it.
+    fn check(&self, interface: &Bound<'_, PyAny>, app: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.ids(&Rules::of(interface, app)?.keys).map(drop)
+    }
+
     /// An id for a new session.
     fn fresh_id(&self) -> PyResult<String> {
         let id = self.ids(&[])?.fresh();
@@ -242,12 +254,7 @@ impl StoredSessions {
     }
 
     fn ids(&self, keys: &[Vec<u8>]) -> PyResult<Ids> {
-        let mut ids = Ids::builder().bytes(self.id_length).prefix(self.prefix.clone());
-        if let Some((newest, older)) = keys.split_first() {
-            let ring = KeyRing::new(SecretKey::from(newest.clone()));
-            ids = ids.signed(older.iter().fold(ring, |ring, key| ring.accept(SecretKey::from(key.clone()))));
-        }
-        ids.build().map_err(|error| PyValueError::new_err(error.to_string()))
+        ids(&self.prefix, self.id_length, keys).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// An id that the application has chosen.
@@ -290,6 +297,9 @@ impl StoredSession {
 
 const MOST: usize = 16;
 
+const NOT_IN_THIS_WHEEL: &str = "this wheel of hipflask is without PostgreSQL, MySQL, MongoDB and DynamoDB; build one that \
+    has them, in a checkout of hipflask: MATURIN_PEP517_ARGS='--features full' pip install ./crates/hipflask-python";
+
 /// Saves `changed`, which was read as `read`, if the record is still as it was read.
 async fn save_alone(
     sessions: &ServerSessions,
@@ -315,6 +325,15 @@ async fn save_alone(
     // What was saved; what was read if nothing was.
     *changed = read;
     saved
+}
+
+fn ids(prefix: &str, id_length: usize, keys: &[Vec<u8>]) -> Result<Ids, IdsError> {
+    let mut ids = Ids::builder().bytes(id_length).prefix(prefix);
+    if let Some((newest, older)) = keys.split_first() {
+        let ring = KeyRing::new(SecretKey::from(newest.clone()));
+        ids = ids.signed(older.iter().fold(ring, |ring, key| ring.accept(SecretKey::from(key.clone()))));
+    }
+    ids.build()
 }
 
 fn numbers(added: &Bound<'_, PyDict>) -> PyResult<Dict<Int>> {
@@ -348,6 +367,10 @@ const fn word(saved: Saved) -> &'static str {
 fn explained(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn misconfigured(py: Python<'_>, text: &str) -> PyErr {
+    raise(py, "ConfigurationError", text)
 }
 
 fn failed(py: Python<'_>, error: &StoreError) -> PyErr {

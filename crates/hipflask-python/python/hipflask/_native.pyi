@@ -7,6 +7,18 @@ from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 from typing_extensions import disjoint_base
 
+__all__ = [
+    "NativeSigner",
+    "SecureCookieSessions",
+    "SessionCookies",
+    "StoredSession",
+    "StoredSessions",
+    "__version__",
+    "dump_tagged",
+    "dump_value",
+    "load_tagged",
+]
+
 __version__: str
 
 @disjoint_base
@@ -71,6 +83,7 @@ class StoredSessions:
         destroy: bool,
         alone: bool,
     ) -> tuple[str, str | None, str | None]: ...
+    def check(self, interface: SessionInterface, app: Flask) -> None: ...
     def fresh_id(self) -> str: ...
     def cookie(self, sid: str, interface: SessionInterface, app: Flask) -> str: ...
     def purge(self, now: float) -> int: ...

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import flask
 
+from . import _settings
 from .errors import ConfigurationError
 
 __all__ = ["Place", "find"]
@@ -39,7 +40,10 @@ def find(app: flask.Flask) -> Place:
         return Place(named, ready=named.partition(":")[0].partition("+")[0] in _MADE_AT_START)
     kind = named.lower()
     if kind not in _KINDS:
-        raise ValueError(f"Unrecognized value for SESSION_TYPE: {kind}")
+        raise ConfigurationError(
+            f"Unrecognized value for SESSION_TYPE: {kind}; it is the URL of a store, such as redis://host:6379/0, or one of"
+            f" {', '.join(_KINDS)}"
+        )
     return _KINDS[kind](app)
 
 
@@ -127,32 +131,26 @@ def _url_of_memcached(client: Any) -> str:
 
 
 def _filesystem(app: flask.Flask) -> Place:
-    config = app.config
-    return Place(
-        _file_url(
-            config.get("SESSION_FILE_DIR", os.path.join(os.getcwd(), "flask_session")),
-            config.get("SESSION_FILE_MODE", 0o600),
-        )
-    )
+    directory = _settings.path(app.config, "SESSION_FILE_DIR", "flask_session")
+    return Place(_file_url(directory, _settings.number(app.config, "SESSION_FILE_MODE", 0o600, 0, 0o777, "0o{:03o}")))
 
 
 def _cachelib(app: flask.Flask) -> Place:
     client = app.config.get("SESSION_CACHELIB")
     if client is None:
-        return Place(_file_url(os.path.join(os.getcwd(), "flask_session"), 0o600))
+        return Place(_file_url(os.path.abspath("flask_session"), 0o600))
     if isinstance(client, str):
         return Place(client)
     kinds = [kind.__name__ for kind in type(client).__mro__]
     if "FileSystemCache" in kinds:
         is_old = getattr(client._hash_method, "__name__", "").endswith("md5")
-        return Place(_file_url(client._path, client._mode, md5=is_old), client=client)
+        return Place(_file_url(os.path.abspath(client._path), client._mode, md5=is_old), client=client)
     if "SimpleCache" in kinds:
         return Place("memory:", client=client)
     raise _untranslatable("SESSION_CACHELIB", client, "redis://host:6379/0 or file:./flask_session")
 
 
-def _file_url(directory: Any, mode: int, md5: bool = False) -> str:
-    path = os.path.abspath(os.fspath(directory))
+def _file_url(path: str, mode: int, md5: bool = False) -> str:
     if "?" in path:
         raise ConfigurationError("the directory of the sessions cannot have a `?` in its name")
     return f"file:{path}?mode={mode:o}" + ("&md5=true" if md5 else "")
@@ -160,8 +158,8 @@ def _file_url(directory: Any, mode: int, md5: bool = False) -> str:
 
 def _mongodb(app: flask.Flask) -> Place:
     config, client = app.config, app.config.get("SESSION_MONGODB")
-    database = config.get("SESSION_MONGODB_DB", "flask_session")
-    options = {"collection": config.get("SESSION_MONGODB_COLLECT", "sessions")}
+    database = _settings.text(config, "SESSION_MONGODB_DB", "flask_session")
+    options = {"collection": _settings.text(config, "SESSION_MONGODB_COLLECT", "sessions")}
     if isinstance(client, str):
         return Place(client, ready=True)
     if client is None:
@@ -171,6 +169,8 @@ def _mongodb(app: flask.Flask) -> Place:
 
 
 def _url_of_mongodb(client: Any, database: str, options: dict[str, Any]) -> str:
+    if getattr(client, "options", None) is None:
+        raise _untranslatable("SESSION_MONGODB", client, f"mongodb://host:27017/{database}")
     given = getattr(client, "_init_kwargs", {})
     hosts = given.get("host")
     hosts = [hosts] if isinstance(hosts, str) or hosts is None else list(hosts)
@@ -199,9 +199,9 @@ def _url_of_mongodb(client: Any, database: str, options: dict[str, Any]) -> str:
 def _sqlalchemy(app: flask.Flask) -> Place:
     config, client = app.config, app.config.get("SESSION_SQLALCHEMY")
     options = {
-        "table": config.get("SESSION_SQLALCHEMY_TABLE", "sessions"),
-        "schema": config.get("SESSION_SQLALCHEMY_SCHEMA"),
-        "sequence": config.get("SESSION_SQLALCHEMY_SEQUENCE"),
+        "table": _settings.text(config, "SESSION_SQLALCHEMY_TABLE", "sessions"),
+        "schema": _settings.optional_text(config, "SESSION_SQLALCHEMY_SCHEMA"),
+        "sequence": _settings.optional_text(config, "SESSION_SQLALCHEMY_SEQUENCE"),
     }
     if client is None or isinstance(client, str):
         url = client or config.get("SQLALCHEMY_DATABASE_URI")
@@ -217,8 +217,7 @@ def _sqlalchemy(app: flask.Flask) -> Place:
 def _url_of_engine(app: flask.Flask, client: Any) -> str:
     url = getattr(client, "url", None)
     if url is None:
-        with app.app_context():
-            url = client.engines[app.config.get("SESSION_SQLALCHEMY_BIND_KEY")].url
+        url = _engine_of(app, client).url
     if url.get_backend_name() not in ("sqlite", "postgresql", "mysql", "mariadb"):
         raise _untranslatable("SESSION_SQLALCHEMY", client, "sqlite:, postgres:// or mysql://")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
@@ -229,16 +228,29 @@ def _url_of_engine(app: flask.Flask, client: Any) -> str:
     return str(url.render_as_string(hide_password=False))
 
 
+def _engine_of(app: flask.Flask, client: Any) -> Any:
+    with app.app_context():
+        engines = getattr(client, "engines", None)
+    if engines is None:
+        raise _untranslatable("SESSION_SQLALCHEMY", client, "sqlite:, postgres:// or mysql://")
+    key = app.config.get("SESSION_SQLALCHEMY_BIND_KEY")
+    if key not in engines:
+        raise _settings.wrong("SESSION_SQLALCHEMY_BIND_KEY", key, f"one of the databases' names, {list(engines)}")
+    return engines[key]
+
+
 def _dynamodb(app: flask.Flask) -> Place:
     config, client = app.config, app.config.get("SESSION_DYNAMODB")
-    table = config.get("SESSION_DYNAMODB_TABLE", "Sessions")
+    table = _settings.text(config, "SESSION_DYNAMODB_TABLE", "Sessions")
     if isinstance(client, str):
         return Place(client, ready=True)
     if client is None:
         endpoint = "http://localhost:8000"
         _on_this_machine("SESSION_DYNAMODB", endpoint)
         return Place(f"dynamodb://{table}{_query({'region': 'us-west-2', 'endpoint': endpoint})}", ready=True)
-    inner = client.meta.client
+    inner = getattr(getattr(client, "meta", None), "client", None)
+    if inner is None:
+        raise _untranslatable("SESSION_DYNAMODB", client, f"dynamodb://{table}?region=eu-west-1")
     endpoint = inner.meta.endpoint_url
     if not endpoint.startswith("http://") and not _are_in_environment(inner):
         raise ConfigurationError(

@@ -4,9 +4,14 @@ For whoever signs mail links, form tokens and the like; the import is all that c
 
     from hipflask.itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
-    links = URLSafeTimedSerializer(app.secret_key, salt="confirm-mail")
+    links = URLSafeTimedSerializer("the app's secret key", salt="confirm-mail")
     token = links.dumps({"user": 7})
-    links.loads(token, max_age=3600)
+    try:
+        print(links.loads(token, max_age=3600))
+    except SignatureExpired as error:
+        print("This link is too old. It was made at", error.date_signed)
+    except BadSignature:
+        print("This link was not made here.")
 
 The classes are itsdangerous' own with the costly part replaced: what one side signs the other reads, subclasses work,
 and errors are itsdangerous' exceptions, with ``payload`` and ``date_signed``. Two differences, both on purpose: of the
@@ -164,22 +169,26 @@ def _native_of(signer: _original.Signer, whole: type[Signer] | None = None) -> N
     return _made(tuple(signer.secret_keys), signer.salt, signer.sep[0], signer.key_derivation, digest)
 
 
-@lru_cache(maxsize=128)
-def _made(keys: tuple[bytes, ...], salt: bytes, sep: int, derivation: str, digest: str) -> NativeSigner | None:
-    """Deriving keys is most of the work, and serializers make a signer with every call."""
+def _new_signer(keys: tuple[bytes, ...], salt: bytes, sep: int, derivation: str, digest: str) -> NativeSigner | None:
     if derivation not in _DERIVATIONS:
         return None  # itsdangerous says so where it derives.
     return NativeSigner(list(keys), salt, sep, derivation, digest)
 
 
-@lru_cache(maxsize=128)
-def _is_as_written(made: type[_original.Signer], whole: type[Signer] | None) -> bool:
+# Deriving keys is most of the work, and serializers make a signer with every call.
+_made = lru_cache(maxsize=128)(_new_signer)
+
+
+def _has_overridden_nothing(made: type[_original.Signer], whole: type[Signer] | None) -> bool:
     """Whether a class has overridden nothing that would be passed over."""
     own = made.derive_key is _original.Signer.derive_key
     if whole is not None:
         own = own and made.get_signature is Signer.get_signature
         own = own and made.verify_signature is Signer.verify_signature
     return own
+
+
+_is_as_written = lru_cache(maxsize=128)(_has_overridden_nothing)
 
 
 _DERIVATIONS = frozenset(["concat", "django-concat", "hmac", "none"])

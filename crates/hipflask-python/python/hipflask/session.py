@@ -11,7 +11,7 @@ import flask
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 
-from . import _stores
+from . import _settings, _stores
 from ._native import SessionCookies, StoredSession, StoredSessions
 from .errors import SessionContended, SessionEnded, SessionStoreError
 from .sessions import SecureCookieSessionInterface
@@ -26,7 +26,11 @@ class Session:
 
     ::
 
-        app.config["SESSION_TYPE"] = "redis://127.0.0.1/0"
+        import flask
+        import hipflask
+
+        app = flask.Flask(__name__)
+        app.config["SESSION_TYPE"] = "sqlite:sessions.db"
         hipflask.Session(app)
 
     ``SESSION_TYPE`` is one of Flask-Session's names (``redis``, ``memcached``, ``filesystem``, ``cachelib``, ``mongodb``,
@@ -170,8 +174,13 @@ class ServerSideSessionInterface(SessionInterface):
         self.use_signer = bool(config.get("SESSION_USE_SIGNER", False))
         self.permanent = config.get("SESSION_PERMANENT", True)
         self.key_prefix = config.get("SESSION_KEY_PREFIX", "session:")
-        self.sid_length = config.get("SESSION_ID_LENGTH", 32)
+        if not isinstance(self.key_prefix, str):
+            raise _settings.wrong("SESSION_KEY_PREFIX", self.key_prefix, "a text")
+        self.sid_length = _settings.number(config, "SESSION_ID_LENGTH", 32, 16, 96)
         self.cleanup_n_requests = config.get("SESSION_CLEANUP_N_REQUESTS")
+        if self.cleanup_n_requests is not None:
+            _settings.number(config, "SESSION_CLEANUP_N_REQUESTS", 0, 0, 2**63 - 1)
+        form = _settings.text(config, "SESSION_SERIALIZATION_FORMAT", "msgpack")
         self._cookies = SessionCookies()
         place = _stores.find(app)
         #: The client object that the configuration named, if any; sessions do not go through it.
@@ -180,7 +189,7 @@ class ServerSideSessionInterface(SessionInterface):
             place.url,
             prefix=self.key_prefix,
             id_length=self.sid_length,
-            format=config.get("SESSION_SERIALIZATION_FORMAT", "msgpack"),
+            format=form,
             ready=place.ready,
         )
         if self.use_signer:
@@ -230,6 +239,9 @@ class ServerSideSessionInterface(SessionInterface):
                 session = self.session_class(data, sid=sid)
                 session._origin, session._store = origin, self
                 return session
+        else:
+            # Whoever has a cookie would be told by the store.
+            self._sessions.check(self, app)
         session = self.session_class(sid=self.new_sid(), permanent=self.permanent)
         session._origin, session._store, session.new = StoredSession(), self, True
         session._changed = False
@@ -356,5 +368,12 @@ class ServerSideSessionInterface(SessionInterface):
     def _keys(self, app: flask.Flask) -> list[bytes]:
         if not app.secret_key:
             raise KeyError("SECRET_KEY must be set when SESSION_USE_SIGNER=True")
-        keys = [app.secret_key, *(app.config["SECRET_KEY_FALLBACKS"] or ())]
-        return [key.encode() if isinstance(key, str) else key for key in keys]
+        fallbacks = app.config["SECRET_KEY_FALLBACKS"] or ()
+        if isinstance(fallbacks, (str, bytes)):
+            raise TypeError("SECRET_KEY_FALLBACKS is text, of which each letter would be a key; make it a list of keys")
+        keys = [key.encode() if isinstance(key, str) else key for key in (app.secret_key, *fallbacks)]
+        if not isinstance(keys[0], bytes):
+            raise TypeError(f"SECRET_KEY must be text or bytes, but is of the type {type(keys[0]).__name__}")
+        if not all(isinstance(key, bytes) and key for key in keys):
+            raise TypeError("SECRET_KEY_FALLBACKS must be a list of texts or bytes, none of them empty")
+        return keys

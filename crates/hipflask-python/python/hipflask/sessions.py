@@ -12,6 +12,11 @@ class SecureCookieSessionInterface(SecureCookieSessions, flask.sessions.SecureCo
 
     The cookies, the headers and the session object (:class:`flask.sessions.SecureCookieSession`) are Flask's own::
 
+        import flask
+        import hipflask
+
+        app = flask.Flask(__name__)
+        app.secret_key = "a long text that nobody else knows"
         app.session_interface = hipflask.SecureCookieSessionInterface()
 
     Whatever Flask lets an app override is honoured: the attributes ``salt``, ``digest_method``, ``key_derivation``,
