@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use base64_simd::URL_SAFE_NO_PAD;
 use hipflask_core::signing::Compression;
+use hipflask_core::value::{Text, Value};
 use sonic_rs::{JsonContainerTrait, JsonValueTrait};
 
 use crate::measure::Row;
@@ -15,11 +16,13 @@ pub const PARTS: &[(&str, &[&[&str]])] = &[
     ("open-first-key", &[MAC, BASE64_READ, &["json-first-key-sonic-rs"]]),
     ("open-last-key", &[MAC, BASE64_READ, &["json-last-key-sonic-rs"]]),
     ("decode-all", &[MAC, BASE64_READ, TREE]),
+    ("decode-all-owned", &[MAC, BASE64_READ, TREE, CONTAINERS, TEXTS]),
     ("encode-sign", &[MAC, BASE64_WRITE, TEXT]),
     ("open-change-save", &[MAC, MAC, BASE64_READ, BASE64_WRITE, &["json-last-key-sonic-rs"]]),
     ("open-first-key-deflated", &[MAC_DEFLATED, BASE64_READ_DEFLATED, INFLATE, &["json-first-key-sonic-rs"]]),
     ("open-last-key-deflated", &[MAC_DEFLATED, BASE64_READ_DEFLATED, INFLATE, &["json-last-key-sonic-rs"]]),
     ("decode-all-deflated", &[MAC_DEFLATED, BASE64_READ_DEFLATED, INFLATE, TREE]),
+    ("decode-all-deflated-owned", &[MAC_DEFLATED, BASE64_READ_DEFLATED, INFLATE, TREE, CONTAINERS, TEXTS]),
     ("encode-sign-deflated", &[MAC_DEFLATED, BASE64_WRITE_DEFLATED, DEFLATE, TEXT]),
     (
         "open-change-save-deflated",
@@ -44,6 +47,9 @@ const BASE64_WRITE_DEFLATED: &[&str] = &["base64-write-deflated"];
 const INFLATE: &[&str] = &["inflate-libdeflate"];
 const DEFLATE: &[&str] = &["deflate-libdeflate"];
 const TREE: &[&str] = &["json-tree-sonic-rs", "json-tree-serde_json"];
+/// What values that own what they hold add to a tree that lies in one arena and borrows its texts.
+const CONTAINERS: &[&str] = &["own-containers"];
+const TEXTS: &[&str] = &["own-texts"];
 const TEXT: &[&str] = &["json-text-sonic-rs", "json-text-serde_json"];
 
 pub fn rows(payload: Payload) -> Vec<Row> {
@@ -57,6 +63,8 @@ pub fn rows(payload: Payload) -> Vec<Row> {
         row("base64-write-deflated", Box::new(base64_write(deflate(payload)))),
         row("json-tree-sonic-rs", Box::new(tree_sonic(payload))),
         row("json-tree-serde_json", Box::new(tree_serde(payload))),
+        row("own-containers", Box::new(own_containers(payload))),
+        row("own-texts", Box::new(own_texts(payload))),
         row("json-text-sonic-rs", Box::new(text_sonic(payload))),
         row("json-text-serde_json", Box::new(text_serde(payload))),
         row("json-first-key-sonic-rs", Box::new(key_sonic(payload, payload.first))),
@@ -161,6 +169,48 @@ fn tree_serde(payload: Payload) -> impl FnMut() {
         let tree: serde_json::Value = serde_json::from_str(black_box(payload.json)).expect("JSON");
         assert_eq!(tree.as_object().map(|object| object.len()), Some(payload.keys));
         assert_eq!(tree[payload.last.0].as_str(), Some(payload.last.1));
+    }
+}
+
+/// One allocation of the exact size for each list, tuple and dict, 16 bytes for a value and 16 for a key, all then freed.
+fn own_containers(payload: Payload) -> impl FnMut() {
+    let mut sizes = Vec::new();
+    each_value(&Value::Dict(ours::dict(payload)), &mut |value| match value {
+        Value::List(items) | Value::Tuple(items) => sizes.push(16 * items.len()),
+        Value::Dict(dict) => sizes.push(32 * dict.len()),
+        _ => {}
+    });
+    let mut held: Vec<Vec<u8>> = Vec::with_capacity(sizes.len());
+    move || {
+        held.extend(sizes.iter().map(|&size| Vec::with_capacity(black_box(size))));
+        assert_eq!(black_box(&held).len(), sizes.len());
+        held.clear();
+    }
+}
+
+/// One allocation and copy for each text that does not fit into 22 bytes, all then freed.
+fn own_texts(payload: Payload) -> impl FnMut() {
+    let mut texts: Vec<String> = Vec::new();
+    let mut add = |text: &Text| texts.extend((text.len() > 22).then(|| text.to_string()));
+    each_value(&Value::Dict(ours::dict(payload)), &mut |value| match value {
+        Value::Str(text) | Value::Markup(text) => add(text),
+        Value::Dict(dict) => dict.keys().for_each(&mut add),
+        _ => {}
+    });
+    let mut held: Vec<Box<str>> = Vec::with_capacity(texts.len());
+    move || {
+        held.extend(texts.iter().map(|text| Box::from(black_box(text.as_str()))));
+        assert_eq!(black_box(&held).len(), texts.len());
+        held.clear();
+    }
+}
+
+fn each_value(value: &Value, visit: &mut dyn FnMut(&Value)) {
+    visit(value);
+    match value {
+        Value::List(items) | Value::Tuple(items) => items.iter().for_each(|item| each_value(item, visit)),
+        Value::Dict(dict) => dict.values().for_each(|item| each_value(item, visit)),
+        _ => {}
     }
 }
 

@@ -118,6 +118,8 @@ impl Report {
             if operation != before {
                 println!("\n{operation}");
                 self.print_line(operation, "(floor)", |payload| self.floor(operation, payload));
+                let owned = format!("{operation}-owned");
+                self.print_line(operation, "(floor, values that own)", |payload| self.floor(&owned, payload));
             }
             before = operation;
             self.print_line(operation, who, |payload| self.of(operation, payload, who));

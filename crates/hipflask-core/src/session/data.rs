@@ -203,7 +203,7 @@ impl Session {
         let json = json.into();
         match tagged::index(&json)? {
             Some(members) => Ok(Self { source: Source::Json(json), members, ..Self::default() }),
-            None => dict_of(tagged::from_str(&json)?).map(Self::from_dict),
+            None => dict_from_json(&json).map(Self::from_dict),
         }
     }
 
@@ -630,6 +630,11 @@ fn is_true(value: &Value) -> bool {
         Value::Dict(dict) => !dict.is_empty(),
         Value::DateTime(_) | Value::Uuid(_) => true,
     }
+}
+
+/// Everything in the JSON of a session.
+pub(crate) fn dict_from_json(json: &str) -> Result<Dict, JsonError> {
+    dict_of(tagged::from_str(json)?)
 }
 
 /// Python's `dict(value)`, which Flask calls on what it has read.

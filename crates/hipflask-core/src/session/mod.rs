@@ -10,6 +10,7 @@ mod flash;
 mod tests;
 
 pub use changes::{Change, Changes};
+pub(crate) use data::dict_from_json;
 pub use data::{Part, Session};
 pub use edit::Editor;
 pub use error::SessionError;

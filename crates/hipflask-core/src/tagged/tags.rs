@@ -15,14 +15,17 @@ pub(super) const DATETIME: &str = " d";
 /// What ends the key of an escaped dict: a dict whose only key is itself a tag.
 pub(super) const ESCAPE: &str = "__";
 
-const TAGS: [&str; 6] = [DICT, TUPLE, BYTES, MARKUP, UUID, DATETIME];
-
 /// The tag of this name. Names that begin with a space but are no tag of Flask's stay plain keys.
 pub(super) fn tag(key: &[u8]) -> Option<&'static str> {
-    if key.first() != Some(&b' ') {
-        return None;
-    }
-    TAGS.into_iter().find(|tag| tag.as_bytes() == key)
+    Some(match key {
+        b" di" => DICT,
+        b" t" => TUPLE,
+        b" b" => BYTES,
+        b" m" => MARKUP,
+        b" u" => UUID,
+        b" d" => DATETIME,
+        _ => return None,
+    })
 }
 
 /// Whether a dict with this one key must be escaped when it is written.
