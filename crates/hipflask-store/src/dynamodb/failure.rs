@@ -1,9 +1,10 @@
 //! From what the SDK says to what an operator can do.
 
+use core::error::Error;
 use core::time::Duration;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
 use super::NAME;
 use crate::store::{ErrorKind, StoreError};
@@ -22,6 +23,12 @@ where
         SdkError::DispatchFailure(failure) if failure.is_io() => {
             of(ErrorKind::Unavailable, "nobody answers at its endpoint")
         }
+        SdkError::DispatchFailure(failure) if failure.as_other().is_some() => {
+            of(ErrorKind::Unavailable, "the connection broke")
+        }
+        SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(is_of_http) => {
+            of(ErrorKind::Corrupt, NOT_ITS_ANSWER)
+        }
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => of(
             ErrorKind::Misconfigured,
             "no request could be made; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or bring a client",
@@ -35,8 +42,13 @@ where
             }
             said(service.code().unwrap_or_default(), service.message().unwrap_or_default())
         }
-        _ => of(ErrorKind::Corrupt, "its answer is none of DynamoDB's"),
+        _ => of(ErrorKind::Corrupt, NOT_ITS_ANSWER),
     }
+}
+
+/// Whether what came through the connection was no HTTP; otherwise no request was made at all.
+fn is_of_http(error: &ConnectorError) -> bool {
+    error.source().is_some_and(|source| source.is::<hyper_util::client::legacy::Error>())
 }
 
 fn said(code: &str, message: &str) -> StoreError {
@@ -89,6 +101,8 @@ impl Attempt {
         true
     }
 }
+
+const NOT_ITS_ANSWER: &str = "its answer is none of DynamoDB's";
 
 const BUSY: &[&str] = &[
     "ProvisionedThroughputExceededException",

@@ -27,19 +27,19 @@
 
 mod document;
 mod failure;
+mod line;
 
 use core::fmt;
 use core::future::IntoFuture;
 use core::time::Duration;
+use std::sync::Arc;
 
 pub use mongodb as driver;
 
 use hipflask_core::time::UnixTime;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{
-    ClientOptions, CollectionOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern,
-};
-use mongodb::{Client, Collection, IndexModel};
+use mongodb::options::{ClientOptions, IndexOptions};
+use mongodb::{Client, IndexModel};
 
 use crate::store::own::by_own_methods;
 use crate::store::{
@@ -48,6 +48,7 @@ use crate::store::{
 };
 use document::{binary, date, stored};
 use failure::{explain, is_duplicate};
+use line::{Line, Lines};
 
 /// A collection of sessions. See the [module](self).
 ///
@@ -61,7 +62,7 @@ use failure::{explain, is_duplicate};
 /// ```
 #[derive(Clone)]
 pub struct MongoDbStore {
-    sessions: Collection<Document>,
+    lines: Arc<Lines>,
     place: String,
     timeout: Duration,
 }
@@ -96,26 +97,22 @@ impl MongoDbStore {
             )
         })?;
         options.server_selection_timeout = Some(timeout);
-        options.connect_timeout.get_or_insert(timeout);
+        // One connection of the driver's tells it whether the server is there. Where that one hangs, the driver has to find
+        // out, and to try another, before they give up who wait for it.
+        options.connect_timeout.get_or_insert(timeout / 2);
         let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
         let database = options.default_database.clone().unwrap_or_else(|| "flask_session".to_owned());
-        let client = Client::with_options(options).map_err(explain)?;
-        let mut store = Self::from_client(&client, &database, collection);
-        store.place = format!("mongodb://{}/{database}?collection={collection}", hosts.join(","));
-        store.timeout = timeout;
-        Ok(store)
+        let place = format!("mongodb://{}/{database}?collection={collection}", hosts.join(","));
+        let lines = Lines::renewed(options, &database, collection).map_err(explain)?;
+        Ok(Self { lines: Arc::new(lines), place, timeout })
     }
 
     /// A store that uses `client`, in `collection` of `database`.
     #[must_use]
     #[doc(alias("SESSION_MONGODB", "SESSION_MONGODB_DB", "SESSION_MONGODB_COLLECT"))]
     pub fn from_client(client: &Client, database: &str, collection: &str) -> Self {
-        let options = CollectionOptions::builder()
-            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
-            .write_concern(WriteConcern::majority())
-            .build();
         Self {
-            sessions: client.database(database).collection_with_options(collection, options),
+            lines: Arc::new(Lines::of(client, database, collection)),
             place: format!("mongodb:{database}?collection={collection}"),
             timeout: Duration::from_secs(5),
         }
@@ -132,7 +129,8 @@ impl MongoDbStore {
         if key.is_at_rest() {
             return Ok(None);
         }
-        let found = self.within(self.sessions.find_one(doc! { "id": key.as_str() })).await?;
+        let line = self.lines.current();
+        let found = self.within(&line, line.sessions().find_one(doc! { "id": key.as_str() })).await?;
         Ok(found.and_then(stored).filter(|stored| !stored.is_expired(now)))
     }
 
@@ -150,12 +148,11 @@ impl MongoDbStore {
         // An expired document is taken over. If there is none, one is inserted, and the index refuses it where a live one is.
         let expired = doc! { "id": key.as_str(), "expiration": { "$lte": date(now) } };
         let new = doc! { "$set": { "val": binary(data), "expiration": date(expiry(now, ttl)) } };
-        let work = self.sessions.update_one(expired, new).upsert(true).into_future();
-        match tokio::time::timeout(self.timeout, work).await {
-            Ok(Ok(_)) => Ok(Created::Created(Token::Data)),
-            Ok(Err(error)) if is_duplicate(&error) => Ok(Created::Exists),
-            Ok(Err(error)) => Err(explain(error)),
-            Err(_) => Err(self.too_slow()),
+        let line = self.lines.current();
+        match self.answer(&line, line.sessions().update_one(expired, new).upsert(true)).await? {
+            Ok(_) => Ok(Created::Created(Token::Data)),
+            Err(error) if is_duplicate(&error) => Ok(Created::Exists),
+            Err(error) => Err(explain(error)),
         }
     }
 
@@ -188,7 +185,8 @@ impl MongoDbStore {
 
     /// Whether there was a document to change.
     async fn set(&self, filter: Document, set: Document) -> Result<bool, StoreError> {
-        let done = self.within(self.sessions.update_one(filter, doc! { "$set": set })).await?;
+        let line = self.lines.current();
+        let done = self.within(&line, line.sessions().update_one(filter, doc! { "$set": set })).await?;
         Ok(done.matched_count > 0)
     }
 
@@ -196,7 +194,9 @@ impl MongoDbStore {
         if key.is_at_rest() {
             return Ok(Deleted::Gone);
         }
-        let was = self.within(self.sessions.find_one_and_delete(doc! { "id": key.as_str() })).await?;
+        let line = self.lines.current();
+        let was = line.sessions().find_one_and_delete(doc! { "id": key.as_str() });
+        let was = self.within(&line, was).await?;
         let was_live = was.and_then(stored).is_some_and(|stored| !stored.is_expired(now));
         Ok(if was_live { Deleted::Deleted } else { Deleted::Gone })
     }
@@ -205,7 +205,8 @@ impl MongoDbStore {
         if key.is_at_rest() {
             return Ok(DeletedIf::Gone);
         }
-        let done = self.within(self.sessions.delete_one(live(key, Some(expected), now))).await?;
+        let line = self.lines.current();
+        let done = self.within(&line, line.sessions().delete_one(live(key, Some(expected), now))).await?;
         if done.deleted_count > 0 {
             return Ok(DeletedIf::Deleted);
         }
@@ -219,7 +220,8 @@ impl MongoDbStore {
             Some(after) => doc! { "$gt": after.as_str() },
             None => doc! { "$gte": &scan.prefix },
         };
-        let find = self.sessions.find(doc! { "id": from }).sort(doc! { "id": 1 }).limit(limit as i64);
+        let line = self.lines.current();
+        let find = line.sessions().find(doc! { "id": from }).sort(doc! { "id": 1 }).limit(limit as i64);
         let reading = async {
             let mut cursor = find.await?;
             let mut documents = Vec::new();
@@ -228,10 +230,7 @@ impl MongoDbStore {
             }
             Ok(documents)
         };
-        let documents: Vec<Document> = match tokio::time::timeout(self.timeout, reading).await {
-            Ok(documents) => documents.map_err(explain)?,
-            Err(_) => return Err(self.too_slow()),
-        };
+        let documents: Vec<Document> = self.within(&line, reading).await?;
         let id = |document: &Document| document.get_str("id").unwrap_or_default().to_owned();
         let last = documents.last().map(id).filter(|id| id.starts_with(&scan.prefix));
         let next = last.filter(|_| documents.len() >= limit).map(Cursor::new);
@@ -249,25 +248,42 @@ impl MongoDbStore {
         let ttl = IndexModel::builder().keys(doc! { "expiration": 1 }).options(ttl).build();
         let unique = IndexOptions::builder().unique(true).build();
         let unique = IndexModel::builder().keys(doc! { "id": 1 }).options(unique).build();
-        self.within(self.sessions.create_indexes([ttl, unique])).await?;
+        let line = self.lines.current();
+        self.within(&line, line.sessions().create_indexes([ttl, unique])).await?;
         // Neither finds anything; both ask whether we may.
         let nothing = doc! { "id": "hipflask:ready", "expiration": { "$lte": date(UnixTime::from_secs(0)) } };
         self.set(nothing.clone(), doc! { "expiration": date(UnixTime::from_secs(0)) }).await?;
-        self.within(self.sessions.delete_one(nothing)).await.map(drop)
+        self.within(&line, line.sessions().delete_one(nothing)).await.map(drop)
     }
 
     async fn within<T>(
         &self,
+        line: &Arc<Line>,
         work: impl IntoFuture<Output = mongodb::error::Result<T>>,
     ) -> Result<T, StoreError> {
-        match tokio::time::timeout(self.timeout, work.into_future()).await {
-            Ok(answer) => answer.map_err(explain),
-            Err(_) => Err(self.too_slow()),
-        }
+        self.answer(line, work).await?.map_err(explain)
     }
 
-    fn too_slow(&self) -> StoreError {
-        StoreError::new(NAME, ErrorKind::Timeout, format!("no answer within {:?}", self.timeout))
+    /// What the driver says of `work`, if it says so in time.
+    async fn answer<T>(
+        &self,
+        line: &Arc<Line>,
+        work: impl IntoFuture<Output = mongodb::error::Result<T>>,
+    ) -> Result<mongodb::error::Result<T>, StoreError> {
+        let before = line.answers();
+        match tokio::time::timeout(self.timeout, work.into_future()).await {
+            Ok(answer) => {
+                line.note_answer();
+                Ok(answer)
+            }
+            Err(_) => {
+                if line.answers() == before {
+                    self.lines.renew(line);
+                }
+                let what = format!("no answer within {:?}", self.timeout);
+                Err(StoreError::new(NAME, ErrorKind::Timeout, what))
+            }
+        }
     }
 }
 
