@@ -8,6 +8,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
     ("mutants", "takes each check out of the verify path and sees that a test notices"),
     ("wheel", "builds the Python package and installs it into target/wheel-venv, for its tests"),
+    ("stores", "tests the Python package on PostgreSQL, MariaDB, MongoDB and DynamoDB"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
 
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command_on_a_line_of_its_own() {
-        for name in ["check", "test", "setup", "fuzz", "mutants", "wheel", "wire"] {
+        for name in ["check", "test", "setup", "fuzz", "mutants", "wheel", "stores", "wire"] {
             assert!(text().lines().any(|line| line.trim_start().starts_with(name)), "{name}");
         }
     }

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         ["test"] => run_steps("test", steps::TEST, &workspace),
         ["fuzz"] => finish(fuzz::every_parser(&workspace).map(|note| println!("{note}"))),
         ["mutants"] => finish(mutants::all_are_noticed(&workspace).map(|note| println!("{note}"))),
+        ["stores"] => finish(wheel::works_with_every_store(&workspace).map(|note| println!("{note}"))),
         ["wheel"] => finish(wheel::build_and_install(&workspace).map(|note| println!("{note}"))),
         ["wire"] => finish(wire::record(&workspace).map(|note| println!("{note}"))),
         ["help" | "--help" | "-h"] => {

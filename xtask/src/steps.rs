@@ -25,6 +25,7 @@ pub(crate) const TEST: &[Step] = &[
     TESTS_STORES,
     DOC_TESTS,
     PYTHON,
+    PYTHON_STORES,
     FEATURES,
     MUTANTS,
     FUZZ,
@@ -142,6 +143,12 @@ const PYTHON: Step = Step {
     name: "python package",
     remedy: "run it alone: `cargo xtask wheel`, then `target/wheel-venv/bin/python -m pytest crates/hipflask-python/tests`",
     run: wheel::works_where_it_is_installed,
+};
+
+const PYTHON_STORES: Step = Step {
+    name: "python package, every store",
+    remedy: "run it alone: `cargo xtask stores`",
+    run: wheel::works_with_every_store,
 };
 
 const FEATURES: Step = Step {

@@ -9,7 +9,7 @@ use crate::workspace::{Workspace, run};
 
 /// Builds the wheel and installs it into [`ENVIRONMENT`], which is made if it is not there.
 pub(crate) fn build_and_install(workspace: &Workspace) -> Result<String, Failure> {
-    let wheel = build(workspace)?;
+    let wheel = build(workspace, WHEELS, &[])?;
     build_service(workspace)?;
     if is_ready(workspace) {
         pip_install(workspace, ENVIRONMENT, &["--force-reinstall", "--no-deps", &wheel])?;
@@ -21,7 +21,7 @@ pub(crate) fn build_and_install(workspace: &Workspace) -> Result<String, Failure
 
 /// The step of `test`: the wheel brings what it needs into an empty environment, and its tests pass there.
 pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<String, Failure> {
-    let wheel = build(workspace)?;
+    let wheel = build(workspace, WHEELS, &[])?;
     build_service(workspace)?;
     install_into_new_environment(workspace, &wheel)?;
     let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
@@ -29,8 +29,23 @@ pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<Strin
     Ok(String::new())
 }
 
-/// The path of the wheel, from the root.
-fn build(workspace: &Workspace) -> Result<String, Failure> {
+/// The tests of sessions in a store, on the databases that the wheel of most users is without. Built without optimization,
+/// for most of it has been compiled so by the tests of the stores.
+pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Failure> {
+    let wheel = build(workspace, FULL_WHEELS, &["--profile", "dev", "--features", "full"])?;
+    if !is_ready(workspace) {
+        install_into_new_environment(workspace, &wheel)?;
+    }
+    let _ = fs::remove_dir_all(workspace.path(FULL));
+    pip_install(workspace, ENVIRONMENT, &["--target", FULL, "--no-deps", &wheel])?;
+    let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
+    pytest.env("PYTHONPATH", workspace.path(FULL)).args(["-m", "pytest", "--stores", DATABASES]);
+    run(pytest.args(STORE_TESTS.map(|test| format!("{TESTS}/{test}"))))?;
+    Ok(format!("on {DATABASES}"))
+}
+
+/// The path of the wheel, from the root; it is the only one in `place`.
+fn build(workspace: &Workspace, place: &str, options: &[&str]) -> Result<String, Failure> {
     if fs::read_to_string(workspace.path(TOOLS_STAMP)).ok() != fs::read_to_string(workspace.path(TOOLS)).ok()
     {
         make_environment(workspace, TOOLS_ENVIRONMENT)?;
@@ -38,16 +53,16 @@ fn build(workspace: &Workspace) -> Result<String, Failure> {
         stamp(workspace, TOOLS_STAMP, &[TOOLS])?;
     }
     // One wheel must be found in the end.
-    let _ = fs::remove_dir_all(workspace.path(WHEELS));
+    let _ = fs::remove_dir_all(workspace.path(place));
     let mut maturin = workspace.command(workspace.path(TOOLS_ENVIRONMENT).join("bin/maturin"));
-    maturin.args(["build", "--quiet", "--manifest-path", MANIFEST, "--out", WHEELS]);
+    maturin.args(["build", "--quiet", "--manifest-path", MANIFEST, "--out", place]).args(options);
     run(maturin.arg("--interpreter").arg(interpreter(workspace, TOOLS_ENVIRONMENT)))?;
-    let built = fs::read_dir(workspace.path(WHEELS)).into_iter().flatten().flatten();
+    let built = fs::read_dir(workspace.path(place)).into_iter().flatten().flatten();
     let name = built
         .map(|file| PathBuf::from(file.file_name()))
         .find(|name| name.extension().is_some_and(|extension| extension == "whl"));
-    name.map(|name| format!("{WHEELS}/{}", name.display()))
-        .ok_or_else(|| Failure::new(format!("maturin left no wheel in {WHEELS}")))
+    name.map(|name| format!("{place}/{}", name.display()))
+        .ok_or_else(|| Failure::new(format!("maturin left no wheel in {place}")))
 }
 
 /// What the tests of the wheel run beside Flask, with the features that the tests of the stores have built.
@@ -94,6 +109,11 @@ const STAMP: &str = "target/wheel-venv/installed.txt";
 const TOOLS_ENVIRONMENT: &str = "target/wheel-tools-venv";
 const TOOLS_STAMP: &str = "target/wheel-tools-venv/installed.txt";
 const WHEELS: &str = "target/wheels";
+/// The wheel with every store, and where it is unpacked, to be found before the other.
+const FULL_WHEELS: &str = "target/wheels-full";
+const FULL: &str = "target/wheel-full";
+const DATABASES: &str = "postgres,mariadb,mongodb,dynamodb";
+const STORE_TESTS: [&str; 2] = ["test_stored_sessions.py", "test_stored_twins.py"];
 const MANIFEST: &str = "crates/hipflask-python/Cargo.toml";
 const TESTS: &str = "crates/hipflask-python/tests";
 const TOOLS: &str = "xtask/python/wheel-tools.txt";

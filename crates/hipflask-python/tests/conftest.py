@@ -1,8 +1,24 @@
 """Real servers, started once for all tests."""
 
+import secrets
+
 import pytest
 
+from databases import DATABASES, SERVERS
 from stores import Files, Memcached, Redis, Sqlite, free_port, redis_server, server
+
+#: What every wheel has.
+STORES = ["redis", "memcached", "sqlalchemy", "filesystem"]
+
+
+def pytest_addoption(parser):
+    known = ",".join([*STORES, *DATABASES])
+    parser.addoption("--stores", default=",".join(STORES), help=f"which stores the tests of all stores run on: {known}")
+
+
+def pytest_generate_tests(metafunc):
+    for name in {"store", "store_name"}.intersection(metafunc.fixturenames):
+        metafunc.parametrize(name, metafunc.config.getoption("stores").split(","), indirect=name == "store")
 
 
 @pytest.fixture(scope="session")
@@ -18,15 +34,30 @@ def memcached_port():
         yield port
 
 
+def _port_of(name):
+    @pytest.fixture(scope="session", name=f"{name}_port")
+    def port():
+        with SERVERS[name]() as port:
+            yield port
+
+    return port
+
+
+postgres_port, mariadb_port, mongodb_port, dynamodb_port = map(_port_of, SERVERS)
+
+
 @pytest.fixture
 def redis_store(redis_port):
     return Redis(redis_port)
 
 
-@pytest.fixture(params=["redis", "memcached", "sqlalchemy", "filesystem"])
+@pytest.fixture
 def store(request, tmp_path):
-    if request.param == "redis":
+    name = request.param
+    if name in DATABASES:
+        return DATABASES[name](request.getfixturevalue(f"{name}_port"), f"sessions_{secrets.token_hex(4)}")
+    if name == "redis":
         return Redis(request.getfixturevalue("redis_port"))
-    if request.param == "memcached":
+    if name == "memcached":
         return Memcached(request.getfixturevalue("memcached_port"))
-    return Sqlite(tmp_path) if request.param == "sqlalchemy" else Files(tmp_path)
+    return Sqlite(tmp_path) if name == "sqlalchemy" else Files(tmp_path)

@@ -134,7 +134,7 @@ def app_on(store, extension, **config):
     app.secret_key = "a secret key of the tests, long enough"
     app.config.update(store.config, **config)
     app.acts = {}
-    if isinstance(store, Sqlite):
+    if "SQLALCHEMY_DATABASE_URI" in store.config:
         app.config["SESSION_SQLALCHEMY"] = SQLAlchemy(app)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -1,0 +1,175 @@
+"""Databases for tests: real servers, and where in them the sessions of one test are.
+
+PostgreSQL and MariaDB are themselves; `wire/mongo_front.py` and `wire/moto_server.py` stand for MongoDB and DynamoDB, which cannot
+be had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import glob
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import boto3
+import pymongo
+import sqlalchemy
+
+from stores import free_port, server
+
+WIRE = pathlib.Path(__file__).parents[3] / "wire"
+IS_ROOT = os.geteuid() == 0
+
+
+@contextlib.contextmanager
+def postgres_server():
+    """Its port. The user `postgres` needs no password."""
+    programs = pathlib.Path(max(glob.glob("/usr/lib/postgresql/*/bin"), default=os.path.dirname(shutil.which("postgres") or "")))
+    # It refuses to run as root.
+    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if IS_ROOT else []
+    with tempfile.TemporaryDirectory(prefix="hipflask-postgres-") as place:
+        if IS_ROOT:
+            shutil.chown(place, "postgres")
+        init = ["initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "--no-locale", "-D", f"{place}/data"]
+        subprocess.run([*user, programs / init[0], *init[1:]], cwd=place, check=True, capture_output=True)
+        port = free_port()
+        options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        options += ["-c", "max_connections=300", "-c", "fsync=off"]
+        with server(*user, str(programs / "postgres"), "-D", f"{place}/data", *options, port=port, cwd=place):
+            until_it_answers(f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres")
+            yield port
+
+
+@contextlib.contextmanager
+def mariadb_server():
+    """Its port. The user `root` needs no password, and there is the database `test`."""
+    user = ["--user=root"] if IS_ROOT else []
+    with tempfile.TemporaryDirectory(prefix="hipflask-mariadb-") as place:
+        # In a place that they share, servers that start take each other's temporary tables for left over.
+        environment = {**os.environ, "TMPDIR": place}
+        init = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", f"--datadir={place}/data"]
+        subprocess.run(["mariadb-install-db", *init, *user], env=environment, check=True, capture_output=True)
+        port = free_port()
+        options = [f"--datadir={place}/data", f"--socket={place}/socket", f"--pid-file={place}/pid", f"--port={port}"]
+        options += ["--innodb-flush-log-at-trx-commit=0", "--max-connections=300", "--skip-name-resolve"]
+        program = shutil.which("mariadbd", path=f"/usr/sbin{os.pathsep}{os.environ['PATH']}") or "mariadbd"
+        command = [program, "--no-defaults", "--bind-address=127.0.0.1", *options, *user]
+        with server(*command, port=port, env=environment):
+            until_it_answers(f"mysql+pymysql://root@127.0.0.1:{port}", "CREATE DATABASE test")
+            yield port
+
+
+def until_it_answers(url, statement="SELECT 1"):
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+    for tries_left in reversed(range(600)):
+        try:
+            with engine.connect() as connection:
+                connection.execute(sqlalchemy.text(statement))
+            return
+        except sqlalchemy.exc.OperationalError:
+            if not tries_left:
+                raise
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def python_server(program):
+    port = free_port()
+    with server(sys.executable, "-B", str(WIRE / program), str(port), port=port):
+        yield port
+
+
+SERVERS = {
+    "postgres": postgres_server,
+    "mariadb": mariadb_server,
+    "mongodb": lambda: python_server("mongo_front.py"),
+    "dynamodb": lambda: python_server("moto_server.py"),
+}
+
+
+class Sql:
+    """``SESSION_TYPE = "sqlalchemy"`` with the URL of a database, and a table of its own."""
+
+    def __init__(self, url, name):
+        self.engine, self.table = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT"), name
+        self.config = {"SESSION_TYPE": "sqlalchemy", "SQLALCHEMY_DATABASE_URI": url, "SESSION_SQLALCHEMY_TABLE": name}
+
+    def _ask(self, query, **values):
+        with self.engine.connect() as connection:
+            return connection.execute(sqlalchemy.text(query.format(self.table)), values).all()
+
+    def record(self, sid):
+        for (data,) in self._ask("SELECT data FROM {} WHERE session_id = :id", id=f"session:{sid}"):
+            return bytes(data)
+
+    def expires(self, sid):
+        ((time,),) = self._ask("SELECT expiry FROM {} WHERE session_id = :id", id=f"session:{sid}")
+        return time.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+    def keys(self):
+        return {key for (key,) in self._ask("SELECT session_id FROM {}")}
+
+
+class Postgres(Sql):
+    def __init__(self, port, name):
+        super().__init__(f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres", name)
+
+
+class MariaDb(Sql):
+    def __init__(self, port, name):
+        super().__init__(f"mysql+pymysql://root@127.0.0.1:{port}/test", name)
+
+
+class MongoDb:
+    """``SESSION_TYPE = "mongodb"`` with a collection of its own."""
+
+    def __init__(self, port, name):
+        self.client = pymongo.MongoClient("127.0.0.1", port)
+        self.collection = self.client["flask_session"][name]
+        self.config = {"SESSION_TYPE": "mongodb", "SESSION_MONGODB": self.client, "SESSION_MONGODB_COLLECT": name}
+
+    def _find(self, sid):
+        return self.collection.find_one({"id": f"session:{sid}"})
+
+    def record(self, sid):
+        found = self._find(sid)
+        return found and bytes(found["val"])
+
+    def expires(self, sid):
+        return self._find(sid)["expiration"].replace(tzinfo=datetime.timezone.utc).timestamp()
+
+    def keys(self):
+        return {one["id"] for one in self.collection.find()}
+
+
+class DynamoDb:
+    """``SESSION_TYPE = "dynamodb"`` with a table of its own."""
+
+    def __init__(self, port, name):
+        account = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        place = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1"}
+        self.client = boto3.resource("dynamodb", **place, **account)
+        self.table = self.client.Table(name)
+        self.config = {"SESSION_TYPE": "dynamodb", "SESSION_DYNAMODB": self.client, "SESSION_DYNAMODB_TABLE": name}
+
+    def _find(self, sid):
+        return self.table.get_item(Key={"id": f"session:{sid}"}, ConsistentRead=True).get("Item")
+
+    def record(self, sid):
+        found = self._find(sid)
+        return found and bytes(found["val"])
+
+    def expires(self, sid):
+        return float(self._find(sid)["expiration"])
+
+    def keys(self):
+        return {one["id"] for one in self.table.scan(ConsistentRead=True)["Items"]}
+
+
+DATABASES = {"postgres": Postgres, "mariadb": MariaDb, "mongodb": MongoDb, "dynamodb": DynamoDb}
