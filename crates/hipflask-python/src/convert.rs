@@ -2,13 +2,14 @@
 
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{BigInt, Dict, Int, MAX_DEPTH, Text, Uuid, Value};
-use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+use crate::keys::{KeysByText, Shelf};
 
 /// The object that Python has for `value`.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
@@ -27,14 +28,16 @@ pub(crate) fn fill(dict: &Bound<'_, PyDict>, values: &Dict) -> PyResult<()> {
     Builder::begin(dict.py()).fill(dict, values)
 }
 
+static READ: Shelf<KeysByText> = Shelf::new();
+
 struct Builder<'py> {
     py: Python<'py>,
-    keys: Box<Keys>,
+    keys: Box<KeysByText>,
 }
 
 impl<'py> Builder<'py> {
     fn begin(py: Python<'py>) -> Self {
-        Self { py, keys: Keys::take() }
+        Self { py, keys: READ.take() }
     }
 
     fn object(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
@@ -68,7 +71,10 @@ impl<'py> Builder<'py> {
     fn fill(&mut self, dict: &Bound<'py, PyDict>, values: &Dict) -> PyResult<()> {
         for (key, value) in values.iter() {
             let value = self.object(value)?;
-            dict.set_item(self.keys.object(self.py, key)?, value)?;
+            match self.keys.object(self.py, key) {
+                Some(key) => dict.set_item(key, value)?,
+                None => dict.set_item(text_to_python(self.py, key)?, value)?,
+            }
         }
         Ok(())
     }
@@ -76,61 +82,9 @@ impl<'py> Builder<'py> {
 
 impl Drop for Builder<'_> {
     fn drop(&mut self) {
-        core::mem::take(&mut self.keys).give_back();
+        READ.put_back(core::mem::take(&mut self.keys));
     }
 }
-
-/// The keys that were met last: a session has the same ones with every request. Python has worked out their hashes, and
-/// those of the program's own constants are the same objects.
-#[derive(Default)]
-struct Keys(Vec<Option<(Text, Py<PyString>)>>);
-
-/// Not locked while keys are made, for that may run Python; who finds it empty begins anew.
-static KEYS: Mutex<Option<Box<Keys>>> = Mutex::new(None);
-
-impl Keys {
-    fn take() -> Box<Self> {
-        let kept = KEYS.lock().unwrap_or_else(PoisonError::into_inner).take();
-        kept.unwrap_or_default()
-    }
-
-    fn give_back(self: Box<Self>) {
-        if !self.0.is_empty() {
-            *KEYS.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
-        }
-    }
-
-    fn object<'py>(&mut self, py: Python<'py>, key: &Text) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = key.as_bytes();
-        if bytes.len() > LONGEST_KEY {
-            return text_to_python(py, key);
-        }
-        if self.0.is_empty() {
-            self.0.resize_with(KEYS_KEPT, || None);
-        }
-        let place = &mut self.0[place_of(bytes)];
-        if let Some((known, object)) = place
-            && known.as_bytes() == bytes
-        {
-            return Ok(object.bind(py).clone().into_any());
-        }
-        let Some(text) = key.as_str() else { return text_to_python(py, key) };
-        let object = PyString::intern(py, text);
-        *place = Some((key.clone(), object.clone().unbind()));
-        Ok(object.into_any())
-    }
-}
-
-/// Where a short key is kept.
-fn place_of(key: &[u8]) -> usize {
-    let sum = key.iter().fold(key.len(), |sum, &byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-    sum % KEYS_KEPT
-}
-
-const KEYS_KEPT: usize = 509;
-
-/// Texts of up to so many bytes stand in the value itself.
-const LONGEST_KEY: usize = 22;
 
 fn int_to_python<'py>(py: Python<'py>, number: &Int) -> PyResult<Bound<'py, PyAny>> {
     if let Some(number) = number.as_i64() {

@@ -8,6 +8,7 @@ mod cookies;
 mod flask;
 mod forks;
 mod interface;
+mod keys;
 mod live;
 mod recent;
 mod records;

@@ -1,26 +1,33 @@
 //! Python's objects to Flask's tagged JSON, with no tree of values between.
 
 use hipflask_core::tagged::{KeyOrder, Writer};
-use hipflask_core::value::MAX_DEPTH;
+use hipflask_core::value::{MAX_DEPTH, Text};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::convert::{Unfit, from_python};
+use crate::keys::{KeysByObject, Shelf};
 
 /// The JSON of a session's dict.
 pub(crate) fn json_of(dict: &Bound<'_, PyDict>, order: KeyOrder) -> Result<String, Unfit> {
-    let mut json = Json { out: Writer::new(), order };
-    json.dict(dict, MAX_DEPTH)?;
-    Ok(json.out.finish())
+    let mut json = Json { out: Writer::new(), order, keys: WRITTEN.take(), entries: Vec::new() };
+    let written = json.dict(dict, MAX_DEPTH);
+    WRITTEN.put_back(json.keys);
+    written.map(|()| json.out.finish())
 }
 
-struct Json {
+static WRITTEN: Shelf<KeysByObject> = Shelf::new();
+
+struct Json<'py> {
     out: Writer,
     order: KeyOrder,
+    keys: Box<KeysByObject>,
+    /// Of the dict that is being written, behind those of the dicts that it stands in.
+    entries: Vec<(Text, Option<Bound<'py, PyAny>>)>,
 }
 
-impl Json {
-    fn object(&mut self, object: &Bound<'_, PyAny>, levels: usize) -> Result<(), Unfit> {
+impl<'py> Json<'py> {
+    fn object(&mut self, object: &Bound<'py, PyAny>, levels: usize) -> Result<(), Unfit> {
         if let Ok(text) = object.cast_exact::<PyString>() {
             self.out.str(text_in(&utf8_of(text)?));
         } else if let Ok(number) = object.cast_exact::<PyInt>()
@@ -51,12 +58,12 @@ impl Json {
     }
 
     /// What needs a tag, or might.
-    fn tree(&mut self, object: &Bound<'_, PyAny>, levels: usize) -> Result<(), Unfit> {
+    fn tree(&mut self, object: &Bound<'py, PyAny>, levels: usize) -> Result<(), Unfit> {
         let value = from_python(object)?;
         self.out.value(&value, self.order, levels).map_err(|_| Unfit::AskPython)
     }
 
-    fn items<'py>(
+    fn items(
         &mut self,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
         levels: Option<usize>,
@@ -71,39 +78,34 @@ impl Json {
         Ok(())
     }
 
-    fn dict(&mut self, dict: &Bound<'_, PyDict>, levels: usize) -> Result<(), Unfit> {
+    fn dict(&mut self, dict: &Bound<'py, PyDict>, levels: usize) -> Result<(), Unfit> {
         let below = levels.checked_sub(1).ok_or(Unfit::AskPython)?;
-        let mut entries = Vec::with_capacity(dict.len());
+        let first = self.entries.len();
         for (key, value) in dict.iter() {
             let key = key.cast_exact::<PyString>().map_err(|_| Unfit::AskPython)?;
-            entries.push((utf8_of(key)?, value));
+            self.entries.push((self.keys.text(key).ok_or(Unfit::AskPython)?, Some(value)));
         }
-        if let [(key, value)] = &*entries
+        let entries = &mut self.entries[first..];
+        if let [(key, _)] = entries
             && key.as_bytes().first() == Some(&b' ')
         {
-            return self.one_that_may_be_a_tag(key, value, levels);
+            self.entries.truncate(first);
+            return self.tree(dict, levels);
         }
         if self.order == KeyOrder::Sorted && !entries.is_sorted_by(|a, b| a.0.as_bytes() < b.0.as_bytes()) {
             entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
         }
         self.out.open_dict();
-        for (at, (key, value)) in entries.iter().enumerate() {
-            self.out.key(text_in(key), at == 0);
-            self.object(value, below)?;
+        for at in first..self.entries.len() {
+            let (key, value) = &mut self.entries[at];
+            self.out.key(key.as_str().unwrap_or_default(), at == first);
+            if let Some(value) = value.take() {
+                self.object(&value, below)?;
+            }
         }
+        self.entries.truncate(first);
         self.out.close_dict();
         Ok(())
-    }
-
-    fn one_that_may_be_a_tag(
-        &mut self,
-        key: &Bound<'_, PyBytes>,
-        value: &Bound<'_, PyAny>,
-        levels: usize,
-    ) -> Result<(), Unfit> {
-        let dict = PyDict::new(key.py());
-        dict.set_item(text_in(key), value)?;
-        self.tree(dict.as_any(), levels)
     }
 }
 
