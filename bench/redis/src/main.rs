@@ -28,6 +28,7 @@ Usage: cargo run --release -p hipflask-bench-redis -- [OPTIONS]            (in b
 
       --quick       a few rounds only: to see that it runs, not to quote
       --rounds N    so many rounds [20]
+      --per-second N   asks each server so often in a second, instead of again as soon as it answers
       --only TEXT   only rows whose name holds TEXT, such as read/M/ours; the bare client comes with them
       --json        for programs
 
@@ -63,11 +64,12 @@ pub struct Options {
     pub rounds: u32,
     pub millis: u64,
     pub only: String,
+    pub per_second: Option<u32>,
 }
 
 impl Options {
     fn parse(words: &[&str]) -> Result<Self, String> {
-        let mut options = Self { rounds: 20, millis: 200, only: String::new() };
+        let mut options = Self { rounds: 20, millis: 200, only: String::new(), per_second: None };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value after it"));
@@ -75,17 +77,15 @@ impl Options {
                 "--quick" => (options.rounds, options.millis) = (2, 100),
                 "--json" => {}
                 "--only" => options.only = (*value()?).to_owned(),
-                "--rounds" => {
-                    let rounds = value()?;
-                    options.rounds = rounds
-                        .parse()
-                        .ok()
-                        .filter(|rounds| *rounds > 0)
-                        .ok_or_else(|| format!("`{rounds}` is no number of rounds"))?;
-                }
+                "--rounds" => options.rounds = number(value()?)?,
+                "--per-second" => options.per_second = Some(number(value()?)?),
                 other => return Err(format!("there is no option `{other}`\n\n{HELP}")),
             }
         }
         Ok(options)
     }
+}
+
+fn number(word: &str) -> Result<u32, String> {
+    word.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{word}` is no number above 0"))
 }

@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> Result<Vec<Row>, String> {
         let rows = questions.len();
         for (at, question) in questions.iter_mut().enumerate() {
             eprint!("\rround {} of {}, row {} of {rows} ", round + 1, options.rounds, at + 1);
-            question.sample(time, &redis)?;
+            question.sample(time, options.per_second, &redis)?;
         }
     }
     eprintln!("\r{:<50}\r", "");
@@ -154,12 +154,12 @@ impl<'s> Question<'s> {
         }
     }
 
-    fn sample(&mut self, time: Duration, redis: &Redis) -> Result<(), String> {
-        let path = self.operation.path(self.payload);
+    fn sample(&mut self, time: Duration, per_second: Option<u32>, redis: &Redis) -> Result<(), String> {
+        let (path, expected) = (self.operation.path(self.payload), self.expected());
         let calls_before = total(&calls(redis)?);
         let cpu = || self.server.processor_time().ok_or("/proc does not tell a server's time");
         let before = cpu()?;
-        let round = load::run(self.server.address, &path, &self.cookies, &self.expected(), time)
+        let round = load::run(self.server.address, &path, &self.cookies, &expected, time, per_second)
             .map_err(|error| self.complain(&error.to_string()))?;
         let after = cpu()?;
         let commands = total(&calls(redis)?).saturating_sub(calls_before);

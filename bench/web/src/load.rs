@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -12,7 +13,7 @@ use crate::reply::{Expected, Reply};
 
 pub const CONNECTIONS: usize = 8;
 /// A server that says nothing for so long has failed.
-const SILENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// What came of a round.
 pub struct Round {
@@ -27,10 +28,19 @@ struct Connection {
     received: Vec<u8>,
     sent_at: Instant,
     request: Vec<u8>,
+    /// When the request is to be sent, or was to be.
+    due: Instant,
+    waits: bool,
 }
 
 impl Connection {
+    fn new(stream: TcpStream, request: Vec<u8>) -> Self {
+        let now = Instant::now();
+        Self { stream, received: Vec::new(), sent_at: now, request, due: now, waits: false }
+    }
+
     fn send(&mut self) -> io::Result<()> {
+        self.waits = false;
         self.sent_at = Instant::now();
         // Some hundred bytes into an empty buffer go at once.
         self.stream.write_all(&self.request)
@@ -88,7 +98,7 @@ pub fn ask(address: SocketAddr, path: &str, cookie: &str) -> io::Result<Reply> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let request = request(path, cookie);
-    let mut connection = Connection { stream, received: Vec::new(), sent_at: Instant::now(), request };
+    let mut connection = Connection::new(stream, request);
     connection.send()?;
     let response = loop {
         if let Some(response) = connection.receive()? {
@@ -104,33 +114,41 @@ pub fn ask(address: SocketAddr, path: &str, cookie: &str) -> io::Result<Reply> {
     })
 }
 
-/// Asks for so long, on all connections at once, which share the cookies out. Ends by itself.
+/// Asks for so long, on all connections at once, which share the cookies out. Each asks again as soon as it is answered, or
+/// all of them together `per_second` times: then every server does the same in the same time. Ends by itself.
 pub fn run(
     address: SocketAddr,
     path: &str,
     cookies: &[String],
     expected: &Expected,
     time: Duration,
+    per_second: Option<u32>,
 ) -> io::Result<Round> {
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let mut connections = Vec::new();
+    let pause = per_second.map(|rate| Duration::from_secs(1) / rate);
+    // Else a wait takes up to 50 us longer than was asked.
+    rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
+    let start = Instant::now();
     for at in 0..CONNECTIONS {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         epoll::add(&epoll, &stream, EventData::new_u64(at as u64), EventFlags::IN)?;
         let request = request(path, cookies.get(at % cookies.len()).map_or("", String::as_str));
-        connections.push(Connection { stream, received: Vec::new(), sent_at: Instant::now(), request });
+        let mut connection = Connection::new(stream, request);
+        (connection.waits, connection.due) = (true, start + pause.unwrap_or_default() * at as u32);
+        connections.push(connection);
     }
     let mut latencies = Vec::with_capacity(1 << 18);
-    let start = Instant::now();
-    for connection in &mut connections {
-        connection.send()?;
-    }
     let (mut events, mut open) = (Vec::with_capacity(CONNECTIONS), CONNECTIONS);
     while open > 0 {
+        let wait = match send_due(&mut connections)? {
+            Some(due) => due.saturating_duration_since(Instant::now()),
+            None => SILENCE,
+        };
         events.clear();
-        epoll::wait(&epoll, spare_capacity(&mut events), Some(&SILENCE))?;
-        if events.is_empty() {
+        epoll::wait(&epoll, spare_capacity(&mut events), Timespec::try_from(wait).ok().as_ref())?;
+        if events.is_empty() && wait == SILENCE {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer for 5 s"));
         }
         for event in &events {
@@ -146,14 +164,29 @@ pub fn run(
                 return Err(io::Error::other(format!("a wrong answer: {what}")));
             }
             connection.received.clear();
-            if now - start < time {
-                connection.send()?;
-            } else {
-                open -= 1;
+            match pause {
+                _ if now - start >= time => open -= 1,
+                None => connection.send()?,
+                Some(pause) => {
+                    (connection.waits, connection.due) = (true, connection.due + pause * CONNECTIONS as u32);
+                }
             }
         }
     }
     let taken = start.elapsed();
     latencies.sort_unstable();
     Ok(Round { requests: latencies.len() as u64, taken, latencies })
+}
+
+/// Sends what is due, and says when the next is.
+fn send_due(connections: &mut [Connection]) -> io::Result<Option<Instant>> {
+    let mut next: Option<Instant> = None;
+    for connection in connections.iter_mut().filter(|connection| connection.waits) {
+        if connection.due <= Instant::now() {
+            connection.send()?;
+        } else {
+            next = Some(next.map_or(connection.due, |next| next.min(connection.due)));
+        }
+    }
+    Ok(next)
 }

@@ -146,7 +146,7 @@ impl<'s> Question<'s> {
         };
         check(&mut self.visitor)?;
         let before = self.server.processor_time().ok_or("/proc does not tell a server's time")?;
-        let round = load::run(address, &path, &[self.visitor.cookie()], &self.visitor.expected(), time)
+        let round = load::run(address, &path, &[self.visitor.cookie()], &self.visitor.expected(), time, None)
             .map_err(|error| self.visitor.complain(&error.to_string()))?;
         let after = self.server.processor_time().ok_or("/proc does not tell a server's time")?;
         let cpu = (after - before) as f64 / 1e3;
