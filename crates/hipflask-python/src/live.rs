@@ -50,7 +50,7 @@ impl Lives {
                 let store = hipflask_store::open(&url).await?;
                 let kind = store.describe().kind;
                 if now && kind != "sqlite" {
-                    store.ready().await?;
+                    hipflask_store::ready(&*store).await?;
                 }
                 Ok((kind, (kind == "memory").then_some(store)))
             })
@@ -59,7 +59,7 @@ impl Lives {
         if now && kind == "sqlite" {
             // Its connection is kept: a thread of its own would be closing it while the process forks.
             let live = lives.here(py)?;
-            live.wait(py, live.store.ready())?;
+            live.wait(py, hipflask_store::ready(&*live.store))?;
         }
         Ok(lives)
     }

@@ -41,8 +41,16 @@ use crate::store::{ErrorKind, Scan, Store, StoreError};
 /// follows. What the store says if it cannot be reached. No error shows a password.
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let store = open(url).await?;
-    store.ready().await?;
+    ready(&*store).await?;
     Ok(store)
+}
+
+/// [`Store::ready`], whose error says where the store is.
+///
+/// # Errors
+/// What the store says if it cannot be used.
+pub async fn ready(store: &dyn Store) -> Result<(), StoreError> {
+    store.ready().await.map_err(|error| error.at(store.describe().place))
 }
 
 /// [`connect`] without asking the store whether it is there.
@@ -65,10 +73,11 @@ pub async fn connect_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         // To be ready they make an index and switch on the TTL; a look shows as well whether they are there.
         Kind::MongoDb | Kind::DynamoDb => {
             let first = store.scan(&Scan::new("").limit(1), UnixTime::from_secs(0)).await;
-            first.map(|_| store)
+            first.map_err(|error| error.at(store.describe().place))?;
         }
-        _ => store.ready().await.map(|()| store),
+        _ => ready(&*store).await?,
     }
+    Ok(store)
 }
 
 /// The feature that has to be added before [`connect`] knows `url`; `None` if it does, or if no feature has such a store.

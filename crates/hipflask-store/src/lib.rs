@@ -25,6 +25,15 @@ mod hex;
 
 pub mod copy;
 
+#[cfg(any(
+    feature = "memcached",
+    feature = "mongodb",
+    feature = "redis",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql"
+))]
+mod reach;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod url;
 
@@ -46,4 +55,4 @@ pub mod save;
 pub mod sql;
 pub mod store;
 
-pub use connect::{connect, connect_existing, missing_feature, open};
+pub use connect::{connect, connect_existing, missing_feature, open, ready};

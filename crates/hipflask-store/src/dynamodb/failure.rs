@@ -17,22 +17,8 @@ where
     let of = |kind, what: &str| StoreError::new(NAME, kind, what);
     match &error {
         SdkError::TimeoutError(_) => of(ErrorKind::Timeout, "no answer in time"),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            of(ErrorKind::Timeout, "no answer in time")
-        }
-        SdkError::DispatchFailure(failure) if failure.is_io() => {
-            of(ErrorKind::Unavailable, "nobody answers at its endpoint")
-        }
-        SdkError::DispatchFailure(failure) if failure.as_other().is_some() => {
-            of(ErrorKind::Unavailable, "the connection broke")
-        }
-        SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(is_of_http) => {
-            of(ErrorKind::Corrupt, NOT_ITS_ANSWER)
-        }
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => of(
-            ErrorKind::Misconfigured,
-            "no request could be made; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or bring a client",
-        ),
+        SdkError::DispatchFailure(failure) => failure.as_connector_error().map_or_else(no_request, not_sent),
+        SdkError::ConstructionFailure(_) => no_request(),
         SdkError::ServiceError(service) => {
             let status = service.raw().status();
             let service = service.err();
@@ -46,9 +32,33 @@ where
     }
 }
 
-/// Whether what came through the connection was no HTTP; otherwise no request was made at all.
-fn is_of_http(error: &ConnectorError) -> bool {
-    error.source().is_some_and(|source| source.is::<hyper_util::client::legacy::Error>())
+fn no_request() -> StoreError {
+    let what = "no request could be made; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or bring a client";
+    StoreError::new(NAME, ErrorKind::Misconfigured, what)
+}
+
+/// Why a request was not sent, or its answer is none of HTTP's.
+fn not_sent(error: &ConnectorError) -> StoreError {
+    let of = |kind, what: &str| StoreError::new(NAME, kind, what);
+    let http = error.source().and_then(|source| source.downcast_ref::<hyper_util::client::legacy::Error>());
+    match http {
+        _ if error.is_timeout() => of(ErrorKind::Timeout, "no answer in time"),
+        Some(http) if http.is_connect() => {
+            of(ErrorKind::Unavailable, "nothing answers at its endpoint").caused_by(deepest(http))
+        }
+        _ if error.is_io() || error.as_other().is_some() => {
+            of(ErrorKind::Unavailable, "the connection broke")
+        }
+        Some(_) => of(ErrorKind::Corrupt, NOT_ITS_ANSWER),
+        None => no_request(),
+    }
+}
+
+fn deepest(mut error: &dyn Error) -> String {
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
 }
 
 fn said(code: &str, message: &str) -> StoreError {

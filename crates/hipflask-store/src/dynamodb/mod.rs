@@ -126,7 +126,7 @@ impl DynamoDbStore {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let region = region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
         let region = region.ok_or(DynamoDbError::NoRegion)?;
-        let place = format!("dynamodb://{table}?region={region}");
+        let mut place = format!("dynamodb://{table}?region={region}");
         let keys = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
         let is_emulator = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let keys = match keys {
@@ -137,6 +137,10 @@ impl DynamoDbStore {
         };
         let mut config = configuration(region, timeout);
         if let Some(endpoint) = endpoint {
+            // Who has an account in an address has a password there.
+            if !endpoint.contains('@') {
+                place = format!("{place}&endpoint={endpoint}");
+            }
             config = config.endpoint_url(endpoint);
         }
         if let Some((id, secret, token)) = keys {

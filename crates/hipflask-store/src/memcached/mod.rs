@@ -43,6 +43,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::pool::{Answer, Command, Fault, Server};
 use self::settings::Settings;
+use crate::reach;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
     StoreError, StoreFuture, Stored, Token, Touched, whole_seconds,
@@ -443,8 +444,9 @@ fn error(fault: Fault, key: Option<&Key>) -> StoreError {
         Fault::Lost(Error::Connect(cause)) if cause.kind() == std::io::ErrorKind::TimedOut => {
             (ErrorKind::Timeout, "no connection in time")
         }
-        Fault::Lost(Error::Connect(_)) => (ErrorKind::Unavailable, "nothing listens there"),
-        Fault::Lost(_) => (ErrorKind::Unavailable, "the connection broke"),
+        Fault::Lost(lost) => {
+            (ErrorKind::Unavailable, reach::fault(&lost.to_string()).unwrap_or("the connection broke"))
+        }
         Fault::Says(ServerSays::Server(says)) if says.contains("too large") => {
             (ErrorKind::Full, "the record is too large for the server")
         }

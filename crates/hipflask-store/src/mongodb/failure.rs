@@ -3,14 +3,18 @@
 use mongodb::error::{Error, ErrorKind as Kind, WriteFailure};
 
 use super::NAME;
+use crate::reach;
 use crate::store::{ErrorKind, StoreError};
 
 /// What MongoDB meant. The server's text is not kept: it can quote a key.
 pub(super) fn explain(error: Error) -> StoreError {
     let (kind, what) = match &*error.kind {
         Kind::Authentication { .. } => (ErrorKind::Refused, "it refuses the user or the password"),
-        Kind::ServerSelection { .. } => {
-            (ErrorKind::Unavailable, "no server of its URL answers, or none is primary")
+        Kind::ServerSelection { message, .. } => {
+            // The members of a replica set that answer may have none that is primary.
+            let of_one = reach::fault(message).filter(|_| !message.contains("ReplicaSet"));
+            let what = of_one.unwrap_or("no server of its URL answers, or none is primary");
+            (ErrorKind::Unavailable, what)
         }
         Kind::Io(_) | Kind::ConnectionPoolCleared { .. } => (ErrorKind::Unavailable, "the connection broke"),
         Kind::DnsResolve { .. } => (ErrorKind::Unavailable, "its name is not found"),

@@ -3,6 +3,7 @@
 use ::redis::{ErrorKind as ClientKind, RedisError, ServerErrorKind};
 
 use super::KIND;
+use crate::reach;
 use crate::store::{ErrorKind, Key, StoreError};
 
 /// Why a command has no answer.
@@ -113,8 +114,9 @@ fn describe(error: &RedisError) -> (ErrorKind, &'static str) {
         ClientKind::InvalidClientConfig | ClientKind::RESP3NotSupported => {
             (ErrorKind::Misconfigured, "the connection is set up in a way that cannot work")
         }
-        ClientKind::Io if error.is_connection_refusal() => (ErrorKind::Unavailable, "nothing listens there"),
-        ClientKind::Io => (ErrorKind::Unavailable, "the connection broke"),
+        ClientKind::Io => {
+            (ErrorKind::Unavailable, reach::fault(&error.to_string()).unwrap_or("the connection broke"))
+        }
         ClientKind::MasterNameNotFoundBySentinel | ClientKind::NoValidReplicasFoundBySentinel => {
             (ErrorKind::Unavailable, "no Sentinel knows a master of that name that answers")
         }

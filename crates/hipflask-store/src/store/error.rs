@@ -14,10 +14,12 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use hipflask_store::store::{ErrorKind, StoreError};
 /// let error = StoreError::new("redis", ErrorKind::Timeout, "no answer within 2s");
 /// assert_eq!(error.to_string(), "redis store: no answer within 2s; check its load and the network, or allow it more time");
+/// assert!(error.at("redis://127.0.0.1/0").to_string().starts_with("redis store at redis://127.0.0.1/0: no answer"));
 /// ```
 #[derive(Debug)]
 pub struct StoreError {
     store: &'static str,
+    place: Option<String>,
     kind: ErrorKind,
     what: String,
     source: Option<BoxError>,
@@ -46,7 +48,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     const fn advice(self) -> &'static str {
         match self {
-            Self::Unavailable => "check that it is up and reachable",
+            Self::Unavailable => "start it, or check its address and the network",
             Self::Timeout => "check its load and the network, or allow it more time",
             Self::Refused => "check its credentials and permissions",
             Self::Corrupt => "check that nothing else writes there",
@@ -61,13 +63,20 @@ impl StoreError {
     /// An error of the store named `store`; `what` happened, in a few words without a key, a value or a password.
     #[must_use]
     pub fn new(store: &'static str, kind: ErrorKind, what: impl Into<String>) -> Self {
-        Self { store, kind, what: what.into(), source: None }
+        Self { store, place: None, kind, what: what.into(), source: None }
     }
 
     /// With its cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// With where the store is, as its [`Description`](super::Description) tells it: without a password.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
         self
     }
 
@@ -92,7 +101,12 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} store: {}; {}", self.store, self.what, self.kind.advice())
+        f.write_str(self.store)?;
+        f.write_str(" store")?;
+        if let Some(place) = &self.place {
+            write!(f, " at {place}")?;
+        }
+        write!(f, ": {}; {}", self.what, self.kind.advice())
     }
 }
 

@@ -71,3 +71,47 @@ async fn every_url_reaches_its_store_real_server() {
         is_reached_by(&url, kind).await;
     }
 }
+
+/// Why no engine can be had at `url`.
+async fn complaint(url: &str) -> String {
+    match Sessions::builder().store_url(url).await {
+        Ok(_) => panic!("{url}: nothing is there"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_listens_the_error_says_so_and_where_and_what_to_do_and_no_password() {
+    let nothing = "nothing listens there; start it, or check its address and the network";
+    for (url, place, what) in [
+        ("redis://u:hush@127.0.0.1:1/2", "redis store at redis://127.0.0.1:1/2", nothing),
+        ("valkey://:hush@127.0.0.1:1", "redis store at redis://127.0.0.1:1/0", nothing),
+        ("rediss://:hush@127.0.0.1:1", "redis store at rediss://127.0.0.1:1/0", nothing),
+        ("redis+unix:///nothing/here", "redis store at redis+unix:///nothing/here?db=0", nothing),
+        ("redis+cluster://:hush@127.0.0.1:1", "redis store at redis+cluster://127.0.0.1:1", nothing),
+        (
+            "redis+sentinel://:hush@127.0.0.1:1/main?sentinel_password=hush",
+            "redis store at redis+sentinel://127.0.0.1:1/main/0",
+            nothing,
+        ),
+        ("memcached://127.0.0.1:1", "memcached store at memcached://127.0.0.1:1", nothing),
+        ("memcached+unix:///nothing/here", "memcached store at memcached+unix:///nothing/here", nothing),
+        ("postgres://u:hush@127.0.0.1:1/db", "postgres store at postgres://u@127.0.0.1:1/db", nothing),
+        ("mysql://u:hush@127.0.0.1:1/db", "mysql store at mysql://u@127.0.0.1:1/db", nothing),
+        ("mongodb://u:hush@127.0.0.1:1/db?timeout=2", "mongodb store at mongodb://127.0.0.1:1/db", nothing),
+        (
+            "dynamodb://Sessions?region=x&endpoint=http://127.0.0.1:1",
+            "dynamodb store at dynamodb://Sessions?region=x&endpoint=http://127.0.0.1:1",
+            "nothing answers at its endpoint; start it, or check its address and the network",
+        ),
+        ("sqlite:/nothing/here.db", "sqlite store at sqlite:/nothing/here.db", "its directory is not there"),
+    ] {
+        let said = complaint(url).await;
+        assert!(said.contains(place) && said.contains(what) && !said.contains("hush"), "{url}: {said}");
+    }
+    // A file, where no directory can be made.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let place = format!("file:{}/sessions", file.path().display());
+    let said = complaint(&place).await;
+    assert!(said.contains(&format!("file store at {place}: ")), "{said}");
+}
