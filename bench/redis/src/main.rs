@@ -1,5 +1,10 @@
 //! The bench of sessions in Redis. `--help` says how to use it.
 
+#[path = "../../web/src/asked.rs"]
+mod asked;
+#[path = "../../web/src/cores.rs"]
+mod cores;
+mod floor;
 #[path = "../../web/src/load.rs"]
 mod load;
 #[path = "../../web/src/machine.rs"]
@@ -10,6 +15,8 @@ mod on_axum;
 #[expect(dead_code, reason = "the bench of the cookies uses more of it")]
 mod payload;
 mod peer;
+#[path = "../../web/src/placed.rs"]
+mod placed;
 #[path = "../../web/src/reply.rs"]
 #[expect(dead_code, reason = "the bench of web servers uses more of it")]
 mod reply;

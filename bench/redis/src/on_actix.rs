@@ -3,8 +3,9 @@
 use actix_web::web::{ServiceConfig, get};
 use hipflask::SessionError;
 
+use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{ALL, Payload};
-use crate::peer::{UNTOUCHED, VISITS, WRITE, contents, fill_path, members, read_path};
+use crate::peer::contents;
 
 async fn untouched() -> &'static str {
     "untouched"

@@ -17,8 +17,10 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
+use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
+use crate::floor;
 use crate::payload::ALL;
-use crate::peer::{LIFETIME, Peer, UNTOUCHED, VISITS, WRITE, contents, fill_path, members, read_path};
+use crate::peer::{LIFETIME, Peer, contents};
 
 pub async fn app(peer: Peer, url: &str) -> Router {
     match peer {
@@ -41,6 +43,8 @@ pub async fn app(peer: Peer, url: &str) -> Router {
             let store = SessionStore::<SessionRedisPool>::new(Some(pool.into()), config).await;
             axum_session().layer(SessionLayer::new(store.expect("Redis is there")))
         }
+        Peer::Floor => floor::app(url, floor::PERMANENT).await,
+        Peer::FloorForABrowser => floor::app(url, floor::FOR_A_BROWSER).await,
         peer => bare(url, peer == Peer::BareWithExpiry).await,
     }
 }

@@ -12,6 +12,10 @@ pub enum Peer {
     Bare,
     /// The same, but each read asks for the time left as well: `GET` and `PTTL` sent together, as ours does.
     BareWithExpiry,
+    /// The bare client, and what a session has to do beside its values: the least that anything costs which loses no update.
+    Floor,
+    /// The same with sessions that end with the browser: no cookie is sent with a read.
+    FloorForABrowser,
     Ours,
     /// Ours with sessions that end with the browser: no cookie is sent with a read.
     OursForABrowser,
@@ -23,9 +27,11 @@ pub enum Peer {
 }
 
 impl Peer {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Bare,
         Self::BareWithExpiry,
+        Self::Floor,
+        Self::FloorForABrowser,
         Self::Ours,
         Self::OursForABrowser,
         Self::OursOnActix,
@@ -39,6 +45,8 @@ impl Peer {
         match self {
             Self::Bare => "bare redis-rs in axum",
             Self::BareWithExpiry => "bare, with PTTL",
+            Self::Floor => "floor",
+            Self::FloorForABrowser => "floor, not permanent",
             Self::Ours => "ours",
             Self::OursForABrowser => "ours, not permanent",
             Self::OursOnActix => "ours-on-actix",
@@ -49,8 +57,9 @@ impl Peer {
         }
     }
 
+    /// Whether it knows nothing of its records, and so counts no visits of a session.
     pub const fn is_bare(self) -> bool {
-        matches!(self, Self::Bare | Self::BareWithExpiry)
+        matches!(self, Self::Bare | Self::BareWithExpiry | Self::Floor | Self::FloorForABrowser)
     }
 
     pub fn by_name(name: &str) -> Option<Self> {
@@ -58,49 +67,7 @@ impl Peer {
     }
 }
 
-/// What a request does with its session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Operation {
-    /// The request carries the cookie, and the handler does not look at the session.
-    Untouched,
-    /// Reads one text: the payload's last key.
-    Read,
-    /// Reads the number under `visits` and sets it to one more.
-    Write,
-}
-
-impl Operation {
-    pub const ALL: [Self; 3] = [Self::Untouched, Self::Read, Self::Write];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Untouched => "untouched",
-            Self::Read => "read",
-            Self::Write => "write",
-        }
-    }
-
-    pub fn path(self, payload: Payload) -> String {
-        match self {
-            Self::Untouched => UNTOUCHED.to_owned(),
-            Self::Read => format!("/read/{}", payload.name),
-            Self::Write => WRITE.to_owned(),
-        }
-    }
-}
-
-pub const UNTOUCHED: &str = "/untouched";
-pub const WRITE: &str = "/write";
-pub const VISITS: &str = "visits";
 pub const LIFETIME: u64 = 31 * 24 * 60 * 60;
-
-pub fn read_path(payload: Payload) -> String {
-    Operation::Read.path(payload)
-}
-
-pub fn fill_path(payload: Payload) -> String {
-    format!("/fill/{}", payload.name)
-}
 
 /// The payload as every store can keep it: markup as text.
 pub fn contents(payload: Payload) -> Dict {
@@ -110,9 +77,4 @@ pub fn contents(payload: Payload) -> Dict {
         other => other.clone(),
     };
     session.items().map(|(key, value)| (key.clone(), plain(value))).collect()
-}
-
-/// The payload's members as those know them that have no tags.
-pub fn members(payload: Payload) -> serde_json::Map<String, serde_json::Value> {
-    serde_json::from_str(payload.json).expect("the payload is an object")
 }

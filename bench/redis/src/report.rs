@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::asked::Operation;
 use crate::machine;
 use crate::payload::{ALL, Payload};
-use crate::peer::{Operation, Peer};
+use crate::peer::Peer;
 use crate::run::Row;
 
 /// At most so much of the bare client's processor time, for S, M and L.

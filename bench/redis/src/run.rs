@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::Options;
+use crate::asked::{Operation, fill_path};
+use crate::cores::{pin_to, two_cores};
 use crate::load::{self, CONNECTIONS};
 use crate::payload::{ALL, Payload};
-use crate::peer::{Operation, Peer, fill_path};
+use crate::peer::Peer;
 use crate::reply::Expected;
-use crate::server::{Redis, Server, pin_to, two_cores};
+use crate::server::{Redis, Server};
 
 /// A measured row: the medians of its rounds.
 pub struct Row {

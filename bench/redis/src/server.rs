@@ -1,6 +1,6 @@
 //! Each app as a server of its own, and the Redis that they share.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use actix_session::SessionMiddleware;
 use actix_session::storage::RedisSessionStore;
 use actix_web::cookie::Key;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+use crate::cores::listen;
 use crate::peer::Peer;
 use crate::{on_actix, on_axum};
 
@@ -150,36 +150,10 @@ fn wait_for(address: SocketAddr, what: &str) -> Result<(), String> {
     Err(format!("{what} does not listen"))
 }
 
-/// The first two cores that this process may use.
-pub fn two_cores() -> Result<[usize; 2], String> {
-    let cores = sched_getaffinity(None).map_err(|error| error.to_string())?;
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| cores.is_set(core));
-    match (cores.next(), cores.next()) {
-        (Some(first), Some(second)) => Ok([first, second]),
-        _ => Err("this needs two cores: one for the server, one for Redis and who asks".to_owned()),
-    }
-}
-
-pub fn pin_to(core: usize) -> Result<(), String> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores)
-        .map_err(|error| format!("this process cannot be pinned to a core: {error}"))
-}
-
 /// Serves `peer` on a core until standard input ends. Prints where.
 pub fn serve(peer: &str, core: &str, url: &str) -> Result<(), String> {
     let peer = Peer::by_name(peer).ok_or("no such peer")?;
-    pin_to(core.parse().map_err(|_| "no such core")?)?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-    println!("{address}");
-    std::io::stdout().flush().map_err(|error| error.to_string())?;
-    std::thread::spawn(|| {
-        drop(std::io::stdin().read_to_end(&mut Vec::new()));
-        std::process::exit(0);
-    });
+    let listener = listen(core)?;
     let url = url.to_owned();
     let served = actix_web::rt::System::new().block_on(async move {
         match peer {

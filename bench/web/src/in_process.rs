@@ -12,11 +12,12 @@ use axum::routing::RouterIntoService;
 use http_body_util::BodyExt as _;
 use tower_service::Service as _;
 
+use crate::asked::{Operation, fill_path};
 use crate::measure::{Plan, Row, measure, processor_time};
 use crate::on_actix::with_app;
 use crate::on_axum;
 use crate::payload::{M, Payload, S};
-use crate::peer::{Operation, Peer, fill_path, is_wanted, path};
+use crate::peer::{Peer, is_wanted};
 use crate::visit::{Reply, Visitor};
 
 /// A measured row.
@@ -195,7 +196,7 @@ fn row_of<A: App>(
     operation: Operation,
     payload: Payload,
 ) -> Result<(Row, usize), String> {
-    let path = path(operation, payload);
+    let path = operation.path(payload);
     let filled = system
         .block_on(async { A::reply(app.ask(&Ask::new(&fill_path(payload), &visitor.cookie())).await).await });
     visitor.keep(&filled)?;

@@ -1,17 +1,17 @@
 //! Each app as a server of its own on one core, the load generator on another.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
+use crate::asked::{Operation, fill_path};
+use crate::cores::{listen, pin_to, two_cores};
 use crate::load;
 use crate::on_actix::with_app;
 use crate::on_axum;
 use crate::payload::{M, Payload, S};
-use crate::peer::{Keeps, Operation, Peer, fill_path, is_wanted, path};
+use crate::peer::{Keeps, Peer, is_wanted};
 use crate::visit::Visitor;
 
 /// How long to measure.
@@ -133,7 +133,7 @@ impl<'s> Question<'s> {
 
     fn sample(&mut self, time: Duration) -> Result<(), String> {
         let address = self.server.address;
-        let path = path(self.operation, self.payload);
+        let path = self.operation.path(self.payload);
         if self.operation == Operation::Write && self.server.peer.keeps() == Keeps::InServer {
             // It went on counting meanwhile.
             let reply =
@@ -179,36 +179,10 @@ impl<'s> Question<'s> {
     }
 }
 
-/// The first two cores that this process may use.
-fn two_cores() -> Result<[usize; 2], String> {
-    let cores = sched_getaffinity(None).map_err(|error| error.to_string())?;
-    let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| cores.is_set(core));
-    match (cores.next(), cores.next()) {
-        (Some(first), Some(second)) => Ok([first, second]),
-        _ => Err("loopback needs two cores: one for the server, one for who asks".to_owned()),
-    }
-}
-
-fn pin_to(core: usize) -> Result<(), String> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores)
-        .map_err(|error| format!("this process cannot be pinned to a core: {error}"))
-}
-
 /// Serves `peer` on a core until standard input ends. Prints where.
 pub fn serve(peer: &str, core: &str) -> Result<(), String> {
     let peer = Peer::by_name(peer).ok_or("no such peer")?;
-    pin_to(core.parse().map_err(|_| "no such core")?)?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-    println!("{address}");
-    std::io::stdout().flush().map_err(|error| error.to_string())?;
-    std::thread::spawn(|| {
-        drop(std::io::stdin().read_to_end(&mut Vec::new()));
-        std::process::exit(0);
-    });
+    let listener = listen(core)?;
     let system = actix_web::rt::System::new();
     let served = if peer.framework() == Peer::Axum {
         system.block_on(async {

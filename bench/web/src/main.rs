@@ -1,5 +1,7 @@
 //! The bench of Hipflask in web servers. `--help` says how to use it.
 
+mod asked;
+mod cores;
 mod in_process;
 mod load;
 mod loopback;
@@ -13,6 +15,7 @@ mod on_axum;
 #[expect(dead_code, reason = "the bench of the cookies uses more of it")]
 mod payload;
 mod peer;
+mod placed;
 mod reply;
 mod report;
 mod visit;

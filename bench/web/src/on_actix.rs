@@ -11,8 +11,8 @@ use actix_web::web::{ServiceConfig, get};
 use hipflask::SessionError;
 use hipflask::core::session::Session as Data;
 
+use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{M, Payload, S};
-use crate::peer::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 
 /// Runs `$body` with `$make`, which makes the app under `$peer`: each is of a type of its own.
 macro_rules! with_app {

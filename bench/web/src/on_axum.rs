@@ -1,14 +1,10 @@
 //! The same app on axum, alone and under each kind of session.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
-use axum::extract::{FromRef, Request};
-use axum::http::HeaderValue;
-use axum::http::header::{COOKIE, SET_COOKIE, VARY};
-use axum::response::Response;
+use axum::extract::FromRef;
 use axum::routing::get;
 use axum::{Extension, Router};
 use axum_extra::extract::SignedCookieJar;
@@ -16,13 +12,14 @@ use axum_extra::extract::cookie::{Cookie, Key};
 use axum_session::{SessionConfig, SessionNullPool, SessionStore};
 use hipflask::core::session::Session as Data;
 use hipflask::{Session, SessionError};
-use pin_project_lite::pin_project;
 use serde_json::{Map, Value};
 use tower_service::Service;
 use tower_sessions::{MemoryStore, SessionManagerLayer};
 
+use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{M, S};
-use crate::peer::{Peer, UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
+use crate::peer::Peer;
+use crate::placed::{Place, READ, Sends, Sharing, WRITTEN};
 use crate::visit::sessions;
 
 const LONG_KEY: [u8; 64] = [7; 64];
@@ -43,7 +40,7 @@ pub async fn app(peer: Peer) -> Router {
         }
         Peer::SignedJar => signed_jar().with_state(JarKey(Key::from(&LONG_KEY))),
         Peer::EmptyLayer => alone().layer(tower_layer::layer_fn(Nothing)),
-        Peer::PlaceAndHeaders => placed().layer(tower_layer::layer_fn(Sharing)),
+        Peer::PlaceAndHeaders => placed().layer(tower_layer::layer_fn(|inner| Sharing::new(inner, SENDS))),
         _ => alone(),
     }
 }
@@ -66,69 +63,8 @@ impl<S: Service<R>, R> Service<R> for Nothing<S> {
     }
 }
 
-/// What a handler says of the session that it would have.
-#[derive(Clone)]
-struct Place(Arc<AtomicU8>);
-
-const READ: u8 = 1;
-const WRITTEN: u8 = 2;
-
-/// A service that puts a place on each request, keeps hold of it and of the cookie until the response is there, and then
-/// sends the headers that are due: what is left of a session if opening, changing and sealing it cost nothing.
-#[derive(Clone)]
-struct Sharing<S>(S);
-
-impl<S: Service<Request, Response = Response>> Service<Request> for Sharing<S>
-where
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = Kept<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let place = Place(Arc::default());
-        request.extensions_mut().insert(place.clone());
-        let cookie = request.headers().get(COOKIE).cloned();
-        Kept { inner: self.0.call(request), place, cookie }
-    }
-}
-
-pin_project! {
-    struct Kept<F> {
-        #[pin]
-        inner: F,
-        place: Place,
-        cookie: Option<HeaderValue>,
-    }
-}
-
-impl<F: Future<Output = Result<Response, E>>, E> Future for Kept<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        let done = this.place.0.load(Ordering::Relaxed);
-        if done >= READ {
-            response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
-        }
-        if let Some(cookie) = this.cookie.as_ref().filter(|_| done >= WRITTEN) {
-            let mut line = String::with_capacity(cookie.len() + ATTRIBUTES.len());
-            line.push_str(cookie.to_str().expect("our own cookie"));
-            line.push_str(ATTRIBUTES);
-            response.headers_mut().append(SET_COOKIE, HeaderValue::try_from(line).expect("our own cookie"));
-        }
-        Poll::Ready(Ok(response))
-    }
-}
-
-/// What our engine writes behind the value.
-const ATTRIBUTES: &str = "; HttpOnly; Path=/";
+/// As our engine does it where the session is in the cookie.
+const SENDS: Sends = Sends { attributes: "; HttpOnly; Path=/", with_reads: false };
 
 async fn untouched() -> &'static str {
     "untouched"
@@ -160,7 +96,7 @@ fn placed() -> Router {
         get(move |Extension(place): Extension<Place>| {
             let visits = visits.clone();
             async move {
-                place.0.store(WRITTEN, Ordering::Relaxed);
+                place.set(WRITTEN);
                 (visits.fetch_add(1, Ordering::Relaxed) + 1).to_string()
             }
         }),
@@ -170,7 +106,7 @@ fn placed() -> Router {
             .route(
                 &read_path(payload),
                 get(async move |Extension(place): Extension<Place>| {
-                    place.0.store(READ, Ordering::Relaxed);
+                    place.set(READ);
                     payload.last.1.to_owned()
                 }),
             )

@@ -1,5 +1,6 @@
 //! Who is measured, and what is asked of them.
 
+use crate::asked::Operation;
 use crate::payload::Payload;
 
 /// A framework, alone or under a kind of session.
@@ -100,59 +101,9 @@ impl Peer {
     }
 }
 
-/// What a request does with its session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Operation {
-    /// The request carries the cookie, and the handler does not look at the session.
-    Untouched,
-    /// Reads one text: the payload's last key.
-    Read,
-    /// Reads the number under `visits` and sets it to one more.
-    Write,
-}
-
-impl Operation {
-    pub const ALL: [Self; 3] = [Self::Untouched, Self::Read, Self::Write];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Untouched => "untouched",
-            Self::Read => "read",
-            Self::Write => "write",
-        }
-    }
-}
-
 /// Whether a row is asked for by `only`. A framework alone comes with what is measured against it.
 pub fn is_wanted(only: &str, operation: Operation, payload: Payload, peer: Peer) -> bool {
     let named = |peer: Peer| format!("{}/{}/{}", operation.name(), payload.name, peer.name()).contains(only);
     let others = Peer::ALL.into_iter().filter(|other| other.framework() == peer);
     named(peer) || peer.is_framework() && others.into_iter().any(named)
-}
-
-/// What every app answers on.
-pub const UNTOUCHED: &str = "/untouched";
-pub const WRITE: &str = "/write";
-pub const VISITS: &str = "visits";
-
-pub fn read_path(payload: Payload) -> String {
-    format!("/read/{}", payload.name)
-}
-
-/// Puts the payload into the session.
-pub fn fill_path(payload: Payload) -> String {
-    format!("/fill/{}", payload.name)
-}
-
-pub fn path(operation: Operation, payload: Payload) -> String {
-    match operation {
-        Operation::Untouched => UNTOUCHED.to_owned(),
-        Operation::Read => read_path(payload),
-        Operation::Write => WRITE.to_owned(),
-    }
-}
-
-/// The payload's members as those know them that have no tags.
-pub fn members(payload: Payload) -> serde_json::Map<String, serde_json::Value> {
-    serde_json::from_str(payload.json).expect("the payload is an object")
 }

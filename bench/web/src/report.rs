@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::asked::Operation;
 use crate::in_process::Timed;
 use crate::loopback::Served;
 use crate::machine;
 use crate::payload::{M, Payload, S};
-use crate::peer::{Operation, Peer};
+use crate::peer::Peer;
 
 const PAYLOADS: [Payload; 2] = [S, M];
 

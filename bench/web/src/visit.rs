@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use hipflask::Sessions;
 use hipflask::core::session::Session;
 
+use crate::asked::Operation;
 use crate::payload::{KEY, Payload};
-use crate::peer::{Keeps, Operation, Peer};
+use crate::peer::{Keeps, Peer};
 pub use crate::reply::{Expected, Reply};
 
 pub struct Visitor {

@@ -1,0 +1,101 @@
+//! A layer that does what a session's has to do beside the session: a place on each request, and the headers that are due.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{COOKIE, SET_COOKIE, VARY};
+use axum::response::Response;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+/// What a handler says of the session that it would have.
+#[derive(Clone)]
+pub struct Place(Arc<AtomicU8>);
+
+pub const READ: u8 = 1;
+pub const WRITTEN: u8 = 2;
+
+impl Place {
+    pub fn set(&self, done: u8) {
+        self.0.store(done, Ordering::Relaxed);
+    }
+}
+
+/// The cookie of a response.
+#[derive(Clone, Copy)]
+pub struct Sends {
+    /// What stands behind the value.
+    pub attributes: &'static str,
+    /// Whether a response to a read has one, too.
+    pub with_reads: bool,
+}
+
+/// A service that puts a place on each request, keeps hold of it and of the cookie until the response is there, and then
+/// sends the headers that are due: what is left of a session if opening, changing and keeping it cost nothing.
+#[derive(Clone)]
+pub struct Sharing<S> {
+    inner: S,
+    sends: Sends,
+}
+
+impl<S> Sharing<S> {
+    pub const fn new(inner: S, sends: Sends) -> Self {
+        Self { inner, sends }
+    }
+}
+
+impl<S: Service<Request, Response = Response>> Service<Request> for Sharing<S>
+where
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Kept<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let place = Place(Arc::default());
+        request.extensions_mut().insert(place.clone());
+        let cookie = request.headers().get(COOKIE).cloned();
+        Kept { inner: self.inner.call(request), place, cookie, sends: self.sends }
+    }
+}
+
+pin_project! {
+    pub struct Kept<F> {
+        #[pin]
+        inner: F,
+        place: Place,
+        cookie: Option<HeaderValue>,
+        sends: Sends,
+    }
+}
+
+impl<F: Future<Output = Result<Response, E>>, E> Future for Kept<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        let done = this.place.0.load(Ordering::Relaxed);
+        if done >= READ {
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
+        }
+        let sends = done >= if this.sends.with_reads { READ } else { WRITTEN };
+        if let Some(cookie) = this.cookie.as_ref().filter(|_| sends) {
+            let attributes = this.sends.attributes;
+            let mut line = String::with_capacity(cookie.len() + attributes.len());
+            line.push_str(cookie.to_str().expect("our own cookie"));
+            line.push_str(attributes);
+            response.headers_mut().append(SET_COOKIE, HeaderValue::try_from(line).expect("our own cookie"));
+        }
+        Poll::Ready(Ok(response))
+    }
+}
