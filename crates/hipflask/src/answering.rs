@@ -55,27 +55,29 @@ impl<F: Future, A> Answering<F, A> {
         carries: impl FnOnce(F::Output) -> Result<A, E>,
     ) -> Poll<Result<(A, Ended), E>> {
         let this = self.project();
-        if this.saving.is_none() {
-            let polled = {
-                let _current = current::enter(this.session);
-                this.inner.poll(cx)
-            };
-            let answer = carries(ready!(polled))?;
-            let Some(session) = this.session.as_ref().filter(|_| *this.finishes) else {
-                return Poll::Ready(Ok((answer, None)));
-            };
-            match session.start_finish() {
-                Finish::Now(result) => return Poll::Ready(Ok((answer, Some(result)))),
-                Finish::Later(saving) => *this.saving = Some(Box::new((saving, answer))),
+        let mut saved = match this.saving.take() {
+            Some(saving) => saving,
+            None => {
+                let polled = {
+                    let _current = current::enter(this.session);
+                    this.inner.poll(cx)
+                };
+                let answer = carries(ready!(polled))?;
+                let Some(session) = this.session.as_ref().filter(|_| *this.finishes) else {
+                    return Poll::Ready(Ok((answer, None)));
+                };
+                match session.start_finish() {
+                    Finish::Now(result) => return Poll::Ready(Ok((answer, Some(result)))),
+                    Finish::Later(saving) => Box::new((saving, answer)),
+                }
             }
-        }
-        let result = match this.saving.as_deref_mut() {
-            Some((saving, _)) => ready!(saving.as_mut().poll(cx)),
-            None => return Poll::Pending,
         };
-        match this.saving.take() {
-            Some(saved) => Poll::Ready(Ok((saved.1, Some(result)))),
-            None => Poll::Pending,
+        match saved.0.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Ok((saved.1, Some(result)))),
+            Poll::Pending => {
+                *this.saving = Some(saved);
+                Poll::Pending
+            }
         }
     }
 }

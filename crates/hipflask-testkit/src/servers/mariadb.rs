@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, ServerError, free_port, is_root, run};
+use super::process::{Process, ServerError, Shared, free_port, is_root, run};
 
 /// A MariaDB server with the user `root`, who needs no password, and the database `test`.
 #[derive(Debug)]
@@ -42,14 +42,8 @@ impl MariaDb {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
-        static SHARED: Mutex<Weak<MariaDb>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = shared.upgrade() {
-            return Ok(server);
-        }
-        let server = Arc::new(Self::start()?);
-        *shared = Arc::downgrade(&server);
-        Ok(server)
+        static SHARED: Shared<MariaDb> = Shared::new();
+        SHARED.get(Self::start)
     }
 
     /// `mysql://user@127.0.0.1:port/database`; a password goes into `user`, behind a colon.

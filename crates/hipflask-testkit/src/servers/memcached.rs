@@ -4,12 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, ServerError, free_port, is_root};
+use super::process::{Process, ServerError, Shared, free_port, is_root};
 
 /// A memcached server on a port or a socket.
 #[derive(Debug)]
@@ -51,14 +51,8 @@ impl Memcached {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
-        static SHARED: Mutex<Weak<Memcached>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = shared.upgrade() {
-            return Ok(server);
-        }
-        let server = Arc::new(Self::start()?);
-        *shared = Arc::downgrade(&server);
-        Ok(server)
+        static SHARED: Shared<Memcached> = Shared::new();
+        SHARED.get(Self::start)
     }
 
     fn begin(options: &[&str], on_socket: bool) -> Result<Self, ServerError> {

@@ -1,11 +1,11 @@
 //! MongoDB's protocol in front of mongomock.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::flask_session::serve;
-use super::process::{Process, ServerError, free_port};
+use super::process::{Process, ServerError, Shared, free_port};
 
 /// `wire/mongo_front.py`: not MongoDB. It shows that two drivers mean the same documents; it has no TTL monitor, no write
 /// concern and no replicas, and carries out one command at a time.
@@ -33,14 +33,8 @@ impl MongoFront {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
-        static SHARED: Mutex<Weak<MongoFront>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = shared.upgrade() {
-            return Ok(server);
-        }
-        let server = Arc::new(Self::start()?);
-        *shared = Arc::downgrade(&server);
-        Ok(server)
+        static SHARED: Shared<MongoFront> = Shared::new();
+        SHARED.get(Self::start)
     }
 
     /// `mongodb://127.0.0.1:port`.

@@ -1,11 +1,11 @@
 //! DynamoDB, as moto plays it: Amazon's own cannot be had.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::flask_session::serve;
-use super::process::{Process, ServerError, free_port};
+use super::process::{Process, ServerError, Shared, free_port};
 
 /// `wire/moto_server.py`: moto's server, one request at a time. It keeps nothing when it ends.
 #[derive(Debug)]
@@ -32,14 +32,8 @@ impl Moto {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
-        static SHARED: Mutex<Weak<Moto>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = shared.upgrade() {
-            return Ok(server);
-        }
-        let server = Arc::new(Self::start()?);
-        *shared = Arc::downgrade(&server);
-        Ok(server)
+        static SHARED: Shared<Moto> = Shared::new();
+        SHARED.get(Self::start)
     }
 
     /// Where it listens: `http://127.0.0.1:port`.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
 use tempfile::TempDir;
 
-use super::process::{Process, ServerError, free_port, is_root, run};
+use super::process::{Process, ServerError, Shared, free_port, is_root, run};
 
 /// A PostgreSQL server with the user `postgres`, who needs no password, and the database `postgres`. Everybody else needs one.
 #[derive(Debug)]
@@ -56,14 +56,8 @@ impl Postgres {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
-        static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = shared.upgrade() {
-            return Ok(server);
-        }
-        let server = Arc::new(Self::start()?);
-        *shared = Arc::downgrade(&server);
-        Ok(server)
+        static SHARED: Shared<Postgres> = Shared::new();
+        SHARED.get(Self::start)
     }
 
     /// `postgres://user@127.0.0.1:port/database`; a password goes into `user`, behind a colon.

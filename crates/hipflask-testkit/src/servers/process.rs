@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -165,6 +166,26 @@ pub(crate) fn free_port() -> Result<u16, ServerError> {
 
 const FIRST_PORT: u16 = 12_000;
 const PORTS: u32 = 20_000;
+
+/// A server that all tests running now share; ended with the last of them.
+pub(crate) struct Shared<T>(Mutex<Weak<T>>);
+
+impl<T> Shared<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+
+    /// The server, started if nobody has it.
+    pub(crate) fn get(&self, start: impl FnOnce() -> Result<T, ServerError>) -> Result<Arc<T>, ServerError> {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(start()?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+}
 
 /// Whether this is the system's administrator, whom some servers refuse to serve.
 pub(crate) fn is_root() -> bool {

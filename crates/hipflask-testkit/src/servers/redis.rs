@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::process::{Process, ServerError, free_port, run};
+use super::process::{Process, ServerError, Shared, free_port, run};
 
 /// One server, reached by a port and by a socket.
 ///
@@ -73,14 +73,8 @@ impl Redis {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
-        static SHARED: Mutex<Weak<Redis>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = shared.upgrade() {
-            return Ok(server);
-        }
-        let server = Arc::new(Self::start()?);
-        *shared = Arc::downgrade(&server);
-        Ok(server)
+        static SHARED: Shared<Redis> = Shared::new();
+        SHARED.get(Self::start)
     }
 
     fn prepare(program: &str, options: &[&str]) -> Result<Self, ServerError> {
