@@ -241,7 +241,7 @@ mod tests {
             ("SESSION_TYPE = 'rediss'", "not available"),
             ("SESSION_TYPE = 'sqlalchemy'", "SQLALCHEMY_DATABASE_URI"),
             ("SESSION_TYPE = 'reddis://secret@h'", "there are memory:, file:"),
-            ("SESSION_TYPE = 'file:/dev/null/sessions'", "file store: "),
+            ("SESSION_TYPE = 'file:/dev/null/sessions'", "file store at file:/dev/null/sessions: "),
             ("SESSION_TYPE = 'memory:'\nSESSION_USE_SIGNER = true", "no secret key was set"),
             ("SESSION_TYPE = 'memory:'\nSESSION_ID_LENGTH = 1", "16"),
             (

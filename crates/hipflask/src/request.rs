@@ -251,20 +251,23 @@ impl RequestSession {
             if let Some(commit) = self.0.finish_unsaved() {
                 return Finish::Now(Ok(commit));
             }
-            let request = self.clone();
-            return Finish::Later(Box::pin(async move { request.0.finish_stored().await }));
+            let (is_alone, request) = (self.is_alone(), self.clone());
+            return Finish::Later(Box::pin(async move { request.0.finish_stored(is_alone).await }));
         }
         Finish::Now(self.finish_cookie())
     }
 
-    /// Whether nobody has touched the session, and nobody is left who could.
-    fn is_left_alone(&self) -> bool {
-        if Arc::strong_count(&self.0) > 1 {
-            return false;
-        }
+    /// Whether nobody else has the session.
+    fn is_alone(&self) -> bool {
+        let is_alone = Arc::strong_count(&self.0) == 1;
         // Behind the release of whoever was the last to let go of it on another thread.
         fence(Ordering::Acquire);
-        !self.0.is_touched.load(Ordering::Relaxed)
+        is_alone
+    }
+
+    /// Whether nobody has touched the session, and nobody is left who could.
+    fn is_left_alone(&self) -> bool {
+        self.is_alone() && !self.0.is_touched.load(Ordering::Relaxed)
     }
 
     fn finish_cookie(&self) -> Result<Commit, SessionError> {

@@ -215,11 +215,11 @@ impl Server {
 }
 
 impl Shared {
-    /// Saves the session and decides what becomes of the cookie.
-    pub(crate) async fn finish_stored(&self) -> Result<Commit, SessionError> {
+    /// Saves the session and decides what becomes of the cookie. Who `is_alone` with it does not need a copy for that.
+    pub(crate) async fn finish_stored(&self, is_alone: bool) -> Result<Commit, SessionError> {
         self.lock()?.closed = true;
         self.check_unchanged_if_read_only()?;
-        let (seen, saved) = self.save().await?;
+        let (seen, saved) = self.save(is_alone).await?;
         let (Some(server), Some(seen)) = (self.engine().server(), seen) else { return Ok(Commit::default()) };
         Ok(self.commit(server, &mut *self.lock()?, seen, saved))
     }
@@ -277,25 +277,29 @@ impl Shared {
         Plan { cookie, vary_cookie: seen.accessed || sends, no_store: decided.no_store && sends }
     }
 
-    /// Saves what is there now; the session is what was saved then, another request's changes among it.
-    async fn save(&self) -> Result<(Option<Seen>, Saved), SessionError> {
+    /// Saves what is there now; the session is what was saved then, another request's changes among it. Meanwhile it can be
+    /// read, unless nobody is there who would.
+    async fn save(&self, is_alone: bool) -> Result<(Option<Seen>, Saved), SessionError> {
         let Some(server) = self.engine().server() else { return Ok((None, Saved::Unchanged)) };
         let (seen, mut data, mut slot) = {
             let mut state = self.lock()?;
             let Some((seen, is_to_do)) = self.settle(server, &mut state) else {
                 return Ok((None, Saved::Unchanged));
             };
-            match state.data.clone() {
-                Some(data) if is_to_do => (seen, data, state.slot.take().unwrap_or_default()),
-                _ => return Ok((Some(seen), Saved::Unchanged)),
+            if !is_to_do {
+                return Ok((Some(seen), Saved::Unchanged));
             }
+            let data = if is_alone { state.data.take() } else { state.data.clone() };
+            (seen, data.unwrap_or_default(), state.slot.take().unwrap_or_default())
         };
         let saved = server.sessions.save(&mut data, &mut slot, self.now()).await;
         let mut state = self.lock()?;
         state.slot = Some(slot);
+        if is_alone || saved.is_ok() {
+            state.data = Some(data);
+        }
         let saved = saved.map_err(|error| not_saved(&error))?;
         state.saved = Some(saved);
-        state.data = Some(data);
         Ok((Some(seen), saved))
     }
 
@@ -324,7 +328,7 @@ impl Shared {
 
     pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
         self.check_writable()?;
-        self.save().await.map(drop)
+        self.save(false).await.map(drop)
     }
 
     fn with_slot(&self, change: impl FnOnce(&mut Slot)) -> Result<(), SessionError> {

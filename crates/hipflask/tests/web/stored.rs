@@ -7,6 +7,7 @@ use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
 use hipflask::store::store::Store;
 use hipflask::{SessionError, Sessions, SessionsBuilder, Value};
+use hipflask_testkit::faults::{Fault, When};
 use hipflask_testkit::store_spy::{Call, SpyStore};
 
 use crate::front::{Answer, Ask, FRONTS, Front, View, block_on, builder, untouched, view};
@@ -344,5 +345,27 @@ fn ids_can_be_signed_and_records_have_their_own_names_and_lives() {
         let keys = |cookie: &str| front.answer(&sessions, working(|_| Ok(())), ask(cookie)).body;
         assert_eq!(keys(&id(&answer)), r#"["a"]"#);
         assert_eq!(keys(&bare), "[]", "an id without its signature is nobody's");
+    }
+}
+
+#[test]
+fn who_still_holds_the_session_reads_it_while_it_is_saved_and_after_a_save_that_failed() {
+    let (sessions, spy) = engine();
+    let cookie = signed_in(FRONTS[0], &sessions);
+    for fails in [false, true] {
+        let request = sessions.begin([cookie.as_str()]);
+        let session = block_on(request.open()).unwrap();
+        session.set("b", fails).unwrap();
+        let held = session.clone();
+        spy.meanwhile(Call::Replace, move || assert_eq!(held.value("b"), Some(Value::Bool(fails))));
+        spy.set_fault(fails.then_some(Fault::of(Call::Replace, When::Before)));
+        assert_eq!(block_on(request.finish()).is_err(), fails);
+        assert_eq!(session.value("b"), Some(Value::Bool(fails)));
+        // Whoever is alone with it has it again when it is saved, or not.
+        let request = sessions.begin([cookie.as_str()]);
+        block_on(request.open()).unwrap().set("c", fails).unwrap();
+        spy.set_fault(fails.then_some(Fault::of(Call::Replace, When::Before)));
+        assert_eq!(block_on(request.finish()).is_err(), fails);
+        assert_eq!(block_on(request.open()).unwrap().value("c"), Some(Value::Bool(fails)));
     }
 }
