@@ -96,7 +96,8 @@ impl MongoDbStore {
                  and for `mongodb+srv:` add the feature `mongodb-srv`",
             )
         })?;
-        options.server_selection_timeout = Some(timeout);
+        // The driver knows why there is no server, so it gives up first.
+        options.server_selection_timeout = Some(timeout * 9 / 10);
         // One connection of the driver's tells it whether the server is there. Where that one hangs, the driver has to find
         // out, and to try another, before they give up who wait for it.
         options.connect_timeout.get_or_insert(timeout / 2);

@@ -30,7 +30,10 @@ pub(super) fn load(key: &str) -> Ask {
     Ask::All(commands)
 }
 
-pub(super) fn loaded(answers: Vec<Value>, now: UnixTime) -> Result<Option<Stored>, RedisError> {
+pub(super) fn loaded(
+    answers: impl IntoIterator<Item = Value>,
+    now: UnixTime,
+) -> Result<Option<Stored>, RedisError> {
     let mut answers = answers.into_iter();
     let (Some(data), Some(left)) = (answers.next(), answers.next()) else { return Err(nonsense()) };
     record(data, &left, now)

@@ -55,6 +55,41 @@ pub(super) enum Ask {
     At(Node, Pipeline),
 }
 
+/// An answer for each command that was sent, in their order.
+pub(super) enum Answers {
+    One(Option<Value>),
+    All(std::vec::IntoIter<Value>),
+}
+
+impl Answers {
+    fn one(answer: Value) -> RedisResult<Self> {
+        good(answer).map(|answer| Self::One(Some(answer)))
+    }
+
+    /// The first is no error; others may be.
+    fn all(mut answers: Vec<Value>) -> RedisResult<Self> {
+        if let Some(first) = answers.first_mut() {
+            *first = good(core::mem::take(first))?;
+        }
+        Ok(Self::All(answers.into_iter()))
+    }
+}
+
+fn good(answer: Value) -> RedisResult<Value> {
+    if matches!(answer, Value::ServerError(_)) { answer.extract_error() } else { Ok(answer) }
+}
+
+impl Iterator for Answers {
+    type Item = Value;
+
+    fn next(&mut self) -> Option<Value> {
+        match self {
+            Self::One(answer) => answer.take(),
+            Self::All(answers) => answers.next(),
+        }
+    }
+}
+
 /// A master of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
@@ -83,8 +118,8 @@ impl Link {
         })
     }
 
-    /// Sends `ask` and returns an answer for each of its commands. The first is no server error; others may be.
-    pub(super) async fn ask(&self, ask: &Ask, effect: Effect<'_>) -> Result<Vec<Value>, Fault> {
+    /// Sends `ask`. The first answer is no server error; others may be.
+    pub(super) async fn ask(&self, ask: &Ask, effect: Effect<'_>) -> Result<Answers, Fault> {
         self.ask_within(ask, effect, self.timeout).await
     }
 
@@ -94,7 +129,7 @@ impl Link {
         ask: &Ask,
         effect: Effect<'_>,
         time: Duration,
-    ) -> Result<Vec<Value>, Fault> {
+    ) -> Result<Answers, Fault> {
         let deadline = Instant::now() + time;
         let may_repeat = match effect {
             Effect::Read => true,
@@ -126,7 +161,7 @@ impl Link {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    async fn send(&self, ask: &Ask, may_repeat: bool, deadline: Instant) -> Result<Vec<Value>, Fault> {
+    async fn send(&self, ask: &Ask, may_repeat: bool, deadline: Instant) -> Result<Answers, Fault> {
         let mut pauses = Pauses::until(deadline);
         let mut was_lost = false;
         loop {
@@ -142,7 +177,7 @@ impl Link {
                     continue;
                 }
                 Ok(Err(error)) => return Err(error.into()),
-                Err(_) => return Err(Fault::TimedOut(Doing::Connecting)),
+                Err(_) => return Err(pauses.why.map_or(Fault::TimedOut(Doing::Connecting), Fault::from)),
             };
             let is_cluster = matches!(connection, Connection::Cluster(_));
             let error = match timeout_at(deadline, connection.send(ask)).await {
@@ -221,8 +256,8 @@ impl Link {
         }
         let mut slots = ::redis::cmd("CLUSTER");
         slots.arg("SLOTS");
-        let answer = self.ask(&Ask::One(slots), Effect::Read).await?;
-        Ok(Some(masters(answer.into_iter().next()).ok_or_else(nonsense)?))
+        let mut answers = self.ask(&Ask::One(slots), Effect::Read).await?;
+        Ok(Some(masters(answers.next()).ok_or_else(nonsense)?))
     }
 }
 
@@ -244,33 +279,31 @@ impl Connector {
 }
 
 impl Connection {
-    async fn send(self, ask: &Ask) -> RedisResult<Vec<Value>> {
+    async fn send(self, ask: &Ask) -> RedisResult<Answers> {
         match self {
-            Self::One(connection) => send_to_one(connection, ask).await.and_then(first_is_good),
-            Self::Cluster(connection) => {
-                match send_to_cluster(connection.clone(), ask).await.and_then(first_is_good) {
-                    Err(error) if error.kind() == ClientKind::Server(ServerErrorKind::Ask) => {
-                        follow(connection, ask, &error).await.and_then(first_is_good)
-                    }
-                    other => other,
+            Self::One(connection) => send_to_one(connection, ask).await,
+            Self::Cluster(connection) => match send_to_cluster(connection.clone(), ask).await {
+                Err(error) if error.kind() == ClientKind::Server(ServerErrorKind::Ask) => {
+                    follow(connection, ask, &error).await
                 }
-            }
+                other => other,
+            },
         }
     }
 }
 
-async fn send_to_one(mut connection: MultiplexedConnection, ask: &Ask) -> RedisResult<Vec<Value>> {
+async fn send_to_one(mut connection: MultiplexedConnection, ask: &Ask) -> RedisResult<Answers> {
     match ask {
-        Ask::One(command) => connection.send_packed_command(command).await.map(|answer| vec![answer]),
+        Ask::One(command) => connection.send_packed_command(command).await.and_then(Answers::one),
         Ask::All(commands) | Ask::Beside(_, commands) | Ask::At(_, commands) => {
-            connection.send_packed_commands(commands, 0, commands.len()).await
+            connection.send_packed_commands(commands, 0, commands.len()).await.and_then(Answers::all)
         }
     }
 }
 
-async fn send_to_cluster(mut connection: ClusterConnection, ask: &Ask) -> RedisResult<Vec<Value>> {
-    match ask {
-        Ask::One(command) => connection.req_packed_command(command).await.map(|answer| vec![answer]),
+async fn send_to_cluster(mut connection: ClusterConnection, ask: &Ask) -> RedisResult<Answers> {
+    let answers = match ask {
+        Ask::One(command) => return connection.req_packed_command(command).await.and_then(Answers::one),
         Ask::All(commands) => connection.req_packed_commands(commands, 0, commands.len()).await,
         Ask::Beside(key, commands) => {
             let route = SingleNodeRoutingInfo::SpecificNode(Route::with_key(key, SlotAddr::Master));
@@ -280,11 +313,12 @@ async fn send_to_cluster(mut connection: ClusterConnection, ask: &Ask) -> RedisR
             let route = SingleNodeRoutingInfo::ByAddress { host: node.host.clone(), port: node.port };
             connection.route_pipeline(commands.clone(), 0, commands.len(), route).await
         }
-    }
+    };
+    answers.and_then(Answers::all)
 }
 
 /// The slot is on its way to another node, and this key has already arrived there.
-async fn follow(mut connection: ClusterConnection, ask: &Ask, error: &RedisError) -> RedisResult<Vec<Value>> {
+async fn follow(mut connection: ClusterConnection, ask: &Ask, error: &RedisError) -> RedisResult<Answers> {
     let node = error.redirect_node().and_then(|(address, _)| Node::parse(address)).ok_or_else(nonsense)?;
     let commands: Vec<&Cmd> = match ask {
         Ask::One(command) => vec![command],
@@ -297,16 +331,7 @@ async fn follow(mut connection: ClusterConnection, ask: &Ask, error: &RedisError
     }
     let route = SingleNodeRoutingInfo::ByAddress { host: node.host, port: node.port };
     let answers = connection.route_pipeline(with_leave, 0, commands.len() * 2, route).await?;
-    Ok(answers.into_iter().skip(1).step_by(2).collect())
-}
-
-fn first_is_good(mut answers: Vec<Value>) -> RedisResult<Vec<Value>> {
-    if let Some(first) = answers.first_mut()
-        && matches!(first, Value::ServerError(_))
-    {
-        core::mem::take(first).extract_error()?;
-    }
-    Ok(answers)
+    Answers::all(answers.into_iter().skip(1).step_by(2).collect())
 }
 
 impl Node {
@@ -321,11 +346,13 @@ impl Node {
 struct Pauses {
     next: Duration,
     deadline: Instant,
+    /// What the last one was for. Once the time is over it tells more than that.
+    why: Option<RedisError>,
 }
 
 impl Pauses {
     const fn until(deadline: Instant) -> Self {
-        Self { next: Duration::from_millis(10), deadline }
+        Self { next: Duration::from_millis(10), deadline, why: None }
     }
 
     /// Waits a moment; the error comes back if there is no time left for another try.
@@ -334,6 +361,7 @@ impl Pauses {
             return Err(error.into());
         }
         sleep(self.next).await;
+        self.why = Some(error);
         self.next = (self.next * 2).min(Duration::from_millis(100));
         Ok(())
     }

@@ -158,7 +158,7 @@ impl RedisBuilder {
 
 impl Redis {
     async fn one(&self, ask: &Ask, effect: Effect<'_>) -> Result<Value, Fault> {
-        first(self.link.ask(ask, effect).await?)
+        self.link.ask(ask, effect).await?.next().ok_or_else(|| nonsense().into())
     }
 
     async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Stored>, Fault> {
@@ -263,11 +263,13 @@ impl Redis {
             return Ok(deleted(command::was_one(&answer)?));
         };
         let ask = command::delete_everywhere(key, replicas, within);
-        let answers =
+        let mut answers =
             self.slow_link.ask_within(&ask, Effect::Write(key), self.settings.timeout + within).await?;
-        let [was_there, seen] = answers.as_slice() else { return Err(nonsense().into()) };
+        let (Some(was_there), Some(seen)) = (answers.next(), answers.next()) else {
+            return Err(nonsense().into());
+        };
         match seen {
-            Value::Int(seen) if *seen >= i64::from(replicas) => Ok(deleted(command::was_one(was_there)?)),
+            Value::Int(seen) if seen >= i64::from(replicas) => Ok(deleted(command::was_one(&was_there)?)),
             Value::Int(seen) => {
                 let what = format!(
                     "the record is deleted, but only {seen} of {replicas} replicas have confirmed it"
@@ -275,7 +277,7 @@ impl Redis {
                 Err(StoreErrorOr::Error(StoreError::new(KIND, ErrorKind::Timeout, what)))
             }
             Value::ServerError(_) => {
-                let error = seen.clone().extract_error().err().unwrap_or_else(nonsense);
+                let error = seen.extract_error().err().unwrap_or_else(nonsense);
                 Err(Fault::from(error).into())
             }
             _ => Err(nonsense().into()),
@@ -450,10 +452,6 @@ impl<E: Into<Fault>> From<E> for StoreErrorOr<Fault> {
 /// What the server knows the record by; nothing is known to it at rest by another name.
 fn name(key: &Key) -> Option<&str> {
     if key.is_at_rest() { None } else { Some(key.as_str()) }
-}
-
-fn first(answers: Vec<Value>) -> Result<Value, Fault> {
-    answers.into_iter().next().ok_or_else(|| nonsense().into())
 }
 
 const fn deleted(was_there: bool) -> Deleted {

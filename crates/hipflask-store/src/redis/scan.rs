@@ -43,8 +43,8 @@ pub(super) async fn page(link: &Link, scan: &Scan, now: UnixTime) -> Result<Page
     let Some((here, next)) = choose(after, masters.as_deref()) else { return Ok(Page::default()) };
     let node = here.node.clone().unwrap_or_else(|| Node { host: String::new(), port: 0 });
     let keys = command::scan(&here.cursor, &scan.prefix, scan.limit);
-    let answers = link.ask(&Ask::At(node.clone(), keys), Effect::Read).await?;
-    let (cursor, keys) = command::scanned(answers.into_iter().next().ok_or_else(nonsense)?)?;
+    let mut answers = link.ask(&Ask::At(node.clone(), keys), Effect::Read).await?;
+    let (cursor, keys) = command::scanned(answers.next().ok_or_else(nonsense)?)?;
     let next = if cursor == "0" { next } else { Some(Place { cursor, ..here }) };
     let entries = entries(link, node, keys, scan, now).await?;
     Ok(Page { entries, next: next.map(Place::into_cursor) })
@@ -80,11 +80,7 @@ async fn entries(
         return Ok(Vec::new());
     }
     let commands = command::look_at(keys.iter().map(Key::as_str), scan.with_data);
-    let answers = link.ask(&Ask::At(node, commands), Effect::Read).await;
-    let mut answers = match answers {
-        Ok(answers) => answers.into_iter(),
-        Err(fault) => return Err(fault),
-    };
+    let mut answers = link.ask(&Ask::At(node, commands), Effect::Read).await?;
     let mut entries = Vec::with_capacity(keys.len());
     for key in keys {
         let (Some(found), Some(left)) = (answers.next(), answers.next()) else {
