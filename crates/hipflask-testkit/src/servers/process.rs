@@ -136,7 +136,9 @@ pub(crate) fn run(command: &mut Command, package: &'static str) -> Result<String
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(ServerError::Failed { program, said: String::from_utf8_lossy(&output.stderr).into_owned() })
+    // Some, such as redis-cli, complain where others answer.
+    let said = [output.stderr, output.stdout].concat();
+    Err(ServerError::Failed { program, said: String::from_utf8_lossy(&said).into_owned() })
 }
 
 fn missing(error: io::Error, program: &str, package: &'static str) -> ServerError {
