@@ -167,7 +167,8 @@ pub(crate) fn free_port() -> Result<u16, ServerError> {
 }
 
 const FIRST_PORT: u16 = 12_000;
-const PORTS: u32 = 20_000;
+/// A node of a Redis cluster listens 10 000 ports higher as well: above all of these, below what the system gives away.
+const PORTS: u32 = 10_000;
 
 /// A server that all tests running now share; ended with the last of them.
 pub(crate) struct Shared<T>(Mutex<Weak<T>>);
