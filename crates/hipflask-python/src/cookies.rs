@@ -94,7 +94,7 @@ fn cookie_header(
     name: &Bound<'_, PyAny>,
 ) -> PyResult<Option<Vec<u8>>> {
     let py = request.py();
-    if !request.get_type().getattr(intern!(py, "cookies"))?.is(&flask.cookies) {
+    if !flask.reads_cookies(request)? {
         return cookies_as_header(request, name).map(Some);
     }
     let environ = request.getattr(intern!(py, "environ"))?;

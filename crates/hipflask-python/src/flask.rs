@@ -23,8 +23,10 @@ pub(crate) struct Flask {
     /// How `flask.json.provider.DefaultJSONProvider` writes and reads.
     pub(crate) provider_dumps: Py<PyAny>,
     pub(crate) provider_loads: Py<PyAny>,
-    /// Werkzeug's `Request.cookies`.
-    pub(crate) cookies: Py<PyAny>,
+    /// `flask.Request`, the namespaces in which it looks for `cookies`, and Werkzeug's `Request.cookies`.
+    request: Py<PyType>,
+    request_namespaces: Vec<Py<PyAny>>,
+    cookies: Py<PyAny>,
     /// Werkzeug's `Response.set_cookie`, `delete_cookie` and `vary`, and Flask's `max_cookie_size`.
     pub(crate) set_cookie: Py<PyAny>,
     pub(crate) delete_cookie: Py<PyAny>,
@@ -32,6 +34,8 @@ pub(crate) struct Flask {
     pub(crate) max_cookie_size: Py<PyAny>,
     /// `werkzeug.datastructures.Headers`.
     pub(crate) headers: Py<PyType>,
+    /// `flask.Config`, where it does nothing of its own when a key is looked up.
+    pub(crate) config: Py<PyType>,
     /// `flask.Flask.secret_key` and `permanent_session_lifetime`, which read the configuration.
     pub(crate) app: Py<PyType>,
     /// `itsdangerous.BadData`.
@@ -105,12 +109,15 @@ impl Flask {
             tags: tags.map(|tag| Ok(tag?.unbind())).collect::<PyResult<_>>()?,
             provider_dumps: provider.getattr(py, "dumps")?,
             provider_loads: provider.getattr(py, "loads")?,
+            request_namespaces: namespaces(&find("flask", "Request")?, "cookies")?,
+            request: class("flask", "Request")?,
             cookies: find("werkzeug.sansio.request", "Request.cookies")?.unbind(),
             set_cookie: find("werkzeug.sansio.response", "Response.set_cookie")?.unbind(),
             delete_cookie: find("werkzeug.sansio.response", "Response.delete_cookie")?.unbind(),
             vary: find("werkzeug.sansio.response", "Response.vary")?.unbind(),
             max_cookie_size: find("flask", "Response.max_cookie_size")?.unbind(),
             headers: class("werkzeug.datastructures", "Headers")?,
+            config: class("flask", "Config")?,
             app: class("flask", "Flask")?,
             session: class("flask.sessions", "SecureCookieSession")?,
             session_init: find("flask.sessions", "SecureCookieSession.__init__")?.unbind(),
@@ -136,6 +143,22 @@ impl Flask {
         (name.bind(py), original)
     }
 
+    /// Whether a request reads its cookies as Werkzeug does. Asking the class would call Python: the property is written in it.
+    pub(crate) fn reads_cookies(&self, request: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (py, class) = (request.py(), request.get_type());
+        let name = pyo3::intern!(py, "cookies");
+        let [nearer @ .., last] = &*self.request_namespaces else { return Ok(false) };
+        if !class.is(&self.request) {
+            return Ok(class.getattr(name)?.is(&self.cookies));
+        }
+        for namespace in nearer {
+            if namespace.bind(py).contains(name)? {
+                return Ok(false);
+            }
+        }
+        Ok(last.bind(py).get_item(name)?.is(&self.cookies))
+    }
+
     /// `time.time()`.
     pub(crate) fn now(&self, py: Python<'_>) -> PyResult<f64> {
         self.time.bind(py).call_method0(pyo3::intern!(py, "time"))?.extract()
@@ -145,6 +168,20 @@ impl Flask {
     pub(crate) fn deflate<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         self.compress.bind(py).call1((data,))
     }
+}
+
+/// The `__dict__` of each class that is asked for a name, up to the one that has it.
+fn namespaces(class: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Py<PyAny>>> {
+    let mut asked = Vec::new();
+    for class in class.getattr("__mro__")?.try_iter()? {
+        let namespace = class?.getattr("__dict__")?;
+        let has_it = namespace.contains(name)?;
+        asked.push(namespace.unbind());
+        if has_it {
+            break;
+        }
+    }
+    Ok(asked)
 }
 
 /// What a session calls when it is changed.

@@ -59,31 +59,60 @@ impl KeysByText {
 /// The texts of keys, by the objects that they are in. An object that is kept lives on, so that no other can have its
 /// address.
 #[derive(Default)]
-pub(crate) struct KeysByObject(Vec<Option<(Py<PyString>, Text)>>);
+pub(crate) struct KeysByObject {
+    kept: Vec<Option<(Py<PyString>, Box<str>)>>,
+    /// How many keys found their place taken since it was last emptied.
+    crowded_out: usize,
+}
+
+/// A key of which [`KeysByObject`] knows the text.
+pub(crate) enum Key {
+    Kept(usize),
+    Own(Text),
+}
 
 impl KeysByObject {
-    /// The text of a key; `None` if it has lone surrogates.
-    pub(crate) fn text(&mut self, key: &Bound<'_, PyString>) -> Option<Text> {
-        if self.0.is_empty() {
-            self.0.resize_with(KEPT, || None);
+    /// `None` if the key has lone surrogates. It is valid until the next [`tidy`](Self::tidy).
+    pub(crate) fn find(&mut self, key: &Bound<'_, PyString>) -> Option<Key> {
+        if self.kept.is_empty() {
+            self.kept.resize_with(1 << PLACES, || None);
         }
-        // Objects of Python stand 16 bytes apart.
-        let place = &mut self.0[(key.as_ptr().addr() >> 4) % KEPT];
-        if let Some((known, text)) = place
-            && known.is(key)
-        {
-            return Some(text.clone());
+        // The upper bits of the product depend on all bits of the address.
+        let at = (key.as_ptr().addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - PLACES);
+        let at = at as usize;
+        let place = &mut self.kept[at];
+        if place.as_ref().is_some_and(|(known, _)| known.is(key)) {
+            return Some(Key::Kept(at));
         }
         let utf8 = key.encode_utf8().ok()?;
-        let text = Text::new(core::str::from_utf8(utf8.as_bytes()).ok()?);
-        if text.as_bytes().len() <= LONGEST {
-            *place = Some((key.clone().unbind(), text.clone()));
+        let text = core::str::from_utf8(utf8.as_bytes()).ok()?;
+        if place.is_some() || text.len() > LONGEST {
+            self.crowded_out += usize::from(place.is_some());
+            return Some(Key::Own(Text::new(text)));
         }
-        Some(text)
+        *place = Some((key.clone().unbind(), text.into()));
+        Some(Key::Kept(at))
+    }
+
+    pub(crate) fn text<'a>(&'a self, key: &'a Key) -> &'a str {
+        match key {
+            Key::Kept(at) => self.kept[*at].as_ref().map_or("", |(_, text)| text),
+            Key::Own(text) => text.as_str().unwrap_or_default(),
+        }
+    }
+
+    /// Begins anew if keys that nobody uses any more stand in the way.
+    pub(crate) fn tidy(&mut self) {
+        if self.crowded_out > 1 << PLACES {
+            *self = Self::default();
+        }
     }
 }
 
 const KEPT: usize = 509;
+
+/// Of the places for objects, as a power of two.
+const PLACES: u32 = 11;
 
 /// Texts of up to so many bytes stand in the value itself.
 const LONGEST: usize = 22;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hipflask_core::cookie::{CookieConfig, SameSite};
 use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey, Signer, TimestampSigner};
 use hipflask_core::tagged::KeyOrder;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyType};
 use pyo3::{intern, types::PyDelta};
@@ -22,7 +22,13 @@ pub(crate) struct Settings<'a, 'py> {
     class: Bound<'py, PyType>,
     /// What was set on the interface itself and not on its class; nearly always nothing.
     own: Option<Bound<'py, PyDict>>,
-    config: Bound<'py, PyAny>,
+    config: Config<'py>,
+}
+
+enum Config<'py> {
+    /// Flask's own, of which it is known that it is a dict and nothing more.
+    Flasks(Bound<'py, PyDict>),
+    Other(Bound<'py, PyAny>),
 }
 
 /// Who signs.
@@ -64,15 +70,16 @@ pub(crate) struct CookieSettings<'py> {
 impl<'a, 'py> Settings<'a, 'py> {
     pub(crate) fn of(interface: &'a Bound<'py, PyAny>, app: &'a Bound<'py, PyAny>) -> PyResult<Self> {
         let py = interface.py();
-        let own = interface.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
-        Ok(Self {
-            interface,
-            app,
-            flask: Flask::of(py)?,
-            class: interface.get_type(),
-            own: (!own.is_empty()).then_some(own),
-            config: app.getattr(intern!(py, "config"))?,
-        })
+        let (flask, own) = (Flask::of(py)?, interface.getattr(intern!(py, "__dict__"))?);
+        let own = own.cast_into::<PyDict>()?;
+        let config = app.getattr(intern!(py, "config"))?;
+        let config = match config.cast_into::<PyDict>() {
+            Ok(config) if is_of(&config, &flask.config) => Config::Flasks(config),
+            Ok(config) => Config::Other(config.into_any()),
+            Err(error) => Config::Other(error.into_inner()),
+        };
+        let (class, own) = (interface.get_type(), (!own.is_empty()).then_some(own));
+        Ok(Self { interface, app, flask, class, own, config })
     }
 
     fn py(&self) -> Python<'py> {
@@ -100,7 +107,10 @@ impl<'a, 'py> Settings<'a, 'py> {
     }
 
     pub(crate) fn config(&self, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        self.config.get_item(key)
+        match &self.config {
+            Config::Flasks(config) => config.get_item(key)?.ok_or_else(|| missing(key)),
+            Config::Other(config) => config.get_item(key),
+        }
     }
 
     /// A setting that is ours: in the configuration, or else on the interface.
@@ -109,9 +119,11 @@ impl<'a, 'py> Settings<'a, 'py> {
         key: &Bound<'py, PyString>,
         attribute: &Bound<'py, PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let configured = match self.config.cast::<PyDict>() {
-            Ok(config) => config.get_item(key)?,
-            Err(_) => None,
+        let configured = match &self.config {
+            Config::Flasks(config) => config.get_item(key)?,
+            Config::Other(config) => {
+                config.cast::<PyDict>().map_or(Ok(None), |config| config.get_item(key))?
+            }
         };
         configured.map_or_else(|| self.interface.getattr(attribute), Ok)
     }
@@ -131,7 +143,7 @@ impl<'a, 'py> Settings<'a, 'py> {
         key: &Bound<'py, PyString>,
         name: &Bound<'py, PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if self.app.get_type().is(&self.flask.app) { self.config(key) } else { self.app.getattr(name) }
+        if is_of(self.app, &self.flask.app) { self.config(key) } else { self.app.getattr(name) }
     }
 
     /// `int(app.permanent_session_lifetime.total_seconds())`.
@@ -146,7 +158,15 @@ impl<'a, 'py> Settings<'a, 'py> {
         if !lifetime.is_exact_instance_of::<PyDelta>() {
             lifetime = self.app.getattr(name)?;
         }
-        lifetime.call_method0(intern!(py, "total_seconds"))?.extract()
+        // To ask one calls Python, and makes two objects.
+        let of = [lifetime];
+        if let Some(seconds) = LIFETIMES.find(&of) {
+            return Ok(*seconds);
+        }
+        let [lifetime] = &of;
+        let seconds = lifetime.call_method0(intern!(py, "total_seconds"))?.extract()?;
+        let is_fixed = lifetime.is_exact_instance_of::<PyDelta>();
+        Ok(if is_fixed { *LIFETIMES.keep(&of, seconds) } else { seconds })
     }
 
     /// Our own settings are read with those of the signer, at the beginning of each request: what is wrong with them is
@@ -225,13 +245,13 @@ impl<'a, 'py> Settings<'a, 'py> {
     fn has_flasks_serializer(&self) -> PyResult<bool> {
         let py = self.py();
         let serializer = self.interface.getattr(intern!(py, "serializer"))?;
-        if !serializer.get_type().is(&self.flask.serializer) {
+        if !is_of(&serializer, &self.flask.serializer) {
             return Ok(false);
         }
         let order = serializer.getattr(intern!(py, "order"))?;
         let Ok(order) = order.cast::<PyList>() else { return Ok(false) };
         let tags = &self.flask.tags;
-        Ok(order.len() == tags.len() && order.iter().zip(tags).all(|(tag, class)| tag.get_type().is(class)))
+        Ok(order.len() == tags.len() && order.iter().zip(tags).all(|(tag, class)| is_of(&tag, class)))
     }
 
     /// Whether the app reads JSON as Flask does.
@@ -301,6 +321,18 @@ impl<'py> CookieSettings<'py> {
         let Self { name, domain, path, secure, http_only, same_site, partitioned } = self;
         [name, domain, path, secure, http_only, same_site, partitioned, &max_size].map(Clone::clone)
     }
+}
+
+/// In seconds.
+static LIFETIMES: Recent<f64> = Recent::new();
+
+/// Whether an object is of this very class.
+fn is_of<T>(object: &Bound<'_, PyAny>, class: &Py<T>) -> bool {
+    object.get_type_ptr().cast() == class.as_ptr()
+}
+
+fn missing(key: &Bound<'_, PyString>) -> PyErr {
+    PyKeyError::new_err(key.clone().unbind())
 }
 
 fn leeway_of(given: &Bound<'_, PyAny>) -> PyResult<Duration> {

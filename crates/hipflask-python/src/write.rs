@@ -1,29 +1,34 @@
 //! Python's objects to Flask's tagged JSON, with no tree of values between.
 
 use hipflask_core::tagged::{KeyOrder, Writer};
-use hipflask_core::value::{MAX_DEPTH, Text};
+use hipflask_core::value::MAX_DEPTH;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::convert::{Unfit, from_python};
-use crate::keys::{KeysByObject, Shelf};
+use crate::keys::{Key, KeysByObject, Shelf};
 
 /// The JSON of a session's dict.
 pub(crate) fn json_of(dict: &Bound<'_, PyDict>, order: KeyOrder) -> Result<String, Unfit> {
-    let mut json = Json { out: Writer::new(), order, keys: WRITTEN.take(), entries: Vec::new() };
+    let mut json =
+        Json { out: Writer::new(), order, keys: WRITTEN.take(), entries: Vec::with_capacity(MANY) };
     let written = json.dict(dict, MAX_DEPTH);
+    json.keys.tidy();
     WRITTEN.put_back(json.keys);
     written.map(|()| json.out.finish())
 }
 
 static WRITTEN: Shelf<KeysByObject> = Shelf::new();
 
+/// More members than the dicts of a usual session have that stand in each other.
+const MANY: usize = 64;
+
 struct Json<'py> {
     out: Writer,
     order: KeyOrder,
     keys: Box<KeysByObject>,
     /// Of the dict that is being written, behind those of the dicts that it stands in.
-    entries: Vec<(Text, Option<Bound<'py, PyAny>>)>,
+    entries: Vec<(Key, Option<Bound<'py, PyAny>>)>,
 }
 
 impl<'py> Json<'py> {
@@ -83,22 +88,24 @@ impl<'py> Json<'py> {
         let first = self.entries.len();
         for (key, value) in dict.iter() {
             let key = key.cast_exact::<PyString>().map_err(|_| Unfit::AskPython)?;
-            self.entries.push((self.keys.text(key).ok_or(Unfit::AskPython)?, Some(value)));
+            self.entries.push((self.keys.find(key).ok_or(Unfit::AskPython)?, Some(value)));
         }
-        let entries = &mut self.entries[first..];
+        let (keys, entries) = (&self.keys, &mut self.entries[first..]);
         if let [(key, _)] = entries
-            && key.as_bytes().first() == Some(&b' ')
+            && keys.text(key).starts_with(' ')
         {
             self.entries.truncate(first);
             return self.tree(dict, levels);
         }
-        if self.order == KeyOrder::Sorted && !entries.is_sorted_by(|a, b| a.0.as_bytes() < b.0.as_bytes()) {
-            entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        if self.order == KeyOrder::Sorted
+            && !entries.is_sorted_by(|(a, _), (b, _)| keys.text(a) < keys.text(b))
+        {
+            entries.sort_unstable_by(|(a, _), (b, _)| keys.text(a).cmp(keys.text(b)));
         }
         self.out.open_dict();
         for at in first..self.entries.len() {
             let (key, value) = &mut self.entries[at];
-            self.out.key(key.as_str().unwrap_or_default(), at == first);
+            self.out.key(self.keys.text(key), at == first);
             if let Some(value) = value.take() {
                 self.object(&value, below)?;
             }
