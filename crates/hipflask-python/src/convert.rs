@@ -10,6 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::keys::{KeysByText, Shelf};
+use crate::text::with_utf8;
 
 /// The object that Python has for `value`.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
@@ -19,28 +20,24 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
 /// [`to_python`] for a session's dict.
 pub(crate) fn dict_to_python<'py>(py: Python<'py>, values: &Dict) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    fill(&dict, values)?;
+    Builder::begin(py).fill(&dict, values)?;
     Ok(dict)
-}
-
-/// [`dict_to_python`] into `dict`, past the methods of its class.
-pub(crate) fn fill(dict: &Bound<'_, PyDict>, values: &Dict) -> PyResult<()> {
-    Builder::begin(dict.py()).fill(dict, values)
 }
 
 static READ: Shelf<KeysByText> = Shelf::new();
 
-struct Builder<'py> {
+/// Makes Python's objects.
+pub(crate) struct Builder<'py> {
     py: Python<'py>,
     keys: Box<KeysByText>,
 }
 
 impl<'py> Builder<'py> {
-    fn begin(py: Python<'py>) -> Self {
+    pub(crate) fn begin(py: Python<'py>) -> Self {
         Self { py, keys: READ.take() }
     }
 
-    fn object(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn object(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         Ok(match value {
             Value::None => py.None().into_bound(py),
@@ -58,7 +55,10 @@ impl<'py> Builder<'py> {
             }
             Value::DateTime(time) => datetime_to_python(py, *time)?,
             Value::Uuid(id) => Types::of(py)?.uuid.bind(py).call1((id.simple().to_string(),))?,
-            Value::Markup(text) => Types::of(py)?.markup.bind(py).call1((text_to_python(py, text)?,))?,
+            Value::Markup(text) => {
+                let types = Types::of(py)?;
+                types.new_text.bind(py).call1((&types.markup, text_to_python(py, text)?))?
+            }
             // A kind that this crate does not know yet is one that no session of its own holds.
             other => return Err(PyTypeError::new_err(format!("no Python type for {}", other.kind()))),
         })
@@ -71,12 +71,18 @@ impl<'py> Builder<'py> {
     fn fill(&mut self, dict: &Bound<'py, PyDict>, values: &Dict) -> PyResult<()> {
         for (key, value) in values.iter() {
             let value = self.object(value)?;
-            match self.keys.object(self.py, key) {
-                Some(key) => dict.set_item(key, value)?,
+            match key.as_str() {
+                Some(key) => dict.set_item(self.key(key), value)?,
                 None => dict.set_item(text_to_python(self.py, key)?, value)?,
             }
         }
         Ok(())
+    }
+
+    /// The object of a dict's key.
+    #[inline]
+    pub(crate) fn key(&mut self, key: &str) -> Bound<'py, PyString> {
+        self.keys.object(self.py, key)
     }
 }
 
@@ -94,7 +100,7 @@ fn int_to_python<'py>(py: Python<'py>, number: &Int) -> PyResult<Bound<'py, PyAn
     py.get_type::<PyInt>().call_method("from_bytes", (bytes, "little"), Some(&signed(py)?))
 }
 
-fn text_to_python<'py>(py: Python<'py>, text: &Text) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn text_to_python<'py>(py: Python<'py>, text: &Text) -> PyResult<Bound<'py, PyAny>> {
     match text.as_str() {
         Some(text) => Ok(PyString::new(py, text).into_any()),
         None => PyBytes::new(py, text.as_bytes()).call_method1("decode", ("utf-8", "surrogatepass")),
@@ -262,8 +268,8 @@ pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
 }
 
 pub(crate) fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
-    if let Ok(text) = text.to_cow() {
-        return Ok(Text::new(text));
+    if let Ok(text) = with_utf8(text, |text| Text::new(text)) {
+        return Ok(text);
     }
     let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
     let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
@@ -319,6 +325,8 @@ struct Types {
     epoch_aware: Py<PyAny>,
     uuid: Py<PyType>,
     markup: Py<PyType>,
+    /// `str.__new__`, which is what `markup` calls for a text.
+    new_text: Py<PyAny>,
 }
 
 impl Types {
@@ -346,6 +354,7 @@ impl Types {
             epoch_aware: epoch_aware.unbind(),
             uuid: type_of("uuid", "UUID")?,
             markup: type_of("markupsafe", "Markup")?,
+            new_text: py.get_type::<PyString>().getattr("__new__")?.unbind(),
             datetime,
             timedelta,
             timezone,

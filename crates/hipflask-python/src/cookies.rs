@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use crate::flask::{Flask, Method};
 use crate::recent::Recent;
 use crate::settings::{Cookie, CookieSettings, Settings};
+use crate::text::with_utf8;
 
 /// How many cookies of the session's name are looked at, as in all our fronts.
 const COOKIES_TRIED: usize = 4;
@@ -100,9 +101,9 @@ fn cookie_header(
     let environ = request.getattr(intern!(py, "environ"))?;
     let Ok(environ) = environ.cast::<PyDict>() else { return cookies_as_header(request, name).map(Some) };
     let Some(header) = environ.get_item(intern!(py, "HTTP_COOKIE"))? else { return Ok(None) };
-    let text = header.cast::<PyString>()?.encode_utf8()?;
-    if text.as_bytes().is_ascii() {
-        return Ok(Some(text.as_bytes().to_vec()));
+    let ascii = with_utf8(header.cast()?, |text| text.is_ascii().then(|| text.as_bytes().to_vec()))?;
+    if ascii.is_some() {
+        return Ok(ascii);
     }
     let octets: PyResult<Vec<u8>> = header.call_method1("encode", ("latin-1",))?.extract();
     octets.map(Some)
@@ -252,11 +253,11 @@ pub(crate) fn vary_by_cookie(flask: &Flask, response: &Bound<'_, PyAny>) -> PyRe
 fn vary_of<'py>(headers: &Bound<'py, PyList>) -> PyResult<Option<Bound<'py, PyAny>>> {
     for header in headers.iter() {
         let (name, value): (Bound<'_, PyString>, Bound<'_, PyAny>) = header.extract()?;
-        if name.len()? == VARY.len() && name.encode_utf8()?.as_bytes().eq_ignore_ascii_case(VARY) {
+        if name.len()? == VARY.len() && with_utf8(&name, |name| name.eq_ignore_ascii_case(VARY))? {
             return Ok(Some(value));
         }
     }
     Ok(None)
 }
 
-const VARY: &[u8] = b"Vary";
+const VARY: &str = "Vary";

@@ -13,9 +13,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::convert::{Unfit, fill, to_python};
+use crate::convert::{Unfit, to_python};
 use crate::cookies::{Answer, first_cookie, vary_by_cookie};
 use crate::flask::{Flask, Method};
+use crate::read::{Unread, fill_from_json};
 use crate::recent::Recent;
 use crate::settings::{Cookie, Sealing, Settings, Signing};
 use crate::write::json_of;
@@ -92,12 +93,13 @@ fn open<'py>(
             Some(times) => times,
             None => *times.insert(times_of(settings, sealing.leeway)?),
         };
-        opened(settings, &sealing.signer, value.as_bytes(), now, age)
+        match opened(&sealing.signer, value.as_bytes(), now, age) {
+            Ok(Some(json)) => session_of(settings, &class, &json),
+            Ok(None) | Err(OpenError::Signature(_)) => Ok(None),
+            Err(error) => unreadable(settings, &error),
+        }
     })?;
-    match found {
-        Some(data) => session_of(settings, &class, &data),
-        None => empty_session(settings.flask, &class),
-    }
+    found.map_or_else(|| empty_session(settings.flask, &class), Ok)
 }
 
 /// The time, and the ages that are accepted; `None` if none is.
@@ -108,48 +110,55 @@ fn times_of(settings: &Settings<'_, '_>, leeway: Duration) -> PyResult<(UnixTime
     Ok((UnixTime::from_secs(now as u64), age))
 }
 
-/// What a cookie holds. One that holds nothing is passed over, with a word in the log if the signature is good.
+/// The JSON that a cookie holds; `None` if no age is accepted.
 fn opened(
-    settings: &Settings<'_, '_>,
     signer: &TimestampSigner,
     value: &[u8],
     now: UnixTime,
     age: Option<Age>,
-) -> PyResult<Option<Value>> {
-    let read = || -> Result<_, OpenError> {
-        let Some(age) = age else { return Ok(None) };
-        let json = PayloadCodec::default().decode(signer.unsign(value, now, age)?.value)?;
-        tagged::from_slice(&json).map(Some).map_err(OpenError::Json)
-    };
-    match read() {
-        Ok(data) => Ok(data),
-        Err(OpenError::Signature(_)) => Ok(None),
-        Err(error) => log_unreadable(settings, &error.to_string()).map(|()| None),
-    }
+) -> Result<Option<Vec<u8>>, OpenError> {
+    let Some(age) = age else { return Ok(None) };
+    Ok(Some(PayloadCodec::default().decode(signer.unsign(value, now, age)?.value)?))
 }
 
-/// `session_class(data)`; data of which no dict can be made is as unreadable as bad JSON.
+/// `session_class(data)`; `None` for JSON that cannot be read.
 fn session_of<'py>(
     settings: &Settings<'_, 'py>,
     class: &Bound<'py, PyAny>,
-    data: &Value,
-) -> PyResult<Bound<'py, PyAny>> {
+    json: &[u8],
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = class.py();
-    if let Value::Dict(values) = data
-        && let Some(session) = new_session(settings.flask, class)?
-    {
-        fill(&session, values)?;
-        return Ok(session.into_any());
+    let session = new_session(settings.flask, class)?;
+    let data = session.clone().unwrap_or_else(|| PyDict::new(py));
+    match fill_from_json(&data, json) {
+        Ok(()) if session.is_some() => Ok(Some(data.into_any())),
+        Ok(()) => class.call1((data,)).map(Some),
+        Err(Unread::Raised(error)) => Err(error),
+        Err(Unread::AskTree) => session_of_tree(settings, class, json),
     }
-    match class.call1((to_python(py, data)?,)) {
+}
+
+/// [`session_of`] by the tree of values, which knows what is wrong; data of which no dict can be made is as unreadable as bad
+/// JSON.
+fn session_of_tree<'py>(
+    settings: &Settings<'_, 'py>,
+    class: &Bound<'py, PyAny>,
+    json: &[u8],
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = class.py();
+    let data = match tagged::from_slice(json) {
+        Ok(data) => data,
+        Err(error) => return unreadable(settings, &OpenError::Json(error)),
+    };
+    match class.call1((to_python(py, &data)?,)) {
         Err(error)
             if !matches!(data, Value::Dict(_))
                 && (error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py)) =>
         {
             log_unreadable(settings, "a session must be an object")?;
-            class.call0()
+            class.call0().map(Some)
         }
-        made => made,
+        made => made.map(Some),
     }
 }
 
@@ -183,6 +192,11 @@ fn open_in_python<'py>(
         }
         opened => opened,
     }
+}
+
+/// A cookie that is passed over, with a word in the log.
+fn unreadable<T>(settings: &Settings<'_, '_>, why: &OpenError) -> PyResult<Option<T>> {
+    log_unreadable(settings, &why.to_string()).map(|()| None)
 }
 
 /// Only a holder of the key can have made it: worth a look, and no fault of the visitor.

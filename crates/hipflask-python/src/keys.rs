@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hipflask_core::value::Text;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+
+use crate::text::with_utf8;
 
 /// What is kept from one request to the next. Not locked while it is used, for that may run Python; who finds it empty
 /// begins anew.
@@ -30,29 +31,28 @@ impl<T: Default> Shelf<T> {
 /// Python's objects for keys. Python has worked out their hashes, and those of the program's own constants are the same
 /// objects.
 #[derive(Default)]
-pub(crate) struct KeysByText(Vec<Option<(Text, Py<PyString>)>>);
+pub(crate) struct KeysByText(Vec<Option<(Box<str>, Py<PyString>)>>);
 
 impl KeysByText {
-    /// The object of a key; `None` if it is too long to be kept, or has lone surrogates.
-    pub(crate) fn object<'py>(&mut self, py: Python<'py>, key: &Text) -> Option<Bound<'py, PyString>> {
-        let bytes = key.as_bytes();
-        if bytes.len() > LONGEST {
-            return None;
+    /// The object of a key; one that is very long is not kept.
+    pub(crate) fn object<'py>(&mut self, py: Python<'py>, key: &str) -> Bound<'py, PyString> {
+        if key.len() > LONGEST {
+            return PyString::new(py, key);
         }
         if self.0.is_empty() {
             self.0.resize_with(KEPT, || None);
         }
         let sum =
-            bytes.iter().fold(bytes.len(), |sum, &byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+            key.bytes().fold(key.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
         let place = &mut self.0[sum % KEPT];
         if let Some((known, object)) = place
-            && known.as_bytes() == bytes
+            && **known == *key
         {
-            return Some(object.bind(py).clone());
+            return object.bind(py).clone();
         }
-        let object = PyString::intern(py, key.as_str()?);
-        *place = Some((key.clone(), object.clone().unbind()));
-        Some(object)
+        let object = PyString::intern(py, key);
+        *place = Some((key.into(), object.clone().unbind()));
+        object
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct KeysByObject {
 /// A key of which [`KeysByObject`] knows the text.
 pub(crate) enum Key {
     Kept(usize),
-    Own(Text),
+    Own(Box<str>),
 }
 
 impl KeysByObject {
@@ -84,20 +84,19 @@ impl KeysByObject {
         if place.as_ref().is_some_and(|(known, _)| known.is(key)) {
             return Some(Key::Kept(at));
         }
-        let utf8 = key.encode_utf8().ok()?;
-        let text = core::str::from_utf8(utf8.as_bytes()).ok()?;
+        let text: Box<str> = with_utf8(key, |key| key.into()).ok()?;
         if place.is_some() || text.len() > LONGEST {
             self.crowded_out += usize::from(place.is_some());
-            return Some(Key::Own(Text::new(text)));
+            return Some(Key::Own(text));
         }
-        *place = Some((key.clone().unbind(), text.into()));
+        *place = Some((key.clone().unbind(), text));
         Some(Key::Kept(at))
     }
 
     pub(crate) fn text<'a>(&'a self, key: &'a Key) -> &'a str {
         match key {
             Key::Kept(at) => self.kept[*at].as_ref().map_or("", |(_, text)| text),
-            Key::Own(text) => text.as_str().unwrap_or_default(),
+            Key::Own(text) => text,
         }
     }
 
@@ -114,5 +113,5 @@ const KEPT: usize = 509;
 /// Of the places for objects, as a power of two.
 const PLACES: u32 = 11;
 
-/// Texts of up to so many bytes stand in the value itself.
+/// Of the keys that are kept, in bytes.
 const LONGEST: usize = 22;

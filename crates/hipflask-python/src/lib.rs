@@ -10,12 +10,14 @@ mod forks;
 mod interface;
 mod keys;
 mod live;
+mod read;
 mod recent;
 mod records;
 mod settings;
 mod signing;
 mod stored;
 mod tagged;
+mod text;
 mod write;
 
 /// What `hipflask._native` holds.

@@ -13,6 +13,7 @@ use pyo3::{intern, types::PyDelta};
 
 use crate::flask::{Flask, Method};
 use crate::recent::Recent;
+use crate::text::with_utf8;
 
 /// An app and its interface. Whatever Flask lets an app override is asked of them.
 pub(crate) struct Settings<'a, 'py> {
@@ -400,7 +401,7 @@ fn bytes_of(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
         return Ok(Some(bytes.as_bytes().to_vec()));
     }
     match object.cast::<PyString>() {
-        Ok(text) => Ok(Some(text.encode_utf8()?.as_bytes().to_vec())),
+        Ok(text) => with_utf8(text, |text| Some(text.as_bytes().to_vec())),
         Err(_) => Ok(None),
     }
 }

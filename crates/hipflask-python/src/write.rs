@@ -3,15 +3,20 @@
 use hipflask_core::tagged::{KeyOrder, Writer};
 use hipflask_core::value::MAX_DEPTH;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::convert::{Unfit, from_python};
 use crate::keys::{Key, KeysByObject, Shelf};
+use crate::text::with_utf8;
 
 /// The JSON of a session's dict.
 pub(crate) fn json_of(dict: &Bound<'_, PyDict>, order: KeyOrder) -> Result<String, Unfit> {
-    let mut json =
-        Json { out: Writer::new(), order, keys: WRITTEN.take(), entries: Vec::with_capacity(MANY) };
+    let mut json = Json {
+        out: Writer::with_capacity(USUAL),
+        order,
+        keys: WRITTEN.take(),
+        entries: Vec::with_capacity(MANY),
+    };
     let written = json.dict(dict, MAX_DEPTH);
     json.keys.tidy();
     WRITTEN.put_back(json.keys);
@@ -19,6 +24,9 @@ pub(crate) fn json_of(dict: &Bound<'_, PyDict>, order: KeyOrder) -> Result<Strin
 }
 
 static WRITTEN: Shelf<KeysByObject> = Shelf::new();
+
+/// The bytes of a usual session's JSON: room for these without growing.
+const USUAL: usize = 1024;
 
 /// More members than the dicts of a usual session have that stand in each other.
 const MANY: usize = 64;
@@ -34,7 +42,8 @@ struct Json<'py> {
 impl<'py> Json<'py> {
     fn object(&mut self, object: &Bound<'py, PyAny>, levels: usize) -> Result<(), Unfit> {
         if let Ok(text) = object.cast_exact::<PyString>() {
-            self.out.str(text_in(&utf8_of(text)?));
+            // A text with lone surrogates has no UTF-8, and is written by Python.
+            with_utf8(text, |text| self.out.str(text)).map_err(|_| Unfit::AskPython)?;
         } else if let Ok(number) = object.cast_exact::<PyInt>()
             && let Ok(number) = number.extract()
         {
@@ -114,13 +123,4 @@ impl<'py> Json<'py> {
         self.out.close_dict();
         Ok(())
     }
-}
-
-/// A text with lone surrogates has no UTF-8, and is written by Python.
-fn utf8_of<'py>(text: &Bound<'py, PyString>) -> Result<Bound<'py, PyBytes>, Unfit> {
-    text.encode_utf8().map_err(|_| Unfit::AskPython)
-}
-
-fn text_in<'a>(utf8: &'a Bound<'_, PyBytes>) -> &'a str {
-    core::str::from_utf8(utf8.as_bytes()).unwrap_or_default()
 }

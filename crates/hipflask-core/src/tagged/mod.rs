@@ -14,6 +14,7 @@
 
 mod error;
 mod lex;
+mod pieces;
 mod read;
 mod scan;
 mod tags;
@@ -21,6 +22,7 @@ mod typed;
 mod write;
 
 pub use error::{JsonError, JsonErrorKind};
+pub use pieces::{Letters, Piece, Reader};
 pub use read::{from_slice, from_str, from_str_plain};
 pub use write::{KeyOrder, Writer, to_string, to_string_ordered, to_string_plain};
 

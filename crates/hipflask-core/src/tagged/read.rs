@@ -55,8 +55,15 @@ fn read(text: &str, tagged: bool) -> Result<Value, JsonError> {
 
 /// Reads one value of a text that has been scanned, `levels` being what is left of the depth.
 pub(super) fn read_inside(text: &str, levels: usize) -> Result<Value, JsonError> {
+    value_at(&mut Cursor::new(text), levels)
+}
+
+/// Reads the value that begins at `cursor`, and steps over it.
+pub(super) fn value_at(cursor: &mut Cursor<'_>, levels: usize) -> Result<Value, JsonError> {
     let mut value = Value::None;
-    Reader { cursor: Cursor::new(text), levels, tagged: true }.value(&mut value)?;
+    let mut reader = Reader { cursor: cursor.clone(), levels, tagged: true };
+    reader.value(&mut value)?;
+    *cursor = reader.cursor;
     Ok(value)
 }
 

@@ -85,6 +85,12 @@ impl Writer {
         Self(Vec::new())
     }
 
+    /// Nothing yet, and room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// `null`.
     pub fn none(&mut self) {
         self.0.extend_from_slice(b"null");
