@@ -17,13 +17,6 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
     Builder::begin(py).object(value)
 }
 
-/// [`to_python`] for a session's dict.
-pub(crate) fn dict_to_python<'py>(py: Python<'py>, values: &Dict) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    Builder::begin(py).fill(&dict, values)?;
-    Ok(dict)
-}
-
 static READ: Shelf<KeysByText> = Shelf::new();
 
 /// Makes Python's objects.
@@ -71,12 +64,21 @@ impl<'py> Builder<'py> {
     fn fill(&mut self, dict: &Bound<'py, PyDict>, values: &Dict) -> PyResult<()> {
         for (key, value) in values.iter() {
             let value = self.object(value)?;
-            match key.as_str() {
-                Some(key) => dict.set_item(self.key(key), value)?,
-                None => dict.set_item(text_to_python(self.py, key)?, value)?,
-            }
+            self.put(dict, key, value)?;
         }
         Ok(())
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        dict: &Bound<'py, PyDict>,
+        key: &Text,
+        value: Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        match key.as_str() {
+            Some(key) => dict.set_item(self.key(key), value),
+            None => dict.set_item(text_to_python(self.py, key)?, value),
+        }
     }
 
     /// The object of a dict's key.

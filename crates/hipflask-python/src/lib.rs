@@ -10,6 +10,7 @@ mod forks;
 mod interface;
 mod keys;
 mod live;
+mod raw;
 mod read;
 mod recent;
 mod records;

@@ -1,27 +1,48 @@
 //! Python's sessions to what records hold, as msgspec and pickle would have it, and back.
 
+use hipflask_core::session::{Part, Session};
 use hipflask_core::value::{Dict, MAX_DEPTH, Text, Value};
-use hipflask_store::record::{EncodeError, Format, Kept, Problem, Record};
+use hipflask_store::record::{EncodeError, Format, Kept, Pieces, Problem, Record};
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
-use crate::convert::{Meaning, Unfit, datetime_of, dict_to_python, text_of, value_of};
+use crate::convert::{Builder, Meaning, Unfit, datetime_of, text_of, value_of};
+use crate::raw;
 
-/// The dict of a record that was read. What a value shows only in part is read again by Python.
-pub(crate) fn dict_of_record<'py>(
+/// The dict of a session that came in the record `data`. What a value shows only in part is read again by Python.
+pub(crate) fn dict_of_session<'py>(
     py: Python<'py>,
-    dict: &Dict,
+    session: &Session,
     kept: &Kept,
     data: &[u8],
 ) -> PyResult<Bound<'py, PyDict>> {
-    if kept.is_empty() {
-        return dict_to_python(py, dict);
+    if !kept.is_empty() {
+        let loads = helper(py)?.getattr(intern!(py, "loads"))?;
+        return Ok(loads.call1((PyBytes::new(py, data), Format::of(data).to_string()))?.cast_into()?);
     }
-    let loads = helper(py)?.getattr(intern!(py, "loads"))?;
-    Ok(loads.call1((PyBytes::new(py, data), Format::of(data).to_string()))?.cast_into()?)
+    let (dict, mut make) = (PyDict::new(py), Builder::begin(py));
+    for (key, part) in session.parts() {
+        let value = match part {
+            Part::Raw(bytes) => raw::object(py, &mut make, &mut Pieces::of(bytes))?,
+            Part::Value(value) => make.object(value)?,
+        };
+        make.put(&dict, key, value)?;
+    }
+    Ok(dict)
+}
+
+/// Whether a dict holds what its session came with, to the letter. If not, it may still mean the same.
+pub(crate) fn is_as_it_came(dict: &Bound<'_, PyDict>, session: &Session) -> bool {
+    let mut make = Builder::begin(dict.py());
+    let mut is_same = |(key, part): (&Text, Part<'_>)| {
+        let (Part::Raw(bytes), Some(key)) = (part, key.as_str()) else { return false };
+        let found = dict.get_item(make.key(key)).ok().flatten();
+        found.is_some_and(|found| raw::is(&found, &mut Pieces::of(bytes)))
+    };
+    dict.len() == session.len() && session.parts().all(&mut is_same)
 }
 
 /// What a record in `format` would hold of a session.

@@ -1,6 +1,6 @@
 //! Sessions in a store, for `hipflask.Session`: opened and saved by the save protocol, without the GIL while the store works.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hipflask_core::session::Session;
@@ -19,7 +19,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::convert::{int_of, text_of};
 use crate::live::{Live, Lives};
-use crate::records::{dict_of_record, not_encoded, record_of_dict};
+use crate::records::{dict_of_session, is_as_it_came, not_encoded, record_of_dict};
 use crate::settings::{Settings, wrong};
 
 /// The sessions of one store.
@@ -71,6 +71,28 @@ impl Rules {
 #[pyclass(frozen, module = "hipflask._native")]
 #[derive(Default)]
 pub(crate) struct StoredSession(Mutex<(Session, Slot)>);
+
+/// What a request has said of its session, beside what it left in it.
+struct Asked<'a, 'py> {
+    cleared: bool,
+    added: &'a Bound<'py, PyDict>,
+    modified: bool,
+    regenerate: bool,
+    alone: bool,
+}
+
+impl Asked<'_, '_> {
+    fn is_nothing(&self) -> bool {
+        !(self.cleared || self.modified || self.regenerate || self.alone) && self.added.is_empty()
+    }
+}
+
+/// A session with what a request did to it; as it was read, too, if it is saved alone.
+struct Adopted {
+    data: Session,
+    slot: Slot,
+    read: Option<Session>,
+}
 
 #[pymethods]
 impl StoredSessions {
@@ -126,7 +148,7 @@ impl StoredSessions {
         let (Some(stored), Some(kept), Some(id)) = (slot.stored(), slot.kept(), slot.id()) else {
             return Ok(None);
         };
-        let dict = dict_of_record(py, &session.to_dict(), kept, &stored.data)?.unbind();
+        let dict = dict_of_session(py, &session, kept, &stored.data)?.unbind();
         let id = id.as_str().to_owned();
         Ok(Some((StoredSession(Mutex::new((session, *slot))), dict, id)))
     }
@@ -152,26 +174,9 @@ impl StoredSessions {
         alone: bool,
     ) -> PyResult<(&'static str, Option<String>, Option<String>)> {
         let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
-        let record = record_of_dict(session, sessions.format())?;
-        let added = numbers(added)?;
-        let proposed = sid.map(|sid| self.id(sid)).transpose()?;
-        let (mut data, mut slot) = origin.take();
-        let before = slot.kept().cloned().unwrap_or_default();
-        let kept: &Kept = &record.kept;
-        let read = alone.then(|| data.clone());
-        let adopted = data.adopt(record.dict, cleared, &added, |key| before.differs(kept, key));
-        if let Err(error) = adopted {
-            origin.put(data, slot);
-            return Err(PyValueError::new_err(error.to_string()));
-        }
-        data.set_modified(data.is_modified() || modified);
-        slot.keep(record.kept);
-        if let Some(id) = proposed {
-            if regenerate || slot.id().is_some_and(|known| *known != id) {
-                slot.regenerate();
-            }
-            slot.propose(id);
-        }
+        let asked = Asked { cleared, added, modified, regenerate, alone };
+        let Adopted { mut data, mut slot, read } =
+            self.adopted(origin, session, sid, sessions.format(), &asked)?;
         if destroy {
             slot.destroy();
         }
@@ -253,6 +258,42 @@ impl StoredSessions {
         Ok((live, sessions))
     }
 
+    /// What came of a session since it was read.
+    fn adopted(
+        &self,
+        origin: &StoredSession,
+        session: &Bound<'_, PyDict>,
+        sid: Option<&str>,
+        format: Format,
+        asked: &Asked<'_, '_>,
+    ) -> PyResult<Adopted> {
+        if asked.is_nothing() && origin.is_as_it_came(session, sid) {
+            let (data, slot) = origin.take();
+            return Ok(Adopted { data, slot, read: None });
+        }
+        let record = record_of_dict(session, format)?;
+        let added = numbers(asked.added)?;
+        let proposed = sid.map(|sid| self.id(sid)).transpose()?;
+        let (mut data, mut slot) = origin.take();
+        let before = slot.kept().cloned().unwrap_or_default();
+        let kept: &Kept = &record.kept;
+        let read = asked.alone.then(|| data.clone());
+        let adopted = data.adopt(record.dict, asked.cleared, &added, |key| before.differs(kept, key));
+        if let Err(error) = adopted {
+            origin.put(data, slot);
+            return Err(PyValueError::new_err(error.to_string()));
+        }
+        data.set_modified(data.is_modified() || asked.modified);
+        slot.keep(record.kept);
+        if let Some(id) = proposed {
+            if asked.regenerate || slot.id().is_some_and(|known| *known != id) {
+                slot.regenerate();
+            }
+            slot.propose(id);
+        }
+        Ok(Adopted { data, slot, read })
+    }
+
     fn ids(&self, keys: &[Vec<u8>]) -> PyResult<Ids> {
         ids(&self.prefix, self.id_length, keys).map_err(|error| PyValueError::new_err(error.to_string()))
     }
@@ -268,12 +309,23 @@ impl StoredSessions {
 }
 
 impl StoredSession {
+    /// No Python runs while it is locked: that could ask for it, too.
+    fn locked(&self) -> MutexGuard<'_, (Session, Slot)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> (Session, Slot) {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.locked())
     }
 
     fn put(&self, session: Session, slot: Slot) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (session, slot);
+        *self.locked() = (session, slot);
+    }
+
+    /// Whether nobody has changed the session or its id since it was read.
+    fn is_as_it_came(&self, session: &Bound<'_, PyDict>, sid: Option<&str>) -> bool {
+        let (data, slot) = &*self.locked();
+        slot.id().map(SessionId::as_str) == sid && is_as_it_came(session, data)
     }
 }
 
@@ -288,10 +340,11 @@ impl StoredSession {
     /// The session as it was last read or saved.
     fn dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (session, slot) = self.take();
-        let (dict, kept) = (session.to_dict(), slot.kept().cloned().unwrap_or_default());
+        let kept = slot.kept().cloned().unwrap_or_default();
         let data = slot.stored().map(|stored| stored.data.clone()).unwrap_or_default();
+        let dict = dict_of_session(py, &session, &kept, &data);
         self.put(session, slot);
-        dict_of_record(py, &dict, &kept, &data)
+        dict
     }
 }
 

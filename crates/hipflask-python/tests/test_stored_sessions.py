@@ -57,6 +57,44 @@ def test_records_hold_what_real_flask_session_writes(redis_store, name):
     assert sides[0] == sides[1]
 
 
+MOMENT = datetime.datetime(2024, 1, 2, 3, 4, 5)
+LOOK_ALIKES = [
+    (1, True),
+    (0, False),
+    (1, 1.0),
+    (0.0, -0.0),
+    ("", None),
+    ("1", b"1"),
+    ([], {}),
+    ([1, 2], [1, 3]),
+    ([1], [1, 1]),
+    ({"a": 1}, {"b": 1}),
+    ({"a": 1, "b": 2}, {"a": 1, "b": 3}),
+    ({"a": 1}, {"a": 1, "b": 1}),
+    (2**63, 2**63 + 1),
+    (MOMENT.replace(tzinfo=datetime.timezone.utc), MOMENT),
+    (MOMENT.replace(tzinfo=datetime.timezone.utc), MOMENT.replace(tzinfo=datetime.timezone.utc, microsecond=1)),
+    (MOMENT.replace(tzinfo=datetime.timezone.utc), "2024-01-02T03:04:05Z"),
+]
+
+
+@pytest.mark.parametrize("one, other", LOOK_ALIKES + [pair[::-1] for pair in LOOK_ALIKES], ids=repr)
+def test_a_change_inside_a_value_is_written_as_real_flask_session_writes_it_however_alike(redis_store, one, other):
+    def change(session):
+        session["box"][0] = other
+        if not isinstance(session, hipflask.ServerSideSession):
+            session.modified = True
+
+    records = []
+    for make in (stock, ours):
+        client = make(redis_store).test_client()
+        visit(client, lambda session: session.update(box=[one], end=1))
+        visit(client, change)
+        records.append(redis_store.record(sid_of(client)))
+    assert records[1] == records[0]
+    assert records[1] == msgspec.msgpack.encode({"_permanent": True, "box": [other], "end": 1})
+
+
 @pytest.mark.parametrize("name", SESSIONS)
 def test_pickles_hold_what_real_flask_session_pickles(tmp_path, name):
     store, sides = Files(tmp_path), []

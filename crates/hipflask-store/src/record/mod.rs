@@ -33,6 +33,7 @@ use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Text, Value};
 
 use civil::Fields;
 pub use convert::{Change, ConvertError, Converted};
+pub use msgpack::{Piece, Pieces};
 pub use secret::{HIDDEN, Redacted, looks_secret, redact};
 
 /// How long a record may be, in bytes.

@@ -7,7 +7,7 @@ use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 use super::{EncodeError, Format, Kept, MAX_VALUES, Original, Problem, Raw, Record, RecordError, key_text};
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
-    let mut reader = Reader { data, at: 0, values: 0, is_partial: false };
+    let mut reader = Reader::of(data);
     let record = match map_length(&mut reader)? {
         Some(length) => reader.session(length)?,
         None => {
@@ -21,7 +21,7 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
 /// The session of a record, its values checked and not read. `None` if that cannot be: it is damaged, no map of texts, or holds
 /// what a [`Value`] cannot; [`read`] tells then.
 pub(super) fn open(data: &[u8]) -> Option<Session> {
-    let mut reader = Reader { data, at: 0, values: 0, is_partial: false };
+    let mut reader = Reader::of(data);
     let length = map_length(&mut reader).ok()??;
     let mut skipper = Skipper { data, at: reader.at, left: MAX_VALUES };
     // A false length cannot reserve more than the record has bytes for.
@@ -132,7 +132,7 @@ impl<'d> Skipper<'d> {
 
 /// A value that a [`Skipper`] has gone over.
 fn checked(data: &[u8]) -> Value {
-    let mut reader = Reader { data, at: 0, values: 0, is_partial: false };
+    let mut reader = Reader::of(data);
     reader.value(MAX_DEPTH).unwrap_or(Value::None)
 }
 
@@ -148,6 +148,69 @@ fn map_length(reader: &mut Reader<'_>) -> Result<Option<usize>, RecordError> {
     Ok(Some(length))
 }
 
+/// Reads a value of MessagePack piece by piece, for those whose objects are no [`Value`]s: the bytes of a
+/// [`Part::Raw`](hipflask_core::session::Part::Raw).
+///
+/// ```
+/// use hipflask_store::record::{Piece, Pieces};
+/// let mut pieces = Pieces::of(b"\x92\xa4pear\x01");
+/// assert!(matches!(pieces.next()?, Piece::List(2)));
+/// assert!(matches!(pieces.next()?, Piece::Str("pear")));
+/// assert!(matches!(pieces.next()?, Piece::Int(1)));
+/// # Ok::<(), hipflask_store::record::RecordError>(())
+/// ```
+pub struct Pieces<'d>(Reader<'d>);
+
+/// A value, or what opens one.
+#[derive(Debug, PartialEq)]
+pub enum Piece<'d> {
+    /// `nil`.
+    None,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A float.
+    Float(f64),
+    /// A text.
+    Str(&'d str),
+    /// Bytes.
+    Bytes(&'d [u8]),
+    /// A list; so many values follow.
+    List(usize),
+    /// A dict; so many keys follow, each with its value behind it. A key may be any value.
+    Dict(usize),
+    /// What is rare, as a whole: dates, and whole numbers that do not fit.
+    Value(Value),
+}
+
+impl<'d> Pieces<'d> {
+    /// Of the value at the beginning of `data`.
+    #[must_use]
+    pub const fn of(data: &'d [u8]) -> Self {
+        Self(Reader::of(data))
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    /// [`RecordError`] where the bytes end, or are no MessagePack.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "there is no end to tell: whoever asks knows how many follow"
+    )]
+    pub fn next(&mut self) -> Result<Piece<'d>, RecordError> {
+        self.0.piece()
+    }
+}
+
+/// Shows the place, never the bytes.
+impl core::fmt::Debug for Pieces<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Pieces(at byte {} of {})", self.0.at, self.0.data.len())
+    }
+}
+
 struct Reader<'d> {
     data: &'d [u8],
     at: usize,
@@ -157,6 +220,10 @@ struct Reader<'d> {
 }
 
 impl<'d> Reader<'d> {
+    const fn of(data: &'d [u8]) -> Self {
+        Self { data, at: 0, values: 0, is_partial: false }
+    }
+
     fn after_head(&mut self, bytes: usize) -> Result<usize, RecordError> {
         self.at += 1;
         self.number(bytes).map(|length| length as usize)
@@ -184,48 +251,59 @@ impl<'d> Reader<'d> {
     }
 
     fn value(&mut self, levels: usize) -> Result<Value, RecordError> {
+        Ok(match self.piece()? {
+            Piece::None => Value::None,
+            Piece::Bool(value) => Value::Bool(value),
+            Piece::Int(number) => Value::from(number),
+            Piece::Float(number) => Value::Float(number),
+            Piece::Str(text) => Value::from(text),
+            Piece::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            Piece::List(length) => self.array(length, levels)?,
+            Piece::Dict(length) => self.map(length, levels)?,
+            Piece::Value(value) => value,
+        })
+    }
+
+    fn piece(&mut self) -> Result<Piece<'d>, RecordError> {
         self.values += 1;
         if self.values > MAX_VALUES {
             return Err(RecordError::TooLarge);
         }
         let head = self.take(1)?[0];
         Ok(match head {
-            0x00..=0x7F => Value::from(head),
-            0x80..=0x8F => self.map(usize::from(head & 0x0F), levels)?,
-            0x90..=0x9F => self.array(usize::from(head & 0x0F), levels)?,
+            0x00..=0x7F => Piece::Int(i64::from(head)),
+            0x80..=0x8F => Piece::Dict(usize::from(head & 0x0F)),
+            0x90..=0x9F => Piece::List(usize::from(head & 0x0F)),
             0xA0..=0xBF => self.text(usize::from(head & 0x1F))?,
-            0xC0 => Value::None,
-            0xC2 => Value::Bool(false),
-            0xC3 => Value::Bool(true),
+            0xC0 => Piece::None,
+            0xC2 => Piece::Bool(false),
+            0xC3 => Piece::Bool(true),
             0xC4..=0xC6 => {
                 let length = self.number(1 << (head - 0xC4))?;
-                Value::Bytes(self.take(length as usize)?.to_vec())
+                Piece::Bytes(self.take(length as usize)?)
             }
             0xC7..=0xC9 => {
                 let length = self.number(1 << (head - 0xC7))?;
-                self.extension(length as usize)?
+                Piece::Value(self.extension(length as usize)?)
             }
-            0xCA => Value::Float(f64::from(f32::from_bits(self.number(4)? as u32))),
-            0xCB => Value::Float(f64::from_bits(self.number(8)?)),
-            0xCC..=0xCF => Value::from(self.number(1 << (head - 0xCC))?),
-            0xD0 => Value::from(self.number(1)? as i8),
-            0xD1 => Value::from(self.number(2)? as i16),
-            0xD2 => Value::from(self.number(4)? as i32),
-            0xD3 => Value::from(self.number(8)? as i64),
-            0xD4..=0xD8 => self.extension(1 << (head - 0xD4))?,
+            0xCA => Piece::Float(f64::from(f32::from_bits(self.number(4)? as u32))),
+            0xCB => Piece::Float(f64::from_bits(self.number(8)?)),
+            0xCC..=0xCF => {
+                let number = self.number(1 << (head - 0xCC))?;
+                i64::try_from(number).map_or_else(|_| Piece::Value(number.into()), Piece::Int)
+            }
+            0xD0 => Piece::Int(i64::from(self.number(1)? as i8)),
+            0xD1 => Piece::Int(i64::from(self.number(2)? as i16)),
+            0xD2 => Piece::Int(i64::from(self.number(4)? as i32)),
+            0xD3 => Piece::Int(self.number(8)? as i64),
+            0xD4..=0xD8 => Piece::Value(self.extension(1 << (head - 0xD4))?),
             0xD9..=0xDB => {
                 let length = self.number(1 << (head - 0xD9))?;
                 self.text(length as usize)?
             }
-            0xDC | 0xDD => {
-                let length = self.number(2 << (head - 0xDC) as usize)?;
-                self.array(length as usize, levels)?
-            }
-            0xDE | 0xDF => {
-                let length = self.number(2 << (head - 0xDE) as usize)?;
-                self.map(length as usize, levels)?
-            }
-            0xE0..=0xFF => Value::from(head as i8),
+            0xDC | 0xDD => Piece::List(self.number(2 << (head - 0xDC) as usize)? as usize),
+            0xDE | 0xDF => Piece::Dict(self.number(2 << (head - 0xDE) as usize)? as usize),
+            0xE0..=0xFF => Piece::Int(i64::from(head as i8)),
             0xC1 => return Err(self.malformed()),
         })
     }
@@ -254,10 +332,10 @@ impl<'d> Reader<'d> {
         Ok(Value::Dict(dict))
     }
 
-    fn text(&mut self, length: usize) -> Result<Value, RecordError> {
+    fn text(&mut self, length: usize) -> Result<Piece<'d>, RecordError> {
         let at = self.at;
         match core::str::from_utf8(self.take(length)?) {
-            Ok(text) => Ok(Value::from(text)),
+            Ok(text) => Ok(Piece::Str(text)),
             Err(_) => Err(RecordError::Malformed { format: Format::Msgpack, at }),
         }
     }
