@@ -61,6 +61,18 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
 
     #: Whether no session came with the request.
     new = False
+    modified = False
+    accessed = False
+    #: Whether it could not be saved, and the response says so.
+    _failed = False
+    _origin: StoredSession | None = None
+    _store: ServerSideSessionInterface | None = None
+    # What is meant for the record.
+    _changed = False
+    _cleared = False
+    _regenerate = False
+    _destroy = False
+    _added: Mapping[str, int] = {}
 
     def __init__(
         self,
@@ -72,21 +84,13 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         self.sid = sid
         if permanent:
             self.permanent = permanent
-        self.modified = False
-        self.accessed = False
-        self._forget()
-        #: Whether it could not be saved, and the response says so.
-        self._failed = False
-        self._origin: StoredSession | None = None
-        self._store: ServerSideSessionInterface | None = None
+            self.modified = self.accessed = self._changed = False
 
     def _forget(self) -> None:
         """What was meant for the record has been done."""
-        self._changed = False
-        self._cleared = False
-        self._regenerate = False
-        self._destroy = False
-        self._added: dict[str, int] = {}
+        if self._changed or self._cleared or self._regenerate or self._destroy:
+            self._changed = self._cleared = self._regenerate = self._destroy = False
+            self._added = {}
 
     def __bool__(self) -> bool:
         return len(self) > 1 or (len(self) == 1 and "_permanent" not in self)
@@ -109,7 +113,7 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         super().clear()
         self["_permanent"] = permanent
         self._cleared = True
-        self._added.clear()
+        self._added = {}
 
     def increment(self, key: str, by: int = 1) -> int:
         """Adds ``by`` to a number, 0 if the key is not there, and returns the sum. Requests that overlap add up."""
@@ -117,7 +121,7 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         if type(now) is not int or type(by) is not int:
             raise TypeError(f"session key {key!r} holds {type(now).__name__}, and only an int can be added to an int")
         self[key] = now + by
-        self._added[key] = self._added.get(key, 0) + by
+        self._added = {**self._added, key: self._added.get(key, 0) + by}
         return now + by
 
     def regenerate(self) -> None:
@@ -269,9 +273,9 @@ class ServerSideSessionInterface(SessionInterface):
             return
         if what == "gone":
             return
-        if what == "deleted" or (not session and modified and what != "merged"):
+        if what == "deleted" or (modified and not has_content and what != "merged"):
             self._cookies.remove(self, app, response)
-        elif session and cookie and (what in ("created", "regenerated") or self.should_set_cookie(app, session)):
+        elif has_content and cookie and (what in ("created", "regenerated") or self.should_set_cookie(app, session)):
             self._cookies.set(self, app, session, response, cookie)
         else:
             return
