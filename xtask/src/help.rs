@@ -7,15 +7,28 @@ const COMMANDS: &[(&str, &str)] = &[
     ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
     ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
     ("mutants", "takes each check out of the verify path and sees that a test notices"),
-    ("wheel", "builds the Python package and installs it into target/wheel-venv, for its tests"),
+    (
+        "wheel",
+        "builds the wheels of the Python package and installs one into target/wheel-venv, for its tests",
+    ),
     ("stores", "tests the Python package on PostgreSQL, MariaDB, MongoDB and DynamoDB"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
+
+/// A command, what may stand after it, and what that does.
+const OPTIONS: &[(&str, &str, &str)] = &[(
+    "wheel",
+    "--abi3",
+    "installs the wheel for every CPython from 3.9 on, in place of the faster one for this Python alone",
+)];
 
 pub(crate) fn text() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND\n\n");
     for (name, purpose) in COMMANDS {
         text.push_str(&format!("  {name:<7} {purpose}\n"));
+        for (option, effect) in options(name) {
+            text.push_str(&format!("  {:<7} {option}  {effect}\n", ""));
+        }
     }
     text.push_str(
         "\nNew here? `cargo xtask check` needs nothing but Rust and takes about a minute the first time.",
@@ -23,10 +36,28 @@ pub(crate) fn text() -> String {
     text
 }
 
+pub(crate) fn knows(command: &str) -> bool {
+    COMMANDS.iter().any(|(name, _)| *name == command)
+}
+
+/// What there is to say of one command.
+pub(crate) fn of(command: &str) -> String {
+    let mut usage = format!("Usage: cargo xtask {command}");
+    let mut effects = String::new();
+    for (option, effect) in options(command) {
+        usage.push_str(&format!(" [{option}]"));
+        effects.push_str(&format!("\n  {option}  {effect}"));
+    }
+    let purpose = COMMANDS.iter().find(|(name, _)| *name == command).map_or("", |(_, purpose)| purpose);
+    format!("{usage}\n\n{purpose}\n{effects}").trim_end().to_owned()
+}
+
 /// What is wrong with `command` and the words after it, and what was probably meant.
 pub(crate) fn complaint(command: &str, rest: &[&str]) -> String {
-    if COMMANDS.iter().any(|(name, _)| *name == command) {
-        return format!("`cargo xtask {command}` takes nothing after it, but got: {}", rest.join(" "));
+    if knows(command) {
+        let takes = options(command).map(|(option, _)| format!("at most {option}")).next();
+        let takes = takes.as_deref().unwrap_or("nothing");
+        return format!("`cargo xtask {command}` takes {takes} after it, but got: {}", rest.join(" "));
     }
     let nearest = COMMANDS.iter().map(|(name, _)| (distance(name, command), *name)).min();
     match nearest {
@@ -35,6 +66,11 @@ pub(crate) fn complaint(command: &str, rest: &[&str]) -> String {
         }
         _ => format!("There is no command `{command}`."),
     }
+}
+
+fn options(command: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let its = OPTIONS.iter().filter(move |(name, ..)| *name == command);
+    its.map(|(_, option, effect)| (*option, *effect))
 }
 
 /// How many letters must be added, dropped or changed to turn `a` into `b`.
@@ -55,7 +91,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{complaint, text};
+    use super::{complaint, of, text};
 
     #[test]
     fn a_mistyped_command_is_answered_with_the_nearest_one() {
@@ -68,6 +104,19 @@ mod tests {
     fn words_after_a_command_are_refused() {
         let complaint = complaint("test", &["--fast"]);
         assert_eq!(complaint, "`cargo xtask test` takes nothing after it, but got: --fast");
+    }
+
+    #[test]
+    fn what_a_command_does_take_is_said_to_who_mistypes_it_and_to_who_asks() {
+        let complaint = complaint("wheel", &["--abi"]);
+        assert_eq!(complaint, "`cargo xtask wheel` takes at most --abi3 after it, but got: --abi");
+        assert!(
+            of("wheel").starts_with("Usage: cargo xtask wheel [--abi3]\n\nbuilds the wheels"),
+            "{}",
+            of("wheel")
+        );
+        assert!(text().contains("--abi3"));
+        assert_eq!(of("wire").lines().count(), 3, "{}", of("wire"));
     }
 
     #[test]

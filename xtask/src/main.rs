@@ -30,10 +30,15 @@ fn main() -> ExitCode {
         ["fuzz"] => finish(fuzz::every_parser(&workspace).map(|note| println!("{note}"))),
         ["mutants"] => finish(mutants::all_are_noticed(&workspace).map(|note| println!("{note}"))),
         ["stores"] => finish(wheel::works_with_every_store(&workspace).map(|note| println!("{note}"))),
-        ["wheel"] => finish(wheel::build_and_install(&workspace).map(|note| println!("{note}"))),
+        ["wheel"] => finish(install_wheel(&workspace, wheel::Choice::Pip)),
+        ["wheel", "--abi3"] => finish(install_wheel(&workspace, wheel::Choice::Abi3)),
         ["wire"] => finish(wire::record(&workspace).map(|note| println!("{note}"))),
         ["help" | "--help" | "-h"] => {
             println!("{}", help::text());
+            ExitCode::SUCCESS
+        }
+        [command, "--help" | "-h"] if help::knows(command) => {
+            println!("{}", help::of(command));
             ExitCode::SUCCESS
         }
         [] => misuse(None),
@@ -46,6 +51,11 @@ fn set_up(workspace: &Workspace) -> Result<(), Failure> {
     println!("{}", python::setup(workspace)?);
     tools::setup(workspace)?;
     println!("browser, servers, compiler and valgrind are there");
+    Ok(())
+}
+
+fn install_wheel(workspace: &Workspace, choice: wheel::Choice) -> Result<(), Failure> {
+    println!("{}", wheel::build_and_install(workspace, choice)?);
     Ok(())
 }
 

@@ -1,38 +1,57 @@
-//! The Python package: its wheel is built, installed where nothing else is, and tested there.
+//! The Python package: its wheels are built, installed where nothing else is, and tested there.
 
 use std::fs;
-use std::path::PathBuf;
 
 use crate::python::{self, interpreter, make_environment, pip_install};
 use crate::report::Failure;
-use crate::workspace::{Workspace, run};
+use crate::workspace::{Workspace, read, run};
 
-/// Builds the wheel and installs it into [`ENVIRONMENT`], which is made if it is not there.
-pub(crate) fn build_and_install(workspace: &Workspace) -> Result<String, Failure> {
-    let wheel = build(workspace, WHEELS, &[])?;
-    build_service(workspace)?;
-    if is_ready(workspace) {
-        pip_install(workspace, ENVIRONMENT, &["--force-reinstall", "--no-deps", &wheel])?;
-    } else {
-        install_into_new_environment(workspace, &wheel)?;
-    }
-    Ok(format!("installed {wheel} into {ENVIRONMENT}"))
+/// Which of the two wheels is installed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Choice {
+    /// What pip takes if it has both: the one for this very Python.
+    Pip,
+    /// The one for every CPython from 3.9 on.
+    Abi3,
 }
 
-/// The step of `test`: the wheel brings what it needs into an empty environment, and its tests pass there.
-pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<String, Failure> {
-    let wheel = build(workspace, WHEELS, &[])?;
+/// Builds both wheels and installs one of them into [`ENVIRONMENT`], which is made if it is not there.
+pub(crate) fn build_and_install(workspace: &Workspace, choice: Choice) -> Result<String, Failure> {
+    let wheels = build_both(workspace)?;
     build_service(workspace)?;
-    install_into_new_environment(workspace, &wheel)?;
-    let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
-    run(pytest.args(["-m", "pytest", TESTS]))?;
-    Ok(String::new())
+    if !is_ready(workspace) {
+        install_into_new_environment(workspace, &wheels.abi3)?;
+    }
+    let installed = install(workspace, &wheels, choice)?;
+    Ok(format!(
+        "built {}, for every CPython from 3.9 on,\n  and {}, for this Python alone, which pip prefers\n\
+         installed {installed} into {ENVIRONMENT}",
+        wheels.abi3, wheels.own
+    ))
+}
+
+/// The step of `test`: each wheel brings what it needs into an empty environment, and its tests pass there.
+pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<String, Failure> {
+    let wheels = build_both(workspace)?;
+    build_service(workspace)?;
+    install_into_new_environment(workspace, &wheels.abi3)?;
+    // The one that pip chooses comes last, and stays for whoever uses the environment next.
+    for choice in [Choice::Abi3, Choice::Pip] {
+        install(workspace, &wheels, choice)?;
+        let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
+        run(pytest.args(["-m", "pytest", TESTS]))?;
+    }
+    Ok("both wheels".to_owned())
 }
 
 /// The tests of sessions in a store, on the databases that the wheel of most users is without. Built without optimization,
 /// for most of it has been compiled so by the tests of the stores.
 pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Failure> {
-    let wheel = build(workspace, FULL_WHEELS, &["--profile", "dev", "--features", "full"])?;
+    let _ = fs::remove_dir_all(workspace.path(FULL_WHEELS));
+    build(workspace, FULL_WHEELS, &["--profile", "dev", "--features", "full"])?;
+    let wheel = wheels_in(workspace, FULL_WHEELS)
+        .pop()
+        .ok_or_else(|| Failure::new(format!("maturin left no wheel in {FULL_WHEELS}")))?;
     if !is_ready(workspace) {
         install_into_new_environment(workspace, &wheel)?;
     }
@@ -44,25 +63,63 @@ pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Fa
     Ok(format!("on {DATABASES}"))
 }
 
-/// The path of the wheel, from the root; it is the only one in `place`.
-fn build(workspace: &Workspace, place: &str, options: &[&str]) -> Result<String, Failure> {
+/// The paths of the two wheels, from the root.
+#[derive(Debug)]
+struct Wheels {
+    abi3: String,
+    /// For the Python that built it, and no other.
+    own: String,
+}
+
+/// What both have in common is compiled once.
+fn build_both(workspace: &Workspace) -> Result<Wheels, Failure> {
+    // pip must find these two there, and no older one.
+    let _ = fs::remove_dir_all(workspace.path(WHEELS));
+    build(workspace, WHEELS, &[])?;
+    build(workspace, WHEELS, &["--no-default-features"])?;
+    let (abi3, own): (Vec<_>, Vec<_>) =
+        wheels_in(workspace, WHEELS).into_iter().partition(|wheel| wheel.contains("-abi3-"));
+    match (abi3.as_slice(), own.as_slice()) {
+        ([abi3], [own]) => Ok(Wheels { abi3: abi3.clone(), own: own.clone() }),
+        _ => Err(Failure::new(format!(
+            "{WHEELS} should hold one wheel for abi3 and one without: {abi3:?}, {own:?}"
+        ))),
+    }
+}
+
+/// Puts the chosen wheel in the place of the one that is installed, and sees that it is this one.
+fn install(workspace: &Workspace, wheels: &Wheels, choice: Choice) -> Result<String, Failure> {
+    let (wanted, mut what) = match choice {
+        Choice::Pip => (&wheels.own, vec!["--no-index", "--find-links", WHEELS, "hipflask"]),
+        Choice::Abi3 => (&wheels.abi3, vec![wheels.abi3.as_str()]),
+    };
+    what.extend(["--force-reinstall", "--no-deps"]);
+    pip_install(workspace, ENVIRONMENT, &what)?;
+    let tag = read(workspace.command(interpreter(workspace, ENVIRONMENT)).args(["-c", PRINT_TAG]))?;
+    if wanted.contains(&format!("-{}-", tag.trim())) {
+        return Ok(wanted.clone());
+    }
+    Err(Failure::new(format!("{wanted} was to be installed, but pip took the wheel for {}", tag.trim())))
+}
+
+/// Adds a wheel to those in `place`.
+fn build(workspace: &Workspace, place: &str, options: &[&str]) -> Result<(), Failure> {
     if fs::read_to_string(workspace.path(TOOLS_STAMP)).ok() != fs::read_to_string(workspace.path(TOOLS)).ok()
     {
         make_environment(workspace, TOOLS_ENVIRONMENT)?;
         pip_install(workspace, TOOLS_ENVIRONMENT, &["--requirement", TOOLS])?;
         stamp(workspace, TOOLS_STAMP, &[TOOLS])?;
     }
-    // One wheel must be found in the end.
-    let _ = fs::remove_dir_all(workspace.path(place));
     let mut maturin = workspace.command(workspace.path(TOOLS_ENVIRONMENT).join("bin/maturin"));
     maturin.args(["build", "--quiet", "--manifest-path", MANIFEST, "--out", place]).args(options);
-    run(maturin.arg("--interpreter").arg(interpreter(workspace, TOOLS_ENVIRONMENT)))?;
-    let built = fs::read_dir(workspace.path(place)).into_iter().flatten().flatten();
-    let name = built
-        .map(|file| PathBuf::from(file.file_name()))
-        .find(|name| name.extension().is_some_and(|extension| extension == "whl"));
-    name.map(|name| format!("{place}/{}", name.display()))
-        .ok_or_else(|| Failure::new(format!("maturin left no wheel in {place}")))
+    run(maturin.arg("--interpreter").arg(interpreter(workspace, TOOLS_ENVIRONMENT)))
+}
+
+/// Their paths, from the root.
+fn wheels_in(workspace: &Workspace, place: &str) -> Vec<String> {
+    let files = fs::read_dir(workspace.path(place)).into_iter().flatten().flatten();
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".whl")).map(|name| format!("{place}/{name}")).collect()
 }
 
 /// What the tests of the wheel run beside Flask, with the features that the tests of the stores have built.
@@ -109,6 +166,10 @@ const STAMP: &str = "target/wheel-venv/installed.txt";
 const TOOLS_ENVIRONMENT: &str = "target/wheel-tools-venv";
 const TOOLS_STAMP: &str = "target/wheel-tools-venv/installed.txt";
 const WHEELS: &str = "target/wheels";
+/// For which Python and which of its interfaces the installed wheel was built: `cp311-cp311`.
+const PRINT_TAG: &str = "import email, importlib.metadata
+wheel = email.message_from_string(importlib.metadata.distribution('hipflask').read_text('WHEEL'))
+print(wheel['Tag'].rpartition('-')[0])";
 /// The wheel with every store, and where it is unpacked, to be found before the other.
 const FULL_WHEELS: &str = "target/wheels-full";
 const FULL: &str = "target/wheel-full";

@@ -1,5 +1,7 @@
-"""Real servers, started once for all tests."""
+"""Which wheel is tested, and real servers, started once for all tests."""
 
+import email
+import importlib.metadata
 import secrets
 
 import pytest
@@ -14,6 +16,20 @@ STORES = ["redis", "memcached", "sqlalchemy", "filesystem"]
 def pytest_addoption(parser):
     known = ",".join([*STORES, *DATABASES])
     parser.addoption("--stores", default=",".join(STORES), help=f"which stores the tests of all stores run on: {known}")
+
+
+def pytest_report_header():
+    return f"hipflask {importlib.metadata.version('hipflask')}: {_wheel_tag()}"
+
+
+def _wheel_tag():
+    return email.message_from_string(importlib.metadata.distribution("hipflask").read_text("WHEEL"))["Tag"]
+
+
+@pytest.fixture
+def wheel_tag():
+    """For which Python, interface and platform the installed wheel is: `cp39-abi3-linux_x86_64`."""
+    return _wheel_tag()
 
 
 def pytest_generate_tests(metafunc):
