@@ -27,6 +27,9 @@ impl Workspace {
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_our_package(name)) {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -37,6 +40,13 @@ impl Workspace {
         command.args(arguments.split(' '));
         command
     }
+}
+
+/// Whether `cargo run` has set this variable to tell us of our own package. Some build scripts look at it, and cargo would
+/// compile their crates anew each time that one calls it by hand and then by us.
+fn is_of_our_package(variable: &std::ffi::OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// Shows `command` as it would be typed and runs it; its output goes to ours.
