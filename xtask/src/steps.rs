@@ -141,7 +141,7 @@ const DOC_TESTS: Step = Step {
 
 const PYTHON: Step = Step {
     name: "python package",
-    remedy: "run it alone: `cargo xtask wheel`, then `target/wheel-venv/bin/python -m pytest crates/hipflask-python/tests`",
+    remedy: "run it alone: `cargo xtask wheel`, with `--abi3` if pytest was testing that one, then `target/wheel-venv/bin/python -m pytest crates/hipflask-python/tests`",
     run: wheel::works_where_it_is_installed,
 };
 
