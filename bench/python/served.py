@@ -5,7 +5,8 @@ does not look at the answer. "Floor" is the same with the script that puts a rec
 
     cargo xtask wheel && target/wheel-venv/bin/python bench/python/served.py
 
-Needs wrk, taskset and Redis (packages wrk, util-linux, redis-server). The servers take turns in each round; figures are medians.
+Needs wrk, taskset and Redis (packages wrk, util-linux, redis-server). The servers take turns in each round; figures are medians, ratios those of a
+round.
 """
 
 import argparse
@@ -23,6 +24,8 @@ import tempfile
 import time
 
 import redis
+
+from whole_call import ratio
 
 HERE = pathlib.Path(__file__).parent
 #: Store, payload, path, who takes part, and what is asked of us.
@@ -146,28 +149,28 @@ def main():
                 told = ""
                 if store == "redis":
                     told = " / ".join(commands_of(client, servers[kind][0], path, servers[kind][1][0]) for kind in ("stock", "ours"))
-            print(line(store, payload, path, {kind: statistics.median(values) for kind, values in samples.items()}, target, told))
+            print(line(store, payload, path, samples, target, told))
     finally:
         store_server.kill()
         store_server.wait()
 
 
-def line(store, payload, path, medians, target, told):
-    ours, stock, without = medians["ours"], medians["stock"], medians["without"]
-    floor = medians.get("floor", without)
-    shares = {"of without": ours / without, "of stock": ours / stock}
+def line(store, payload, path, samples, target, told):
+    ours, stock, without = samples["ours"], samples["stock"], samples["without"]
+    floor = samples.get("floor", without)
+    shares = {"of without": ratio(ours, without), "of stock": ratio(ours, stock)}
     verdict = ""
     if target:
         name, wanted = target
         verdict = f"{wanted:g} {name} {'**yes**' if shares[name] >= wanted else 'no'}"
     cells = [
         f"{store}, {payload} {path}",
-        f"{without:,.0f}",
-        f"{floor:,.0f}",
-        f"{stock:,.0f}",
-        f"**{ours:,.0f}**",
+        f"{statistics.median(without):,.0f}",
+        f"{statistics.median(floor):,.0f}",
+        f"{statistics.median(stock):,.0f}",
+        f"**{statistics.median(ours):,.0f}**",
         f"{shares['of without']:.2f}",
-        f"{floor / stock:.2f}",
+        f"{ratio(floor, stock):.2f}",
         f"**{shares['of stock']:.2f}**",
         verdict,
         told,

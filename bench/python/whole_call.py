@@ -2,7 +2,8 @@
 
     cargo xtask wheel && target/wheel-venv/bin/python bench/python/whole_call.py
 
-They take turns in each round; the figures are medians of the processor time of a call. Every answer is checked.
+They take turns in each round; the figures are medians of the processor time of a call, and of what it was to the others' in
+the same round. Every answer is checked.
 """
 
 import argparse
@@ -138,7 +139,7 @@ INTERFACES = {
 
 
 def measure(rounds, times):
-    """The median microseconds of each call, the interfaces taking turns."""
+    """The microseconds of each call in each round, the interfaces taking turns."""
     visits = {
         (payload, act, name): Visit(interface, payload, act)
         for payload in "SML"
@@ -151,26 +152,32 @@ def measure(rounds, times):
     for _ in range(rounds):
         for key, visit in visits.items():
             samples[key].append(visit.time(times))
-    return {key: statistics.median(values) for key, values in samples.items()}
+    return samples
 
 
-def report(medians):
+def ratio(above, below):
+    """Of two interfaces in the same rounds: what else the machine does is beside both."""
+    return statistics.median(one / other for one, other in zip(above, below))
+
+
+def report(samples):
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("Flask", "Werkzeug", "hipflask"))
     print(f"{versions}, Python {platform.python_version()}; microseconds of processor time a call\n")
     print("| | Flask | **hipflask** | floor | free | times faster | floor | of free | floor | target |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     missed = []
-    for payload, act in dict.fromkeys(key[:2] for key in medians):
-        theirs, ours, floor, free = (medians[payload, act, name] for name in INTERFACES)
-        faster, share = theirs / ours, ours / free
+    for payload, act in dict.fromkeys(key[:2] for key in samples):
+        theirs, ours, floor, free = all_four = [samples[payload, act, name] for name in INTERFACES]
+        faster, share = ratio(theirs, ours), ratio(ours, free)
         wanted = [(f"{TARGETS[payload, act]}x", faster >= TARGETS[payload, act])] if (payload, act) in TARGETS else []
         if (payload, act) == ("S", "read"):
             wanted.append((f"{SHARE} of free", share <= SHARE))
         missed += [f"{payload} {act}: {text}" for text, met in wanted if not met]
         verdict = ", ".join(f"{text} {'**yes**' if met else 'no'}" for text, met in wanted)
+        times = "{:.1f} | **{:.1f}** | {:.1f} | {:.1f}".format(*map(statistics.median, all_four))
         print(
-            f"| {payload} {act} | {theirs:.1f} | **{ours:.1f}** | {floor:.1f} | {free:.1f} | {faster:.2f}x"
-            f" | {theirs / floor:.2f}x | {share:.2f} | {floor / free:.2f} | {verdict} |"
+            f"| {payload} {act} | {times} | {faster:.2f}x | {ratio(theirs, floor):.2f}x"
+            f" | {share:.2f} | {ratio(floor, free):.2f} | {verdict} |"
         )
     return missed
 

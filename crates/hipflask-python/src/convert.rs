@@ -47,7 +47,7 @@ impl<'py> Builder<'py> {
                 dict.into_any()
             }
             Value::DateTime(time) => datetime_to_python(py, *time)?,
-            Value::Uuid(id) => Types::of(py)?.uuid.bind(py).call1((id.simple().to_string(),))?,
+            Value::Uuid(id) => uuid_to_python(py, id.as_u128())?,
             Value::Markup(text) => {
                 let types = Types::of(py)?;
                 types.new_text.bind(py).call1((&types.markup, text_to_python(py, text)?))?
@@ -107,6 +107,16 @@ pub(crate) fn text_to_python<'py>(py: Python<'py>, text: &Text) -> PyResult<Boun
         Some(text) => Ok(PyString::new(py, text).into_any()),
         None => PyBytes::new(py, text.as_bytes()).call_method1("decode", ("utf-8", "surrogatepass")),
     }
+}
+
+/// `UUID(int=number)`, past its `__init__`, which is written in Python and looks at what else it could have been given.
+fn uuid_to_python(py: Python<'_>, number: u128) -> PyResult<Bound<'_, PyAny>> {
+    let types = Types::of(py)?;
+    let id = types.new_object.bind(py).call1((&types.uuid,))?;
+    let set = types.set_attribute.bind(py);
+    set.call1((&id, intern!(py, "int"), number))?;
+    set.call1((&id, intern!(py, "is_safe"), &types.unknown_if_safe))?;
+    Ok(id)
 }
 
 /// An aware datetime, in UTC unless it was written with another offset.
@@ -228,10 +238,8 @@ fn rare_value_of(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
         return text_of(plain.cast::<PyString>().map_err(PyErr::from)?).map(Value::Markup);
     }
     if kind.is(&types.uuid) {
-        let hex: String = object.getattr("hex")?.extract()?;
-        return u128::from_str_radix(&hex, 16)
-            .map(|number| Value::Uuid(Uuid::from_u128(number)))
-            .map_err(|_| Unfit::AskPython);
+        let number = object.getattr(intern!(py, "int"))?.extract();
+        return number.map(|number| Value::Uuid(Uuid::from_u128(number))).map_err(|_| Unfit::AskPython);
     }
     Err(Unfit::AskPython)
 }
@@ -326,6 +334,10 @@ struct Types {
     epoch_naive: Py<PyAny>,
     epoch_aware: Py<PyAny>,
     uuid: Py<PyType>,
+    /// `object.__new__`, `object.__setattr__` and `SafeUUID.unknown`, of which `UUID.__init__` makes one.
+    new_object: Py<PyAny>,
+    set_attribute: Py<PyAny>,
+    unknown_if_safe: Py<PyAny>,
     markup: Py<PyType>,
     /// `str.__new__`, which is what `markup` calls for a text.
     new_text: Py<PyAny>,
@@ -355,6 +367,9 @@ impl Types {
             epoch_naive: epoch_naive.unbind(),
             epoch_aware: epoch_aware.unbind(),
             uuid: type_of("uuid", "UUID")?,
+            new_object: py.get_type::<PyAny>().getattr("__new__")?.unbind(),
+            set_attribute: py.get_type::<PyAny>().getattr("__setattr__")?.unbind(),
+            unknown_if_safe: type_of("uuid", "SafeUUID")?.getattr(py, "unknown")?,
             markup: type_of("markupsafe", "Markup")?,
             new_text: py.get_type::<PyString>().getattr("__new__")?.unbind(),
             datetime,
