@@ -12,6 +12,7 @@ import redis
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, TaggedJSONSerializer
 
 import hipflask
+from whole_call import Floor
 
 kind, store, payload = os.environ["SERVED"].split()
 text = pathlib.Path(__file__).parents[1].joinpath("payloads", f"{payload.lower()}.json").read_text()
@@ -54,7 +55,7 @@ class Bare(Free):
             self.ask(b"SET", b"bare", text.encode())
 
 
-class Floor(Bare):
+class RedisFloor(Bare):
     """The least that keeps the promise that no update is lost: a GET, and a script that puts the new record in place of the one
     that was read, if it is still there. Nothing is decoded, compared or put into the response.
     """
@@ -88,13 +89,15 @@ class Floor(Bare):
 if store == "redis" and kind == "without":
     app.session_interface = Bare()
 elif store == "redis" and kind == "floor":
-    app.session_interface = Floor()
+    app.session_interface = RedisFloor()
 elif store == "redis":
     warnings.simplefilter("ignore")
     app.config.update(SESSION_TYPE="redis", SESSION_REDIS=redis.Redis(port=int(os.environ["REDIS_PORT"])))
     {"stock": flask_session, "ours": hipflask}[kind].Session(app)
 elif kind == "ours":
     app.session_interface = hipflask.SecureCookieSessionInterface()
+elif kind == "floor":
+    app.session_interface = Floor(data)
 elif kind == "without":
     app.session_interface = Free()
 
