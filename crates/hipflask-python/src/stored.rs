@@ -1,6 +1,6 @@
 //! Sessions in a store, for `hipflask.Session`: opened and saved by the save protocol, without the GIL while the store works.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hipflask_core::session::Session;
@@ -267,10 +267,12 @@ impl StoredSessions {
         format: Format,
         asked: &Asked<'_, '_>,
     ) -> PyResult<Adopted> {
-        if asked.is_nothing() && origin.is_as_it_came(session, sid) {
-            let (data, slot) = origin.take();
+        let (data, slot) = origin.take();
+        let is_same_id = slot.id().map(SessionId::as_str) == sid;
+        if is_same_id && asked.is_nothing() && is_as_it_came(session, &data) {
             return Ok(Adopted { data, slot, read: None });
         }
+        origin.put(data, slot);
         let record = record_of_dict(session, format)?;
         let added = numbers(asked.added)?;
         let proposed = sid.map(|sid| self.id(sid)).transpose()?;
@@ -309,23 +311,12 @@ impl StoredSessions {
 }
 
 impl StoredSession {
-    /// No Python runs while it is locked: that could ask for it, too.
-    fn locked(&self) -> MutexGuard<'_, (Session, Slot)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn take(&self) -> (Session, Slot) {
-        std::mem::take(&mut *self.locked())
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn put(&self, session: Session, slot: Slot) {
-        *self.locked() = (session, slot);
-    }
-
-    /// Whether nobody has changed the session or its id since it was read.
-    fn is_as_it_came(&self, session: &Bound<'_, PyDict>, sid: Option<&str>) -> bool {
-        let (data, slot) = &*self.locked();
-        slot.id().map(SessionId::as_str) == sid && is_as_it_came(session, data)
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (session, slot);
     }
 }
 
