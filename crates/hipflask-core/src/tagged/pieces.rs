@@ -93,7 +93,7 @@ impl<'t> Reader<'t> {
         match self.cursor.peek() {
             b'"' => self.letters().map(Piece::Str),
             b'{' => self.object(),
-            b'[' => self.open(1, Piece::List),
+            b'[' => self.open(1, 1, Piece::List),
             b't' => self.cursor.word(b"true").map(|()| Piece::Bool(true)),
             b'f' => self.cursor.word(b"false").map(|()| Piece::Bool(false)),
             b'n' => self.cursor.word(b"null").map(|()| Piece::None),
@@ -197,21 +197,18 @@ impl<'t> Reader<'t> {
     fn object(&mut self) -> Result<Piece<'t>, JsonError> {
         let rest = &self.cursor.bytes()[self.cursor.at..];
         match rest {
-            [b'{', b'"', b' ', b't', b'"', b':', b'[', ..] => {
-                self.levels = self.levels.checked_sub(1).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
-                self.open(OPEN_TUPLE, Piece::Tuple)
-            }
+            [b'{', b'"', b' ', b't', b'"', b':', b'[', ..] => self.open(OPEN_TUPLE, 2, Piece::Tuple),
             // The first key is no tag, so that the dict is none.
-            [b'{', b'"', first, ..] if !matches!(first, b' ' | b'\\') => self.open(1, Piece::Dict),
-            [b'{', b'}', ..] => self.open(1, Piece::Dict),
+            [b'{', b'"', first, ..] if !matches!(first, b' ' | b'\\') => self.open(1, 1, Piece::Dict),
+            [b'{', b'}', ..] => self.open(1, 1, Piece::Dict),
             _ => self.whole(),
         }
     }
 
-    /// Steps over `bytes`, which open something.
+    /// Steps over so many bytes, which open so many levels.
     #[inline]
-    fn open(&mut self, bytes: usize, piece: Piece<'t>) -> Result<Piece<'t>, JsonError> {
-        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
+    fn open(&mut self, bytes: usize, levels: usize, piece: Piece<'t>) -> Result<Piece<'t>, JsonError> {
+        self.levels = self.levels.checked_sub(levels).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
         self.cursor.at += bytes;
         Ok(piece)
     }
