@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::report::Failure;
+use crate::failure::Failure;
 use crate::workspace::Workspace;
 
 /// Fails if a document links to a file that is not there.

@@ -5,13 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::report::Failure;
+use crate::failure::Failure;
 use crate::workspace::{Workspace, read, run};
 use crate::{python, tools};
 
-/// Builds, seeds and runs every target for 20 seconds, or as many as `HIPFLASK_FUZZ_SECONDS` says.
+/// Builds, seeds and runs every target for 20 seconds, or for `HIPFLASK_FUZZ_SECONDS`.
 pub(crate) fn every_parser(workspace: &Workspace) -> Result<String, Failure> {
-    let seconds = std::env::var("HIPFLASK_FUZZ_SECONDS").unwrap_or_else(|_| "20".to_owned());
+    every_parser_for(workspace, "20")
+}
+
+/// [`every_parser`] for two minutes a target: a step of `full`.
+pub(crate) fn every_parser_at_length(workspace: &Workspace) -> Result<String, Failure> {
+    every_parser_for(workspace, "120")
+}
+
+fn every_parser_for(workspace: &Workspace, seconds: &str) -> Result<String, Failure> {
+    let seconds = std::env::var("HIPFLASK_FUZZ_SECONDS").unwrap_or_else(|_| seconds.to_owned());
     python::setup(workspace)?;
     tools::need(workspace, "c++")?;
     let mut seeds = workspace.command(workspace.path(python::INTERPRETER));

@@ -4,6 +4,7 @@
 const COMMANDS: &[(&str, &str)] = &[
     ("check", "quick, before every commit: format, lints, docs, tests that need no Python"),
     ("test", "everything, as CI runs it; makes the machine ready first"),
+    ("full", "the long runs that `test` shortens or leaves out; takes hours, before a release"),
     ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
     ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
     ("mutants", "takes each check out of the verify path and sees that a test notices"),
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command_on_a_line_of_its_own() {
-        for name in ["check", "test", "setup", "fuzz", "mutants", "wheel", "stores", "wire"] {
+        for name in ["check", "test", "full", "setup", "fuzz", "mutants", "wheel", "stores", "wire"] {
             assert!(text().lines().any(|line| line.trim_start().starts_with(name)), "{name}");
         }
     }

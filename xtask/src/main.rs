@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
 mod documents;
+mod failure;
 mod fuzz;
 mod help;
 mod mutants;
@@ -16,7 +17,8 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use report::{Failure, run_steps};
+use failure::Failure;
+use report::run_steps;
 use workspace::Workspace;
 
 fn main() -> ExitCode {
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         ["setup"] => finish(set_up(&workspace)),
         ["check"] => run_steps("check", steps::CHECK, &workspace),
         ["test"] => run_steps("test", steps::TEST, &workspace),
+        ["full"] => run_steps("full", steps::FULL, &workspace),
         ["fuzz"] => finish(fuzz::every_parser(&workspace).map(|note| println!("{note}"))),
         ["mutants"] => finish(mutants::all_are_noticed(&workspace).map(|note| println!("{note}"))),
         ["stores"] => finish(wheel::works_with_every_store(&workspace).map(|note| println!("{note}"))),

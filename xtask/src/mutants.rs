@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::report::Failure;
+use crate::failure::Failure;
 use crate::workspace::Workspace;
 use table::{MUTANTS, Mutant};
 

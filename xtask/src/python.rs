@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::report::Failure;
+use crate::failure::Failure;
 use crate::workspace::{Workspace, read, run};
 
 /// Where the tests find the interpreter, from the root of the workspace.

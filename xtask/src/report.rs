@@ -1,46 +1,19 @@
 //! Steps, run one after another, each with a heading and its time.
 
-use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::failure::Failure;
 use crate::workspace::Workspace;
 
 /// One thing that is run and can fail.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    /// What a person does who sees this step fail.
+    /// The fix to try if this step fails and its failure names none.
     pub(crate) remedy: &'static str,
     pub(crate) run: fn(&Workspace) -> Result<String, Failure>,
-}
-
-/// What happened, and where a step's own remedy is not enough, what to do.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    what: String,
-    remedy: Option<String>,
-}
-
-impl Failure {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), remedy: None }
-    }
-
-    pub(crate) fn with_remedy(self, remedy: impl Into<String>) -> Self {
-        Self { remedy: Some(remedy.into()), ..self }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Failed: {}", self.what)?;
-        match &self.remedy {
-            Some(remedy) => write!(f, "\nTo do:  {remedy}"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Runs `steps` in order and stops at the first that fails; a table of what ran closes the output.
@@ -58,11 +31,7 @@ pub(crate) fn run_steps(command: &str, steps: &[Step], workspace: &Workspace) ->
             Err(failure) => {
                 rows.push(row(step.name, "FAILED", took, ""));
                 println!("{}", table(command, &rows, steps.len()));
-                let remedy = failure.remedy.clone().unwrap_or_else(|| step.remedy.to_owned());
-                eprintln!(
-                    "\n{}",
-                    Failure { remedy: Some(remedy), what: format!("{}: {}", step.name, failure.what) }
-                );
+                eprintln!("\n{}", failure.in_step(step.name, step.remedy));
                 return ExitCode::FAILURE;
             }
         }
@@ -79,15 +48,4 @@ fn table(command: &str, rows: &[String], of: usize) -> String {
     let mut text = format!("\n=== cargo xtask {command}: {} of {of} steps ran ===\n", rows.len());
     text.push_str(&rows.join("\n"));
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Failure;
-
-    #[test]
-    fn a_failure_says_what_happened_and_what_to_do() {
-        let failure = Failure::new("no python3").with_remedy("apt-get install python3");
-        assert_eq!(failure.to_string(), "Failed: no python3\nTo do:  apt-get install python3");
-    }
 }

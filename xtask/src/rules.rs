@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::report::Failure;
+use crate::failure::Failure;
 use crate::workspace::{Workspace, read};
 
 /// Fails if hipflask-core would bring an async runtime or a web framework to those who use it.

@@ -1,8 +1,9 @@
-//! What `check` and `test` run. A new step is one entry in a list and a function.
+//! The steps of `check`, `test` and `full`. A new step is one entry in a list and a function.
 
 use std::process::Command;
 
-use crate::report::{Failure, Step};
+use crate::failure::Failure;
+use crate::report::Step;
 use crate::workspace::run;
 use crate::{documents, fuzz, mutants, python, rules, tools, wheel};
 
@@ -31,6 +32,9 @@ pub(crate) const TEST: &[Step] = &[
     FUZZ,
     INSTRUCTIONS,
 ];
+
+/// The long runs, which `test` leaves out or runs in a short form. They add to `test` and do not repeat it.
+pub(crate) const FULL: &[Step] = &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ];
 
 const FORMAT: Step = Step {
     name: "format",
@@ -133,6 +137,18 @@ const TESTS_STORES: Step = Step {
     },
 };
 
+// Tests for `full` are ignored by default and their names begin with `long_`: see CONTRIBUTING.md.
+const LONG_TESTS: Step = Step {
+    name: "long tests",
+    remedy: "run it alone: `cargo test -p CRATE --all-features -- --ignored NAME_OF_THE_TEST`",
+    run: |workspace| {
+        passes(&mut workspace.cargo(
+            "test -p hipflask-core -p hipflask-store -p hipflask -p hipflask-cli --all-features --lib --bins --tests \
+             --no-fail-fast -- --ignored --nocapture long_",
+        ))
+    },
+};
+
 const DOC_TESTS: Step = Step {
     name: "examples in docs",
     remedy: "run it alone: `cargo test --doc`",
@@ -193,6 +209,8 @@ const MUTANTS: Step =
     Step { name: "mutants", remedy: "run it alone: `cargo xtask mutants`", run: mutants::all_are_noticed };
 
 const FUZZ: Step = Step { name: "fuzz", remedy: "run it alone: `cargo xtask fuzz`", run: fuzz::every_parser };
+
+const LONG_FUZZ: Step = Step { name: "long fuzz", remedy: FUZZ.remedy, run: fuzz::every_parser_at_length };
 
 fn passes(command: &mut Command) -> Result<String, Failure> {
     run(command).map(|()| String::new())

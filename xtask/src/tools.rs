@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::failure::Failure;
 use crate::python::{apt, can_install};
-use crate::report::Failure;
 use crate::workspace::{Workspace, read, run};
 
 /// A program, and the Debian packages that bring it.

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use crate::failure::Failure;
 use crate::python::{self, interpreter, make_environment, pip_install};
-use crate::report::Failure;
 use crate::workspace::{Workspace, read, run};
 
 /// Which of the two wheels is installed.

@@ -1,7 +1,7 @@
 //! Recordings of real Flask.
 
+use crate::failure::Failure;
 use crate::python;
-use crate::report::Failure;
 use crate::workspace::{Workspace, run};
 
 /// Makes the recordings again; the same Flask makes the same bytes.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// The checkout that this program belongs to.
 #[derive(Debug)]
