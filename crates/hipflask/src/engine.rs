@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hipflask_core::codec::{OpenError, Opened, SessionCodec};
-use hipflask_core::cookie::{self, CookieConfig};
+use hipflask_core::cookie::{Choice, CookieConfig, candidates};
 #[cfg(feature = "store")]
 use hipflask_core::plan::Plan;
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
@@ -22,10 +22,6 @@ use crate::permanent;
 #[cfg(feature = "store")]
 use crate::server::Server;
 use crate::timeouts::Timeouts;
-
-/// How many cookies of the session's name are tried. A browser can hold a stale one beside the right one; more come
-/// from no browser.
-const COOKIES_TRIED: usize = 4;
 
 /// The session engine: keys, cookie, rules and clock, shared by all requests. Cheap to clone.
 ///
@@ -172,8 +168,8 @@ impl Sessions {
         self.0.rules
     }
 
-    /// Finds the session in the `Cookie` lines: the first cookie of the name that verifies; else an empty one.
-    /// And when its cookie was signed.
+    /// Finds the session in the `Cookie` lines, and when its cookie was signed; an empty session if there is none.
+    /// [`Choice`] decides between several cookies.
     pub(crate) fn find<'h>(
         &self,
         lines: impl Iterator<Item = &'h [u8]>,
@@ -182,7 +178,11 @@ impl Sessions {
         if self.0.keyless {
             return (Data::new(), None);
         }
+        let mut choice = self.choice();
         for value in self.values(lines) {
+            if !choice.is_needed(&value) {
+                continue;
+            }
             match self.0.codec.open(&value, now) {
                 Ok(Opened { session, .. }) if self.0.timeouts.is_over(&session, now) => {
                     tracing::debug!("a session has lasted too long; it starts empty");
@@ -190,12 +190,29 @@ impl Sessions {
                 }
                 Ok(Opened { session, issued_at, .. }) => {
                     self.0.counters.opened.fetch_add(1, Ordering::Relaxed);
-                    return (session, Some(issued_at));
+                    choice.accept(&value, (session, Some(issued_at)));
+                    if choice.is_decided() {
+                        break;
+                    }
                 }
                 Err(error) => self.note_refusal(&error),
             }
         }
-        (Data::new(), None)
+        self.chosen(choice).unwrap_or_else(|| (Data::new(), None))
+    }
+
+    /// What decides between several cookies of the session's name.
+    pub(crate) fn choice<T>(&self) -> Choice<T> {
+        Choice::new(self.0.rules.profile)
+    }
+
+    /// The session that was chosen. A choice that is refused is logged.
+    pub(crate) fn chosen<T>(&self, choice: Choice<T>) -> Option<T> {
+        choice.finish().unwrap_or_else(|why| {
+            tracing::warn!(%why, "session cookies refused; the session starts empty");
+            self.0.counters.refused.fetch_add(1, Ordering::Relaxed);
+            None
+        })
     }
 
     #[cfg(feature = "store")]
@@ -224,7 +241,7 @@ impl Sessions {
         &self,
         lines: impl Iterator<Item = &'h [u8]>,
     ) -> impl Iterator<Item = Cow<'h, [u8]>> {
-        cookie::octets(lines, self.0.cookie.name()).filter(|value| !value.is_empty()).take(COOKIES_TRIED)
+        candidates(lines, self.0.cookie.name(), self.0.rules.profile)
     }
 
     fn note_refusal(&self, error: &OpenError) {

@@ -163,14 +163,18 @@ impl Sessions {
         self.server().map(|server| &server.sessions)
     }
 
-    /// Finds the session whose id is in the `Cookie` lines: the first id that the store knows.
+    /// Finds the session whose id is in the `Cookie` lines: an id that the store knows. `Choice` decides between several.
     pub(crate) async fn find_stored(
         &self,
         lines: impl Iterator<Item = &[u8]> + Send,
         now: UnixTime,
     ) -> Result<FoundStored, SessionError> {
         let Some(server) = self.server() else { return Err(SessionError::NotLoaded) };
+        let mut choice = self.choice();
         for value in self.values(lines) {
+            if !choice.is_needed(&value) {
+                continue;
+            }
             let opened = match server.sessions.open(&value, now).await {
                 Ok(opened) => opened,
                 Err(error) => return server.without_store(&error),
@@ -180,12 +184,16 @@ impl Sessions {
                     tracing::debug!("a session has lasted too long; it starts empty");
                 }
                 Opened::Found { session, slot } => {
-                    return Ok(FoundStored { data: session, slot: Some(slot), read_only: None });
+                    choice.accept(&value, FoundStored { data: session, slot: Some(slot), read_only: None });
+                    if choice.is_decided() {
+                        break;
+                    }
                 }
                 Opened::Unknown | Opened::NotAnId(_) | Opened::Unreadable(_) => {}
             }
         }
-        Ok(FoundStored { data: server.fresh(), slot: None, read_only: None })
+        let fresh = || FoundStored { data: server.fresh(), slot: None, read_only: None };
+        Ok(self.chosen(choice).unwrap_or_else(fresh))
     }
 }
 

@@ -241,6 +241,13 @@ fn skip_blanks(text: &[u8], from: usize) -> usize {
     from + blanks.count()
 }
 
+/// `text` without the blanks at both ends.
+pub(super) fn trim_blanks(text: &[u8]) -> &[u8] {
+    let text = &text[skip_blanks(text, 0)..];
+    let blanks = text.iter().rev().take_while(|&&octet| octet == b' ' || octet == b'\t').count();
+    &text[..text.len() - blanks]
+}
+
 /// How long the unquoted value is that stands at the start of `text`.
 fn token_len(text: &[u8]) -> usize {
     let len = memchr::memchr3(b';', b' ', b'"', text).unwrap_or(text.len());

@@ -1,6 +1,5 @@
 //! What is remembered of one request and its response.
 
-use hipflask_core::cookie;
 use hipflask_core::plan::Seen;
 use hipflask_core::time::UnixTime;
 
@@ -107,13 +106,11 @@ pub(super) fn set_value(line: &str) -> &str {
     pair.split_once('=').map_or("", |(_, value)| value)
 }
 
-/// The value that the engine takes: the first that verifies, or else the first.
+/// The value that the engine takes: the first one that verifies, or else the first one.
 fn sent(lines: &[&[u8]], sessions: &Sessions, at: UnixTime) -> Option<String> {
-    let values: Vec<String> = cookie::values(lines.iter().copied(), sessions.cookie().name())
-        .filter(|value| !value.is_empty())
-        .take(COOKIES_TRIED)
-        .map(|value| bounded(&value, VALUE_LIMIT))
-        .collect();
+    let values = sessions.values(lines.iter().copied());
+    let values: Vec<String> =
+        values.map(|value| bounded(&String::from_utf8_lossy(&value), VALUE_LIMIT)).collect();
     let good = values.iter().find(|value| sessions.codec().open(value.as_bytes(), at).is_ok());
     good.or(values.first()).cloned()
 }
@@ -127,8 +124,6 @@ fn bounded(text: &str, limit: usize) -> String {
     text[..end].to_owned()
 }
 
-/// As many as the engine tries.
-const COOKIES_TRIED: usize = 4;
 const PATH_LIMIT: usize = 256;
 /// Browsers keep a cookie of 4096 bytes at most.
 const VALUE_LIMIT: usize = 16 * 1024;

@@ -1,8 +1,12 @@
 //! The strict profile.
 
+use std::sync::Arc;
+
+use hipflask::store::memory::MemoryStore;
+use hipflask::store::store::Store;
 use hipflask::{Profile, Sessions};
 
-use crate::front::{Ask, FRONTS, Reply, builder, cookie, untouched, view, with_session};
+use crate::front::{Ask, FRONTS, Front, Reply, builder, cookie, untouched, view, with_session};
 use crate::log::logged;
 
 fn strict() -> Sessions {
@@ -99,5 +103,63 @@ fn a_session_ends_unused_after_its_idle_time_and_used_after_its_absolute_time() 
         clock.advance(minutes(1));
         let over = front.answer(&sessions, who.clone(), Ask::get("/").cookie(&cookie));
         assert_eq!(over.body, "None", "twelve hours are over");
+    }
+}
+
+/// An engine for each kind of session: in the cookie, and in a store.
+fn both_kinds() -> [Sessions; 2] {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let keyed = || builder().secret_key("k".repeat(32)).profile(Profile::Strict);
+    [keyed().build().unwrap(), keyed().store(store).build().unwrap()]
+}
+
+/// The cookie of a visitor who has just logged in.
+fn logged_in(front: &dyn Front, sessions: &Sessions, name: &'static str) -> String {
+    let login = view(move |_| async move {
+        hipflask::session().await?.set("user", name)?;
+        Ok("in")
+    });
+    let answer = front.answer(sessions, login, Ask::get("/"));
+    answer.set_cookies()[0].split(';').next().unwrap().to_owned()
+}
+
+fn user(front: &dyn Front, sessions: &Sessions, line: &str) -> String {
+    let asking =
+        view(async |_| Ok(hipflask::session().await?.get("user")?.unwrap_or_else(|| "nobody".to_owned())));
+    front.answer(sessions, asking, Ask::get("/").cookie(line)).body
+}
+
+#[test]
+fn strict_finds_the_session_in_a_cookie_sandwich() {
+    for (front, sessions) in FRONTS.iter().flat_map(|front| both_kinds().map(|sessions| (front, sessions))) {
+        let ada = logged_in(*front, &sessions, "ada");
+        assert_eq!(user(*front, &sessions, &format!(r#"a="; {ada}; b=""#)), "ada", "{}", front.name());
+    }
+}
+
+#[test]
+fn strict_refuses_two_valid_sessions_and_logs_why() {
+    for (front, sessions) in FRONTS.iter().flat_map(|front| both_kinds().map(|sessions| (front, sessions))) {
+        let (ada, eve) = (logged_in(*front, &sessions, "ada"), logged_in(*front, &sessions, "eve"));
+        assert_eq!(user(*front, &sessions, &format!("{ada}; {ada}")), "ada", "{}", front.name());
+        let (found, log) = logged(|| user(*front, &sessions, &format!("{eve}; {ada}")));
+        assert_eq!(found, "nobody", "{}", front.name());
+        let warned =
+            |line: &String| line.starts_with("WARN") && line.contains("two different session cookies");
+        assert!(log.iter().any(warned), "{log:?}");
+    }
+}
+
+#[test]
+fn strict_finds_the_session_behind_bad_cookies() {
+    for (front, sessions) in FRONTS.iter().flat_map(|front| both_kinds().map(|sessions| (front, sessions))) {
+        let ada = logged_in(*front, &sessions, "ada");
+        // Of the right form, so that each one is verified or looked up.
+        let bad: String = (0..40).map(|n| format!("{}{n:02}; ", &ada[..ada.len() - 2])).collect();
+        assert_eq!(user(*front, &sessions, &format!("{bad}{ada}")), "ada", "{}", front.name());
+        let far_too_many = bad.repeat(3);
+        let (found, log) = logged(|| user(*front, &sessions, &format!("{ada}; {far_too_many}")));
+        assert_eq!(found, "nobody", "{}", front.name());
+        assert!(log.iter().any(|line| line.contains("more than 64 cookies")), "{log:?}");
     }
 }
