@@ -1,6 +1,8 @@
 //! The clock, and times in words.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hipflask_core::time::{DateTime, UnixTime};
 
@@ -65,9 +67,60 @@ pub(crate) fn span(secs: u64) -> String {
     }
 }
 
+/// A length of time as every option takes it: `31d`, `12h`, `30m`, `90s`, or a number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) u64);
+
+impl Span {
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_secs(self.0)
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = UNITS
+            .iter()
+            .find_map(|(letter, unit)| Some((text.strip_suffix(*letter)?, *unit)))
+            .unwrap_or((text, 1));
+        let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+        seconds.map(Self).ok_or_else(|| "write `31d`, `12h`, `30m`, `90s` or a number of seconds".to_owned())
+    }
+}
+
+/// In the largest unit that fits: `31d`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |unit: u64| self.0 >= unit && self.0.is_multiple_of(unit);
+        match UNITS.iter().find(|(_, unit)| fits(*unit)) {
+            Some((letter, unit)) => write!(f, "{}{letter}", self.0 / unit),
+            None => write!(f, "{}s", self.0),
+        }
+    }
+}
+
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_option_takes_the_same_lengths_of_time() {
+        let seconds = |text: &str| text.parse::<Span>().map(|Span(seconds)| seconds);
+        assert_eq!(seconds("31d"), Ok(2_678_400));
+        assert_eq!(seconds("12h"), Ok(43_200));
+        assert_eq!(seconds("30m"), Ok(1800));
+        assert_eq!(seconds("90s"), seconds("90"));
+        for bad in ["", "d", "-1d", "1.5h", "1 d", "1w", "99999999999999999999d", "18446744073709551615d"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+        for text in ["31d", "25h", "90m", "61s", "0s"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+    }
 
     #[test]
     fn spans_are_told_in_at_most_two_units() {

@@ -1,6 +1,8 @@
 //! From a URL to a store: the one place that knows every scheme.
 
 use std::sync::Arc;
+#[cfg(all(unix, feature = "file"))]
+use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
 
@@ -12,7 +14,7 @@ use crate::store::{ErrorKind, Scan, Store, StoreError};
 /// | URL | store | feature |
 /// | --- | --- | --- |
 /// | `memory:` | [`MemoryStore`], for one process | |
-/// | `file:./flask_session`, `file:/srv/sessions?mode=600` | a directory, as cachelib has it; also `sync=true`, `md5=true` | `file` |
+/// | `file:./flask_session`, `file:/srv/sessions?mode=600` | a directory, as cachelib has it; also `sync=true`, `md5=true`, `timeout=2`, `danger_shared_directory=true` | `file` |
 /// | `sqlite:app.db` | SQLite | `sqlite` |
 /// | `postgres://user:password@host/db` | PostgreSQL | `postgres` |
 /// | `mysql://user:password@host/db` | MySQL and MariaDB | `mysql` |
@@ -247,11 +249,20 @@ fn file(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
         store = match (name, truth) {
             ("sync", Ok(sync)) => store.with_sync(sync),
             ("md5", Ok(md5)) => store.with_md5_names(md5),
+            ("danger_shared_directory", Ok(shared)) => store.danger_shared_directory(shared),
+            ("timeout", _) => match value.parse::<f64>().map(Duration::try_from_secs_f64) {
+                Ok(Ok(timeout)) => store.with_timeout(timeout),
+                _ => return Err(wrong("file", "`timeout` is a number of seconds, such as 2")),
+            },
             ("mode", _) => match u32::from_str_radix(value, 8) {
                 Ok(mode) if mode <= 0o777 => store.with_mode(mode),
                 _ => return Err(wrong("file", "`mode` is three octal digits, such as 600")),
             },
-            _ => return Err(wrong("file", "its options are mode=600, sync=true and md5=true")),
+            _ => {
+                let options = "its options are mode=600, sync=true, md5=true, timeout=2 and \
+                               danger_shared_directory=true";
+                return Err(wrong("file", options));
+            }
         };
     }
     Ok(Arc::new(store))

@@ -205,6 +205,10 @@ impl Store for SpyStore {
         Box::pin(self.pass(Call::Ready, 0, self.inner.ready()))
     }
 
+    fn skipped(&self) -> u64 {
+        self.inner.skipped()
+    }
+
     fn describe(&self) -> Description {
         self.inner.describe()
     }

@@ -35,6 +35,30 @@ fn every_refusal_has_its_reason_and_exit_code_1() {
     }
 }
 
+/// Issue 11, point 25: what a browser's tools and a server's log show is pasted as it is.
+#[test]
+fn a_whole_cookie_line_is_accepted() {
+    let shown = "{\"ok\":true,\"verified\":false,\"issued_at\":1700000000,\"session\":{\"a\":1}}\n";
+    let good = "{\"ok\":true,\"issued_at\":1700000000,\"session\":{\"a\":1}}\n";
+    for text in [
+        format!("session={COOKIE}; Path=/"),
+        format!("Set-Cookie: session={COOKIE}; HttpOnly; Path=/"),
+        format!("Cookie: theme=dark; session={COOKIE}"),
+    ] {
+        assert_eq!(line(&["cookie", "decode", &text]), (Some(0), shown.to_owned()), "{text}");
+        assert_eq!(verify(&text).out, good, "{text}");
+    }
+}
+
+#[test]
+fn ages_are_given_as_every_other_length_of_time() {
+    for (age, code) in [("31d", 0), ("2678400", 0), ("30d", 1), ("none", 0), ("soon", 2)] {
+        let key = ["cookie", "verify", "--key-env", "FLASK_KEY", "--now", "1702678400"];
+        let ran = run(&[&key[..], &["--max-age", age, "--leeway", "5s", COOKIE]].concat());
+        assert_eq!(ran.code, Some(code), "{age}: {}", ran.err);
+    }
+}
+
 /// The text `1` under a good signature.
 pub(crate) fn sign_payload_that_is_no_session() -> String {
     use hipflask_core::{signing::TimestampSigner, time::UnixTime};

@@ -6,11 +6,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hipflask_core::time::UnixTime;
+use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
-use super::record::{Content, Locked, head, is_record_name, names};
+use super::fault::Fault;
+use super::record::{AtPath, Content, Found, Locked, Patience, head, is_record_name, names};
+use super::trust::Trust;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Entry, Key, Page, Replaced, Scan, Stored, Token, Touched, expiry,
 };
@@ -29,14 +32,31 @@ pub(super) struct Directory {
     pub(super) sync: bool,
     pub(super) md5: bool,
     pub(super) make: bool,
+    /// How long to wait for a record's lock.
+    pub(super) timeout: Duration,
+    pub(super) trust: Trust,
+    /// Names of records whose files could not be used.
+    pub(super) skipped: Arc<AtomicU64>,
 }
 
 impl Directory {
-    pub(super) const fn new(path: PathBuf) -> Self {
-        Self { path, mode: 0o600, sync: false, md5: false, make: true }
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            mode: 0o600,
+            sync: false,
+            md5: false,
+            make: true,
+            timeout: TIMEOUT,
+            trust: Trust::new(),
+            skipped: Arc::default(),
+        }
     }
 
-    pub(super) fn load(&self, key: &Key, now: UnixTime) -> io::Result<Option<Stored>> {
+    pub(super) fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, Fault> {
+        if !self.trust.directory(&self.path)? {
+            return Ok(None);
+        }
         for name in names(key) {
             if let Some(content) = self.read(&name)?.filter(|content| content.is_live(now)) {
                 return Ok(Some(content.into_stored()));
@@ -45,32 +65,37 @@ impl Directory {
         Ok(None)
     }
 
-    pub(super) fn create(&self, key: &Key, data: &[u8], ttl: Duration, now: UnixTime) -> io::Result<Created> {
+    pub(super) fn create(
+        &self,
+        key: &Key,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+        patience: Patience,
+    ) -> Result<Created, Fault> {
         let mut names = names(key);
         if self.md5 {
             names.reverse();
         }
         let [name, others @ ..] = names.as_slice() else {
-            return Err(io::ErrorKind::InvalidInput.into());
+            return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
         };
-        let mut place = match Locked::at(&self.path.join(name), Some(self.mode)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make()?;
-                Locked::at(&self.path.join(name), Some(self.mode))?
-            }
-            place => place?,
-        }
-        .ok_or(io::ErrorKind::NotFound)?;
+        self.trusted_or_made()?;
+        let mut place = match Locked::at(&self.path.join(name), Some(self.mode), &self.trust, patience)? {
+            AtPath::Locked(place) => place,
+            AtPath::Untrusted => return Err(Fault::NameTaken),
+            AtPath::Missing => return Err(io::Error::from(io::ErrorKind::NotFound).into()),
+        };
         // An id is made once in the life of the universe: that two make it at once under two names is not looked for.
         let exists = place.live(now).is_some() || self.is_live(others, now)?;
         let made = if exists { Err(None) } else { self.complete(data, expiry(now, ttl)).map_err(Some) };
         match made {
-            Ok(complete) => place.replace_by(&complete).map(|()| Created::Created(Token::Data)),
+            Ok(complete) => Ok(place.replace_by(&complete).map(|()| Created::Created(Token::Data))?),
             Err(error) => {
                 if place.content.is_none() {
                     place.remove()?;
                 }
-                error.map_or(Ok(Created::Exists), Err)
+                error.map_or(Ok(Created::Exists), |error| Err(error.into()))
             }
         }
     }
@@ -82,8 +107,9 @@ impl Directory {
         data: &[u8],
         ttl: Duration,
         now: UnixTime,
-    ) -> io::Result<Replaced> {
-        let Some(mut place) = self.lock_live(key, now)? else { return Ok(Replaced::Gone) };
+        patience: Patience,
+    ) -> Result<Replaced, Fault> {
+        let Some(mut place) = self.lock_live(key, now, patience)? else { return Ok(Replaced::Gone) };
         if let Some(other) = other_than(expected, &mut place) {
             return Ok(Replaced::Conflict(other));
         }
@@ -91,16 +117,25 @@ impl Directory {
         Ok(Replaced::Replaced(Token::Data))
     }
 
-    pub(super) fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> io::Result<Touched> {
-        let Some(place) = self.lock_live(key, now)? else { return Ok(Touched::Gone) };
+    pub(super) fn touch(
+        &self,
+        key: &Key,
+        ttl: Duration,
+        now: UnixTime,
+        patience: Patience,
+    ) -> Result<Touched, Fault> {
+        let Some(place) = self.lock_live(key, now, patience)? else { return Ok(Touched::Gone) };
         place.set_expiry(expiry(now, ttl))?;
         Ok(Touched::Touched)
     }
 
-    pub(super) fn delete(&self, key: &Key, now: UnixTime) -> io::Result<Deleted> {
+    pub(super) fn delete(&self, key: &Key, now: UnixTime, patience: Patience) -> Result<Deleted, Fault> {
         let mut deleted = Deleted::Gone;
+        if !self.trust.directory(&self.path)? {
+            return Ok(deleted);
+        }
         for name in names(key) {
-            if let Some(mut place) = Locked::at(&self.path.join(name), None)? {
+            if let Some(mut place) = self.lock(&name, patience)? {
                 if place.live(now).is_some() {
                     deleted = Deleted::Deleted;
                 }
@@ -110,8 +145,14 @@ impl Directory {
         Ok(deleted)
     }
 
-    pub(super) fn delete_if(&self, key: &Key, expected: &[u8], now: UnixTime) -> io::Result<DeletedIf> {
-        let Some(mut place) = self.lock_live(key, now)? else { return Ok(DeletedIf::Gone) };
+    pub(super) fn delete_if(
+        &self,
+        key: &Key,
+        expected: &[u8],
+        now: UnixTime,
+        patience: Patience,
+    ) -> Result<DeletedIf, Fault> {
+        let Some(mut place) = self.lock_live(key, now, patience)? else { return Ok(DeletedIf::Gone) };
         if let Some(other) = other_than(expected, &mut place) {
             return Ok(DeletedIf::Conflict(other));
         }
@@ -121,7 +162,15 @@ impl Directory {
 
     /// A page of the records. `begun` has the names that the page before has left, so that they are read once for a listing
     /// and not once for a page.
-    pub(super) fn scan(&self, scan: &Scan, now: UnixTime, begun: &Mutex<Option<Names>>) -> io::Result<Page> {
+    pub(super) fn scan(
+        &self,
+        scan: &Scan,
+        now: UnixTime,
+        begun: &Mutex<Option<Names>>,
+    ) -> Result<Page, Fault> {
+        if !self.trust.directory(&self.path)? {
+            return Ok(Page::default());
+        }
         let after = scan.after.as_ref().map_or("", Cursor::as_str);
         let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
         let mut names = match begun.take().filter(|names| !after.is_empty() && names.after == after) {
@@ -134,12 +183,15 @@ impl Directory {
         drop(begun);
         let mut entries = Vec::new();
         for name in page.into_iter().rev() {
-            let Ok(key) = Key::at_rest(name) else { continue };
-            let stored = match self.load(&key, now) {
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
-                stored => stored?,
+            let content = match self.read(&name) {
+                Ok(content) => content.filter(|content| content.is_live(now)),
+                Err(_) => {
+                    self.skip();
+                    continue;
+                }
             };
-            if let Some(stored) = stored {
+            let Ok(key) = Key::at_rest(name) else { continue };
+            if let Some(stored) = content.map(Content::into_stored) {
                 let (bytes, expires) = (stored.data.len(), stored.expires);
                 entries.push(Entry { key, bytes, expires, data: scan.with_data.then_some(stored.data) });
             }
@@ -154,38 +206,68 @@ impl Directory {
         Ok(names)
     }
 
-    pub(super) fn purge(&self, now: UnixTime) -> io::Result<u64> {
+    pub(super) fn purge(&self, now: UnixTime) -> Result<u64, Fault> {
         let mut purged = 0;
+        if !self.trust.directory(&self.path)? {
+            return Ok(purged);
+        }
         for name in self.names()? {
-            let mut place = match Locked::at(&self.path.join(name), None) {
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
-                place => match place? {
-                    Some(place) => place,
-                    None => continue,
-                },
-            };
-            if place.live(now).is_none() {
-                place.remove()?;
-                purged += 1;
+            match Locked::at(&self.path.join(name), None, &self.trust, Patience::none()) {
+                Ok(AtPath::Locked(mut place)) => {
+                    if place.live(now).is_none() {
+                        place.remove()?;
+                        purged += 1;
+                    }
+                }
+                Ok(AtPath::Missing) => {}
+                Ok(AtPath::Untrusted) | Err(_) => self.skip(),
             }
         }
         self.sweep(now)?;
         Ok(purged)
     }
 
-    pub(super) fn ready(&self) -> io::Result<()> {
-        if !self.make {
-            return fs::read_dir(&self.path).map(drop);
+    /// Writes nothing into a directory that exists: on a full disk the sessions can still be read and ended.
+    pub(super) fn ready(&self) -> Result<(), Fault> {
+        self.trust.mode(self.mode)?;
+        match self.trusted_or_made() {
+            Err(Fault::Io(error)) if self.make && is_full(&error) => {
+                warn_of_a_full_disk(&self.path);
+                return Ok(());
+            }
+            answer => answer?,
         }
-        self.make()?;
-        fs::remove_file(self.complete(b"", UnixTime::from_secs(1))?)
+        let needed = if self.make { Access::READ_OK | Access::WRITE_OK } else { Access::READ_OK };
+        accessat(CWD, &self.path, needed | Access::EXEC_OK, AtFlags::EACCESS).map_err(io::Error::from)?;
+        // Where the file system does not say, the first write will.
+        if self.make && statvfs(&self.path).is_ok_and(|disk| disk.f_bavail == 0 && disk.f_blocks > 0) {
+            warn_of_a_full_disk(&self.path);
+        }
+        Ok(())
     }
 
-    fn make(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.path)
+    /// The directory exists and is trusted; a missing one is created.
+    fn trusted_or_made(&self) -> Result<(), Fault> {
+        if self.trust.directory(&self.path)? {
+            return Ok(());
+        }
+        if !self.make {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        self.trust.directory(&self.path).map(drop)
     }
 
-    fn is_live(&self, names: &[String], now: UnixTime) -> io::Result<bool> {
+    fn skip(&self) {
+        if self.skipped.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                directory = %self.path.display(),
+                "something in the session directory has the name of a session file and cannot be used; it is skipped"
+            );
+        }
+    }
+
+    fn is_live(&self, names: &[String], now: UnixTime) -> Result<bool, Fault> {
         for name in names {
             if self.read(name)?.is_some_and(|content| content.is_live(now)) {
                 return Ok(true);
@@ -194,17 +276,35 @@ impl Directory {
         Ok(false)
     }
 
-    fn read(&self, name: &str) -> io::Result<Option<Content>> {
-        match OpenOptions::new().read(true).open(self.path.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            file => Content::read(&file?),
+    fn read(&self, name: &str) -> Result<Option<Content>, Fault> {
+        match Found::open(&self.path.join(name), OpenOptions::new().read(true), &self.trust)? {
+            Found::Record(file) => Ok(Content::read(&file)?),
+            Found::Missing => Ok(None),
+            Found::Untrusted => {
+                self.skip();
+                Ok(None)
+            }
+        }
+    }
+
+    fn lock(&self, name: &str, patience: Patience) -> Result<Option<Locked>, Fault> {
+        match Locked::at(&self.path.join(name), None, &self.trust, patience)? {
+            AtPath::Locked(place) => Ok(Some(place)),
+            AtPath::Missing => Ok(None),
+            AtPath::Untrusted => {
+                self.skip();
+                Ok(None)
+            }
         }
     }
 
     /// The live record of a key, locked, under the one name or the other.
-    fn lock_live(&self, key: &Key, now: UnixTime) -> io::Result<Option<Locked>> {
+    fn lock_live(&self, key: &Key, now: UnixTime, patience: Patience) -> Result<Option<Locked>, Fault> {
+        if !self.trust.directory(&self.path)? {
+            return Ok(None);
+        }
         for name in names(key) {
-            if let Some(mut place) = Locked::at(&self.path.join(name), None)?
+            if let Some(mut place) = self.lock(&name, patience)?
                 && place.live(now).is_some()
             {
                 return Ok(Some(place));
@@ -264,8 +364,19 @@ impl Directory {
 }
 
 fn is_older_than_an_hour(path: &Path, now: UnixTime) -> bool {
-    let written = fs::metadata(path).ok().and_then(|metadata| u64::try_from(metadata.mtime()).ok());
+    let written = fs::symlink_metadata(path).ok().and_then(|metadata| u64::try_from(metadata.mtime()).ok());
     written.is_some_and(|written| written.saturating_add(3600) < now.as_secs())
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn warn_of_a_full_disk(path: &Path) {
+    tracing::warn!(
+        directory = %path.display(),
+        "the disk of the session directory is full; sessions cannot be saved until there is room"
+    );
 }
 
 /// What is there in place of what was expected.
@@ -273,6 +384,9 @@ fn other_than(expected: &[u8], place: &mut Locked) -> Option<Stored> {
     let content = place.content.take_if(|content| content.data != expected)?;
     Some(content.into_stored())
 }
+
+/// As long as other stores wait for their servers.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 const TEMPORARY: &str = "hipflask-";
 

@@ -1,14 +1,20 @@
 //! One file: its name, its four bytes of expiry, and the lock on it.
 
-use std::fs::{self, File, OpenOptions};
+use core::time::Duration;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
 
 use hipflask_core::time::UnixTime;
 use md5::Md5;
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
+use super::fault::Fault;
+use super::trust::Trust;
 use crate::hex::hex;
 use crate::record::MAX_BYTES;
 use crate::store::{Key, Stored};
@@ -80,6 +86,60 @@ pub(super) fn head(expires: UnixTime) -> [u8; EXPIRY_BYTES] {
     u32::try_from(expires.as_secs()).unwrap_or(u32::MAX).to_ne_bytes()
 }
 
+/// What has the name of a record.
+pub(super) enum Found {
+    Record(File),
+    /// Something that must not be read: a link, a directory, a pipe, a file of another user.
+    Untrusted,
+    Missing,
+}
+
+impl Found {
+    /// Opens what is at `path`, without following a link there and without waiting for a pipe's other end.
+    pub(super) fn open(path: &Path, options: &mut OpenOptions, trust: &Trust) -> io::Result<Self> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        match options.custom_flags(flags.bits() as i32).open(path) {
+            Ok(file) if trust.accepts(&file.metadata()?) => Ok(Self::Record(file)),
+            Ok(_) => Ok(Self::Untrusted),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Missing),
+            Err(error) => match fs::symlink_metadata(path) {
+                Ok(metadata) if !trust.accepts(&metadata) => Ok(Self::Untrusted),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+/// How long to wait for a record's lock.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    deadline: Instant,
+    whole: Duration,
+}
+
+impl Patience {
+    /// From now on.
+    pub(super) fn of(whole: Duration) -> Self {
+        let now = Instant::now();
+        Self { deadline: now.checked_add(whole).unwrap_or(now), whole }
+    }
+
+    pub(super) fn none() -> Self {
+        Self::of(Duration::ZERO)
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        if Instant::now() < self.deadline { Ok(()) } else { Err(Fault::Locked(self.whole)) }
+    }
+}
+
+/// What [`Locked::at`] found.
+pub(super) enum AtPath {
+    Locked(Locked),
+    Untrusted,
+    Missing,
+}
+
 /// A file that this caller alone may change, as long as all others take the lock, too.
 pub(super) struct Locked {
     file: Held,
@@ -89,25 +149,31 @@ pub(super) struct Locked {
 }
 
 impl Locked {
-    /// Locks the file that is at `path` then; `None` if there is none. With `make`, there is one: an empty one if need be,
-    /// which is no record for anybody.
-    pub(super) fn at(path: &Path, make: Option<u32>) -> io::Result<Option<Self>> {
+    /// Locks the file that is at `path` then. With a mode for a new file, a missing one is created: empty, which is not a
+    /// record for anybody.
+    pub(super) fn at(
+        path: &Path,
+        new_mode: Option<u32>,
+        trust: &Trust,
+        patience: Patience,
+    ) -> Result<AtPath, Fault> {
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true);
-            if let Some(mode) = make {
+            if let Some(mode) = new_mode {
                 options.create(true).mode(mode);
             }
-            let file = match options.open(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && make.is_none() => return Ok(None),
-                file => file?,
+            let file = match Found::open(path, &mut options, trust)? {
+                Found::Record(file) => Held::at(file, patience)?,
+                Found::Untrusted => return Ok(AtPath::Untrusted),
+                Found::Missing => return Ok(AtPath::Missing),
             };
-            let file = Held::at(file)?;
-            // Whoever held the lock before may have put another file in this place, or none.
+            // The holder before may have put another file in this place, or none.
             if is_at(&file.0, path)? {
                 let content = Content::read(&file.0)?;
-                return Ok(Some(Self { file, path: path.to_owned(), content }));
+                return Ok(AtPath::Locked(Self { file, path: path.to_owned(), content }));
             }
+            patience.check()?;
         }
     }
 
@@ -135,9 +201,18 @@ impl Locked {
 struct Held(File);
 
 impl Held {
-    fn at(file: File) -> io::Result<Self> {
-        file.lock()?;
-        Ok(Self(file))
+    /// Tries again and again: a wait in the system has no deadline.
+    fn at(file: File, patience: Patience) -> Result<Self, Fault> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+                Err(TryLockError::WouldBlock) => patience.check()?,
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 }
 
@@ -150,12 +225,15 @@ impl Drop for Held {
 
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
+
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -165,7 +243,8 @@ mod tests {
     fn a_lock_ends_though_a_forked_process_has_the_file_open_still() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
-        let place = Locked::at(&path, Some(0o600)).unwrap().unwrap();
+        let found = Locked::at(&path, Some(0o600), &Trust::new(), Patience::none()).unwrap();
+        let AtPath::Locked(place) = found else { panic!("it was created") };
         // As a fork does: the lock belongs to both.
         let forked = place.file.0.try_clone().unwrap();
         drop(place);

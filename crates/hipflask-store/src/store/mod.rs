@@ -129,6 +129,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Called once at start, so that a wrong address fails there and not on a visitor's request.
     fn ready(&self) -> StoreFuture<'_, ()>;
 
+    /// Returns how many records this handle could not use in [`load`](Self::load), [`scan`](Self::scan) and
+    /// [`purge_expired`](Self::purge_expired) and left alone, all added up: what has the name of a session file and is not
+    /// one, for instance. 0 where that cannot happen.
+    fn skipped(&self) -> u64 {
+        0
+    }
+
     /// What this is, for logs and people. Names no password.
     fn describe(&self) -> Description;
 }

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod directory;
+mod hostile;
 
 use hipflask_store::file::FileStore;
 use hipflask_testkit::contract::{block_on, store_contract};

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use hipflask_core::codec::{OpenError, SessionCodec, Unverified};
 
+use super::header::session_cookie;
 use super::{Signing, advice, json, session_rows, size_row};
 use crate::clock::{Clock, date, distance};
 use crate::commands::{Answer, Form, answer};
@@ -19,7 +20,7 @@ use crate::lines;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Decode {
-    /// The cookie's value; `-` reads values from standard input, one per line
+    /// The cookie's value, or a whole `Cookie` or `Set-Cookie` line; `-` reads from standard input, one per line
     value: OsString,
     #[command(flatten)]
     form: Form,
@@ -36,7 +37,7 @@ impl Decode {
 
 impl Answer for Decode {
     fn line(&self, text: &str, line: &mut Vec<u8>) -> bool {
-        match read(text) {
+        match read(session_cookie(text)) {
             Ok((claim, json)) => {
                 let issued_at = claim.issued_at.map_or("null".to_owned(), |at| at.as_secs().to_string());
                 lines::push(
@@ -55,6 +56,7 @@ impl Answer for Decode {
     }
 
     fn page(&self, text: &str, page: &mut Page) -> bool {
+        let text = session_cookie(text);
         match read(text) {
             Ok((claim, json)) => {
                 show(page, text, &claim, &json);
@@ -91,6 +93,7 @@ fn show(page: &mut Page, text: &str, claim: &Unverified, json: &[u8]) {
 const EXAMPLES: &str = "\
 Examples:
   hipflask cookie decode eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74
+  hipflask cookie decode 'Set-Cookie: session=eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74; HttpOnly; Path=/'
   hipflask cookie decode - < cookies.txt | jq .session
 
 Into a pipe, and for `-`, an answer is one line of JSON; the session in it is Flask's tagged JSON:

@@ -2,6 +2,7 @@
 
 mod advice;
 mod decode;
+mod header;
 mod sign;
 mod verify;
 
@@ -137,5 +138,6 @@ Examples:
   hipflask cookie verify --key-env SECRET_KEY VALUE
   hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\"}'
 
-VALUE is what stands between `session=` and the next `;` of a Cookie header. With `-` in its place the values come \
-from standard input, one per line, and each is answered with one line of JSON.";
+VALUE is the cookie's value, or a whole Cookie or Set-Cookie line, with or without the header's name: the first cookie \
+with `session` in its name counts, or else the first that looks like a session. With `-` in its place the values come from \
+standard input, one per line, and each is answered with one line of JSON.";

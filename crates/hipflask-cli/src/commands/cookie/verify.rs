@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::Args;
 use hipflask_core::codec::{DEFAULT_LEEWAY, DEFAULT_LIFETIME, OpenError, Opened, SessionCodec};
 
+use super::header::session_cookie;
 use super::{Signing, advice, json, session_rows, size_row};
-use crate::clock::{Clock, LAST_SECOND, date, distance, span};
+use crate::clock::{Clock, LAST_SECOND, Span, date, distance, span};
 use crate::commands::{Answer, Form, answer};
 use crate::failure::Failure;
 use crate::human::Page;
@@ -22,7 +22,7 @@ use crate::lines;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
-    /// The cookie's value; `-` reads values from standard input, one per line
+    /// The cookie's value, or a whole `Cookie` or `Set-Cookie` line; `-` reads from standard input, one per line
     value: OsString,
     #[command(flatten)]
     key: CurrentKey,
@@ -39,19 +39,19 @@ pub(crate) struct Verify {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Time")]
 struct Time {
-    /// The greatest age in seconds (PERMANENT_SESSION_LIFETIME; 31 days in Flask), or `none` for any time
-    #[arg(long, value_name = "S", default_value_t = MaxAge(Some(DEFAULT_LIFETIME)))]
+    /// The greatest age: `31d`, `12h`, `30m`, `90s` or seconds (PERMANENT_SESSION_LIFETIME), or `none` for any age
+    #[arg(long, value_name = "TIME", default_value_t = MaxAge(Some(Span(DEFAULT_LIFETIME.as_secs()))))]
     max_age: MaxAge,
-    /// How many seconds a cookie may be ahead of the clock, because two servers' clocks differ; 0 is as Flask
-    #[arg(long, value_name = "S", default_value_t = DEFAULT_LEEWAY.as_secs())]
-    leeway: u64,
+    /// The time that a cookie may be ahead of the clock, because two servers' clocks differ; 0 is as Flask
+    #[arg(long, value_name = "TIME", default_value_t = Span(DEFAULT_LEEWAY.as_secs()))]
+    leeway: Span,
     /// The time to judge by, in seconds since 1970, instead of the clock's
     #[arg(long, value_name = "UNIX", value_parser = clap::value_parser!(u64).range(..=LAST_SECOND))]
     now: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct MaxAge(Option<Duration>);
+struct MaxAge(Option<Span>);
 
 impl FromStr for MaxAge {
     type Err = String;
@@ -60,15 +60,14 @@ impl FromStr for MaxAge {
         if text == "none" {
             return Ok(Self(None));
         }
-        let secs = text.parse().map_err(|_| "give whole seconds, or `none` to accept any age".to_owned())?;
-        Ok(Self(Some(Duration::from_secs(secs))))
+        text.parse().map(|age| Self(Some(age))).map_err(|error| format!("{error}, or `none` to accept any age"))
     }
 }
 
 impl fmt::Display for MaxAge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(age) => write!(f, "{}", age.as_secs()),
+            Some(age) => age.fmt(f),
             None => f.write_str("none"),
         }
     }
@@ -78,7 +77,7 @@ impl Verify {
     pub(crate) fn run(self) -> Result<bool, Failure> {
         let keys = Keys::load(&self.key, Some(&self.fallbacks))?;
         let codec = self.signing.codec(&keys);
-        let codec = codec.lifetime(self.time.max_age.0).leeway(Duration::from_secs(self.time.leeway));
+        let codec = codec.lifetime(self.time.max_age.0.map(Span::duration)).leeway(self.time.leeway.duration());
         let verifier = Verifier {
             codec: codec.build()?,
             places: keys.places,
@@ -127,7 +126,7 @@ impl Verifier<'_> {
 
 impl Answer for Verifier<'_> {
     fn line(&self, text: &str, line: &mut Vec<u8>) -> bool {
-        match self.open(text) {
+        match self.open(session_cookie(text)) {
             Ok((opened, json)) => {
                 let issued_at = opened.issued_at.as_secs().to_string();
                 lines::push(line, &["{\"ok\":true,\"issued_at\":", &issued_at, ",\"session\":"]);
@@ -143,6 +142,7 @@ impl Answer for Verifier<'_> {
     }
 
     fn page(&self, text: &str, page: &mut Page) -> bool {
+        let text = session_cookie(text);
         match self.open(text) {
             Ok((opened, json)) => {
                 self.show(page, text, &opened, &json);
@@ -159,7 +159,7 @@ impl Answer for Verifier<'_> {
 const EXAMPLES: &str = "\
 Examples:
   hipflask cookie verify --key-env SECRET_KEY VALUE
-  hipflask cookie verify --key-file secret.key --fallback-env OLD_KEY --max-age 3600 VALUE
+  hipflask cookie verify --key-file secret.key --fallback-env OLD_KEY --max-age 12h VALUE
   hipflask cookie verify --key-env SECRET_KEY - < cookies.txt | jq -r 'select(.ok).session.user'
 
 Into a pipe, and for `-`, an answer is one line of JSON; the session in it is Flask's tagged JSON:

@@ -17,14 +17,14 @@ use hipflask_store::store::{Entry, Key, Store};
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
-use super::filter::{Filter, Span};
+use super::filter::Filter;
 use super::listing::{Listing, is_meant};
 use super::output::{Json, Output};
 use super::place::{Prefix, existing, is_same, ready};
 use super::progress::counter;
 use super::reference::{candidates, lines_of_input};
 use super::stop::Stop;
-use crate::clock::Clock;
+use crate::clock::{Clock, Span};
 use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human;

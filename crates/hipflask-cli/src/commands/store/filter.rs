@@ -7,6 +7,8 @@ use hipflask_core::tagged;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
 
+use crate::clock::Span;
+
 /// Conditions that must all hold.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Which sessions")]
@@ -99,33 +101,12 @@ impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(Span(seconds)) = text.parse() {
-            return Ok(Self::FromNow(seconds));
+        if let Ok(seconds) = text.parse() {
+            return Ok(Self::Since1970(seconds));
         }
-        text.parse().map(Self::Since1970).map_err(|_| {
+        text.parse().map(|Span(seconds)| Self::FromNow(seconds)).map_err(|_| {
             "write `3d`, `12h`, `30m` or `90s`, counted from now, or seconds since 1970".to_owned()
         })
-    }
-}
-
-/// A length of time with its unit, in seconds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span(pub(super) u64);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unit = match text.bytes().last() {
-            Some(b's') => 1,
-            Some(b'm') => 60,
-            Some(b'h') => 3600,
-            Some(b'd') => 86_400,
-            _ => 0,
-        };
-        let number = text.get(..text.len().saturating_sub(1)).and_then(|digits| digits.parse::<u64>().ok());
-        let seconds = number.filter(|_| unit > 0).and_then(|number| number.checked_mul(unit));
-        seconds.map(Self).ok_or_else(|| "write `31d`, `12h`, `30m` or `90s`".to_owned())
     }
 }
 

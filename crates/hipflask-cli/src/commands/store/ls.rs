@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::filter::Filter;
 use super::listing::{Listing, is_meant, read};
-use super::output::{Output, Table, listed};
+use super::output::{Output, SKIPPED, Table, listed};
 use super::place::Place;
 use super::stop::Stop;
 use crate::clock::Clock;
@@ -60,10 +60,13 @@ impl Ls {
             }
             output.flush()?;
         }
-        if !output.is_json {
+        if !output.is_json && output.has_reader() {
             let place = store.describe().place;
             let cut = if is_cut { "; there are more (--limit)" } else { "" };
             human::hint(&format!("{} in {place}, {}{cut}", human::sessions(count), human::size(bytes)));
+        }
+        if output.has_reader() && store.skipped() > 0 {
+            human::warn(&format!("{} skipped: {SKIPPED}", human::number(store.skipped())));
         }
         Ok(all_good)
     }

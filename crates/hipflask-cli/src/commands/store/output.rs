@@ -178,4 +178,7 @@ pub(super) fn word(format: Format) -> String {
     format.to_string().to_lowercase()
 }
 
+/// What [`Store::skipped`](hipflask_store::store::Store::skipped) counts, for people.
+pub(super) const SKIPPED: &str = "not readable as sessions of this user; left alone";
+
 const FULL: usize = 32 * 1024;

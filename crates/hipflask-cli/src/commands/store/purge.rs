@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::output::{Json, Output};
+use super::output::{Json, Output, SKIPPED};
 use super::place::Place;
 use super::progress::counter;
 use super::stop::Stop;
@@ -33,7 +33,8 @@ impl Purge {
         let mut output = Output::new(&self.form);
         if output.is_json {
             let by_itself = description.expires_by_itself;
-            output.json(Json::new(true).raw("purged", purged).raw("expires_by_itself", by_itself))?;
+            let json = Json::new(true).raw("purged", purged).raw("skipped", store.skipped());
+            output.json(json.raw("expires_by_itself", by_itself))?;
         } else {
             let mut page = Page::default();
             if description.expires_by_itself {
@@ -42,6 +43,9 @@ impl Purge {
                 page.good(&format!("{} purged", human::count(purged, "expired session")));
             }
             page.row("store", &description.place);
+            if store.skipped() > 0 {
+                page.row("skipped", &format!("{}: {SKIPPED}", human::number(store.skipped())));
+            }
             output.line(page.text().as_bytes())?;
         }
         output.flush()?;
@@ -55,6 +59,9 @@ Examples:
   HIPFLASK_STORE=postgres://app@db/app hipflask store purge      in a timer, once a day
 
 Into a pipe the answer is one line of JSON:
-  {\"ok\":true,\"purged\":12,\"expires_by_itself\":false}
+  {\"ok\":true,\"purged\":12,\"skipped\":0,\"expires_by_itself\":false}
+
+`skipped` counts what has the name of a session file and is none of this user's: a directory, a link, a pipe, a file of \
+another user, a file that is locked. It is left alone.
 
 Exit code: 0 done, 2 the command could not be carried out.";

@@ -69,8 +69,24 @@ fn expired_sessions_are_purged_and_others_are_not() {
     filled.put(&id(8), &[], 1);
     std::thread::sleep(std::time::Duration::from_millis(2100));
     let ran = store(&filled, &["purge"]);
-    assert_eq!(ran.out, "{\"ok\":true,\"purged\":1,\"expires_by_itself\":false}\n");
+    assert_eq!(ran.out, "{\"ok\":true,\"purged\":1,\"skipped\":0,\"expires_by_itself\":false}\n");
     assert_eq!(filled.all_hashes().len(), 2);
+}
+
+/// Issue 11, point 4: a directory or a pipe named like a session stopped every purge and every listing.
+#[test]
+fn what_is_not_a_session_file_is_skipped_and_counted() {
+    let (directory, filled) = directory(2);
+    std::fs::create_dir(directory.path().join("sessions").join("a".repeat(64))).unwrap();
+    let pipe = directory.path().join("sessions").join("b".repeat(64));
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let purged = store(&filled, &["purge"]);
+    assert_eq!(purged.out, "{\"ok\":true,\"purged\":0,\"skipped\":2,\"expires_by_itself\":false}\n");
+    let page = store(&filled, &["purge", "--human"]);
+    assert!(page.out.contains("skipped    2: not readable as sessions of this user"), "{}", page.out);
+    let listed = store(&filled, &["ls"]);
+    assert_eq!((listed.code, lines(&listed).len()), (Some(0), 2));
+    assert!(listed.err.contains("warning: 2 skipped"), "{}", listed.err);
 }
 
 impl super::Filled {

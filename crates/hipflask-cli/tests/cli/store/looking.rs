@@ -1,9 +1,11 @@
 //! `ls`, `show` and `count`.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+
 use hipflask_core::value::Value;
 
 use super::{DAY, directory, id, key, lines, store, user};
-use crate::support::run_with_input;
+use crate::support::{command, run_with_input};
 
 #[test]
 fn sessions_are_listed_by_short_hash_with_their_end_size_and_keys() {
@@ -47,6 +49,19 @@ fn filters_look_at_values_and_ends_and_a_limit_cuts() {
     let cut = store(&filled, &["ls", "--human", "--limit", "2"]);
     assert!(cut.err.contains("there are more (--limit)"), "{}", cut.err);
     assert_eq!(store(&filled, &["ls", "--expires-before", "soon"]).code, Some(2));
+}
+
+/// Issue 11, point 25: after `| head` nobody knows how many there are.
+#[test]
+fn a_listing_that_is_cut_off_claims_no_total() {
+    let (_directory, filled) = directory(3000);
+    let mut child = command(&["store", "ls", "--human", "--store", &filled.url]).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), &*said), (Some(0), ""));
+    assert!(first.starts_with("session "), "{first}");
 }
 
 #[test]

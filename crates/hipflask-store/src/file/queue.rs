@@ -1,0 +1,124 @@
+//! [`Queues`]: callers that write the same record take turns, before any of them takes a thread.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::fault::Fault;
+use crate::store::Key;
+
+/// One queue per record that is being written.
+#[derive(Default)]
+pub(super) struct Queues(Mutex<HashMap<String, Queue>>);
+
+struct Queue {
+    turn: Arc<Semaphore>,
+    callers: usize,
+}
+
+impl Queues {
+    /// Waits for the caller's turn to write the record of `key`.
+    ///
+    /// Each caller gives up at its own deadline once it has its turn, so that the queue moves on.
+    ///
+    /// # Errors
+    /// [`Fault::Crowded`] at once if [`MOST_CALLERS`] write that record already.
+    pub(super) async fn wait(self: &Arc<Self>, key: Key) -> Result<Turn, Fault> {
+        let (place, turn) = self.enter(key)?;
+        // Nobody closes the semaphore.
+        let permit = turn.acquire_owned().await.map_err(|_| Fault::Crowded)?;
+        Ok(Turn { _permit: permit, _place: place })
+    }
+
+    fn enter(self: &Arc<Self>, key: Key) -> Result<(Place, Arc<Semaphore>), Fault> {
+        let mut queues = self.lock();
+        let queue = queues
+            .entry(key.as_str().to_owned())
+            .or_insert_with(|| Queue { turn: Arc::new(Semaphore::new(1)), callers: 0 });
+        if queue.callers >= MOST_CALLERS {
+            return Err(Fault::Crowded);
+        }
+        queue.callers += 1;
+        Ok((Place { queues: self.clone(), key }, queue.turn.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to write a record. The next caller has it once this is dropped.
+pub(super) struct Turn {
+    // Dropped first: a queue is forgotten only when its last permit is back.
+    _permit: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// A caller that waits or writes.
+struct Place {
+    queues: Arc<Queues>,
+    key: Key,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut queues = self.queues.lock();
+        let is_last = queues.get_mut(self.key.as_str()).is_some_and(|queue| {
+            queue.callers -= 1;
+            queue.callers == 0
+        });
+        if is_last {
+            queues.remove(self.key.as_str());
+        }
+    }
+}
+
+/// Callers that may write one record at the same time: one works, the others wait.
+pub(super) const MOST_CALLERS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str) -> Key {
+        Key::new("session:", id).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_crowd_on_one_record_is_bounded() {
+        let queues = Arc::new(Queues::default());
+        let first = queues.wait(key("a")).await.unwrap();
+        let waiting: Vec<_> = (1..MOST_CALLERS)
+            .map(|_| {
+                let queues = queues.clone();
+                tokio::spawn(async move { queues.wait(key("a")).await.map(drop) })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert!(matches!(queues.wait(key("a")).await, Err(Fault::Crowded)));
+        drop(queues.wait(key("b")).await.unwrap());
+        drop(first);
+        for waiter in waiting {
+            waiter.await.unwrap().unwrap();
+        }
+        assert!(queues.lock().is_empty(), "a record that nobody writes is forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_the_queue_frees_its_place() {
+        let queues = Arc::new(Queues::default());
+        let first = queues.wait(key("a")).await.unwrap();
+        let waiting = {
+            let queues = queues.clone();
+            tokio::spawn(async move { queues.wait(key("a")).await.map(drop) })
+        };
+        tokio::task::yield_now().await;
+        assert_eq!(queues.lock().get("session:a").unwrap().callers, 2);
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        assert_eq!(queues.lock().get("session:a").unwrap().callers, 1);
+        drop(first);
+        assert!(queues.lock().is_empty());
+    }
+}
