@@ -43,7 +43,7 @@ fn a_refusal_says_what_is_wrong_and_what_helps() {
 #[test]
 fn what_can_be_seen_in_a_refused_value_is_told() {
     let quoted = format!("\"{COOKIE}\"");
-    let header = format!("session={COOKIE}; theme=dark");
+    let header = format!("sid={COOKIE}");
     let cut = &COOKIE[..40];
     let sha256 = "eyJhIjoxfQ.ZVPxAA.uMX9NDK1iUEXE0X4_F0AhuXWsL9OlV_0ak7239ihzpg";
     let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.uMX9NDK1iUEXE0X4_F0AhuXWsL9OlV_0ak7239ihzpg";

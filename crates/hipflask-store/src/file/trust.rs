@@ -147,12 +147,7 @@ enum Role {
 
 impl Identity {
     fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            owner: metadata.uid(),
-            mode: metadata.mode(),
-        }
+        Self { device: metadata.dev(), inode: metadata.ino(), owner: metadata.uid(), mode: metadata.mode() }
     }
 }
 
@@ -210,7 +205,8 @@ fn has_no_other_member(group: u32, user: u32, passwd: &str, groups: &str) -> boo
 }
 
 /// The option that switches the checks off, as a URL spells it.
-const SHARED: &str = "danger_shared_directory=true in the store's URL if these users share sessions on purpose";
+const SHARED: &str =
+    "danger_shared_directory=true in the store's URL if these users share sessions on purpose";
 
 const ROOT: u32 = 0;
 const STICKY: u32 = 0o1000;
@@ -279,7 +275,8 @@ mod tests {
 
     #[test]
     fn a_group_of_one_user_is_private() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n";
+        let passwd =
+            "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n";
         let private = |groups| has_no_other_member(1000, 1000, passwd, groups);
         assert!(private("ada:x:1000:\n"));
         assert!(private("ada:x:1000:ada\n"));

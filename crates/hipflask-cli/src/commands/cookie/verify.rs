@@ -60,7 +60,9 @@ impl FromStr for MaxAge {
         if text == "none" {
             return Ok(Self(None));
         }
-        text.parse().map(|age| Self(Some(age))).map_err(|error| format!("{error}, or `none` to accept any age"))
+        text.parse()
+            .map(|age| Self(Some(age)))
+            .map_err(|error| format!("{error}, or `none` to accept any age"))
     }
 }
 
@@ -77,7 +79,8 @@ impl Verify {
     pub(crate) fn run(self) -> Result<bool, Failure> {
         let keys = Keys::load(&self.key, Some(&self.fallbacks))?;
         let codec = self.signing.codec(&keys);
-        let codec = codec.lifetime(self.time.max_age.0.map(Span::duration)).leeway(self.time.leeway.duration());
+        let codec =
+            codec.lifetime(self.time.max_age.0.map(Span::duration)).leeway(self.time.leeway.duration());
         let verifier = Verifier {
             codec: codec.build()?,
             places: keys.places,
