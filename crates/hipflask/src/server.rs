@@ -107,7 +107,8 @@ impl SessionsBuilder {
     }
 
     /// How records are written where Flask-Session uses msgspec, which is everywhere but in a directory: [`Format::Msgpack`]
-    /// unless set, or [`Format::Json`]. Both are read in any case. A directory keeps pickles, as in Flask-Session.
+    /// unless set, or [`Format::Json`]. Both are read in any case. A directory keeps pickles, as in Flask-Session; in the
+    /// strict profile it keeps this format, and pickles are not read.
     #[doc(alias = "SESSION_SERIALIZATION_FORMAT")]
     pub fn serialization_format(mut self, format: Format) -> Self {
         self.server.format = format;
@@ -147,9 +148,11 @@ impl SessionsBuilder {
             return Err(ConfigError::UnsupportedFormat { format: settings.format.to_string() });
         }
         let is_pickled = store.describe().records == RecordKind::Pickle;
-        let mut sessions =
-            ServerSessions::new(store, ids, self.idle_lifetime()).with_refresh(self.refresh_each_request);
-        if !is_pickled {
+        let mut sessions = ServerSessions::new(store, ids, self.idle_lifetime())
+            .with_refresh(self.refresh_each_request)
+            .with_pickles(!self.is_strict());
+        // The strict profile shares nothing with Flask, so its directories hold no pickles.
+        if !is_pickled || self.is_strict() {
             sessions = sessions.with_format(settings.format);
         }
         Ok(Some(Server { sessions, permanent: settings.permanent, on_failure: settings.on_failure }))

@@ -3,11 +3,12 @@
 use base64_simd::STANDARD;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
+use super::budget::Budget;
 use super::civil::Fields;
-use super::{EncodeError, Format, Kept, MAX_VALUES, Problem, Record, RecordError};
+use super::{EncodeError, Format, Kept, Problem, Record, RecordError, room_for};
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
-    let mut reader = Reader { data, at: 0, values: 0 };
+    let mut reader = Reader { data, at: 0, budget: Budget::of(data.len()) };
     let value = reader.value(MAX_DEPTH)?;
     reader.skip_space();
     if reader.at < data.len() {
@@ -19,15 +20,11 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
 struct Reader<'d> {
     data: &'d [u8],
     at: usize,
-    values: usize,
+    budget: Budget,
 }
 
 impl Reader<'_> {
     fn value(&mut self, levels: usize) -> Result<Value, RecordError> {
-        self.values += 1;
-        if self.values > MAX_VALUES {
-            return Err(RecordError::TooLarge);
-        }
         self.skip_space();
         match self.peek() {
             Some(b'{') => self.object(levels),
@@ -45,6 +42,7 @@ impl Reader<'_> {
         let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
         let mut dict = Dict::new();
         self.members(b'}', |reader| {
+            reader.budget.entry_after(dict.len()).ok_or(RecordError::TooLarge)?;
             reader.skip_space();
             let key = reader.string()?;
             reader.skip_space();
@@ -60,6 +58,7 @@ impl Reader<'_> {
         let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
         let mut items = Vec::new();
         self.members(b']', |reader| {
+            reader.budget.item_after(items.len()).ok_or(RecordError::TooLarge)?;
             items.push(reader.value(inside)?);
             Ok(())
         })?;
@@ -244,7 +243,10 @@ fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
     match value {
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Value::Int(number) => {
+            room_for(out, 0)?;
+            out.extend_from_slice(number.to_string().as_bytes());
+        }
         Value::Float(number) if number.is_finite() => {
             // zmij spells it as msgspec does, but for the plus of an exponent.
             let mut buffer = zmij::Buffer::new();
@@ -253,7 +255,10 @@ fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
         }
         Value::None | Value::Float(_) => out.extend_from_slice(b"null"),
         Value::Str(text) => string(out, text)?,
-        Value::Bytes(bytes) => quoted(out, &STANDARD.encode_to_string(bytes)),
+        Value::Bytes(bytes) => {
+            room_for(out, bytes.len())?;
+            quoted(out, &STANDARD.encode_to_string(bytes));
+        }
         Value::List(items) | Value::Tuple(items) => {
             let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
             out.push(b'[');
@@ -290,6 +295,7 @@ fn quoted(out: &mut Vec<u8>, text: &str) {
 fn string(out: &mut Vec<u8>, text: &Text) -> Result<(), Problem> {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
+    room_for(out, text.len())?;
     for &byte in text.as_str().ok_or(Problem::Surrogate)?.as_bytes() {
         let short = match byte {
             b'"' | b'\\' => byte,

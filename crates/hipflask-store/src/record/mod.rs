@@ -16,6 +16,7 @@
 //! shows as msgspec would write it, and a [`Record`] remembers the original: as long as nobody changes its key, and the
 //! format stays, it is written back as it was.
 
+mod budget;
 mod civil;
 mod convert;
 mod json;
@@ -26,11 +27,14 @@ mod secret;
 mod tests;
 
 use core::fmt;
+use std::collections::HashSet;
 
 use hipflask_core::session::Changes;
 use hipflask_core::session::Session;
 use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Text, Value};
 
+pub use budget::MAX_MEMORY;
+use budget::SURELY_READABLE;
 use civil::Fields;
 pub use convert::{Change, ConvertError, Converted};
 pub use msgpack::{Piece, Pieces};
@@ -38,9 +42,6 @@ pub use secret::{HIDDEN, Redacted, looks_secret, redact};
 
 /// How long a record may be, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
-
-/// How many values a record may hold, the nested ones counted, too.
-pub const MAX_VALUES: usize = 1 << 20;
 
 /// How a record is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -114,7 +115,10 @@ impl Format {
     /// As [`write`](Self::write).
     pub fn write_session(self, session: &Session, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
         match self {
-            Self::Msgpack => msgpack::write_parts(session.len(), session.parts(), kept),
+            Self::Msgpack => {
+                let written = msgpack::write_parts(session.len(), session.parts(), kept);
+                self.readable(written, || session.to_dict())
+            }
             Self::Json | Self::Pickle => self.write_with(&session.to_dict(), kept),
         }
     }
@@ -132,11 +136,46 @@ impl Format {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_with(self, dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+        self.readable(self.encode(dict, kept), || dict.clone())
+    }
+
+    fn encode(self, dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
         match self {
             Self::Msgpack => msgpack::write(dict, kept),
             Self::Json => json::write(dict),
             Self::Pickle => pickle::write(dict, kept),
         }
+    }
+
+    /// A record as it was written, if it can be read back. The error names the key that takes most of it.
+    fn readable(
+        self,
+        written: Result<Vec<u8>, EncodeError>,
+        dict: impl FnOnce() -> Dict,
+    ) -> Result<Vec<u8>, EncodeError> {
+        match written {
+            Ok(data) if data.len() < SURELY_READABLE || self.is_readable(&data) => Ok(data),
+            Err(error) if error.problem != Problem::TooLarge => Err(error),
+            _ => Err(EncodeError { key: self.largest(&dict()), format: self, problem: Problem::TooLarge }),
+        }
+    }
+
+    fn is_readable(self, data: &[u8]) -> bool {
+        data.len() <= MAX_BYTES
+            && match self {
+                Self::Msgpack => msgpack::is_readable(data),
+                Self::Json | Self::Pickle => Self::read(data).is_ok(),
+            }
+    }
+
+    /// The key whose value takes most bytes.
+    fn largest(self, dict: &Dict) -> Text {
+        let bytes = |value: &Value| {
+            let alone = self.encode(&Dict::from([("", value.clone())]), &Kept::default());
+            alone.map_or(usize::MAX, |data| data.len())
+        };
+        let largest = dict.iter().max_by_key(|(_, value)| bytes(value));
+        largest.map(|(key, _)| key.clone()).unwrap_or_default()
     }
 
     /// Whether the format can hold `value` under `key`: asked when it is set, so that the mistake shows there.
@@ -215,11 +254,11 @@ fn pair(item: Value) -> Result<(Text, Value), RecordError> {
 
 /// The originals of values that a [`Value`] shows only in part.
 #[derive(Clone, Default)]
-pub struct Kept(Vec<Original>);
+pub struct Kept(Dict<Original>);
 
+/// An original, under the key that is shown for it.
 #[derive(Clone)]
 struct Original {
-    shown_key: Text,
     shown: Value,
     raw: Raw,
 }
@@ -247,31 +286,37 @@ impl Kept {
 
     /// These originals, but for the keys that were changed those of `ours`.
     pub(crate) fn overlaid(&self, ours: &Self, changes: &Changes) -> Self {
-        let is_changed =
-            |key: &Text| changes.is_cleared() || changes.iter().any(|(changed, _)| changed == key);
-        let theirs = self.0.iter().filter(|original| !is_changed(&original.shown_key));
-        Self(
-            theirs.chain(ours.0.iter().filter(|original| is_changed(&original.shown_key))).cloned().collect(),
-        )
+        if self.is_empty() && ours.is_empty() {
+            return Self::default();
+        }
+        let changed: HashSet<&Text> = changes.iter().map(|(key, _)| key).collect();
+        let is_changed = |key: &Text| changes.is_cleared() || changed.contains(key);
+        let theirs = self.0.iter().filter(|(key, _)| !is_changed(key));
+        let ours = ours.0.iter().filter(|(key, _)| is_changed(key));
+        Self(theirs.chain(ours).map(|(key, original)| (key.clone(), original.clone())).collect())
     }
 
     fn named(&self, key: &Text) -> Option<&Original> {
-        self.0.iter().find(|original| original.shown_key == *key)
+        self.0.get(key)
     }
 
     /// The original of a key that still has the value that was shown.
     fn original(&self, key: &Text, value: &Value) -> Option<&Raw> {
-        let original =
-            self.0.iter().find(|original| original.shown_key == *key && original.shown == *value)?;
-        Some(&original.raw)
+        self.named(key).filter(|original| original.shown == *value).map(|original| &original.raw)
     }
 }
 
 /// Shows which keys, never a value.
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|original| &original.shown_key)).finish()
+        f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// Fails if a record that was written so far has no room for so many bytes. Texts can be shared, so that a value is far longer
+/// when it is written than in memory.
+fn room_for(written: &[u8], bytes: usize) -> Result<(), Problem> {
+    if written.len().saturating_add(bytes) > MAX_BYTES { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
 /// The text that stands for a dict key that is no text, as Python's `str` spells it where that is short.
@@ -295,7 +340,7 @@ pub enum RecordError {
     /// Nothing is in it: what Flask-Session takes for no session.
     #[error("the record is empty")]
     Empty,
-    /// It is longer than [`MAX_BYTES`], or would take more memory than a session may.
+    /// It is longer than [`MAX_BYTES`], or would take more memory than [`MAX_MEMORY`] allows.
     #[error("the record is larger than a session may be")]
     TooLarge,
     /// Its lists and dicts stand too deep in one another.
@@ -318,6 +363,11 @@ pub enum RecordError {
         /// What it is.
         found: Kind,
     },
+    /// It is a pickle, and those are not read here.
+    #[error(
+        "the record is neither msgpack nor JSON, and pickles are not read here; the flask profile reads those of Flask-Session"
+    )]
+    PickleRefused,
     /// A pickle asks for something that is on no list of harmless things. It was not executed.
     #[error(
         "the pickle asks for {name:?}, which a session has no use for; it was not executed: see who can write to the store"
@@ -359,6 +409,11 @@ pub enum Problem {
     /// Longer than the format can say.
     #[error("a value of 4 GiB or more")]
     TooLong,
+    /// More than fits into a record that can be read back.
+    #[error(
+        "sessions of more than {MAX_BYTES} bytes, or with so many values that reading them takes too much memory; store less under this key"
+    )]
+    TooLarge,
     /// A kind of value that this version does not know.
     #[error("a value of this kind")]
     Unknown,

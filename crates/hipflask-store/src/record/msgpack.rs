@@ -4,7 +4,8 @@ use hipflask_core::session::{Part, Session};
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
-use super::{EncodeError, Format, Kept, MAX_VALUES, Original, Problem, Raw, Record, RecordError, key_text};
+use super::budget::{Budget, FIRST_ITEMS};
+use super::{EncodeError, Format, Kept, Original, Problem, Raw, Record, RecordError, key_text, room_for};
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     let mut reader = Reader::of(data);
@@ -23,9 +24,9 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
 pub(super) fn open(data: &[u8]) -> Option<Session> {
     let mut reader = Reader::of(data);
     let length = map_length(&mut reader).ok()??;
-    let mut skipper = Skipper { data, at: reader.at, left: MAX_VALUES };
-    // A false length cannot reserve more than the record has bytes for.
-    let mut members = Vec::with_capacity(length.min(data.len() / 2));
+    let mut skipper = Skipper { data, at: reader.at, budget: reader.budget };
+    skipper.budget.entries(length)?;
+    let mut members = Vec::with_capacity(length.min(FIRST_ITEMS));
     for _ in 0..length {
         let key = Text::new(skipper.text()?);
         let start = skipper.at;
@@ -39,13 +40,11 @@ pub(super) fn open(data: &[u8]) -> Option<Session> {
 struct Skipper<'d> {
     data: &'d [u8],
     at: usize,
-    /// How many values there may be.
-    left: usize,
+    budget: Budget,
 }
 
 impl<'d> Skipper<'d> {
     fn value(&mut self, levels: usize) -> Option<()> {
-        self.left = self.left.checked_sub(1)?;
         let head = *self.data.get(self.at)?;
         self.at += 1;
         match head {
@@ -74,11 +73,13 @@ impl<'d> Skipper<'d> {
 
     fn array(&mut self, length: usize, levels: usize) -> Option<()> {
         let inside = levels.checked_sub(1)?;
+        self.budget.items(length)?;
         (0..length).try_for_each(|_| self.value(inside))
     }
 
     fn map(&mut self, length: usize, levels: usize) -> Option<()> {
         let inside = levels.checked_sub(1)?;
+        self.budget.entries(length)?;
         (0..length).try_for_each(|_| {
             // A key, which is text.
             matches!(self.data.get(self.at)?, 0xA0..=0xBF | 0xD9..=0xDB).then_some(())?;
@@ -89,7 +90,6 @@ impl<'d> Skipper<'d> {
 
     /// A value that is text.
     fn text(&mut self) -> Option<&'d str> {
-        self.left = self.left.checked_sub(1)?;
         let head = *self.data.get(self.at)?;
         self.at += 1;
         let length = match head {
@@ -113,7 +113,7 @@ impl<'d> Skipper<'d> {
     }
 
     fn extension(&mut self) -> Option<()> {
-        let mut reader = Reader { data: self.data, at: self.at - 1, values: 0, is_partial: false };
+        let mut reader = Reader { at: self.at - 1, ..Reader::of(self.data) };
         reader.value(0).ok().filter(|_| !reader.is_partial)?;
         self.at = reader.at;
         Some(())
@@ -128,6 +128,11 @@ impl<'d> Skipper<'d> {
         self.at += length;
         Some(taken)
     }
+}
+
+/// Whether a record can be read, found out without building its values.
+pub(super) fn is_readable(data: &[u8]) -> bool {
+    open(data).is_some() || read(data).is_ok()
 }
 
 /// A value that a [`Skipper`] has gone over.
@@ -214,14 +219,14 @@ impl core::fmt::Debug for Pieces<'_> {
 struct Reader<'d> {
     data: &'d [u8],
     at: usize,
-    values: usize,
+    budget: Budget,
     /// Whether something was read that a [`Value`] shows only in part.
     is_partial: bool,
 }
 
 impl<'d> Reader<'d> {
     const fn of(data: &'d [u8]) -> Self {
-        Self { data, at: 0, values: 0, is_partial: false }
+        Self { data, at: 0, budget: Budget::of(data.len()), is_partial: false }
     }
 
     fn after_head(&mut self, bytes: usize) -> Result<usize, RecordError> {
@@ -231,19 +236,22 @@ impl<'d> Reader<'d> {
 
     fn session(&mut self, length: usize) -> Result<Record, RecordError> {
         let mut record = Record::default();
+        self.budget.entries(length).ok_or(RecordError::TooLarge)?;
         for _ in 0..length {
-            let key_at = self.at;
+            let (key_at, before) = (self.at, self.budget);
             self.is_partial = false;
             let key = self.value(MAX_DEPTH - 1)?;
             let value_at = self.at;
             let value = self.value(MAX_DEPTH - 1)?;
             let shown_key = key_text(&key);
             if self.is_partial || !matches!(key, Value::Str(_)) {
+                self.budget.twice_since(before)?;
+                self.budget.entries(1).ok_or(RecordError::TooLarge)?;
                 let raw = Raw::Msgpack {
                     key: self.data[key_at..value_at].into(),
                     value: self.data[value_at..self.at].into(),
                 };
-                record.kept.0.push(Original { shown_key: shown_key.clone(), shown: value.clone(), raw });
+                record.kept.0.insert(shown_key.clone(), Original { shown: value.clone(), raw });
             }
             record.dict.insert(shown_key, value);
         }
@@ -265,10 +273,6 @@ impl<'d> Reader<'d> {
     }
 
     fn piece(&mut self) -> Result<Piece<'d>, RecordError> {
-        self.values += 1;
-        if self.values > MAX_VALUES {
-            return Err(RecordError::TooLarge);
-        }
         let head = self.take(1)?[0];
         Ok(match head {
             0x00..=0x7F => Piece::Int(i64::from(head)),
@@ -310,8 +314,8 @@ impl<'d> Reader<'d> {
 
     fn array(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
         let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
-        // A false length cannot reserve more than the record has bytes for.
-        let mut items = Vec::with_capacity(length.min(self.data.len() - self.at));
+        self.budget.items(length).ok_or(RecordError::TooLarge)?;
+        let mut items = Vec::with_capacity(length.min(FIRST_ITEMS));
         for _ in 0..length {
             items.push(self.value(inside)?);
         }
@@ -320,6 +324,7 @@ impl<'d> Reader<'d> {
 
     fn map(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
         let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
+        self.budget.entries(length).ok_or(RecordError::TooLarge)?;
         let mut dict = Dict::new();
         for _ in 0..length {
             let key = self.value(inside)?;
@@ -545,6 +550,7 @@ const USUAL_LENGTH: usize = 512;
 
 /// A length of 8, 16 or 32 bits, each with its own head.
 fn sized(out: &mut Vec<u8>, length: usize, heads: &[u8; 3]) -> Result<(), Problem> {
+    room_for(out, length)?;
     let width = width_of(length as u64);
     let head = heads.get(usize::from(width)).ok_or(Problem::TooLong)?;
     out.push(*head);

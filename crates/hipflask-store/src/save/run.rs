@@ -15,7 +15,7 @@ use super::turns::Turns;
 use super::write::{Newest, Write};
 use super::{Opened, SaveError, Saved};
 use crate::id::{Ids, SessionId};
-use crate::record::{EncodeError, Format, Kept};
+use crate::record::{EncodeError, Format, Kept, RecordError};
 use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry};
 
 /// Sessions in a store: loads them, and saves them by the [protocol](super).
@@ -27,6 +27,7 @@ pub struct ServerSessions {
     format: Format,
     pub(super) lifetime: Duration,
     pub(super) refresh: bool,
+    reads_pickles: bool,
     pub(super) attempts: u32,
     pub(super) turns: Turns,
     pub(super) counters: Counters,
@@ -47,6 +48,7 @@ impl ServerSessions {
             format,
             lifetime,
             refresh: true,
+            reads_pickles: true,
             attempts: ATTEMPTS,
             turns: Turns::default(),
             counters: Counters::default(),
@@ -67,6 +69,14 @@ impl ServerSessions {
     #[must_use]
     pub const fn with_refresh(mut self, refresh: bool) -> Self {
         self.refresh = refresh;
+        self
+    }
+
+    /// Sets whether records in pickle are read, which they are by default. Without them a record that is neither msgpack nor
+    /// JSON is [unreadable](Opened::Unreadable).
+    #[must_use]
+    pub const fn with_pickles(mut self, read: bool) -> Self {
+        self.reads_pickles = read;
         self
     }
 
@@ -129,6 +139,12 @@ impl ServerSessions {
         }
     }
 
+    /// Refuses a record that is not to be read, whatever is in it.
+    pub(super) fn admit(&self, data: &[u8]) -> Result<(), RecordError> {
+        let is_refused = !self.reads_pickles && Format::of(data) == Format::Pickle && !data.is_empty();
+        if is_refused { Err(RecordError::PickleRefused) } else { Ok(()) }
+    }
+
     async fn open_id(&self, id: SessionId, now: UnixTime) -> Result<Opened, StoreError> {
         let key = self.ids.key(&id);
         // Without touches any end is good enough.
@@ -138,7 +154,7 @@ impl ServerSessions {
             tracing::debug!(session = ?key, "no record has this id; the session starts empty");
             return Ok(Opened::Unknown);
         };
-        match Format::open(&stored.data) {
+        match self.admit(&stored.data).and_then(|()| Format::open(&stored.data)) {
             Ok((session, kept)) => {
                 count(&self.counters.opened);
                 let place = Place { id, key, stored, kept };

@@ -67,7 +67,8 @@ impl Write<'_> {
     pub(super) fn merge(&self, key: &Key, current: Stored) -> Result<Newest, SaveError> {
         count(&self.sessions.counters.conflicts);
         tracing::debug!(session = ?key, "another request changed the session first; merging");
-        let record = Format::read(&current.data).map_err(SaveError::Unreadable)?;
+        let admitted = self.sessions.admit(&current.data);
+        let record = admitted.and_then(|()| Format::read(&current.data)).map_err(SaveError::Unreadable)?;
         let mut dict = record.dict;
         self.session.changes().replay(&self.session.to_dict(), &mut dict);
         Ok(Newest { dict: Some(dict), seen: Some((current, record.kept)) })

@@ -23,13 +23,16 @@ async fn absent(bench: &Bench) {
     let names = [bench.key("absent"), Key::at_rest("absent").expect("good")];
     let nothing = Stored::new(b"x".to_vec(), None);
     for key in &names {
-        assert_eq!(bench.load(key).await, None, "what was never made is not there");
+        assert_eq!(bench.load(key).await, None, "load: a key that was never created is missing");
         let replaced = store.replace(key, &nothing, b"y", LIFETIME, now()).await.expect("replace");
-        assert_eq!(replaced, Replaced::Gone, "replace of nothing");
-        assert_eq!(store.touch(key, LIFETIME, now()).await.expect("touch"), Touched::Gone);
-        assert_eq!(store.delete(key, now()).await.expect("delete"), Deleted::Gone);
-        assert_eq!(store.delete_if(key, &nothing, now()).await.expect("delete_if"), DeletedIf::Gone);
-        assert_eq!(bench.load(key).await, None, "nothing of that has made a record");
+        assert_eq!(replaced, Replaced::Gone, "replace: a missing record is reported as gone");
+        let touched = store.touch(key, LIFETIME, now()).await.expect("touch");
+        assert_eq!(touched, Touched::Gone, "touch: a missing record is reported as gone");
+        let deleted = store.delete(key, now()).await.expect("delete");
+        assert_eq!(deleted, Deleted::Gone, "delete: a missing record is reported as gone");
+        let deleted = store.delete_if(key, &nothing, now()).await.expect("delete_if");
+        assert_eq!(deleted, DeletedIf::Gone, "delete_if: a missing record is reported as gone");
+        assert_eq!(bench.load(key).await, None, "replace, touch: a missing record is not created");
     }
 }
 
@@ -53,16 +56,19 @@ async fn data_is_not_touched(bench: &Bench) {
     for (place, data) in texts.into_iter().enumerate() {
         let key = bench.key(&format!("data-{place}"));
         let stored = bench.made(&key, data).await;
-        assert_eq!(stored.data, data, "created data comes back byte for byte");
+        assert_eq!(stored.data, data, "create: the data comes back byte for byte");
         for other in texts {
-            let expected = bench.load(&key).await.expect("it is there");
+            let expected = bench.load(&key).await.expect("load: a record that was written is found");
             let replaced =
                 bench.store.replace(&key, &expected, other, LIFETIME, now()).await.expect("replace");
-            assert!(matches!(replaced, Replaced::Replaced(_)), "replace of what was read: {replaced:?}");
+            assert!(
+                matches!(replaced, Replaced::Replaced(_)),
+                "replace: the record that was loaded is replaced: {replaced:?}"
+            );
             assert_eq!(
                 bench.data(&key).await.as_deref(),
                 Some(other),
-                "replaced data comes back byte for byte"
+                "replace: the data comes back byte for byte"
             );
         }
         let _ = bench.store.delete(&key, now()).await.expect("delete");
@@ -79,11 +85,16 @@ async fn keys_are_told_apart(bench: &Bench) {
     }
     for name in names {
         let key = bench.key(name);
-        assert_eq!(bench.data(&key).await.as_deref(), Some(name.as_bytes()), "{name:?} has its own record");
-        assert_eq!(bench.store.delete(&key, now()).await.expect("delete"), Deleted::Deleted);
+        assert_eq!(
+            bench.data(&key).await.as_deref(),
+            Some(name.as_bytes()),
+            "create: the key {name:?} has its own record"
+        );
+        let deleted = bench.store.delete(&key, now()).await.expect("delete");
+        assert_eq!(deleted, Deleted::Deleted, "delete: the key {name:?} has its own record");
     }
     for name in names {
-        assert_eq!(bench.data(&bench.key(name)).await, None);
+        assert_eq!(bench.data(&bench.key(name)).await, None, "load: the deleted key {name:?} is missing");
     }
 }
 
@@ -92,11 +103,11 @@ async fn create_only(bench: &Bench) {
     let _ = bench.made(&key, b"first").await;
     for data in [b"other", b"first"] {
         let created = bench.store.create(&key, data, LIFETIME, now()).await.expect("create");
-        assert_eq!(created, Created::Exists, "create of what is there");
+        assert_eq!(created, Created::Exists, "create: an existing record is reported as existing");
     }
-    let stored = bench.load(&key).await.expect("still there");
-    assert_eq!(stored.data, b"first", "a second create harms nothing");
-    assert_about(&stored, "a new record");
+    let stored = bench.load(&key).await.expect("create: an existing record stays");
+    assert_eq!(stored.data, b"first", "create: an existing record keeps its data");
+    assert_about(&stored, "create");
 }
 
 async fn replace(bench: &Bench) {
@@ -105,56 +116,65 @@ async fn replace(bench: &Bench) {
     let Replaced::Replaced(token) =
         store.replace(&key, &first, b"2", LIFETIME, now()).await.expect("replace")
     else {
-        panic!("replace of what was read");
+        panic!("replace: the record that was loaded is replaced");
     };
     for stale in [&first, &Stored::new(b"never".to_vec(), None)] {
         match store.replace(&key, stale, b"3", LIFETIME, now()).await.expect("replace") {
-            Replaced::Conflict(current) => assert_eq!(current.data, b"2", "a conflict shows what is there"),
-            other => panic!("replace of what is no more: {other:?}"),
+            Replaced::Conflict(current) => {
+                assert_eq!(current.data, b"2", "replace: a conflict returns the current record")
+            }
+            other => panic!("replace: other data than expected is a conflict: {other:?}"),
         }
     }
-    assert_eq!(bench.data(&key).await.as_deref(), Some(&b"2"[..]), "a conflict writes nothing");
+    assert_eq!(bench.data(&key).await.as_deref(), Some(&b"2"[..]), "replace: a conflict writes nothing");
     // What this caller wrote itself is as good as what it reads.
     let own = Stored { data: b"2".to_vec(), expires: Some(expiry(now(), LIFETIME)), token };
     let replaced = store.replace(&key, &own, b"4", LIFETIME, now()).await.expect("replace");
-    assert!(matches!(replaced, Replaced::Replaced(_)), "replace of what was just written: {replaced:?}");
+    assert!(
+        matches!(replaced, Replaced::Replaced(_)),
+        "replace: the token of the last replace is accepted: {replaced:?}"
+    );
     // And so is what a conflict has shown.
     let Replaced::Conflict(current) =
         store.replace(&key, &first, b"5", LIFETIME, now()).await.expect("replace")
     else {
-        panic!("a conflict");
+        panic!("replace: other data than expected is a conflict");
     };
     let replaced = store.replace(&key, &current, b"6", LIFETIME, now()).await.expect("replace");
     assert!(
         matches!(replaced, Replaced::Replaced(_)),
-        "replace of what the conflict has shown: {replaced:?}"
+        "replace: the record of a conflict is accepted: {replaced:?}"
     );
-    let stored = bench.load(&key).await.expect("there");
-    assert_eq!(stored.data, b"6");
-    assert_about(&stored, "a replaced record");
+    let stored = bench.load(&key).await.expect("replace: a replaced record exists");
+    assert_eq!(stored.data, b"6", "replace: the new data is loaded");
+    assert_about(&stored, "replace");
     let longer = store.replace(&key, &stored, b"7", 2 * LIFETIME, now()).await.expect("replace");
-    assert!(matches!(longer, Replaced::Replaced(_)));
-    let expires = bench.load(&key).await.and_then(|stored| stored.expires).expect("an end");
-    assert!(expires > expiry(now(), LIFETIME), "replace sets the time to live");
+    assert!(matches!(longer, Replaced::Replaced(_)), "replace: the record that was loaded is replaced");
+    let expires = bench.load(&key).await.and_then(|stored| stored.expires);
+    let expires = expires.expect("load: a record that expires has an expiry");
+    assert!(expires > expiry(now(), LIFETIME), "replace: the time to live is the new one");
 }
 
 async fn touch(bench: &Bench) {
     let (store, key) = (&bench.store, bench.key("touch"));
     let before = bench.made(&key, b"data").await;
-    assert_eq!(store.touch(&key, 2 * LIFETIME, now()).await.expect("touch"), Touched::Touched);
-    let after = bench.load(&key).await.expect("there");
-    assert_eq!(after.data, b"data", "a touch leaves the data");
-    assert!(after.expires > before.expires, "a touch extends the life");
+    let touched = store.touch(&key, 2 * LIFETIME, now()).await.expect("touch");
+    assert_eq!(touched, Touched::Touched, "touch: an existing record is reported as touched");
+    let after = bench.load(&key).await.expect("touch: a touched record exists");
+    assert_eq!(after.data, b"data", "touch: the data stays");
+    assert!(after.expires > before.expires, "touch: a longer time to live is set");
     match store.replace(&key, &before, b"new", LIFETIME, now()).await.expect("replace") {
         Replaced::Replaced(_) => {}
         Replaced::Conflict(current) => {
-            assert_eq!(current.data, b"data", "at most a conflict with the same data")
+            assert_eq!(current.data, b"data", "replace: a touch changes no data")
         }
-        Replaced::Gone => panic!("a touch ends nothing"),
+        Replaced::Gone => panic!("replace: a touched record exists"),
     }
-    assert_eq!(store.touch(&key, LIFETIME / 2, now()).await.expect("touch"), Touched::Touched);
-    let shorter = bench.load(&key).await.and_then(|stored| stored.expires).expect("an end");
-    assert!(shorter <= expiry(now(), LIFETIME), "a touch sets the life from now");
+    let touched = store.touch(&key, LIFETIME / 2, now()).await.expect("touch");
+    assert_eq!(touched, Touched::Touched, "touch: an existing record is reported as touched");
+    let shorter = bench.load(&key).await.and_then(|stored| stored.expires);
+    let shorter = shorter.expect("load: a record that expires has an expiry");
+    assert!(shorter <= expiry(now(), LIFETIME), "touch: the time to live counts from now");
 }
 
 /// Finds what a load finds, whatever the store remembers.
@@ -166,37 +186,53 @@ async fn open(bench: &Bench) {
         for enough in [UnixTime::from_secs(0), now(), far, far, now()] {
             let opened = store.open(&key, enough, now()).await.expect("open");
             let data = |stored: &Option<Stored>| stored.as_ref().map(|stored| stored.data.clone());
-            assert_eq!(data(&opened), data(&loaded), "{what}");
+            assert_eq!(data(&opened), data(&loaded), "open: finds what load finds, {what}");
         }
         loaded.map(|stored| stored.data)
     };
-    assert_eq!(all_ways("before it is made").await, None);
+    assert_eq!(all_ways("before create").await, None, "open: a key that was never created is missing");
     let first = bench.made(&key, b"1").await;
-    assert_eq!(all_ways("made").await.as_deref(), Some(&b"1"[..]));
+    assert_eq!(all_ways("after create").await.as_deref(), Some(&b"1"[..]), "open: the created data");
     let _ = store.replace(&key, &first, b"2", LIFETIME, now()).await.expect("replace");
-    assert_eq!(all_ways("replaced").await.as_deref(), Some(&b"2"[..]));
+    assert_eq!(all_ways("after replace").await.as_deref(), Some(&b"2"[..]), "open: the new data");
     let _ = store.touch(&key, 2 * LIFETIME, now()).await.expect("touch");
-    let stored = store.open(&key, expiry(now(), LIFETIME), now()).await.expect("open").expect("there");
-    assert!(stored.expires > Some(expiry(now(), LIFETIME)), "an end after `enough` is told if there is one");
+    let stored = store
+        .open(&key, expiry(now(), LIFETIME), now())
+        .await
+        .expect("open")
+        .expect("open: a touched record exists");
+    assert!(stored.expires > Some(expiry(now(), LIFETIME)), "open: an expiry after `enough` is reported");
     let replaced = store.replace(&key, &stored, b"3", LIFETIME, now()).await.expect("replace");
-    assert!(matches!(replaced, Replaced::Replaced(_)), "replace of what was opened: {replaced:?}");
+    assert!(
+        matches!(replaced, Replaced::Replaced(_)),
+        "replace: the record that was opened is replaced: {replaced:?}"
+    );
     let _ = store.delete(&key, now()).await.expect("delete");
-    assert_eq!(all_ways("deleted").await, None);
+    assert_eq!(all_ways("after delete").await, None, "open: a deleted record is missing");
 }
 
 async fn delete(bench: &Bench) {
     let (store, key) = (&bench.store, bench.key("delete"));
     let stored = bench.made(&key, b"data").await;
-    assert_eq!(store.delete(&key, now()).await.expect("delete"), Deleted::Deleted);
-    assert_eq!(bench.load(&key).await, None, "what was deleted is not there");
-    assert_eq!(store.delete(&key, now()).await.expect("delete"), Deleted::Gone, "a second delete");
+    let deleted = store.delete(&key, now()).await.expect("delete");
+    assert_eq!(deleted, Deleted::Deleted, "delete: an existing record is reported as deleted");
+    assert_eq!(bench.load(&key).await, None, "load: a deleted record is missing");
+    assert_eq!(
+        store.delete(&key, now()).await.expect("delete"),
+        Deleted::Gone,
+        "delete: a second one finds nothing"
+    );
     let replaced = store.replace(&key, &stored, b"again", LIFETIME, now()).await.expect("replace");
-    assert_eq!(replaced, Replaced::Gone, "replace does not bring back");
-    assert_eq!(store.touch(&key, LIFETIME, now()).await.expect("touch"), Touched::Gone, "nor does touch");
-    assert_eq!(bench.load(&key).await, None, "what was deleted stays so");
+    assert_eq!(replaced, Replaced::Gone, "replace: a deleted record is gone");
+    let touched = store.touch(&key, LIFETIME, now()).await.expect("touch");
+    assert_eq!(touched, Touched::Gone, "touch: a deleted record is gone");
+    assert_eq!(bench.load(&key).await, None, "replace, touch: a deleted record is not re-created");
     let _ = bench.made(&key, b"new").await;
     let replaced = store.replace(&key, &stored, b"x", LIFETIME, now()).await.expect("replace");
-    assert!(matches!(replaced, Replaced::Conflict(_)), "a new record is not the old one: {replaced:?}");
+    assert!(
+        matches!(replaced, Replaced::Conflict(_)),
+        "replace: a new record is not the deleted one: {replaced:?}"
+    );
 }
 
 async fn delete_if(bench: &Bench) {
@@ -204,25 +240,29 @@ async fn delete_if(bench: &Bench) {
     let stale = bench.made(&key, b"1").await;
     let _ = store.replace(&key, &stale, b"2", LIFETIME, now()).await.expect("replace");
     let DeletedIf::Conflict(current) = store.delete_if(&key, &stale, now()).await.expect("delete_if") else {
-        panic!("delete_if of what is no more");
+        panic!("delete_if: other data than expected is a conflict");
     };
-    assert_eq!(current.data, b"2", "a conflict shows what is there");
-    assert_eq!(bench.data(&key).await.as_deref(), Some(&b"2"[..]), "a conflict ends nothing");
-    assert_eq!(store.delete_if(&key, &current, now()).await.expect("delete_if"), DeletedIf::Deleted);
-    assert_eq!(store.delete_if(&key, &current, now()).await.expect("delete_if"), DeletedIf::Gone);
-    assert_eq!(bench.load(&key).await, None);
+    assert_eq!(current.data, b"2", "delete_if: a conflict returns the current record");
+    assert_eq!(bench.data(&key).await.as_deref(), Some(&b"2"[..]), "delete_if: a conflict deletes nothing");
+    let deleted = store.delete_if(&key, &current, now()).await.expect("delete_if");
+    assert_eq!(deleted, DeletedIf::Deleted, "delete_if: the expected record is deleted");
+    let deleted = store.delete_if(&key, &current, now()).await.expect("delete_if");
+    assert_eq!(deleted, DeletedIf::Gone, "delete_if: a second one finds nothing");
+    assert_eq!(bench.load(&key).await, None, "load: a record that delete_if deleted is missing");
 }
 
 fn described(bench: &Bench) {
     let description = bench.store.describe();
-    assert!(!description.kind.is_empty() && !description.place.is_empty(), "{description:?}");
+    let is_named = !description.kind.is_empty() && !description.place.is_empty();
+    assert!(is_named, "describe: names the kind and the address: {description:?}");
     let shown = format!("{:?}", bench.store);
-    assert!(!shown.contains(&bench.prefix), "Debug shows no key: {shown}");
+    assert!(!shown.contains(&bench.prefix), "Debug: shows no key: {shown}");
 }
 
-/// Whether a record ends a lifetime from now, give or take two seconds.
-fn assert_about(stored: &Stored, what: &str) {
-    let expires = stored.expires.expect("it ends some time").as_secs();
+/// Checks that a record expires a lifetime from now, give or take two seconds.
+fn assert_about(stored: &Stored, method: &str) {
+    let expires = stored.expires.expect("load: a record that expires has an expiry").as_secs();
     let expected = expiry(now(), LIFETIME).as_secs();
-    assert!(expires.abs_diff(expected) <= 2, "{what} ends at {expires}, expected about {expected}");
+    let is_about = expires.abs_diff(expected) <= 2;
+    assert!(is_about, "{method}: the record expires at {expires}, expected about {expected}");
 }

@@ -30,14 +30,15 @@ use hipflask_store::store::{Created, Key, Store, Stored};
 
 pub use together::{block_on, together};
 
-/// Runs the whole suite on stores that `make` makes; they may share one backend. Panics with the rule that is broken.
+/// Runs the whole suite on stores that `make` makes; they may share one backend. Panics with the method and the rule that it
+/// breaks: `load: an expired record is missing`.
 ///
 /// # Panics
 /// If the store breaks a rule, or fails.
 pub async fn store_contract<S: Store + 'static>(make: impl AsyncFn() -> S) {
     let bench = Bench { store: Arc::new(make().await), prefix: fresh_prefix() };
-    bench.store.ready().await.expect("a store that is there is ready");
-    bench.store.ready().await.expect("asking twice is no mistake");
+    bench.store.ready().await.expect("ready: a reachable store is ready");
+    bench.store.ready().await.expect("ready: a second call succeeds as well");
     basics::all(&bench).await;
     scans::all(&bench).await;
     races::all(&bench).await;
@@ -81,8 +82,8 @@ impl Bench {
     /// Makes a record and reads it.
     async fn made(&self, key: &Key, data: &[u8]) -> Stored {
         let created = self.store.create(key, data, LIFETIME, now()).await.expect("create");
-        assert!(matches!(created, Created::Created(_)), "create of a new key says that it is created");
-        self.load(key).await.expect("what was created can be loaded")
+        assert!(matches!(created, Created::Created(_)), "create: a new key is reported as created");
+        self.load(key).await.expect("load: a record that was created is found")
     }
 }
 

@@ -22,8 +22,9 @@ async fn one_creates(bench: &Bench, round: u8) {
     let data: Vec<[u8; 1]> = (0..CALLERS).map(|caller| [caller]).collect();
     let answers = together(data.iter().map(|data| bench.store.create(&key, data, LIFETIME, now()))).await;
     let winners: Vec<usize> = winners(&answers, |answer| matches!(answer, Ok(Created::Created(_))));
-    assert_eq!(winners.len(), 1, "of several creates one succeeds");
-    assert_eq!(bench.data(&key).await.as_deref(), Some(&data[winners[0]][..]));
+    assert_eq!(winners.len(), 1, "create: one of several succeeds");
+    let held = bench.data(&key).await;
+    assert_eq!(held.as_deref(), Some(&data[winners[0]][..]), "create: the winner's data is stored");
 }
 
 async fn one_replaces(bench: &Bench, round: u8) {
@@ -33,16 +34,17 @@ async fn one_replaces(bench: &Bench, round: u8) {
     let answers =
         together(data.iter().map(|data| bench.store.replace(&key, &base, data, LIFETIME, now()))).await;
     let winners = winners(&answers, |answer| matches!(answer, Ok(Replaced::Replaced(_))));
-    assert_eq!(winners.len(), 1, "of several replaces of one record one succeeds");
+    assert_eq!(winners.len(), 1, "replace: one of several succeeds");
     let winner = &data[winners[0]][..];
-    assert_eq!(bench.data(&key).await.as_deref(), Some(winner));
+    let held = bench.data(&key).await;
+    assert_eq!(held.as_deref(), Some(winner), "replace: the winner's data is stored");
     for answer in answers {
         match answer.expect("replace") {
             Replaced::Conflict(current) => {
-                assert_eq!(current.data, winner, "the others see the winner's data")
+                assert_eq!(current.data, winner, "replace: a conflict returns the winner's data")
             }
             Replaced::Replaced(_) => {}
-            Replaced::Gone => panic!("nobody has deleted it"),
+            Replaced::Gone => panic!("replace: an existing record is not gone"),
         }
     }
 }
@@ -54,14 +56,14 @@ async fn one_deletes(bench: &Bench, round: u8) {
     assert_eq!(
         winners(&answers, |answer| matches!(answer, Ok(Deleted::Deleted))).len(),
         1,
-        "one has deleted it"
+        "delete: one of several reports the deletion"
     );
     let stored = bench.made(&key, b"y").await;
     let answers = together((0..CALLERS).map(|_| bench.store.delete_if(&key, &stored, now()))).await;
     assert_eq!(
         winners(&answers, |answer| matches!(answer, Ok(DeletedIf::Deleted))).len(),
         1,
-        "one has deleted it"
+        "delete_if: one of several reports the deletion"
     );
 }
 
@@ -78,7 +80,11 @@ async fn what_is_deleted_stays_so(bench: &Bench, round: u8) {
         }
     }))
     .await;
-    assert_eq!(bench.load(key).await, None, "what was deleted stays so");
+    assert_eq!(
+        bench.load(key).await,
+        None,
+        "replace, touch: a record that was deleted meanwhile is not re-created"
+    );
 }
 
 /// Each caller adds its own byte by replacing what it read, until it succeeds.
@@ -87,21 +93,21 @@ async fn nothing_is_lost(bench: &Bench, round: u8) {
     let _ = bench.made(&key, b"").await;
     let key = &key;
     together((0..CALLERS).map(|caller| async move {
-        let mut stored = bench.load(key).await.expect("there");
+        let mut stored = bench.load(key).await.expect("load: an existing record is found");
         loop {
             super::together::give_way().await;
             let data = [&*stored.data, &[caller]].concat();
             match bench.store.replace(key, &stored, &data, LIFETIME, now()).await.expect("replace") {
                 Replaced::Replaced(_) => break,
                 Replaced::Conflict(current) => stored = current,
-                Replaced::Gone => panic!("nobody has deleted it"),
+                Replaced::Gone => panic!("replace: an existing record is not gone"),
             }
         }
     }))
     .await;
-    let mut data = bench.data(key).await.expect("there");
+    let mut data = bench.data(key).await.expect("load: an existing record is found");
     data.sort_unstable();
-    assert_eq!(data, (0..CALLERS).collect::<Vec<u8>>(), "every byte that was acknowledged is there, once");
+    assert_eq!(data, (0..CALLERS).collect::<Vec<u8>>(), "replace: every write that succeeded is kept, once");
 }
 
 fn winners<T>(answers: &[T], won: impl Fn(&T) -> bool) -> Vec<usize> {

@@ -1,13 +1,18 @@
 //! The strict profile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use hipflask::core::time::UnixTime;
+use hipflask::store::file::FileStore;
 use hipflask::store::memory::MemoryStore;
-use hipflask::store::store::Store;
+use hipflask::store::record::Format;
+use hipflask::store::store::{Key, Scan, Store, Stored};
 use hipflask::{Profile, Sessions};
 
-use crate::front::{Ask, FRONTS, Front, Reply, builder, cookie, untouched, view, with_session};
+use crate::front::{Ask, FRONTS, Front, Reply, block_on, builder, cookie, untouched, view, with_session};
 use crate::log::logged;
+use crate::stored::{ask, signed_in, working};
 
 fn strict() -> Sessions {
     builder().secret_key("k".repeat(32)).profile(Profile::Strict).build().unwrap()
@@ -134,6 +139,37 @@ fn strict_finds_the_session_in_a_cookie_sandwich() {
     for (front, sessions) in FRONTS.iter().flat_map(|front| both_kinds().map(|sessions| (front, sessions))) {
         let ada = logged_in(*front, &sessions, "ada");
         assert_eq!(user(*front, &sessions, &format!(r#"a="; {ada}; b=""#)), "ada", "{}", front.name());
+
+/// The only record of a store, and its key.
+fn only_record(store: &dyn Store) -> (Key, Stored) {
+    block_on(async {
+        let page = store.scan(&Scan::new("session:"), UnixTime::from_secs(1_700_000_000)).await.unwrap();
+        let key = page.entries.into_iter().next().unwrap().key;
+        let stored = store.load(&key, UnixTime::from_secs(1_700_000_000)).await.unwrap().unwrap();
+        (key, stored)
+    })
+}
+
+#[test]
+fn a_pickle_is_not_read_and_the_log_says_why() {
+    for front in FRONTS {
+        for (profile, expected) in [(Profile::Flask, "[\"a\"]"), (Profile::Strict, "[]")] {
+            let store = MemoryStore::new();
+            let sessions = builder()
+                .secret_key("k".repeat(32))
+                .store(Arc::new(store.clone()))
+                .profile(profile)
+                .build().unwrap();
+            let cookie = signed_in(front, &sessions);
+            let (key, stored) = only_record(&store);
+            let pickle = Format::Pickle.convert(&stored.data).unwrap().data;
+            let now = UnixTime::from_secs(1_700_000_000);
+            let _ = block_on(store.replace(&key, &stored, &pickle, Duration::from_secs(60), now)).unwrap();
+            let (answer, log) = logged(|| front.answer(&sessions, working(|_| Ok(())), ask(&cookie)));
+            assert_eq!(answer.body, expected, "{} {profile:?}", front.name());
+            let is_explained = log.iter().any(|line| line.contains("pickles are not read here"));
+            assert_eq!(is_explained, profile == Profile::Strict, "{log:?}");
+        }
     }
 }
 
@@ -161,5 +197,15 @@ fn strict_finds_the_session_behind_bad_cookies() {
         let (found, log) = logged(|| user(*front, &sessions, &format!("{ada}; {far_too_many}")));
         assert_eq!(found, "nobody", "{}", front.name());
         assert!(log.iter().any(|line| line.contains("more than 64 cookies")), "{log:?}");
+fn a_directory_keeps_msgpack_in_the_strict_profile() {
+    for (profile, expected) in [(Profile::Flask, Format::Pickle), (Profile::Strict, Format::Msgpack)] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = FileStore::new(directory.path().join("sessions"));
+        let sessions = builder()
+            .secret_key("k".repeat(32))
+            .store(Arc::new(store))
+            .profile(profile)
+            .build().unwrap();
+        assert_eq!(sessions.server_sessions().unwrap().format(), expected, "{profile:?}");
     }
 }

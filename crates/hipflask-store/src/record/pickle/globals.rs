@@ -63,8 +63,25 @@ pub(super) fn forbidden(name: &str) -> RecordError {
     RecordError::Forbidden { name: name.chars().take(80).collect() }
 }
 
+/// How many bytes a call with these arguments copies, or looks at.
+pub(super) fn copied(arena: &Arena, args: &[NodeId]) -> usize {
+    let length = |id: &NodeId| match arena.get(*id) {
+        Node::Str(text) => text.len(),
+        Node::Bytes(bytes) | Node::ByteArray(bytes) => bytes.len(),
+        Node::List(items) => size_of_val(items.as_slice()),
+        _ => 0,
+    };
+    // What has more arguments is refused.
+    args.iter().take(MOST_ARGUMENTS).map(length).sum()
+}
+
+const MOST_ARGUMENTS: usize = 4;
+
 /// What `callable(*args)` makes; `None` if the arguments are not those that Python's own pickles give.
 pub(super) fn call(arena: &Arena, callable: Global, args: &[NodeId]) -> Option<Node> {
+    if args.len() > MOST_ARGUMENTS {
+        return None;
+    }
     let nodes: Vec<&Node> = args.iter().map(|id| arena.get(*id)).collect();
     Some(match (callable, nodes.as_slice()) {
         (Global::Date, [state]) => Node::Date(civil_date(octets(state)?.try_into().ok()?)?),
@@ -121,6 +138,10 @@ pub(super) fn call(arena: &Arena, callable: Global, args: &[NodeId]) -> Option<N
 pub(super) fn build(arena: &Arena, object: &Node, state: &Node) -> Option<Node> {
     let (Node::Uuid(None), Node::Dict(entries)) = (object, state) else { return None };
     let mut found = None;
+    // Every state is looked at once for each object that it is given to.
+    if entries.len() > MOST_ATTRIBUTES {
+        return None;
+    }
     for (key, value) in entries {
         match (arena.get(*key), arena.get(*value)) {
             (Node::Str(key), Node::Int(number)) if *key == "int" => {
@@ -132,6 +153,9 @@ pub(super) fn build(arena: &Arena, object: &Node, state: &Node) -> Option<Node> 
     }
     found.map(|id| Node::Uuid(Some(id)))
 }
+
+/// A UUID has `int`, and `is_safe` since Python 3.7.
+const MOST_ATTRIBUTES: usize = 4;
 
 /// Bytes, or what old Pythons wrote in their place.
 fn octets(node: &Node) -> Option<Vec<u8>> {
@@ -155,12 +179,12 @@ fn datetime(state: &Node, offset: Option<i32>) -> Option<Node> {
 }
 
 /// The text of a decimal, if it is one that Python makes.
-fn decimal(text: &Text) -> Option<Box<str>> {
-    let text = text.as_str().filter(|text| text.len() <= Int::MAX_DIGITS)?;
+fn decimal(shared: &Text) -> Option<Text> {
+    let text = shared.as_str().filter(|text| text.len() <= Int::MAX_DIGITS)?;
     let is_number = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'E' | b'e'));
     let is_special = matches!(
         text.trim_start_matches('-').trim_end_matches(|c: char| c.is_ascii_digit()),
         "NaN" | "sNaN" | "Infinity"
     );
-    ((is_number && !text.is_empty()) || is_special).then(|| text.into())
+    ((is_number && !text.is_empty()) || is_special).then(|| shared.clone())
 }

@@ -5,12 +5,25 @@ use std::collections::HashMap;
 use hipflask_core::value::{BigInt, Int, Text, Uuid};
 use jiff::civil;
 
+use super::super::budget::Budget;
 use super::super::civil::Fields;
-use super::super::{Format, MAX_VALUES, RecordError};
+use super::super::{Format, RecordError};
 use super::globals::{self, Global, forbidden};
 
 /// How many bytes an integer may have: more than the 4300 digits that Python prints.
 const MAX_INT_BYTES: usize = 2048;
+
+/// A node, with room for the arena to grow.
+const NODE: usize = 2 * size_of::<Node>();
+
+/// A place on the stack, which moves to a list or dict later.
+const PLACE: usize = 24;
+
+/// A MARK.
+const MARK: usize = 16;
+
+/// An entry of the memo, with room for it to grow.
+const MEMO: usize = 48;
 
 /// A place in the arena.
 pub(super) type NodeId = u32;
@@ -39,7 +52,7 @@ pub(super) enum Node {
     TimeZone(i32),
     /// `None` until its state has come.
     Uuid(Option<Uuid>),
-    Decimal(Box<str>),
+    Decimal(Text),
     Markup(Text),
     Global(Global),
 }
@@ -60,8 +73,8 @@ impl Arena {
     }
 }
 
-/// Runs a pickle to its STOP.
-pub(super) fn run(data: &[u8]) -> Result<Arena, RecordError> {
+/// Runs a pickle to its STOP. Also returns what is left of the budget.
+pub(super) fn run(data: &[u8]) -> Result<(Arena, Budget), RecordError> {
     let mut machine = Machine {
         data,
         at: 0,
@@ -69,11 +82,11 @@ pub(super) fn run(data: &[u8]) -> Result<Arena, RecordError> {
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
-        copied: 0,
+        budget: Budget::of(data.len()),
     };
     while machine.step()? {}
     machine.arena.root = machine.pop()?;
-    Ok(machine.arena)
+    Ok((machine.arena, machine.budget))
 }
 
 struct Machine<'d> {
@@ -84,8 +97,8 @@ struct Machine<'d> {
     /// How high the stack was at each MARK.
     marks: Vec<usize>,
     memo: HashMap<u64, NodeId>,
-    /// How many items calls have copied, so that a few bytes cannot copy a long list again and again.
-    copied: usize,
+    /// Every step counts what it allocates or copies, so that a few bytes cannot copy a long list again and again.
+    budget: Budget,
 }
 
 impl<'d> Machine<'d> {
@@ -281,9 +294,10 @@ impl<'d> Machine<'d> {
                 else {
                     return Err(self.malformed());
                 };
+                let copied = globals::copied(&self.arena, args);
+                self.budget.take(copied).ok_or(RecordError::TooLarge)?;
                 let made = globals::call(&self.arena, *callable, args);
                 let made = made.ok_or_else(|| forbidden(&format!("{callable:?} with other arguments")))?;
-                self.count_copies(&made)?;
                 self.push(made)?;
             }
             b'b' => {
@@ -295,15 +309,6 @@ impl<'d> Machine<'d> {
             _ => return Ok(false),
         }
         Ok(true)
-    }
-
-    fn count_copies(&mut self, made: &Node) -> Result<(), RecordError> {
-        self.copied += match made {
-            Node::Set(items) | Node::FrozenSet(items) => items.len(),
-            Node::Bytes(bytes) | Node::ByteArray(bytes) => bytes.len() / 16,
-            _ => 0,
-        };
-        if self.copied > MAX_VALUES { Err(RecordError::TooLarge) } else { Ok(()) }
     }
 
     fn extend_list(&mut self, items: &[NodeId]) -> Result<(), RecordError> {
@@ -332,29 +337,26 @@ impl<'d> Machine<'d> {
     }
 
     fn push(&mut self, node: Node) -> Result<(), RecordError> {
-        if self.arena.nodes.len() >= MAX_VALUES {
-            return Err(RecordError::TooLarge);
-        }
+        self.count(NODE)?;
         let id = self.arena.nodes.len() as NodeId;
         self.arena.nodes.push(node);
         self.push_id(id)
     }
 
-    /// The stack grows by one for a byte of DUP or two of GET, which the length of a record bounds; still it is counted.
     fn push_id(&mut self, id: NodeId) -> Result<(), RecordError> {
-        if self.stack.len() >= MAX_VALUES {
-            return Err(RecordError::TooLarge);
-        }
+        self.count(PLACE)?;
         self.stack.push(id);
         Ok(())
     }
 
     fn mark(&mut self) -> Result<(), RecordError> {
-        if self.marks.len() >= MAX_VALUES {
-            return Err(RecordError::TooLarge);
-        }
+        self.count(MARK)?;
         self.marks.push(self.stack.len());
         Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), RecordError> {
+        self.budget.take(bytes).ok_or(RecordError::TooLarge)
     }
 
     /// Where the part of the stack begins that may be taken without a MARK being passed.
@@ -393,8 +395,9 @@ impl<'d> Machine<'d> {
 
     fn memoize(&mut self, index: u64) -> Result<(), RecordError> {
         let id = self.peek()?;
+        self.count(MEMO)?;
         self.memo.insert(index, id);
-        if self.memo.len() > MAX_VALUES { Err(RecordError::TooLarge) } else { Ok(()) }
+        Ok(())
     }
 
     fn recall(&mut self, index: u64) -> Result<(), RecordError> {

@@ -15,7 +15,8 @@ use hipflask_core::value::Dict;
 pub(super) use py::Py;
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
-    shown::record(&machine::run(data)?)
+    let (arena, budget) = machine::run(data)?;
+    shown::record(&arena, budget)
 }
 
 pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {

@@ -1,6 +1,6 @@
 //! [`Py`]: a value of Python that a session can hold there and a [`Value`] cannot.
 
-use hipflask_core::value::Value;
+use hipflask_core::value::{Text, Value};
 use jiff::civil;
 
 use super::super::civil::Fields;
@@ -21,5 +21,5 @@ pub(in crate::record) enum Py {
     DateTime(Fields),
     TimeDelta(i32, i32, i32),
     TimeZone(i32),
-    Decimal(Box<str>),
+    Decimal(Text),
 }

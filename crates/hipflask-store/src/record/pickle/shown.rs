@@ -1,28 +1,32 @@
 //! From what a pickle built to what a session shows, with the originals of what it shows only in part.
 
-use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Value};
+use hipflask_core::value::{Dict, Int, Kind, MAX_DEPTH, Text, Value};
 
+use super::super::budget::Budget;
 use super::super::civil::{iso_date, iso_offset, iso_time};
-use super::super::{MAX_BYTES, MAX_VALUES, Original, Raw, Record, RecordError, key_text};
+use super::super::{Original, Raw, Record, RecordError, key_text};
 use super::machine::{Arena, Node, NodeId};
 use super::py::Py;
 
-pub(super) fn record(arena: &Arena) -> Result<Record, RecordError> {
+pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordError> {
     let entries = match arena.get(arena.root) {
         Node::Dict(entries) | Node::OrderedDict(entries) => entries,
         Node::None => return Err(RecordError::Empty),
         other => return Err(RecordError::NotADict { found: kind(other) }),
     };
-    let mut reader = Reader { arena, values: 0, bytes: 0, is_partial: false };
+    let mut reader = Reader { arena, budget, is_partial: false };
     let mut record = Record::default();
+    reader.entries(entries.len())?;
     for (key_id, value_id) in entries {
         reader.is_partial = false;
-        let key = reader.value(*key_id, MAX_DEPTH - 1)?;
+        let before = reader.budget;
+        let shown_key = reader.key(*key_id, MAX_DEPTH - 1)?;
         let value = reader.value(*value_id, MAX_DEPTH - 1)?;
-        let shown_key = key_text(&key);
-        if reader.is_partial || !matches!(key, Value::Str(_)) {
+        if reader.is_partial {
+            reader.budget.twice_since(before)?;
+            reader.entries(1)?;
             let raw = Raw::Pickle { key: reader.original(*key_id)?, value: reader.original(*value_id)? };
-            record.kept.0.push(Original { shown_key: shown_key.clone(), shown: value.clone(), raw });
+            record.kept.0.insert(shown_key.clone(), Original { shown: value.clone(), raw });
         }
         record.dict.insert(shown_key, value);
     }
@@ -31,9 +35,8 @@ pub(super) fn record(arena: &Arena) -> Result<Record, RecordError> {
 
 struct Reader<'a> {
     arena: &'a Arena,
-    /// What has been copied out of the arena. A node may stand in many places, and then counts in each.
-    values: usize,
-    bytes: usize,
+    /// Every copy of a node counts, though texts are shared: what reads the session may copy them.
+    budget: Budget,
     is_partial: bool,
 }
 
@@ -61,7 +64,7 @@ impl Reader<'_> {
             Node::Time(time, offset) => self.partial(iso_time(*time) + &iso_offset(*offset)),
             Node::TimeDelta(days, seconds, micros) => self.partial(iso_duration(*days, *seconds, *micros)),
             Node::TimeZone(offset) => self.partial(format!("UTC{}", iso_offset(Some(*offset)))),
-            Node::Decimal(text) => self.partial(text.to_string()),
+            Node::Decimal(text) => self.partial(text.clone()),
             Node::Set(items) | Node::FrozenSet(items) => {
                 self.is_partial = true;
                 Value::List(self.all(items, levels)?)
@@ -78,24 +81,36 @@ impl Reader<'_> {
         })
     }
 
-    fn partial(&mut self, shown: String) -> Value {
+    fn partial(&mut self, shown: impl Into<Text>) -> Value {
         self.is_partial = true;
-        Value::from(shown)
+        Value::Str(shown.into())
+    }
+
+    /// The text that is shown for a key.
+    fn key(&mut self, id: NodeId, levels: usize) -> Result<Text, RecordError> {
+        let key = self.value(id, levels)?;
+        if let Value::Int(number) = &key {
+            // The time that its digits take.
+            self.take(big_bytes(number).pow(2) / 8)?;
+        }
+        self.is_partial |= !matches!(key, Value::Str(_));
+        Ok(key_text(&key))
     }
 
     fn all(&mut self, items: &[NodeId], levels: usize) -> Result<Vec<Value>, RecordError> {
         let inside = levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
+        self.budget.items(items.len()).ok_or(RecordError::TooLarge)?;
         items.iter().map(|item| self.value(*item, inside)).collect()
     }
 
     fn dict(&mut self, entries: &[(NodeId, NodeId)], levels: usize) -> Result<Value, RecordError> {
         let inside = levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
+        self.entries(entries.len())?;
         let mut dict = Dict::new();
         for (key, value) in entries {
-            let key = self.value(*key, inside)?;
-            self.is_partial |= !matches!(key, Value::Str(_));
+            let key = self.key(*key, inside)?;
             let value = self.value(*value, inside)?;
-            dict.insert(key_text(&key), value);
+            dict.insert(key, value);
         }
         Ok(Value::Dict(dict))
     }
@@ -104,8 +119,10 @@ impl Reader<'_> {
     fn original(&mut self, id: NodeId) -> Result<Py, RecordError> {
         let node = self.arena.get(id);
         self.count(node)?;
-        let mut all =
-            |items: &[NodeId]| items.iter().map(|item| self.original(*item)).collect::<Result<Vec<_>, _>>();
+        let mut all = |items: &[NodeId]| {
+            self.budget.items(items.len()).ok_or(RecordError::TooLarge)?;
+            items.iter().map(|item| self.original(*item)).collect::<Result<Vec<_>, _>>()
+        };
         Ok(match node {
             Node::List(items) => Py::List(all(items)?),
             Node::Tuple(items) => Py::Tuple(all(items)?),
@@ -125,26 +142,44 @@ impl Reader<'_> {
     }
 
     fn originals(&mut self, entries: &[(NodeId, NodeId)]) -> Result<Vec<(Py, Py)>, RecordError> {
+        self.entries(entries.len())?;
         entries.iter().map(|(key, value)| Ok((self.original(*key)?, self.original(*value)?))).collect()
     }
 
     fn count(&mut self, node: &Node) -> Result<(), RecordError> {
-        self.values += 1;
-        self.bytes += match node {
+        self.take(match node {
             Node::Bytes(bytes) | Node::ByteArray(bytes) => bytes.len(),
-            Node::Int(number) if number.as_i64().is_none() => 128,
+            Node::Str(text) | Node::Markup(text) | Node::Decimal(text) => text.len(),
+            Node::Int(number) => big_bytes(number),
+            Node::Date(_) | Node::Time(..) | Node::DateTime(_) | Node::TimeDelta(..) | Node::TimeZone(_) => {
+                LONGEST_MOMENT
+            }
             _ => 0,
-        };
-        if self.values > MAX_VALUES || self.bytes > 4 * MAX_BYTES {
-            Err(RecordError::TooLarge)
-        } else {
-            Ok(())
-        }
+        })
+    }
+
+    fn entries(&mut self, length: usize) -> Result<(), RecordError> {
+        self.budget.entries(length).ok_or(RecordError::TooLarge)
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), RecordError> {
+        self.budget.take(bytes).ok_or(RecordError::TooLarge)
     }
 
     /// What goes too deep is most often a list in itself, and then deserves to be called so.
     fn too_deep(&self) -> RecordError {
         if is_cyclic(self.arena) { RecordError::Cyclic } else { RecordError::TooDeep }
+    }
+}
+
+/// The bytes of a date or a duration as text, which is too long to be in the value itself.
+const LONGEST_MOMENT: usize = 64;
+
+/// How many bytes an integer has that is larger than a value.
+fn big_bytes(number: &Int) -> usize {
+    match number.as_i128() {
+        Some(_) => 0,
+        None => number.to_big().bits() as usize / 8,
     }
 }
 

@@ -3,16 +3,17 @@
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Uuid, Value};
 use jiff::civil;
+use sha2::{Digest, Sha256};
 
 use super::super::civil::Fields;
-use super::super::{EncodeError, Format, Kept, Problem, Raw};
+use super::super::{EncodeError, Format, Kept, Problem, Raw, room_for};
 use super::py::Py;
 
 pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
-    let mut out = Writer(Vec::with_capacity(128));
-    out.0.extend_from_slice(b"\x80\x04}");
+    let mut out = Writer { out: Vec::with_capacity(128), sets: Sets::Items };
+    out.out.extend_from_slice(b"\x80\x04}");
     if !dict.is_empty() {
-        out.0.push(b'(');
+        out.out.push(b'(');
         for (key, value) in dict.iter() {
             let written = match kept.original(key, value) {
                 Some(Raw::Pickle { key, value }) => out.py(key).and_then(|()| out.py(value)),
@@ -20,81 +21,73 @@ pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
             };
             written.map_err(|problem| EncodeError { key: key.clone(), format: Format::Pickle, problem })?;
         }
-        out.0.push(b'u');
+        out.out.push(b'u');
     }
-    out.0.push(b'.');
-    Ok(out.0)
+    out.out.push(b'.');
+    Ok(out.out)
 }
 
 /// Equal if written alike, sets in any order: theirs differs from one Python process to the next.
 impl PartialEq for Py {
     fn eq(&self, other: &Self) -> bool {
-        matches!((spelling(&in_order(self)), spelling(&in_order(other))), (Ok(ours), Ok(theirs)) if ours == theirs)
+        matches!((fingerprint(self), fingerprint(other)), (Ok(ours), Ok(theirs)) if ours == theirs)
     }
 }
 
-fn spelling(py: &Py) -> Result<Vec<u8>, Problem> {
-    let mut out = Writer(Vec::new());
+/// The SHA-256 of what is written for a value. Each part is written once, however deep it is.
+fn fingerprint(py: &Py) -> Result<[u8; 32], Problem> {
+    let mut out = Writer { out: Vec::new(), sets: Sets::Fingerprints };
     out.py(py)?;
-    Ok(out.0)
+    Ok(Sha256::digest(&out.out).into())
 }
 
-/// The same with the items of sets in an order of our own.
-fn in_order(py: &Py) -> Py {
-    let all = |items: &[Py]| items.iter().map(in_order).collect::<Vec<_>>();
-    let sorted = |items: &[Py]| {
-        let mut items = all(items);
-        items.sort_by_cached_key(|item| spelling(item).unwrap_or_default());
-        items
-    };
-    let pairs =
-        |entries: &[(Py, Py)]| entries.iter().map(|(key, value)| (in_order(key), in_order(value))).collect();
-    match py {
-        Py::List(items) => Py::List(all(items)),
-        Py::Tuple(items) => Py::Tuple(all(items)),
-        Py::Set(items) => Py::Set(sorted(items)),
-        Py::FrozenSet(items) => Py::FrozenSet(sorted(items)),
-        Py::Dict(entries) => Py::Dict(pairs(entries)),
-        Py::OrderedDict(entries) => Py::OrderedDict(pairs(entries)),
-        other => other.clone(),
-    }
+/// How a writer spells sets.
+#[derive(Clone, Copy, PartialEq)]
+enum Sets {
+    /// Item by item, for Python.
+    Items,
+    /// As the sorted fingerprints of the items, which are the same in whatever order the items came.
+    Fingerprints,
 }
 
-struct Writer(Vec<u8>);
+struct Writer {
+    out: Vec<u8>,
+    sets: Sets,
+}
 
 impl Writer {
     fn value(&mut self, value: &Value, levels: usize) -> Result<(), Problem> {
         match value {
-            Value::None => self.0.push(b'N'),
-            Value::Bool(true) => self.0.push(0x88),
-            Value::Bool(false) => self.0.push(0x89),
+            Value::None => self.out.push(b'N'),
+            Value::Bool(true) => self.out.push(0x88),
+            Value::Bool(false) => self.out.push(0x89),
             Value::Int(number) => self.int(number)?,
             Value::Float(number) => {
-                self.0.push(b'G');
-                self.0.extend_from_slice(&number.to_be_bytes());
+                self.out.push(b'G');
+                self.out.extend_from_slice(&number.to_be_bytes());
             }
             Value::Str(text) => self.text(text)?,
             Value::Markup(text) => {
                 self.global("markupsafe", "Markup");
                 self.text(text)?;
-                self.0.extend_from_slice(b"\x85\x81");
+                self.out.extend_from_slice(b"\x85\x81");
             }
             Value::Bytes(bytes) => self.bytes(bytes)?,
             Value::List(items) => {
-                self.0.push(b']');
+                self.out.push(b']');
                 self.values(items, levels, b'e')?;
             }
-            Value::Tuple(items) if items.is_empty() => self.0.push(b')'),
+            Value::Tuple(items) if items.is_empty() => self.out.push(b')'),
             Value::Tuple(items) => self.values(items, levels, b't')?,
             Value::Dict(dict) => {
                 let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
-                self.0.extend_from_slice(b"}(");
+                self.out.extend_from_slice(b"}(");
                 let mut entries = dict.iter();
                 entries.try_for_each(|(key, value)| {
                     self.text(key)?;
                     self.value(value, inside)
                 })?;
-                self.0.push(b'u');
+                self.out.push(b'u');
             }
             Value::DateTime(date) => self.datetime(*date),
             Value::Uuid(id) => self.uuid(*id),
@@ -105,9 +98,9 @@ impl Writer {
 
     fn values(&mut self, items: &[Value], levels: usize, end: u8) -> Result<(), Problem> {
         let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
-        self.0.push(b'(');
+        self.out.push(b'(');
         items.iter().try_for_each(|item| self.value(item, inside))?;
-        self.0.push(end);
+        self.out.push(end);
         Ok(())
     }
 
@@ -117,33 +110,33 @@ impl Writer {
             Py::ByteArray(bytes) => {
                 self.global("builtins", "bytearray");
                 self.bytes(bytes)?;
-                self.0.extend_from_slice(b"\x85R");
+                self.out.extend_from_slice(b"\x85R");
             }
             Py::List(items) => {
-                self.0.push(b']');
+                self.out.push(b']');
                 self.all(items, b'e')?;
             }
-            Py::Tuple(items) if items.is_empty() => self.0.push(b')'),
+            Py::Tuple(items) if items.is_empty() => self.out.push(b')'),
             Py::Tuple(items) => self.all(items, b't')?,
             Py::Set(items) => {
-                self.0.push(0x8F);
-                self.all(items, 0x90)?;
+                self.out.push(0x8F);
+                self.set(items, 0x90)?;
             }
-            Py::FrozenSet(items) => self.all(items, 0x91)?,
+            Py::FrozenSet(items) => self.set(items, 0x91)?,
             Py::Dict(entries) => {
-                self.0.push(b'}');
+                self.out.push(b'}');
                 self.entries(entries)?;
             }
             Py::OrderedDict(entries) => {
                 self.global("collections", "OrderedDict");
-                self.0.extend_from_slice(b")R");
+                self.out.extend_from_slice(b")R");
                 self.entries(entries)?;
             }
             Py::Date(date) => {
                 self.global("datetime", "date");
                 let fields = Fields { local: date.to_datetime(civil::Time::midnight()), offset: None };
                 self.short_bytes(&fields.to_bytes()[..4]);
-                self.0.extend_from_slice(b"\x85R");
+                self.out.extend_from_slice(b"\x85R");
             }
             Py::Time(time, offset) => {
                 self.global("datetime", "time");
@@ -159,27 +152,39 @@ impl Writer {
             Py::TimeZone(offset) => self.zone(*offset),
             Py::Decimal(text) => {
                 self.global("decimal", "Decimal");
-                self.text(&Text::new(text))?;
-                self.0.extend_from_slice(b"\x85R");
+                self.text(text)?;
+                self.out.extend_from_slice(b"\x85R");
             }
         }
         Ok(())
     }
 
+    fn set(&mut self, items: &[Py], end: u8) -> Result<(), Problem> {
+        if self.sets == Sets::Items {
+            return self.all(items, end);
+        }
+        let mut fingerprints = items.iter().map(fingerprint).collect::<Result<Vec<_>, _>>()?;
+        fingerprints.sort_unstable();
+        self.out.push(b'(');
+        self.out.extend_from_slice(fingerprints.as_flattened());
+        self.out.push(end);
+        Ok(())
+    }
+
     fn all(&mut self, items: &[Py], end: u8) -> Result<(), Problem> {
-        self.0.push(b'(');
+        self.out.push(b'(');
         items.iter().try_for_each(|item| self.py(item))?;
-        self.0.push(end);
+        self.out.push(end);
         Ok(())
     }
 
     fn entries(&mut self, entries: &[(Py, Py)]) -> Result<(), Problem> {
-        self.0.push(b'(');
+        self.out.push(b'(');
         for (key, value) in entries {
             self.py(key)?;
             self.py(value)?;
         }
-        self.0.push(b'u');
+        self.out.push(b'u');
         Ok(())
     }
 
@@ -193,58 +198,58 @@ impl Writer {
     fn moment(&mut self, state: &[u8], offset: Option<i32>) {
         self.short_bytes(state);
         match offset {
-            None => self.0.push(0x85),
+            None => self.out.push(0x85),
             Some(offset) => {
                 self.zone(offset);
-                self.0.push(0x86);
+                self.out.push(0x86);
             }
         }
-        self.0.push(b'R');
+        self.out.push(b'R');
     }
 
     fn zone(&mut self, offset: i32) {
         self.global("datetime", "timezone");
         self.delta([offset.div_euclid(86_400), offset.rem_euclid(86_400), 0]);
-        self.0.extend_from_slice(b"\x85R");
+        self.out.extend_from_slice(b"\x85R");
     }
 
     /// Days, seconds and microseconds.
     fn delta(&mut self, parts: [i32; 3]) {
         self.global("datetime", "timedelta");
         for part in parts {
-            self.0.push(b'J');
-            self.0.extend_from_slice(&part.to_le_bytes());
+            self.out.push(b'J');
+            self.out.extend_from_slice(&part.to_le_bytes());
         }
-        self.0.extend_from_slice(b"\x87R");
+        self.out.extend_from_slice(b"\x87R");
     }
 
     fn uuid(&mut self, id: Uuid) {
         self.global("uuid", "UUID");
-        self.0.extend_from_slice(b")\x81}");
+        self.out.extend_from_slice(b")\x81}");
         self.short_text("int");
         // A byte more, so that the number is not taken for a negative one.
-        self.0.extend_from_slice(&[0x8A, 17]);
-        self.0.extend_from_slice(&id.as_u128().to_le_bytes());
-        self.0.extend_from_slice(b"\0sb");
+        self.out.extend_from_slice(&[0x8A, 17]);
+        self.out.extend_from_slice(&id.as_u128().to_le_bytes());
+        self.out.extend_from_slice(b"\0sb");
     }
 
     fn global(&mut self, module: &str, name: &str) {
         self.short_text(module);
         self.short_text(name);
-        self.0.push(0x93);
+        self.out.push(0x93);
     }
 
     fn int(&mut self, number: &Int) -> Result<(), Problem> {
         match number.as_i64() {
-            Some(small @ 0..=0xFF) => self.0.extend_from_slice(&[b'K', small as u8]),
+            Some(small @ 0..=0xFF) => self.out.extend_from_slice(&[b'K', small as u8]),
             Some(small) if i32::try_from(small).is_ok() => {
-                self.0.push(b'J');
-                self.0.extend_from_slice(&(small as i32).to_le_bytes());
+                self.out.push(b'J');
+                self.out.extend_from_slice(&(small as i32).to_le_bytes());
             }
             _ => {
                 let bytes = number.to_big().to_signed_bytes_le();
                 self.sized(bytes.len(), 0x8A, 0x8B)?;
-                self.0.extend_from_slice(&bytes);
+                self.out.extend_from_slice(&bytes);
             }
         }
         Ok(())
@@ -252,34 +257,35 @@ impl Writer {
 
     fn text(&mut self, text: &Text) -> Result<(), Problem> {
         self.sized(text.len(), 0x8C, b'X')?;
-        self.0.extend_from_slice(text.as_bytes());
+        self.out.extend_from_slice(text.as_bytes());
         Ok(())
     }
 
     /// A text of ours of fewer than 256 bytes.
     fn short_text(&mut self, text: &str) {
-        self.0.extend_from_slice(&[0x8C, text.len() as u8]);
-        self.0.extend_from_slice(text.as_bytes());
+        self.out.extend_from_slice(&[0x8C, text.len() as u8]);
+        self.out.extend_from_slice(text.as_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.sized(bytes.len(), b'C', b'B')?;
-        self.0.extend_from_slice(bytes);
+        self.out.extend_from_slice(bytes);
         Ok(())
     }
 
     fn short_bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(&[b'C', bytes.len() as u8]);
-        self.0.extend_from_slice(bytes);
+        self.out.extend_from_slice(&[b'C', bytes.len() as u8]);
+        self.out.extend_from_slice(bytes);
     }
 
     fn sized(&mut self, length: usize, short: u8, long: u8) -> Result<(), Problem> {
+        room_for(&self.out, length)?;
         match u8::try_from(length) {
-            Ok(length) => self.0.extend_from_slice(&[short, length]),
+            Ok(length) => self.out.extend_from_slice(&[short, length]),
             _ => {
                 let length = u32::try_from(length).map_err(|_| Problem::TooLong)?;
-                self.0.push(long);
-                self.0.extend_from_slice(&length.to_le_bytes());
+                self.out.push(long);
+                self.out.extend_from_slice(&length.to_le_bytes());
             }
         }
         Ok(())
