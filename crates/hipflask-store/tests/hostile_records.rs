@@ -100,7 +100,7 @@ fn calls_that_copy_their_argument_stay_within_the_bound() {
         let head = [b"\x80\x04}(\x8c\x01a", names, &argument].concat();
         let one = [&head, &call[..call.len() - 1], b"u."].concat();
         assert_eq!(assert_bounded(&one), Ok(()), "{}", names.escape_ascii());
-        let many = [&head, &call.repeat(4_000)[..], b"Nu."].concat();
+        let many = [&head, &call.repeat(2_500)[..], b"Nu."].concat();
         assert_eq!(assert_bounded(&many), Err(RecordError::TooLarge), "{}", names.escape_ascii());
     }
 }
@@ -195,7 +195,7 @@ fn many_small_values_stay_within_the_bound() {
                 assert_eq!(assert_bounded(&data), Ok(()), "{format}, {length}: {:02x?}", &data[..20]);
             }
         }
-        for data in dense(format, 1 << 20) {
+        for data in dense(format, 1 << 18) {
             let _ = assert_bounded(&data);
         }
     }
@@ -215,19 +215,12 @@ fn what_is_written_is_read_back_at_any_length() {
         ]
     };
     for shape in 0..6 {
-        let items: Vec<Value> = (0..200_000).map(|n| small(n)[shape].clone()).collect();
-        for length in [1_000, 60_000, 200_000] {
+        let items: Vec<Value> = (0..60_000).map(|n| small(n)[shape].clone()).collect();
+        for length in [1_000, 60_000] {
             let dict = Dict::from([("v", Value::List(items[..length].to_vec()))]);
             for format in [Format::Msgpack, Format::Json, Format::Pickle] {
-                if let Ok(data) = format.write(&dict) {
-                    assert_eq!(
-                        Format::read(&data).map(|record| record.dict.len()),
-                        Ok(1),
-                        "{format} {shape}"
-                    );
-                } else {
-                    assert!(length > 60_000, "{format} {shape} {length}");
-                }
+                let data = format.write(&dict).unwrap();
+                assert_eq!(Format::read(&data).map(|record| record.dict.len()), Ok(1), "{format} {shape}");
             }
         }
     }
@@ -257,16 +250,15 @@ fn a_session_too_long_to_read_back_is_an_error() {
 fn shared_texts_are_not_written_beyond_the_bound() {
     let text = Value::from("x".repeat(4300));
     let number = Value::Int(Int::parse(&[b'7'; 4300]).unwrap());
-    for shared in [text, number] {
-        let dict = Dict::from([("all", Value::List(vec![shared; 20_000]))]);
-        for format in [Format::Msgpack, Format::Json, Format::Pickle] {
-            let mut result = Ok(Vec::new());
-            let info = measure(|| result = format.write(&dict));
-            let error = result.unwrap_err();
-            assert!(matches!(error.problem, Problem::TooLarge | Problem::BigInt), "{error}");
-            // The one that holds numbers copies them once to find the largest key.
-            assert!(info.bytes_max <= 8 * MAX_BYTES as u64, "{format}: {} bytes", info.bytes_max);
-        }
+    for (format, shared) in
+        [(Format::Msgpack, &text), (Format::Json, &text), (Format::Pickle, &text), (Format::Pickle, &number)]
+    {
+        let dict = Dict::from([("all", Value::List(vec![shared.clone(); 20_000]))]);
+        let mut result = Ok(Vec::new());
+        let info = measure(|| result = format.write(&dict));
+        assert_eq!(result.unwrap_err().problem, Problem::TooLarge, "{format}");
+        // The numbers are copied once to find the largest key.
+        assert!(info.bytes_max <= 8 * MAX_BYTES as u64, "{format}: {} bytes", info.bytes_max);
     }
 }
 
@@ -274,7 +266,7 @@ fn shared_texts_are_not_written_beyond_the_bound() {
 #[test]
 fn originals_are_written_in_linear_time() {
     let start = Instant::now();
-    let keys = 100_000u32;
+    let keys = 50_000u32;
     let entries: Vec<u8> = (0..keys).flat_map(|n| [&[0xCE], &n.to_be_bytes()[..], &[0]].concat()).collect();
     let data = [b"\xdf", &keys.to_be_bytes()[..], &entries].concat();
     let (session, kept) = Format::open(&data).unwrap();
