@@ -1,4 +1,4 @@
-"""What real Flask makes of templates that use the session, and of redirects: more operations of the oracle."""
+"""What real Flask makes of templates that use the session, of URLs and of redirects: more operations of the oracle."""
 
 import flask
 from describe import describe, parse
@@ -61,4 +61,34 @@ def _redirected(response):
     return {"status": response.status_code, "location": headers["Location"], "page": response.get_data(as_text=True)}
 
 
-OPERATIONS = {"render": render, "redirect": redirect}
+def url_for(request):
+    """cases -> the URL that `url_for` builds in each, or the error.
+
+    A case: rule (of the endpoint `target`), values, base_url (of the request).
+    """
+    return [_url(case) for case in request["cases"]]
+
+
+def _url(case):
+    app = make_app({})
+    app.add_url_rule(case["rule"], "target", _nothing)
+    with app.test_request_context("/", base_url=case["base_url"]):
+        try:
+            return {"url": flask.url_for("target", **case["values"])}
+        except Exception as error:
+            return failure(error)
+
+
+def hosts(request):
+    """cases (trusted, host) -> of each request the status, and the page: a URL with the request's host, or the error."""
+    return [_host(case) for case in request["cases"]]
+
+
+def _host(case):
+    app = make_app({"config": {"TRUSTED_HOSTS": case["trusted"]}})
+    app.add_url_rule("/", "index", lambda: flask.url_for("index", _external=True))
+    response = app.test_client().get("/", headers={"Host": case["host"]})
+    return {"status": response.status_code, "page": response.get_data(as_text=True)}
+
+
+OPERATIONS = {"render": render, "redirect": redirect, "url_for": url_for, "hosts": hosts}

@@ -7,6 +7,7 @@
 
 use std::env;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::routing::get;
 use hipflask::store::file::FileStore;
@@ -24,6 +25,8 @@ pub(crate) fn app() -> App {
     let directory = env::var_os("SESSION_FILE_DIR").unwrap_or_else(|| "flask_session".into());
     App::new("tutorial_3")
         .configure(|sessions| sessions.store(Arc::new(FileStore::new(directory))))
+        // Files stay when their sessions have expired.
+        .purge_every(Duration::from_secs(60 * 60))
         .route("set_session", "/set_session", get(nothing_to_set).post(set_session))
         .route("get_session", "/get_session", get(get_session))
 }

@@ -60,7 +60,12 @@ pub struct SessionsBuilder {
     named: bool,
     secured: Option<bool>,
     same_site: Option<Option<SameSite>>,
+    http_only: bool,
+    insecure_allowed: bool,
     clock: Box<dyn Clock>,
+    /// What the settings say of hosts, for an app.
+    #[cfg(feature = "app")]
+    pub(crate) trusted_hosts: Vec<String>,
     #[cfg(feature = "store")]
     pub(crate) server: crate::server::ServerSettings,
     /// What the settings say of a store that is not connected yet.
@@ -88,7 +93,11 @@ impl Default for SessionsBuilder {
             named: false,
             secured: None,
             same_site: None,
+            http_only: true,
+            insecure_allowed: false,
             clock: Box::new(SystemClock),
+            #[cfg(feature = "app")]
+            trusted_hosts: Vec::new(),
             #[cfg(feature = "store")]
             server: crate::server::ServerSettings::default(),
             #[cfg(feature = "store")]
@@ -142,7 +151,7 @@ impl SessionsBuilder {
     }
 
     /// How long a cookie is valid after it was signed, and how long a permanent session outlives the browser: 31 days
-    /// unless set, in the strict profile 30 minutes; in whole seconds.
+    /// unless set, in the strict profile 30 minutes; in whole seconds, at least one.
     #[doc(alias = "PERMANENT_SESSION_LIFETIME")]
     pub const fn permanent_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -151,7 +160,8 @@ impl SessionsBuilder {
 
     /// How long after it began a session ends, however much it is used. Only the strict profile has such an end unless this
     /// is set: 12 hours. The session keeps its beginning under the key `_created`; one without it is not accepted then, so
-    /// this is for services that share no session with Flask.
+    /// this is for services that share no session with Flask. It cannot be shorter than
+    /// [`permanent_lifetime`](Self::permanent_lifetime).
     pub const fn absolute_lifetime(mut self, lifetime: Duration) -> Self {
         self.absolute = Some(lifetime);
         self
@@ -211,8 +221,8 @@ impl SessionsBuilder {
 
     /// Whether scripts on the page cannot see the cookie: true unless set.
     #[doc(alias = "SESSION_COOKIE_HTTPONLY")]
-    pub fn cookie_http_only(mut self, http_only: bool) -> Self {
-        self.cookie = self.cookie.http_only(http_only);
+    pub const fn cookie_http_only(mut self, http_only: bool) -> Self {
+        self.http_only = http_only;
         self
     }
 
@@ -220,6 +230,16 @@ impl SessionsBuilder {
     #[doc(alias = "SESSION_COOKIE_SAMESITE")]
     pub fn cookie_same_site(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
         self.same_site = Some(same_site.into());
+        self
+    }
+
+    /// Allows the strict profile to send a cookie without `Secure`, `HttpOnly` or `SameSite`, or with `SameSite=None`, if
+    /// these are switched off by name. Plain http then shows the session to the network, scripts read it, and other sites
+    /// send requests that carry it.
+    ///
+    /// Without `Secure` browsers refuse the default name `__Host-session`: set [`cookie_name`](Self::cookie_name) as well.
+    pub const fn danger_insecure_cookie(mut self, allowed: bool) -> Self {
+        self.insecure_allowed = allowed;
         self
     }
 
@@ -258,6 +278,7 @@ impl SessionsBuilder {
 
     fn build_codec(self) -> Result<Sessions, ConfigError> {
         self.check_keys()?;
+        self.check_lifetimes()?;
         let cookie = self.cookie()?;
         let ring = self.ring().ok_or_else(|| self.no_secret_key())?;
         let rules = Rules { refresh_each_request: self.refresh_each_request, profile: self.profile };
@@ -314,12 +335,39 @@ impl SessionsBuilder {
 
     fn cookie(&self) -> Result<CookieConfig, ConfigError> {
         let strict = self.profile == Profile::Strict;
-        let mut cookie = self.cookie.clone().secure(self.secured.unwrap_or(strict));
+        if let (true, false, Some((attribute, setting))) = (strict, self.insecure_allowed, self.insecure()) {
+            return Err(ConfigError::InsecureCookie { attribute, setting });
+        }
+        let mut cookie = self.cookie.clone().secure(self.secured.unwrap_or(strict)).http_only(self.http_only);
         if strict && !self.named {
             cookie = cookie.name(STRICT_NAME);
         }
         let default = strict.then_some(SameSite::Lax);
         Ok(cookie.same_site(self.same_site.unwrap_or(default)).build()?)
+    }
+
+    /// The attribute that was switched off and protects the cookie, and the setting that did it.
+    fn insecure(&self) -> Option<(&'static str, &'static str)> {
+        if self.secured == Some(false) {
+            Some(("Secure", "cookie_secure (SESSION_COOKIE_SECURE)"))
+        } else if !self.http_only {
+            Some(("HttpOnly", "cookie_http_only (SESSION_COOKIE_HTTPONLY)"))
+        } else if matches!(self.same_site, Some(None | Some(SameSite::None))) {
+            Some(("SameSite=Lax or Strict", "cookie_same_site (SESSION_COOKIE_SAMESITE)"))
+        } else {
+            None
+        }
+    }
+
+    fn check_lifetimes(&self) -> Result<(), ConfigError> {
+        let idle = self.idle_lifetime();
+        if idle.as_secs() == 0 {
+            return Err(ConfigError::ShortLifetime { lifetime: idle });
+        }
+        match self.timeouts().absolute {
+            Some(absolute) if absolute < idle => Err(ConfigError::ShortAbsoluteLifetime { absolute, idle }),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn no_secret_key(&self) -> ConfigError {

@@ -1,7 +1,9 @@
 //! What a response gets from its session, as plain data for any framework.
 
+use std::fmt;
+
 /// What the response must carry. A front appends the cookie and merges the headers; nothing else is left to decide.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[must_use = "the response has to carry it"]
 #[non_exhaustive]
 pub struct Commit {
@@ -11,6 +13,28 @@ pub struct Commit {
     pub vary_cookie: bool,
     /// Whether `Cache-Control: no-store` must be set.
     pub no_store: bool,
+}
+
+/// Without the cookie's value, with which anybody is logged in.
+impl fmt::Debug for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit")
+            .field("set_cookie", &self.set_cookie.as_deref().map(Hidden))
+            .field("vary_cookie", &self.vary_cookie)
+            .field("no_store", &self.no_store)
+            .finish()
+    }
+}
+
+/// A `Set-Cookie` line of which only the name and the attributes are shown.
+struct Hidden<'c>(&'c str);
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, rest) = self.0.split_once('=').unwrap_or(("", self.0));
+        let attributes = rest.split_once(';').map_or("", |(_, attributes)| attributes);
+        write!(f, "{name}=..;{attributes}")
+    }
 }
 
 /// What becomes of the `Vary` lines of a response.

@@ -44,6 +44,37 @@ pub enum ConfigError {
         /// How long it must be.
         needed: usize,
     },
+    /// Sessions would expire before the next request.
+    #[error(
+        "permanent_lifetime (PERMANENT_SESSION_LIFETIME) is {lifetime:?}, so every request would start with an empty \
+         session; it counts whole seconds: set 1 or more, or leave it out for the default"
+    )]
+    ShortLifetime {
+        /// What was set.
+        lifetime: Duration,
+    },
+    /// Sessions would expire while they are used before they expire unused.
+    #[error(
+        "absolute_lifetime is {absolute:?}, which is shorter than the {idle:?} that a session lives unused; set \
+         permanent_lifetime (PERMANENT_SESSION_LIFETIME) to {absolute:?} or less, or absolute_lifetime to {idle:?} or more"
+    )]
+    ShortAbsoluteLifetime {
+        /// What was set, or the default of the strict profile.
+        absolute: Duration,
+        /// The lifetime without use.
+        idle: Duration,
+    },
+    /// The strict profile without a protection of its cookie.
+    #[error(
+        "the strict profile needs {attribute} on the session's cookie: leave {setting} out; or, if the app cannot work \
+         with it, allow it by name with `danger_insecure_cookie(true)`"
+    )]
+    InsecureCookie {
+        /// The attribute that was switched off.
+        attribute: &'static str,
+        /// The setting that switched it off.
+        setting: &'static str,
+    },
     /// A key or the signing settings cannot be used.
     #[error(transparent)]
     Signer(#[from] SignerConfigError),
@@ -147,6 +178,11 @@ const SETTINGS: &[Setting] = &[
     }),
     ("SESSION_COOKIE_HTTPONLY", |b, name, value| Ok(b.cookie_http_only(truth(name, value)?))),
     ("SESSION_COOKIE_SECURE", |b, name, value| Ok(b.cookie_secure(truth(name, value)?))),
+    #[cfg(feature = "app")]
+    ("TRUSTED_HOSTS", |mut b, name, value| {
+        b.trusted_hosts = hosts(name, value)?;
+        Ok(b)
+    }),
     ("SESSION_COOKIE_SAMESITE", |b, name, value| Ok(b.cookie_same_site(same_site(name, value)?))),
     ("SESSION_COOKIE_PARTITIONED", |b, name, value| Ok(b.cookie_partitioned(truth(name, value)?))),
     ("MAX_COOKIE_SIZE", |b, name, value| Ok(b.max_cookie_size(size(name, value)?))),
@@ -346,6 +382,17 @@ fn same_site(name: &str, value: &Value) -> Result<Option<SameSite>, ConfigError>
             found: format!("{:?}", value.as_str().unwrap_or_default()),
             wanted: WANTED,
         }),
+    }
+}
+
+#[cfg(feature = "app")]
+fn hosts(name: &str, value: &Value) -> Result<Vec<String>, ConfigError> {
+    const WANTED: &str = "a list of host names: [\"example.org\"]";
+    let host = |host: &Value| text(name, host, WANTED).map(ToOwned::to_owned);
+    match (value, value.as_items()) {
+        (Value::None, _) => Ok(Vec::new()),
+        (_, Some(hosts)) => hosts.iter().map(host).collect(),
+        (one, None) => host(one).map(|host| vec![host]),
     }
 }
 

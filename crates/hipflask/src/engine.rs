@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::commit::Commit;
 use crate::error::SessionError;
 use crate::permanent;
+use crate::seldom::BadSignatures;
 #[cfg(feature = "store")]
 use crate::server::Server;
 use crate::timeouts::Timeouts;
@@ -39,6 +40,7 @@ struct Engine {
     timeouts: Timeouts,
     clock: Box<dyn Clock>,
     counters: Counters,
+    bad_signatures: BadSignatures,
     /// No secret key: every session is empty and cannot be changed. Flask's NullSession.
     keyless: bool,
     /// Where the sessions are, if the cookie carries only their ids.
@@ -68,6 +70,7 @@ impl Sessions {
             timeouts,
             clock,
             counters: Counters::default(),
+            bad_signatures: BadSignatures::default(),
             keyless: false,
             #[cfg(feature = "store")]
             server: None,
@@ -195,7 +198,7 @@ impl Sessions {
                         break;
                     }
                 }
-                Err(error) => self.note_refusal(&error),
+                Err(error) => self.note_refusal(&error, now),
             }
         }
         self.chosen(choice).unwrap_or_else(|| (Data::new(), None))
@@ -244,7 +247,7 @@ impl Sessions {
         candidates(lines, self.0.cookie.name(), self.0.rules.profile)
     }
 
-    fn note_refusal(&self, error: &OpenError) {
+    fn note_refusal(&self, error: &OpenError, now: UnixTime) {
         let (counters, reason) = (&self.0.counters, error.reason());
         if reason == "bad_payload" {
             // Only a holder of the key can have made it: worth a look, and no fault of the visitor.
@@ -253,6 +256,25 @@ impl Sessions {
         } else {
             tracing::debug!(reason, "a session cookie was refused; the session starts empty");
             counters.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if reason == "bad_signature" {
+            self.note_bad_signature(counters.opened.load(Ordering::Relaxed), now);
+        }
+    }
+
+    /// Warns if many signatures are bad, after `opened` good ones: a wrong key empties every session, and nobody would
+    /// see why.
+    pub(crate) fn note_bad_signature(&self, opened: u64, now: UnixTime) {
+        if let Some(count) = self.0.bad_signatures.note(opened, now) {
+            let cookie = self.0.cookie.name();
+            tracing::warn!(
+                count,
+                cookie,
+                "many session cookies have bad signatures, more than good ones. If visitors lose their sessions, check that \
+                 SECRET_KEY and the salt are those that signed them, that a replaced key is in SECRET_KEY_FALLBACKS, and \
+                 that no other app on this host sets a cookie of the same name. If not, somebody sends forged cookies, which \
+                 are refused."
+            );
         }
     }
 

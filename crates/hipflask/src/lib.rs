@@ -60,10 +60,13 @@ pub mod inspector;
 mod layer;
 mod lock;
 mod permanent;
+#[cfg(feature = "store")]
+mod purge;
 #[cfg(feature = "inspector")]
 mod record_seen;
 mod repr;
 mod request;
+mod seldom;
 #[cfg(feature = "store")]
 mod server;
 mod session;

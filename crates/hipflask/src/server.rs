@@ -8,7 +8,7 @@ use hipflask_core::session::{Session as Data, SessionError as Mistake};
 use hipflask_core::tagged::KeyOrder;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Text, Value, ValueError};
-use hipflask_store::id::Ids;
+use hipflask_store::id::{IdError, Ids};
 use hipflask_store::record::Format;
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
 use hipflask_store::store::{RecordKind, Store, StoreError};
@@ -191,6 +191,9 @@ impl Sessions {
                     if choice.is_decided() {
                         break;
                     }
+                }
+                Opened::NotAnId(IdError::BadSignature) => {
+                    self.note_bad_signature(server.sessions.stats().opened, now);
                 }
                 Opened::Unknown | Opened::NotAnId(_) | Opened::Unreadable(_) => {}
             }

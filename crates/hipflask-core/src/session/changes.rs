@@ -1,9 +1,11 @@
 //! What a request meant to change, key by key: what a store replays if another request was first.
 
+use core::fmt;
+
 use crate::value::{Dict, Int, Text, Value};
 
 /// What was meant for one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// The key has the value that the session holds.
@@ -19,6 +21,20 @@ pub enum Change {
         /// What was added.
         pushed: Vec<Value>,
     },
+}
+
+/// Shows how many values, never a value.
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set => f.write_str("Set"),
+            Self::Remove => f.write_str("Remove"),
+            Self::Add(_) => f.write_str("Add(..)"),
+            Self::List { taken, pushed } => {
+                f.debug_struct("List").field("taken", taken).field("pushed", &pushed.len()).finish()
+            }
+        }
+    }
 }
 
 /// The log of a session: one [`Change`] for each key that was touched, so it never grows beyond the keys.

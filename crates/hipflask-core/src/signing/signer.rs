@@ -157,7 +157,7 @@ pub(super) enum Refused<'v> {
 }
 
 /// What a good signature was on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unsigned<'v> {
     /// The signed value, a part of what was handed in.
@@ -166,6 +166,17 @@ pub struct Unsigned<'v> {
     pub issued_at: Option<UnixTime>,
     /// Which key signed it: 0 is the signing key, then the accepted ones in the order of [`KeyRing::accepted`].
     pub key: usize,
+}
+
+/// Shows the length of the value, never the value.
+impl core::fmt::Debug for Unsigned<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Unsigned")
+            .field("bytes", &self.value.len())
+            .field("issued_at", &self.issued_at)
+            .field("key", &self.key)
+            .finish()
+    }
 }
 
 /// Settings of a [`Signer`] to be.

@@ -178,7 +178,7 @@ impl Age {
 }
 
 /// The parts of a signed value, **without any check**: for tools that show what a value claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parts<'v> {
     /// What stands before the timestamp, or before the signature if there is nothing between.
@@ -189,6 +189,16 @@ pub struct Parts<'v> {
     pub timestamp_text: Option<&'v [u8]>,
     /// What stands after the last separator.
     pub signature: &'v [u8],
+}
+
+/// Shows the length of the value, never the value or its signature.
+impl core::fmt::Debug for Parts<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Parts")
+            .field("bytes", &self.value.len())
+            .field("timestamp", &self.timestamp)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Takes a signed value apart at its last two separators **without any check**; `None` if it holds no separator.

@@ -7,12 +7,19 @@ use hipflask_core::value::{Kind, Text, Value};
 use super::{EncodeError, Format, Record, RecordError};
 
 /// A record in another format.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Converted {
     /// Its bytes. Those of the original if it is in that format already.
     pub data: Vec<u8>,
     /// The keys whose values Python reads back as something else, and what becomes of each.
     pub changed: Vec<Change>,
+}
+
+/// Shows the size, never the data.
+impl fmt::Debug for Converted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Converted").field("bytes", &self.data.len()).field("changed", &self.changed).finish()
+    }
 }
 
 /// A value that is another one in the other format. Names the key, never the value.

@@ -221,12 +221,20 @@ fn is_plain(value: &Value) -> bool {
 }
 
 /// A record that was read.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Record {
     /// The session.
     pub dict: Dict,
     /// What a [`Value`] cannot hold.
     pub kept: Kept,
+}
+
+/// Shows the keys, never a value.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.dict.keys().collect();
+        f.debug_struct("Record").field("keys", &keys).field("kept", &self.kept).finish()
+    }
 }
 
 impl Record {

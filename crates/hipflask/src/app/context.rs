@@ -10,6 +10,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, Uri, header};
 use pin_project_lite::pin_project;
 
+use super::hosts::{self, TrustedHosts};
 use super::urls::Urls;
 use crate::templates::Templates;
 
@@ -25,10 +26,10 @@ pub(super) struct Shared {
     pub(super) debug: bool,
     /// Where the app is mounted, if nobody but us knows.
     pub(super) root: String,
+    pub(super) trusted_hosts: TrustedHosts,
 }
 
-/// One request.
-#[derive(Debug)]
+/// One request. Its headers have cookies in them, so it cannot be printed.
 pub(super) struct RequestContext {
     pub(super) shared: Arc<Shared>,
     pub(super) method: Method,
@@ -58,10 +59,29 @@ impl RequestContext {
         }
     }
 
-    /// The host that the browser asked for.
+    /// Returns the host that the browser sent the request to. Empty if it is not written as hosts are, as in Flask.
     pub(super) fn host(&self) -> &str {
-        let host = self.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        host.or(self.uri.authority().map(|authority| authority.as_str())).unwrap_or("localhost")
+        hosts::valid(self.named_host())
+    }
+
+    /// Returns what the request names as its host, without the standard port of the scheme.
+    pub(super) fn named_host(&self) -> &str {
+        let mut headers = self.headers.get_all(header::HOST).iter();
+        let host = match (headers.next(), headers.next()) {
+            (Some(host), None) => host.to_str().unwrap_or_default(),
+            (Some(_), Some(_)) => "",
+            (None, _) => self.uri.authority().map_or("localhost", |authority| authority.as_str()),
+        };
+        hosts::without_standard_port(self.scheme(), host)
+    }
+
+    pub(super) fn scheme(&self) -> &str {
+        self.uri.scheme_str().unwrap_or("http")
+    }
+
+    /// Returns `true` if the app trusts the host that the request names.
+    pub(super) fn has_trusted_host(&self) -> bool {
+        self.shared.trusted_hosts.trust(self.host())
     }
 
     pub(super) fn query(&self) -> &str {

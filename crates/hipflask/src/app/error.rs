@@ -82,6 +82,21 @@ pub enum AppError {
         /// How it is written here.
         better: String,
     },
+    /// A host to trust is not written as hosts are.
+    #[error(
+        "{entry:?} in the trusted hosts (TRUSTED_HOSTS) is not a host name; write \"example.org\", or \".example.org\" to \
+         include its subdomains, without a scheme, and letters beyond ASCII in their xn-- form"
+    )]
+    TrustedHost {
+        /// The entry.
+        entry: String,
+    },
+    /// A limit of the server with which nobody could be served.
+    #[error("{limit} is 0, with which no request could be answered; leave it out for the default")]
+    ZeroLimit {
+        /// The method that set it.
+        limit: &'static str,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}. Is the port taken? Port 0 takes a free one.")]
     Bind {

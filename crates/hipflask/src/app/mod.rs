@@ -1,11 +1,17 @@
 //! [`App`]: a front on axum that reads like Flask.
 
+mod body;
 mod context;
 mod error;
 mod form;
+mod hosts;
+mod limits;
 mod pages;
 mod request;
 mod serve;
+#[cfg(test)]
+mod serve_tests;
+mod socket;
 mod urls;
 
 use std::borrow::Cow;
@@ -13,6 +19,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -31,6 +38,8 @@ pub use self::urls::UrlError;
 pub use axum::response::Response;
 
 use self::context::{RequestContext, Scoped, Shared};
+use self::hosts::TrustedHosts;
+use self::limits::Limits;
 use self::serve::Caught;
 use self::urls::{Urls, Values};
 use crate::builder::SessionsBuilder;
@@ -85,7 +94,10 @@ pub struct App {
     ready: Option<Sessions>,
     templates: TemplatesBuilder,
     root: String,
+    trusted_hosts: Option<Vec<String>>,
     max_content_length: usize,
+    limits: Limits,
+    purge_interval: Option<Duration>,
     debug: bool,
     debug_in_release: bool,
     inspector: Option<Inspector>,
@@ -109,7 +121,10 @@ impl App {
             ready: None,
             templates: Templates::builder(),
             root: String::new(),
+            trusted_hosts: None,
             max_content_length: MAX_CONTENT_LENGTH,
+            limits: Limits::for_open_files(limits::open_files()),
+            purge_interval: None,
             debug: false,
             debug_in_release: false,
             inspector: None,
@@ -237,11 +252,80 @@ impl App {
         self.configure(|sessions| sessions.cookie_path(path))
     }
 
+    /// The hosts that requests may name in their `Host` header; all unless set. A name that begins with a dot includes its
+    /// subdomains; ports are not looked at. A request to any other host is answered with 400.
+    ///
+    /// Set it if the app builds URLs with `_external`, for mails for example: otherwise whoever sends the request chooses
+    /// the host in them.
+    ///
+    /// ```
+    /// # use hipflask::App;
+    /// let app = App::new("shop").trusted_hosts(["example.org", ".shop.example.org"]);
+    /// ```
+    #[doc(alias = "TRUSTED_HOSTS")]
+    pub fn trusted_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.trusted_hosts = Some(hosts.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// How many bytes the body of a request may have: 2 MiB unless set.
     #[doc(alias = "MAX_CONTENT_LENGTH")]
     pub const fn max_content_length(mut self, bytes: usize) -> Self {
         self.max_content_length = bytes;
         self
+    }
+
+    /// How many connections [`run`](Self::run) serves at once: 512 unless set, or half of the files that the process may
+    /// open (`ulimit -n`) if that is fewer, because stores and templates need file descriptors as well. Further visitors
+    /// wait until a connection ends. Behind a reverse proxy, allow as many as the proxy opens.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        if connections == 0 {
+            self.fail(AppError::ZeroLimit { limit: "max_connections" });
+        }
+        self.limits.connections = connections;
+        self
+    }
+
+    /// How long a client may take to send the head of a request to [`run`](Self::run), from its first byte, or from the
+    /// start of a new connection: 30 s unless set. That is enough for a slow phone, while a client that sends half a
+    /// head keeps its connection no longer.
+    pub fn head_timeout(mut self, limit: Duration) -> Self {
+        self.limits.head = self.time_limit("head_timeout", limit);
+        self
+    }
+
+    /// How long [`run`](Self::run) keeps a connection on which no further request begins: 75 s unless set. A reverse
+    /// proxy must give up its idle connections sooner, or it sends requests into connections that are just being
+    /// closed; nginx and the load balancers of AWS do so after 60 s. Without a proxy a shorter time lets new visitors
+    /// in sooner when all connections are taken.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.limits.idle = self.time_limit("idle_timeout", limit);
+        self
+    }
+
+    /// How long [`run`](Self::run) waits for a client that sends a body, or takes a response, too slowly: 30 s unless
+    /// set. Every 500 bytes earn back a second of it, so that a large file may take long. A request whose body is too
+    /// slow is answered with 408; a connection that does not take its response is closed. The time in which the app
+    /// itself reads or sends nothing does not count, and so streams and WebSockets may be silent.
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.limits.body = self.time_limit("body_timeout", limit);
+        self
+    }
+
+    /// Has [`run`](Self::run) drop the records of expired sessions when it starts and after every `interval`. For sessions in
+    /// files and SQL tables, which keep them otherwise: see [`Sessions::purge_expired`].
+    #[cfg(feature = "store")]
+    #[doc(alias = "flask session_cleanup")]
+    pub const fn purge_every(mut self, interval: Duration) -> Self {
+        self.purge_interval = Some(interval);
+        self
+    }
+
+    fn time_limit(&mut self, name: &'static str, limit: Duration) -> Duration {
+        if limit.is_zero() {
+            self.fail(AppError::ZeroLimit { limit: name });
+        }
+        limits::bounded(limit)
     }
 
     /// Whether a failed request is answered with a page that explains it, template files are read anew when they change,
@@ -270,6 +354,10 @@ impl App {
     /// # Errors
     /// [`AppError`] for whatever was wrong in the calls before.
     pub fn into_router(self) -> std::result::Result<Router, AppError> {
+        Ok(self.build()?.0)
+    }
+
+    fn build(mut self) -> std::result::Result<(Router, Sessions), AppError> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
@@ -278,6 +366,9 @@ impl App {
         }
         // Whether a release build may have this was asked above.
         let inspector = self.inspector.or_else(|| self.debug.then(Inspector::danger_even_in_release));
+        let trusted_hosts = self.trusted_hosts.unwrap_or(std::mem::take(&mut self.sessions.trusted_hosts));
+        let trusted_hosts =
+            TrustedHosts::new(trusted_hosts).map_err(|entry| AppError::TrustedHost { entry })?;
         let sessions = match self.ready {
             Some(sessions) => sessions,
             None => self.sessions.build_even_without_key()?,
@@ -285,7 +376,7 @@ impl App {
         let templates = self.templates.reload(self.debug);
         let templates = templates.global("request", Jinja::from_object(request::RequestObject));
         let templates = templates.global("url_for", Jinja::from_function(request::url_for)).build()?;
-        let shared = Shared { urls: self.urls, templates, debug: self.debug, root: self.root };
+        let shared = Shared { urls: self.urls, templates, debug: self.debug, root: self.root, trusted_hosts };
         let router = self.router.method_not_allowed_fallback(pages::method_not_allowed);
         let router = if self.has_fallback { router } else { router.fallback(pages::not_found) };
         let router = self.layers.into_iter().fold(router, |router, layer| layer(router));
@@ -296,19 +387,26 @@ impl App {
             Some(inspector) => router.layer(inspector.layer(&sessions)),
             None => router.layer(sessions.layer()),
         };
-        Ok(router.layer(middleware::from_fn_with_state(Arc::new(shared), in_context)))
+        Ok((router.layer(middleware::from_fn_with_state(Arc::new(shared), in_context)), sessions))
     }
 
     /// Serves the app on an address such as `127.0.0.1:5000` (port 0 takes a free one), prints where it listens, and ends
-    /// with Ctrl-C or SIGTERM, when the requests that run have been answered.
+    /// with Ctrl-C or SIGTERM, when the requests that run have been answered. It limits connections and the time of their
+    /// clients: see [`max_connections`](Self::max_connections), [`head_timeout`](Self::head_timeout),
+    /// [`idle_timeout`](Self::idle_timeout) and [`body_timeout`](Self::body_timeout).
     ///
     /// # Errors
     /// [`AppError`] for whatever was wrong in the calls before, and for an address that is not free.
     pub async fn run(self, address: &str) -> std::result::Result<(), AppError> {
-        let name = self.name.clone();
-        let router = self.into_router()?;
+        let (name, limits) = (self.name.clone(), self.limits);
+        let interval = self.purge_interval;
+        let (router, sessions) = self.build()?;
         tracing::info!(app = %name, address, "starting");
-        serve::serve(serve::bind(address).await?, router).await
+        let listener = serve::bind(address).await?;
+        tokio::select! {
+            ended = serve::serve(listener, router, limits) => ended,
+            never = purging(sessions, interval) => match never {},
+        }
     }
 
     /// [`run`](Self::run) on the address that the command line of the program asks for, as `flask run` does: `--host`,
@@ -341,8 +439,28 @@ impl fmt::Debug for App {
 async fn in_context(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let debug = shared.debug;
     let context = Arc::new(RequestContext::new(shared, &request));
+    if !context.has_trusted_host() {
+        tracing::debug!(host = context.named_host(), "a request names a host that the app does not trust");
+        return pages::untrusted_host(context.named_host());
+    }
+    if hosts::has_bad_label(context.host()) {
+        return pages::bad_request(None);
+    }
     let response = Scoped { request: context, handler: next.run(request) }.await;
     pages::explain(response, debug)
+}
+
+/// Purges the store of the sessions, if there is one and it is requested, until this is dropped.
+#[cfg_attr(
+    not(feature = "store"),
+    expect(unused_variables, reason = "without stores there is nothing to purge")
+)]
+async fn purging(sessions: Sessions, interval: Option<Duration>) -> Infallible {
+    #[cfg(feature = "store")]
+    if let Some(interval) = interval {
+        return sessions.purge_every(interval).await;
+    }
+    std::future::pending().await
 }
 
 /// The address and whether to debug; `None` if help is wanted.
@@ -472,11 +590,22 @@ fn build_url(endpoint: &str, mut values: Values) -> std::result::Result<String, 
     let path = request.shared.urls.build(endpoint, &mut values)?;
     let mut url = String::new();
     if external || scheme.is_some() {
-        let own = request.uri.scheme_str().unwrap_or("http");
-        url = format!("{}://{}", scheme.as_deref().unwrap_or(own), request.host());
+        match scheme.as_deref().unwrap_or(request.scheme()) {
+            "" => {}
+            "https" | "wss" => url.push_str("https:"),
+            _ => url.push_str("http:"),
+        }
+        url.push_str("//");
+        url.push_str(&request.host().to_ascii_lowercase());
     }
-    url += &request.prefix;
-    url += &path;
+    // One slash before the path, as in Werkzeug: browsers take what follows two for a host.
+    let prefix = request.prefix.trim_matches('/');
+    if !prefix.is_empty() {
+        url.push('/');
+        url.push_str(prefix);
+    }
+    url.push('/');
+    url.push_str(path.trim_start_matches('/'));
     if let Some(anchor) = anchor {
         url.push('#');
         urls::quote(&mut url, &anchor, b"%!#$&'()*+,/:;=?@");

@@ -6,6 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::urls::quote;
 use crate::explain::Explanation;
+use crate::repr::repr;
 use crate::templates::escaped;
 
 /// A 302 to `location`, with the page that Flask sends for browsers that do not follow: Flask's `redirect`.
@@ -74,8 +75,25 @@ pub(super) fn bad_request(why: Option<&str>) -> Response {
     page(StatusCode::BAD_REQUEST, &what)
 }
 
+/// Werkzeug's answer to a host that the app does not trust.
+pub(super) fn untrusted_host(host: &str) -> Response {
+    let what = format!("Host {} is not trusted.", repr(&host.into()));
+    page(StatusCode::BAD_REQUEST, &escaped(&what))
+}
+
 pub(super) fn too_large() -> Response {
     page(StatusCode::PAYLOAD_TOO_LARGE, "The data value transmitted exceeds the capacity limit.")
+}
+
+/// Replaces what the app has made of a body that arrived too slowly; headers stay, such as the session's cookie.
+pub(super) fn too_slow(response: Response) -> Response {
+    let what = "The server closed the network connection because the browser didn't finish the request within the \
+                specified time.";
+    let mut response = with_page(response, page(StatusCode::REQUEST_TIMEOUT, what));
+    *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    // The rest of the body would be taken for the next request.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Gives a failed handler's response its page; headers stay.
@@ -86,10 +104,14 @@ pub(super) fn explain(response: Response, debug: bool) -> Response {
         StatusCode::INTERNAL_SERVER_ERROR => internal_server_error(),
         _ => return response,
     };
+    with_page(response, explained)
+}
+
+fn with_page(response: Response, page: Response) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.extend(explained.headers().clone());
-    Response::from_parts(parts, explained.into_body())
+    parts.headers.extend(page.headers().clone());
+    Response::from_parts(parts, page.into_body())
 }
 
 fn internal_server_error() -> Response {

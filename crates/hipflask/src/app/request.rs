@@ -27,7 +27,7 @@ impl Object for RequestObject {
 fn attribute(name: &str) -> Result<Option<Jinja>, Error> {
     let request = context::current().ok_or_else(outside)?;
     let uri = &request.uri;
-    let root = format!("{}://{}", scheme(&request), request.host());
+    let root = format!("{}://{}", request.scheme(), request.host());
     let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok()).map(Jinja::from);
     Ok(match name {
         "method" => Some(request.method.as_str().into()),
@@ -35,8 +35,8 @@ fn attribute(name: &str) -> Result<Option<Jinja>, Error> {
         "root_path" | "script_root" => Some(request.prefix.as_str().into()),
         "full_path" => Some(format!("{}?{}", own_path(&request), request.query()).into()),
         "query_string" => Some(Jinja::from_bytes(request.query().as_bytes().to_vec())),
-        "scheme" => Some(scheme(&request).into()),
-        "is_secure" => Some((scheme(&request) == "https").into()),
+        "scheme" => Some(request.scheme().into()),
+        "is_secure" => Some((request.scheme() == "https").into()),
         "host" => Some(request.host().into()),
         "host_url" => Some(format!("{root}/").into()),
         "url_root" | "root_url" => Some(format!("{root}{}/", request.prefix).into()),
@@ -56,10 +56,6 @@ fn attribute(name: &str) -> Result<Option<Jinja>, Error> {
         }
         _ => None,
     })
-}
-
-fn scheme(request: &RequestContext) -> &str {
-    request.uri.scheme_str().unwrap_or("http")
 }
 
 /// The path within the app, decoded.

@@ -190,9 +190,9 @@ async fn not_run(app: App, url: &str, (new, old): (&'static str, &'static str)) 
     for url in [url, "memcached://", "mongodb://", "dynamodb://", "sqlite:", "postgres://", "mysql://"] {
         stored = Sessions::builder().store_url(url).await?.build()?;
     }
-    if let Some(sessions) = stored.server_sessions() {
-        sessions.store().purge_expired(stored.now()).await?;
-    }
+    let sessions = stored.clone();
+    sessions.purge_expired().await?;
+    let interval = Duration::from_secs(60 * 60);
     app.sessions(named.into_iter().next().unwrap_or(stored))
         .secret_key("...")
         .env("FLASK")
@@ -203,6 +203,8 @@ async fn not_run(app: App, url: &str, (new, old): (&'static str, &'static str)) 
         .template("page.html", include_str!("coming_from_flask.rs"))
         .application_root("/shop")
         .route("post", "/post", post(form))
+        .trusted_hosts(["example.org", ".example.org"])
+        .purge_every(interval)
         .debug(true)
         .run("127.0.0.1:5000")
         .await?;

@@ -7,6 +7,7 @@
 mod after_the_head;
 mod allocations;
 mod axum_extractors;
+mod bad_signatures;
 mod before_the_head;
 mod cached;
 mod client;
@@ -18,7 +19,10 @@ mod layers;
 mod log;
 mod matrix;
 mod proxy;
+mod purging;
 mod real_flask;
+mod secrets;
+mod settings;
 mod stored;
 mod stored_failing;
 mod strict;

@@ -2,6 +2,8 @@
 #![cfg(feature = "app")]
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
+mod urls;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, header};
