@@ -2,7 +2,21 @@
 
 use hipflask_store::store::{ErrorKind, StoreError};
 
-use crate::store_spy::Call;
+/// A method of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the method of its name")]
+#[non_exhaustive]
+pub enum Call {
+    Load,
+    Create,
+    Replace,
+    Touch,
+    Delete,
+    DeleteIf,
+    Scan,
+    PurgeExpired,
+    Ready,
+}
 
 /// Whether a failing call has done its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

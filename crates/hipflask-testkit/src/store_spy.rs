@@ -12,21 +12,7 @@ use hipflask_store::store::{
 
 use crate::faults::{Fault, When};
 
-/// A method of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each is the method of its name")]
-#[non_exhaustive]
-pub enum Call {
-    Load,
-    Create,
-    Replace,
-    Touch,
-    Delete,
-    DeleteIf,
-    Scan,
-    PurgeExpired,
-    Ready,
-}
+pub use crate::faults::Call;
 
 /// Passes every call on to another store and counts it. Clones share the counts.
 ///

@@ -6,7 +6,7 @@ use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value as Jinja};
 
 use super::convert::{View, Whole};
-use super::session::{BoundMethod, SessionObject};
+use super::objects::{BoundMethod, SessionObject};
 use crate::repr;
 
 /// Flask's `select_autoescape`; a template without a name is escaped, too.

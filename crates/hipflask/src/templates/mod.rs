@@ -2,6 +2,7 @@
 
 mod convert;
 mod format;
+mod objects;
 mod session;
 
 use std::borrow::Cow;
@@ -137,7 +138,7 @@ fn environment() -> Environment<'static> {
     environment.add_filter("string", |value: &Jinja| format::string(value));
     environment.add_filter("length", |value: &Jinja| format::length(value));
     environment.add_filter("count", |value: &Jinja| format::length(value));
-    environment.add_global("session", Jinja::from_object(session::SessionObject));
+    environment.add_global("session", Jinja::from_object(objects::SessionObject));
     environment.add_function("get_flashed_messages", session::get_flashed_messages);
     environment
 }

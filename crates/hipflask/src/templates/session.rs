@@ -7,15 +7,10 @@ use minijinja::value::{Enumerator, Kwargs, Object, Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value as Jinja};
 
 use super::convert::{self, View, refuse, to_jinja};
+use super::objects::{BoundMethod, SessionObject};
 use crate::current;
 use crate::error::SessionError;
 use crate::session::Session;
-
-/// Flask's `session` proxy: finds the session of the current request each time it is used, and touches nothing before.
-///
-/// `session.x` is the attribute `x` and then the key, `session['x']` and `'x' in session` are the key.
-#[derive(Debug)]
-pub(super) struct SessionObject;
 
 fn current_session() -> Result<Session, Error> {
     current::current()
@@ -88,10 +83,6 @@ impl Object for SessionObject {
         f.write_str(&super::format::printed(&Jinja::from_dyn_object(self.clone())))
     }
 }
-
-/// `session.get` without a call.
-#[derive(Debug)]
-pub(super) struct BoundMethod(pub(super) &'static str);
 
 impl Object for BoundMethod {
     fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
