@@ -1,6 +1,7 @@
 //! The commands of this workspace. `cargo xtask` alone says which there are.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
+mod cargo_tools;
 mod documents;
 mod failure;
 mod fuzz;

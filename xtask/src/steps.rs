@@ -5,11 +5,10 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::report::Step;
 use crate::workspace::run;
-use crate::{documents, fuzz, mutants, python, rules, tools, wheel};
+use crate::{cargo_tools, documents, fuzz, mutants, python, rules, tools, wheel};
 
 /// Quick: nothing but Rust is needed.
-pub(crate) const CHECK: &[Step] =
-    &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, LICENCES, TESTS_WITHOUT_FLASK, DOC_TESTS];
+pub(crate) const CHECK: &[Step] = &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, TESTS_WITHOUT_FLASK, DOC_TESTS];
 
 /// Everything.
 pub(crate) const TEST: &[Step] = &[
@@ -20,7 +19,7 @@ pub(crate) const TEST: &[Step] = &[
     DOCS,
     DOCUMENTS,
     RULES,
-    LICENCES,
+    DEPENDENCIES,
     TESTS,
     TESTS_STOCK_ZLIB,
     TESTS_STORES,
@@ -34,7 +33,7 @@ pub(crate) const TEST: &[Step] = &[
 ];
 
 /// The long runs, which `test` leaves out or runs in a short form. They add to `test` and do not repeat it.
-pub(crate) const FULL: &[Step] = &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ];
+pub(crate) const FULL: &[Step] = &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ, FEATURE_PAIRS];
 
 const FORMAT: Step = Step {
     name: "format",
@@ -86,10 +85,10 @@ const RULES: Step = Step {
     run: rules::core_is_free_of_io,
 };
 
-const LICENCES: Step = Step {
-    name: "licences",
-    remedy: "choose another crate, or add the licence to xtask/src/rules.rs if our users can live with it",
-    run: rules::licences_are_permissive,
+const DEPENDENCIES: Step = Step {
+    name: "dependencies",
+    remedy: "choose another crate, or change deny.toml if our users can live with it",
+    run: cargo_tools::dependencies_are_allowed,
 };
 
 const TESTS: Step =
@@ -171,27 +170,19 @@ const FEATURES: Step = Step {
     name: "each feature alone",
     remedy: "run the command that failed; a feature must build without the others",
     run: |workspace| {
-        let alone = [
-            (
-                "hipflask",
-                ["axum", "actix", "app", "inspector", "store", "templates", "test-client"].as_slice(),
-            ),
-            ("hipflask-store", &["redis", "memcached", "sqlite", "postgres", "mysql"]),
-            ("hipflask-cli", &["file", "memcached", "redis", "sqlite"]),
-        ];
-        for (package, features) in alone {
-            passes(&mut workspace.cargo(&format!("check --quiet -p {package} --no-default-features")))?;
-            for feature in features {
-                let arguments =
-                    format!("check --quiet -p {package} --no-default-features --features {feature}");
-                passes(&mut workspace.cargo(&arguments))?;
-            }
-        }
+        let packages = cargo_tools::each_feature_builds(workspace)?;
         // The lints see the package as it is for every Python. For a single one PyO3 must be shown which.
         let mut for_one_python =
             workspace.cargo("clippy --quiet -p hipflask-python --no-default-features -- -D warnings");
-        passes(for_one_python.env("PYO3_PYTHON", workspace.path(python::INTERPRETER)))
+        passes(for_one_python.env("PYO3_PYTHON", workspace.path(python::INTERPRETER)))?;
+        Ok(packages)
     },
+};
+
+const FEATURE_PAIRS: Step = Step {
+    name: "pairs of features",
+    remedy: FEATURES.remedy,
+    run: cargo_tools::each_pair_of_features_builds,
 };
 
 const INSTRUCTIONS: Step = Step {

@@ -1,0 +1,72 @@
+//! Subcommands of cargo that come from elsewhere: cargo-deny and cargo-hack.
+
+use std::fs;
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::python::{make_environment, pip_install};
+use crate::workspace::{Workspace, read, run};
+
+/// The step `dependencies`: licences, banned crates, sources and, where its database can be had, advisories.
+pub(crate) fn dependencies_are_allowed(workspace: &Workspace) -> Result<String, Failure> {
+    run(tool(workspace, "deny")?.args(["--workspace", "check", "licenses", "bans", "sources"]))?;
+    // The database is a repository on a public forge, which not every machine reaches.
+    if read(tool(workspace, "deny")?.args(["fetch", "db"])).is_err() {
+        return Ok("advisories SKIPPED: their database cannot be fetched from here".to_owned());
+    }
+    run(tool(workspace, "deny")?.args(["--workspace", "check", "--disable-fetch", "advisories"]))?;
+    Ok("advisories included".to_owned())
+}
+
+/// The step `each feature`: every feature of every crate builds without the others.
+pub(crate) fn each_feature_builds(workspace: &Workspace) -> Result<String, Failure> {
+    check_features(workspace, &["--each-feature"])
+}
+
+/// The step of `full`: every pair of features builds.
+pub(crate) fn each_pair_of_features_builds(workspace: &Workspace) -> Result<String, Failure> {
+    check_features(workspace, &["--feature-powerset", "--depth", "2"])
+}
+
+fn check_features(workspace: &Workspace, which: &[&str]) -> Result<String, Failure> {
+    let mut hack = tool(workspace, "hack")?;
+    hack.args(["check", "--quiet"]);
+    hack.args(PACKAGES_WITH_FEATURES.iter().flat_map(|package| ["--package", package]));
+    run(hack.args(which))?;
+    Ok(PACKAGES_WITH_FEATURES.join(", "))
+}
+
+/// The subcommand `name`: the one on the machine if there is one, otherwise the one in [`ENVIRONMENT`].
+fn tool(workspace: &Workspace, name: &str) -> Result<Command, Failure> {
+    let program = format!("cargo-{name}");
+    let of_machine = || {
+        let mut command = workspace.command(&program);
+        command.arg(name);
+        command
+    };
+    if read(of_machine().arg("--version")).is_ok() {
+        return Ok(of_machine());
+    }
+    install(workspace)?;
+    let mut command = workspace.command(workspace.path(ENVIRONMENT).join("bin").join(&program));
+    command.arg(name);
+    Ok(command)
+}
+
+/// Makes [`ENVIRONMENT`] hold what [`REQUIREMENTS`] lists, unless it does already.
+fn install(workspace: &Workspace) -> Result<(), Failure> {
+    let (stamp, wanted) = (workspace.path(STAMP), fs::read_to_string(workspace.path(REQUIREMENTS)).ok());
+    if wanted.is_some() && fs::read_to_string(&stamp).ok() == wanted {
+        return Ok(());
+    }
+    make_environment(workspace, ENVIRONMENT)?;
+    pip_install(workspace, ENVIRONMENT, &["--requirement", REQUIREMENTS])?;
+    fs::write(&stamp, wanted.unwrap_or_default())
+        .map_err(|error| Failure::new(format!("{STAMP} cannot be written: {error}")))
+}
+
+/// The crates whose features users choose. The wheels are built with theirs by steps of their own.
+const PACKAGES_WITH_FEATURES: &[&str] = &["hipflask-core", "hipflask-store", "hipflask", "hipflask-cli"];
+const ENVIRONMENT: &str = "target/cargo-tools-venv";
+const STAMP: &str = "target/cargo-tools-venv/installed.txt";
+const REQUIREMENTS: &str = "xtask/python/cargo-tools.txt";
