@@ -114,3 +114,8 @@ pub use hipflask_store as store;
 #[cfg(all(doctest, feature = "app"))]
 #[doc = include_str!("../../../docs/coming-from-flask.md")]
 struct ComingFromFlask;
+
+/// Compiles the example of the README.
+#[cfg(all(doctest, feature = "app"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
