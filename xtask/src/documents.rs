@@ -1,4 +1,4 @@
-//! What documents say about the tree and a machine can check: links lead somewhere, named tests exist.
+//! Checks what the documents say about the tree: linked files and named tests exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::workspace::Workspace;
 
-/// Fails if a document links to a file that is not there.
+/// Fails if a document links to a missing file.
 ///
-/// Fails as well if `COMPATIBILITY.md` names a test that is not there; rows that say "not yet" are counted.
-pub(crate) fn say_the_truth(workspace: &Workspace) -> Result<String, Failure> {
+/// Fails as well if `COMPATIBILITY.md` names a missing test; counts the rows that say "not yet".
+pub(crate) fn check(workspace: &Workspace) -> Result<String, Failure> {
     let root = workspace.path("");
     let documents = files(&root, "md");
     let broken: Vec<String> = documents.iter().flat_map(|document| broken_links(&root, document)).collect();
@@ -48,12 +48,12 @@ fn compatibility_rows(text: &str) -> Vec<&str> {
     rows
 }
 
-/// What stands in backticks.
+/// The parts of a text between backticks.
 fn named_tests<'t>(rows: &'t [&str]) -> impl Iterator<Item = &'t str> {
     rows.iter().flat_map(|row| row.split('`').skip(1).step_by(2))
 }
 
-/// Whether a test of this name is there, in Rust or, behind pytest's prefix, in Python.
+/// Returns `true` if a test of this name exists, in Rust or, with pytest's prefix, in Python.
 fn defines(sources: &str, test: &str) -> bool {
     sources.contains(&format!("fn {test}(")) || sources.contains(&format!("def test_{test}("))
 }
@@ -89,7 +89,7 @@ fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// A file that cannot be read holds nothing: what is missed in it is then reported.
+/// An unreadable file is read as empty, so that what it should contain is reported as missing.
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }

@@ -40,7 +40,7 @@ fn every_parser_for(workspace: &Workspace, seconds: &str) -> Result<String, Fail
     Ok(format!("{targets} targets, {seconds} s each, {:.1} million runs", runs as f64 / 1e6))
 }
 
-/// The directory with the built targets.
+/// Builds the targets and returns their directory.
 fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let host = read(workspace.command("rustc").arg("-vV"))?;
     let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
@@ -51,7 +51,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     Ok(workspace.path("target/fuzz").join(host).join("release"))
 }
 
-/// One for each file in `fuzz/targets/`.
+/// The names of the files in `fuzz/targets/`.
 fn targets(workspace: &Workspace) -> Vec<String> {
     let files = fs::read_dir(workspace.path("fuzz/targets")).into_iter().flatten().flatten();
     let mut names: Vec<String> = files
@@ -78,7 +78,7 @@ fn start(workspace: &Workspace, programs: &Path, target: &str, seconds: &str) ->
         .map_err(|error| Failure::new(format!("the target {target} could not be started: {error}")))
 }
 
-/// How many inputs were run.
+/// Waits for a target and returns the number of inputs that it ran.
 fn finish(workspace: &Workspace, target: &str, mut child: Child) -> Result<u64, Failure> {
     let status = child.wait().map_err(|error| Failure::new(format!("{target}: {error}")))?;
     // A panic may quote bytes that are no text.
@@ -103,7 +103,7 @@ fn finish(workspace: &Workspace, target: &str, mut child: Child) -> Result<u64, 
     Ok(runs)
 }
 
-/// From the panic on, without the tables that libFuzzer prints before.
+/// The part of the output from the panic on, without libFuzzer's tables.
 fn complaint(said: &str) -> &str {
     let from = said.find("panicked at").or_else(|| said.find("ERROR")).unwrap_or(0);
     let to = said[from..].find("stack backtrace").map_or(said.len(), |length| from + length);
@@ -126,7 +126,7 @@ mod tests {
     use super::complaint;
 
     #[test]
-    fn of_a_crash_the_panic_is_shown_and_not_the_tables() {
+    fn crash_shows_the_panic_without_the_tables() {
         let said = "#1 INITED\n#2 NEW\nthread panicked at a.rs:1:\nleft: 1\nstack backtrace:\n 0: main\n";
         assert_eq!(complaint(said), "panicked at a.rs:1:\nleft: 1");
         assert_eq!(complaint("ERROR: libFuzzer: timeout\n"), "ERROR: libFuzzer: timeout");

@@ -1,6 +1,6 @@
-//! What a person reads who typed nothing, or something else.
+//! The usage text, and the answer to a mistyped command.
 
-/// A command, and what it is for in one line.
+/// Each command and its purpose in one line.
 const COMMANDS: &[(&str, &str)] = &[
     ("check", "quick, before every commit: format, lints, docs, tests that need no Python"),
     ("test", "everything, as CI runs it; makes the machine ready first"),
@@ -16,7 +16,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
 
-/// A command, what may stand after it, and what that does.
+/// Each command's option and its effect.
 const OPTIONS: &[(&str, &str, &str)] = &[(
     "wheel",
     "--abi3",
@@ -41,7 +41,7 @@ pub(crate) fn knows(command: &str) -> bool {
     COMMANDS.iter().any(|(name, _)| *name == command)
 }
 
-/// What there is to say of one command.
+/// The help of one command.
 pub(crate) fn of(command: &str) -> String {
     let mut usage = format!("Usage: cargo xtask {command}");
     let mut effects = String::new();
@@ -53,7 +53,7 @@ pub(crate) fn of(command: &str) -> String {
     format!("{usage}\n\n{purpose}\n{effects}").trim_end().to_owned()
 }
 
-/// What is wrong with `command` and the words after it, and what was probably meant.
+/// Says what is wrong with `command` and the words after it, and suggests the nearest command.
 pub(crate) fn complaint(command: &str, rest: &[&str]) -> String {
     if knows(command) {
         let takes = options(command).map(|(option, _)| format!("at most {option}")).next();
@@ -74,7 +74,7 @@ fn options(command: &str) -> impl Iterator<Item = (&'static str, &'static str)> 
     its.map(|(_, option, effect)| (*option, *effect))
 }
 
-/// How many letters must be added, dropped or changed to turn `a` into `b`.
+/// The Levenshtein distance: letters to add, drop or change to turn `a` into `b`.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -95,7 +95,7 @@ mod tests {
     use super::{complaint, of, text};
 
     #[test]
-    fn a_mistyped_command_is_answered_with_the_nearest_one() {
+    fn mistyped_command_gets_the_nearest_suggested() {
         assert_eq!(complaint("tset", &[]), "There is no command `tset`. Did you mean `cargo xtask test`?");
         assert_eq!(complaint("chekc", &[]), "There is no command `chekc`. Did you mean `cargo xtask check`?");
         assert_eq!(complaint("deploy", &[]), "There is no command `deploy`.");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_does_take_is_said_to_who_mistypes_it_and_to_who_asks() {
+    fn options_are_in_complaints_and_in_help() {
         let complaint = complaint("wheel", &["--abi"]);
         assert_eq!(complaint, "`cargo xtask wheel` takes at most --abi3 after it, but got: --abi");
         assert!(

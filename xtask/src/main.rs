@@ -1,4 +1,4 @@
-//! The commands of this workspace. `cargo xtask` alone says which there are.
+//! The commands of this workspace. `cargo xtask` alone lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
 mod cargo_tools;
@@ -50,11 +50,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// What `test` needs beside Rust.
+/// Installs what `test` needs in addition to Rust.
 fn set_up(workspace: &Workspace) -> Result<(), Failure> {
     println!("{}", python::setup(workspace)?);
     tools::setup(workspace)?;
-    println!("browser, servers, compiler and valgrind are there");
+    println!("browser, servers, compiler and valgrind are installed");
     Ok(())
 }
 

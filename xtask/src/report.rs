@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::failure::Failure;
 use crate::workspace::Workspace;
 
-/// One thing that is run and can fail.
+/// One step of a command.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) name: &'static str,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::failure::Failure;
 use crate::workspace::{Workspace, read};
 
-/// Fails if hipflask-core would bring an async runtime or a web framework to those who use it.
+/// Fails if hipflask-core depends on an async runtime or a web framework.
 pub(crate) fn core_is_free_of_io(workspace: &Workspace) -> Result<String, Failure> {
     let tree = read(
         &mut workspace.cargo("tree -p hipflask-core -e normal --all-features --prefix none --format {p}"),
@@ -18,7 +18,7 @@ pub(crate) fn core_is_free_of_io(workspace: &Workspace) -> Result<String, Failur
     Err(Failure::new(format!("hipflask-core depends on {}", found.join(", "))))
 }
 
-/// The first word of each line of a `cargo tree` without indentation is a crate's name.
+/// The names of the crates in the output of `cargo tree --prefix none`: the first word of each line.
 fn names(tree: &str) -> BTreeSet<&str> {
     tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
 }

@@ -7,10 +7,10 @@ use crate::report::Step;
 use crate::workspace::run;
 use crate::{cargo_tools, documents, fuzz, mutants, python, rules, tools, wheel};
 
-/// Quick: nothing but Rust is needed.
+/// The quick steps, which need nothing but Rust.
 pub(crate) const CHECK: &[Step] = &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, TESTS_WITHOUT_FLASK, DOC_TESTS];
 
-/// Everything.
+/// All steps that CI runs.
 pub(crate) const TEST: &[Step] = &[
     FORMAT,
     SETUP,
@@ -66,7 +66,7 @@ const LINTS: Step = Step {
 
 const DOCS: Step = Step {
     name: "docs",
-    remedy: "mend the doc comment that rustdoc names",
+    remedy: "fix the doc comment that rustdoc names",
     run: |workspace| {
         let mut command = workspace.cargo("doc --workspace --no-deps --all-features --quiet");
         passes(command.env("RUSTDOCFLAGS", "-D warnings"))
@@ -75,12 +75,12 @@ const DOCS: Step = Step {
 
 const DOCUMENTS: Step = Step {
     name: "documents",
-    remedy: "mend the link, or give the row of COMPATIBILITY.md the name of the test that holds it",
-    run: documents::say_the_truth,
+    remedy: "fix the link, or name the test in the row of COMPATIBILITY.md",
+    run: documents::check,
 };
 
 const RULES: Step = Step {
-    name: "what core may depend on",
+    name: "dependencies of core",
     remedy: "keep that crate out of hipflask-core: it decides with values and does no I/O (ARCHITECTURE.md)",
     run: rules::core_is_free_of_io,
 };

@@ -6,10 +6,10 @@ use crate::failure::Failure;
 use crate::python::{apt, can_install};
 use crate::workspace::{Workspace, read, run};
 
-/// A program, and the Debian packages that bring it.
+/// A program and the Debian packages that contain it.
 struct Tool {
     name: &'static str,
-    /// Where it is started from: the first of these that answers to `--version`, or to `version`.
+    /// Candidates for the executable: the first that answers to `--version` or `version` is used.
     programs: &'static [&'static str],
     packages: &'static [&'static str],
 }
@@ -43,12 +43,12 @@ const TOOLS: &[Tool] = &[
     Tool { name: "valgrind, which counts instructions", programs: &["valgrind"], packages: &["valgrind"] },
 ];
 
-/// Sees that all of them are there, and installs what is missing where we may.
+/// Checks that all programs are installed, and installs the missing ones where apt may be used.
 pub(crate) fn setup(workspace: &Workspace) -> Result<String, Failure> {
     ensure(workspace, |_| true)
 }
 
-/// [`setup`] for the one tool that is started as `program`.
+/// [`setup`] for one program.
 pub(crate) fn need(workspace: &Workspace, program: &str) -> Result<String, Failure> {
     ensure(workspace, |tool| tool.programs.contains(&program))
 }
@@ -91,7 +91,7 @@ fn is_there(workspace: &Workspace, tool: &Tool) -> bool {
     })
 }
 
-/// Debian keeps each version of PostgreSQL in a directory of its own.
+/// Resolves a `*`: Debian keeps each version of PostgreSQL in its own directory.
 fn has_version_below(directory: &Path, program: &str) -> bool {
     let versions = std::fs::read_dir(directory).into_iter().flatten().flatten();
     versions.into_iter().any(|version| version.path().join(program).exists())

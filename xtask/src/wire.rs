@@ -1,10 +1,10 @@
-//! Recordings of real Flask.
+//! `cargo xtask wire`: recordings of real Flask.
 
 use crate::failure::Failure;
 use crate::python;
 use crate::workspace::{Workspace, run};
 
-/// Makes the recordings again; the same Flask makes the same bytes.
+/// Makes the recordings again. The same Flask makes the same bytes.
 pub(crate) fn record(workspace: &Workspace) -> Result<String, Failure> {
     python::setup(workspace)?;
     run(workspace.command(workspace.path(python::INTERPRETER)).arg("wire/make.py"))?;

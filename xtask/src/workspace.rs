@@ -1,4 +1,4 @@
-//! Where things are, and how programs are started.
+//! Paths in the checkout, and starting programs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Cargo says where the manifest of this package is, whatever the current directory.
+    /// Finds the checkout by this package's manifest, whatever the current directory.
     pub(crate) fn find() -> Self {
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -23,7 +23,7 @@ impl Workspace {
         self.root.join(relative)
     }
 
-    /// A program started in the root with nothing to read, so that none can wait for an answer.
+    /// A command that runs in the root without standard input, so that no program waits for an answer.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).stdin(Stdio::null());
@@ -33,7 +33,7 @@ impl Workspace {
         command
     }
 
-    /// The cargo that runs us, with `arguments` split at spaces.
+    /// The cargo that runs this program, with `arguments` split at spaces.
     pub(crate) fn cargo(&self, arguments: &str) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = self.command(cargo);
@@ -42,8 +42,8 @@ impl Workspace {
     }
 }
 
-/// Whether `cargo run` has set this variable to tell us of our own package. Some build scripts look at it, and cargo would
-/// compile their crates anew each time that one calls it by hand and then by us.
+/// Returns `true` for a variable that `cargo run` sets for this package. Some build scripts look at these, and cargo would
+/// compile their crates again after each switch between a direct call and a call from here.
 fn is_of_our_package(variable: &std::ffi::OsStr) -> bool {
     let name = variable.to_string_lossy();
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
