@@ -1,6 +1,6 @@
 //! The command line.
 
-/// What the person asked for.
+/// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Serve { port: u16, store: Option<String> },
@@ -17,7 +17,7 @@ Usage: cargo demo [--port N] [--store URL]
 /// Reads the arguments.
 ///
 /// # Errors
-/// What is wrong with them, for the person who typed them.
+/// The error message for wrong arguments.
 pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
     // `cargo demo` ends in a `--` of its own; who types another one means the same.
     let arguments: Vec<String> = arguments.enumerate().filter(is_meant).map(|(_, word)| word).collect();

@@ -1,4 +1,4 @@
-//! The tutorials on one page, with the session inspector beside them: `cargo demo`.
+//! The tutorials on one page, each with the session inspector: `cargo demo`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
 mod arguments;
@@ -67,7 +67,7 @@ fn app(store: &Arc<dyn Store>) -> Result<Router, Box<dyn Error>> {
     Ok(app)
 }
 
-/// Files in `SESSION_FILE_DIR`, or else beside the program, which is in `target`.
+/// Files in `SESSION_FILE_DIR`, otherwise next to the program, which is in `target`.
 fn files() -> Arc<dyn Store> {
     let beside = || std::env::current_exe().unwrap_or_default().with_file_name("demo-sessions");
     Arc::new(FileStore::new(std::env::var_os("SESSION_FILE_DIR").map_or_else(beside, PathBuf::from)))

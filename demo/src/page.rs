@@ -76,7 +76,7 @@ fn form(tutorial: &Tutorial, action: &Action) -> String {
     )
 }
 
-/// What the program answers, without scripts, and what the inspector says of it. Both are fetched when they are first seen.
+/// The program's page, without scripts, and the inspector's view of it. Both are fetched when they first become visible.
 fn frames(tutorial: &Tutorial) -> String {
     let (number, prefix) = (tutorial.number, tutorial.prefix());
     format!(

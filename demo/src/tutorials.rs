@@ -26,7 +26,7 @@ pub(crate) struct Tutorial {
     pub(crate) about: &'static str,
     pub(crate) actions: &'static [Action],
     pub(crate) app: fn() -> App,
-    /// Whether its sessions are in a store.
+    /// `true` if its sessions are in a store.
     pub(crate) stored: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Field {
     pub(crate) value: &'static str,
 }
 
-/// How a form is sent.
+/// The encoding of a form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Get,

@@ -73,7 +73,7 @@ impl Chance {
 
 fn clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // Nanoseconds differ between two tests of one run, too.
+    // Nanoseconds differ even between two tests of one run.
     since.as_secs() ^ u64::from(since.subsec_nanos()) << 20
 }
 

@@ -27,18 +27,18 @@ pub fn describe(value: &Value) -> String {
 /// The value that `text` describes: the inverse of [`describe`].
 ///
 /// # Errors
-/// [`DescriptionError`] if `text` is no description, or describes what a session cannot hold.
+/// [`DescriptionError`] if `text` is not a description, or describes a value that a session cannot hold.
 pub fn parse(text: &str) -> Result<Value, DescriptionError> {
     let mut reader = Reader { text, at: 0, depth: 0 };
     let value = reader.value()?;
     if reader.at == text.len() { Ok(value) } else { Err(reader.error("the end")) }
 }
 
-/// A text that is no description.
+/// The error for a text that is not a description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no description of a session value: expected {expected} at byte {at}")]
 pub struct DescriptionError {
-    /// What could stand there.
+    /// The forms that are valid at that position.
     pub expected: &'static str,
     /// Where the text stops making sense.
     pub at: usize,

@@ -18,12 +18,12 @@ pub enum Call {
     Ready,
 }
 
-/// Whether a failing call has done its work.
+/// The moment at which a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// It never arrived.
+    /// The call never arrived.
     Before,
-    /// It was done, and the answer was lost.
+    /// The call did its work, and the answer was lost.
     After,
 }
 
@@ -34,9 +34,9 @@ pub struct Fault {
     pub place: Option<usize>,
     /// Which kind of call fails; `None` for any.
     pub call: Option<Call>,
-    /// Whether it has done its work.
+    /// Before or after the call did its work.
     pub when: When,
-    /// What it is told to be.
+    /// The kind of the error that it returns.
     pub kind: ErrorKind,
 }
 

@@ -1,4 +1,4 @@
-//! What tests of Hipflask share: real Flask as a judge, recordings of what it wrote, and a clock to set.
+//! Shared parts of Hipflask's tests: real Flask as a judge, recordings of its output, and a clock to set.
 //!
 //! ```no_run
 //! use hipflask_testkit::oracle::{RealFlask, Settings, Verdict};

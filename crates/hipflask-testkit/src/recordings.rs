@@ -1,4 +1,4 @@
-//! What real Flask wrote, kept under `wire/`. Reading it needs no Python.
+//! Recordings of real Flask's output, kept under `wire/`. Reading them needs no Python.
 
 use std::error::Error as _;
 use std::fmt;
@@ -61,7 +61,7 @@ pub struct FlaskCookie {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
-    /// There is no checkout around the running test.
+    /// The running test is not inside a checkout.
     #[error(
         "no recordings above the current directory: they are in Hipflask's checkout under wire/, run the test there"
     )]
@@ -71,7 +71,7 @@ pub enum RecordingError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A line is not the record that was expected.
@@ -81,7 +81,7 @@ pub enum RecordingError {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What the parser said.
+        /// The parser's error.
         source: serde_json::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! A store between a test and another store: counts calls, and fails where it is told to.
+//! A store in front of another store: counts calls, and fails where a test wants it to.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -63,7 +63,7 @@ impl SpyStore {
         lock(&self.shared.calls).clone()
     }
 
-    /// How many bytes of data were handed over to be written.
+    /// The number of bytes of data that were handed over to be written.
     #[must_use]
     pub fn bytes_written(&self) -> u64 {
         self.shared.bytes_written.load(Ordering::SeqCst)
@@ -131,7 +131,7 @@ impl Store for SpyStore {
         Box::pin(self.pass(Call::Load, 0, self.inner.load(key, now)))
     }
 
-    /// A load, to whoever counts.
+    /// Counts a load.
     fn open<'a>(&'a self, key: &'a Key, enough: UnixTime, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(self.pass(Call::Load, 0, self.inner.open(key, enough, now)))
     }

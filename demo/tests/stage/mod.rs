@@ -83,7 +83,7 @@ impl Story {
     pub(crate) async fn page_says(&self, expected: &str) {
         let start = Instant::now();
         loop {
-            // While a page is exchanged for the next there is no body.
+            // While one page replaces another, the document has no body.
             let text = match self.client.find(Locator::Css("body")).await {
                 Ok(body) => body.text().await.unwrap_or_default(),
                 Err(_) => String::new(),
@@ -131,7 +131,7 @@ impl Story {
 /// A program that says where it listens, and is ended with the test.
 struct Server {
     child: Child,
-    /// What stood behind the words that were waited for.
+    /// The text that follows the awaited words.
     said: String,
     /// A program that prints and is not listened to may end.
     _output: BufReader<ChildStdout>,
@@ -157,7 +157,7 @@ impl Drop for Server {
     }
 }
 
-/// How long something may take to show.
+/// The longest time to wait for something to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const MISSING: &str = "These tests need the Debian packages chromium, chromium-driver and fonts-dejavu-core; \

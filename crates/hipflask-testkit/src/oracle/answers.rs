@@ -1,11 +1,11 @@
-//! What real Flask answers.
+//! The answers of real Flask.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What Flask does with a session cookie.
+/// The result of Flask's reading of a session cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Verdict {
@@ -68,11 +68,11 @@ pub struct GeneratedSession {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct DamagedCookie {
-    /// What happened: the name of a method of `Damage` in `wire/generate.py`.
+    /// The kind of damage: the name of a method of `Damage` in `wire/generate.py`.
     pub by: String,
     /// The cookie's value; not always ASCII.
     pub cookie: String,
-    /// What Flask does with it.
+    /// The result of Flask's reading of it.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
@@ -95,7 +95,7 @@ pub struct DumpedCookie {
     pub call: Map<String, Value>,
     /// The value of `Set-Cookie`, if there is one.
     pub header: Option<String>,
-    /// What Werkzeug warned of.
+    /// Werkzeug's warnings.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// The class of the error, if there is one.
@@ -104,17 +104,17 @@ pub struct DumpedCookie {
     pub message: Option<String>,
 }
 
-/// What `save_session` put on a response.
+/// The headers that `save_session` put on a response.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct ResponseHeaders {
     /// `Set-Cookie` and `Vary`, in the order of the response.
     pub headers: Vec<(String, String)>,
-    /// What Werkzeug warned of.
+    /// Werkzeug's warnings.
     pub warnings: Vec<String>,
 }
 
-/// What came of a [`Visit`](super::Visit).
+/// The result of a [`Visit`](super::Visit).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Visited {
@@ -123,7 +123,7 @@ pub struct Visited {
     /// `Set-Cookie` and `Vary`, in the order of the response.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// What Werkzeug warned of.
+    /// Werkzeug's warnings.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// The class of the error with which saving failed.
@@ -166,7 +166,7 @@ pub struct Versions {
     pub itsdangerous: String,
 }
 
-/// Either what was asked for, or Flask's error.
+/// The requested answer, or Flask's error.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Outcome<T> {

@@ -51,7 +51,7 @@ impl RealFlask {
 
     fn start_with(python: &Path, judge: &Path) -> Result<Self, OracleError> {
         let mut command = Command::new(python);
-        // -B: no compiled files beside the sources of the checkout.
+        // -B: no compiled files among the sources of the checkout.
         command.arg("-B").arg(judge).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =
             command.spawn().map_err(|source| OracleError::NoFlask { python: python.to_owned(), source })?;
@@ -99,11 +99,11 @@ impl Drop for RealFlask {
     }
 }
 
-/// Why real Flask cannot be asked. Shown by `{:?}` as by `{}`, because tests unwrap it.
+/// The error for a judge that does not answer. `{:?}` shows the same as `{}`, because tests unwrap it.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OracleError {
-    /// There is no checkout around the running test.
+    /// The running test is not inside a checkout.
     #[error(
         "no wire/oracle.py above the current directory: the judge is in Hipflask's checkout, run the test there"
     )]
@@ -113,7 +113,7 @@ pub enum OracleError {
     NoFlask {
         /// The interpreter that was tried.
         python: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The process ended; what it complained about is on standard error.
@@ -134,7 +134,7 @@ pub enum OracleError {
     Strange {
         /// The operation.
         op: String,
-        /// What the parser said.
+        /// The parser's error.
         source: serde_json::Error,
     },
 }

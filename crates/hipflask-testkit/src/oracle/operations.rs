@@ -9,7 +9,7 @@ use super::answers::{
 use super::questions::{SaveCase, Settings, Visit, object};
 use super::{OracleError, RealFlask};
 
-/// All fail with [`OracleError`] if the process cannot be asked; what Flask itself refuses is in the answers.
+/// All return [`OracleError`] if the process does not answer; refusals by Flask are in the answers.
 #[expect(clippy::missing_errors_doc, reason = "the same for every method, and said once above")]
 impl RealFlask {
     /// Which versions answer.
@@ -132,7 +132,7 @@ impl RealFlask {
         self.ask("visit", Map::from_iter([("cases".to_owned(), cases)]))
     }
 
-    /// The names of everything that Flask's session can be asked to do beyond what every Python object can.
+    /// The names of all attributes of Flask's session that a plain Python object does not have.
     pub fn session_methods(&mut self) -> Result<Vec<String>, OracleError> {
         self.ask("session_methods", Map::new())
     }

@@ -1,4 +1,4 @@
-//! What can be set about a question.
+//! The parameters of a question.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -53,9 +53,9 @@ pub struct SaveCase {
     pub config: Map<String, Value>,
     /// The description of the session; the key `_permanent` makes it permanent.
     pub session: String,
-    /// Whether the session was changed.
+    /// `true` if the session was changed.
     pub modified: bool,
-    /// Whether the session was looked at.
+    /// `true` if the session was read.
     pub accessed: bool,
     /// Headers that are on the response already.
     pub headers: Vec<(String, String)>,

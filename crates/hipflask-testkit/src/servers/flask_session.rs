@@ -90,7 +90,7 @@ impl FlaskSession {
         self.ask(&json!(["login", values]))
     }
 
-    /// What the visitor with this id has; `None` if it is a new session to Flask-Session.
+    /// The session of the user with this id; `None` if it is new to Flask-Session.
     ///
     /// # Errors
     /// As [`login`](Self::login).

@@ -105,7 +105,7 @@ fn program(name: &str) -> PathBuf {
     if place.is_file() { place } else { PathBuf::from(name) }
 }
 
-/// As root MariaDB runs only if told that this is meant.
+/// As root MariaDB runs only with an explicit option.
 fn as_whoever(command: &mut Command) -> &mut Command {
     if is_root() { command.arg("--user=root") } else { command }
 }

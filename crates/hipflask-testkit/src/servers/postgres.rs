@@ -74,7 +74,7 @@ impl Postgres {
         ask(&self.programs, self.port, statement)
     }
 
-    /// What the server has written to its log; each line begins with the user's name and a colon.
+    /// The server's log; each line begins with the user's name and a colon.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()

@@ -18,17 +18,17 @@ pub enum ServerError {
         "{program} is not installed; install the package {package} (`cargo xtask setup` does on Debian and Ubuntu)"
     )]
     Missing {
-        /// What was looked for.
+        /// The missing program.
         program: String,
-        /// What has it.
+        /// The package that contains it.
         package: &'static str,
     },
     /// It was started and gave no good answer.
     #[error("{program} did not come up within {waited:?}; its last words:\n{log}")]
     NotUp {
-        /// What was started.
+        /// The program.
         program: String,
-        /// How long.
+        /// The time that it had.
         waited: Duration,
         /// The end of its log.
         log: String,
@@ -36,9 +36,9 @@ pub enum ServerError {
     /// A command that prepares or asks it failed.
     #[error("{program} failed: {said}")]
     Failed {
-        /// What was run.
+        /// The command.
         program: String,
-        /// What it wrote to its standard error.
+        /// Its standard error.
         said: String,
     },
     /// The machine failed.
@@ -149,10 +149,10 @@ fn missing(error: io::Error, program: &str, package: &'static str) -> ServerErro
 }
 
 /// A port that nobody listened to a moment ago, and below those that the system gives to outgoing connections: one of these
-/// would take it before the server is up, if tests run beside each other for long enough.
+/// would take it before the server is up, if tests run in parallel for long enough.
 pub(crate) fn free_port() -> Result<u16, ServerError> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Test programs that run beside each other begin at different places.
+    // Test programs that run in parallel begin at different ports.
     let begin = std::process::id().wrapping_mul(7919);
     loop {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -190,7 +190,7 @@ impl<T> Shared<T> {
     }
 }
 
-/// Whether this is the system's administrator, whom some servers refuse to serve.
+/// Returns `true` for root, which some servers refuse to run as.
 pub(crate) fn is_root() -> bool {
     run(Command::new("id").arg("-u"), "coreutils").is_ok_and(|id| id.trim() == "0")
 }

@@ -7,7 +7,7 @@ use std::{io, thread};
 
 use super::process::ServerError;
 
-/// Stands before a real server, passes on what clients send, and does with the answers as it is told.
+/// A proxy in front of a real server: passes requests on, and delays, cuts or spoils answers as configured.
 ///
 /// It knows no protocol, so it serves for any server that is reached by TCP.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
-/// What becomes of a server's answers, on all connections.
+/// The treatment of a server's answers, on all connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answers {
@@ -77,7 +77,7 @@ impl Proxy {
         self.port
     }
 
-    /// What becomes of all answers from now on.
+    /// Sets the treatment of all answers from now on.
     pub fn set(&self, answers: Answers) {
         *self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers;
         self.shared.changed.notify_all();
@@ -85,7 +85,7 @@ impl Proxy {
 }
 
 impl Shared {
-    /// What to do with an answer that has come; waits as long as it has to.
+    /// Decides about an answer that arrived; waits as long as configured.
     fn answers(&self) -> Answers {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_while(answers, |answers| *answers == Answers::Wait);

@@ -11,7 +11,7 @@ use super::process::{Process, ServerError, Shared, free_port, run};
 
 /// One server, reached by a port and by a socket.
 ///
-/// What it acknowledged is on the disk, so that [`kill`](Self::kill) and [`restart`](Self::restart) lose nothing.
+/// Writes to disk before it acknowledges, so that [`kill`](Self::kill) and [`restart`](Self::restart) lose nothing.
 #[derive(Debug)]
 pub struct Redis {
     process: Option<Process>,
@@ -120,7 +120,7 @@ impl Redis {
         ask(&self.path("socket"), command)
     }
 
-    /// How often a command has run since [`ask`](Self::ask)`(&["config", "resetstat"])`, by its name.
+    /// The number of calls of each command since [`ask`](Self::ask)`(&["config", "resetstat"])`, by name.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
