@@ -44,11 +44,12 @@ pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<Strin
     Ok("both wheels".to_owned())
 }
 
-/// The tests of sessions in a store, on the databases that the wheel of most users is without. Built without optimization,
-/// for most of it has been compiled so by the tests of the stores.
+/// The tests of sessions in a store, on the databases that the wheel of most users is without, and of panics in every entry
+/// point, which no other wheel can plant. Built without optimization, for most of it has been compiled so by the tests of the
+/// stores.
 pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Failure> {
     let _ = fs::remove_dir_all(workspace.path(FULL_WHEELS));
-    build(workspace, FULL_WHEELS, &["--profile", "dev", "--features", "full"])?;
+    build(workspace, FULL_WHEELS, &["--profile", "dev", "--features", "full,planted-panics"])?;
     let wheel = wheels_in(workspace, FULL_WHEELS)
         .pop()
         .ok_or_else(|| Failure::new(format!("maturin left no wheel in {FULL_WHEELS}")))?;
@@ -174,7 +175,7 @@ print(wheel['Tag'].rpartition('-')[0])";
 const FULL_WHEELS: &str = "target/wheels-full";
 const FULL: &str = "target/wheel-full";
 const DATABASES: &str = "postgres,mariadb,mongodb,dynamodb";
-const STORE_TESTS: [&str; 2] = ["test_stored_sessions.py", "test_stored_twins.py"];
+const STORE_TESTS: [&str; 3] = ["test_panics.py", "test_stored_sessions.py", "test_stored_twins.py"];
 const MANIFEST: &str = "crates/hipflask-python/Cargo.toml";
 const TESTS: &str = "crates/hipflask-python/tests";
 const TOOLS: &str = "xtask/python/wheel-tools.txt";

@@ -160,7 +160,12 @@ pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
 pub(crate) trait Meaning {
     /// What a tuple of these is.
     fn tuple(&self, items: Vec<Value>) -> Value;
-    /// The key that an object stands for which is no text.
+    /// The value of an int.
+    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+        int_of(number)
+    }
+
+    /// The key that an object stands for which is not exactly a `str`.
     fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, Unfit>;
     /// The value of an object whose type is no part of the language.
     fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit>;
@@ -174,6 +179,10 @@ struct Tagged;
 impl Meaning for Tagged {
     fn tuple(&self, items: Vec<Value>) -> Value {
         Value::Tuple(items)
+    }
+
+    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+        int_with_digits(number)
     }
 
     fn key(&self, _: &Bound<'_, PyAny>) -> Result<Text, Unfit> {
@@ -208,7 +217,7 @@ pub(crate) fn value_of(
         return Ok(Value::Bool(value.is_true()));
     }
     if let Ok(number) = object.cast_exact::<PyInt>() {
-        return int_of(number).map(Value::Int);
+        return meaning.int(number).map(Value::Int);
     }
     if object.is_none() {
         return Ok(Value::None);
@@ -247,7 +256,7 @@ fn rare_value_of(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
 fn dict_of(dict: &Bound<'_, PyDict>, meaning: &impl Meaning, levels: usize) -> Result<Dict, Unfit> {
     let levels = levels.checked_sub(1).ok_or_else(|| meaning.too_deep())?;
     let mut out = Dict::new();
-    for (key, value) in dict.iter() {
+    for (key, value) in entries_of(dict) {
         let key = match key.cast_exact::<PyString>() {
             Ok(key) => text_of(key)?,
             Err(_) => meaning.key(&key)?,
@@ -255,6 +264,11 @@ fn dict_of(dict: &Bound<'_, PyDict>, meaning: &impl Meaning, levels: usize) -> R
         out.insert(key, value_of(&value, meaning, levels)?);
     }
     Ok(out)
+}
+
+/// What a dict holds now: while its values are looked at, Python may run and change it.
+pub(crate) fn entries_of<'py>(dict: &Bound<'py, PyDict>) -> Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    dict.iter().collect()
 }
 
 fn items_of<'py>(
@@ -276,6 +290,21 @@ pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
     let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
     Ok(BigInt::from_signed_bytes_le(bytes.as_bytes()).into())
 }
+
+/// [`int_of`] for a number that is written in decimal digits. Python refuses to write and to read very many of them.
+pub(crate) fn int_with_digits(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+    let bits: usize = match number.extract::<i64>() {
+        Ok(number) => return Ok(number.into()),
+        Err(_) => number.call_method0(intern!(number.py(), "bit_length"))?.extract()?,
+    };
+    if bits > ALWAYS_WRITTEN {
+        number.str()?;
+    }
+    int_of(number)
+}
+
+/// The bits of an int that Python writes whatever its limit: that is 640 digits at least.
+const ALWAYS_WRITTEN: usize = 2_100;
 
 pub(crate) fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
     if let Ok(text) = with_utf8(text, |text| Text::new(text)) {

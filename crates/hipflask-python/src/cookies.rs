@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::flask::{Flask, Method};
+use crate::guard::entry;
 use crate::recent::Recent;
 use crate::settings::{Cookie, CookieSettings, Settings};
 use crate::text::with_utf8;
@@ -24,8 +25,8 @@ pub(crate) struct SessionCookies(Recent<Cookie>);
 #[pymethods]
 impl SessionCookies {
     #[new]
-    fn new() -> Self {
-        Self(Recent::new())
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        entry(py, "SessionCookies", || Ok(Self(Recent::new())))
     }
 
     /// The values of the request's cookies of the session's name: the first ones, without those that are empty.
@@ -35,12 +36,15 @@ impl SessionCookies {
         app: &Bound<'py, PyAny>,
         request: &Bound<'py, PyAny>,
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let (py, mut values) = (request.py(), Vec::new());
-        first_cookie(&Settings::of(interface, app)?, request, |value| {
-            values.push(PyBytes::new(py, value.as_bytes()));
-            Ok(None::<()>)
-        })?;
-        Ok(values)
+        let py = request.py();
+        entry(py, "SessionCookies.read", || {
+            let mut values = Vec::new();
+            first_cookie(&Settings::of(interface, app)?, request, |value| {
+                values.push(PyBytes::new(py, value.as_bytes()));
+                Ok(None::<()>)
+            })?;
+            Ok(values)
+        })
     }
 
     /// `response.set_cookie` with the settings of the app.
@@ -52,9 +56,11 @@ impl SessionCookies {
         response: &Bound<'py, PyAny>,
         value: String,
     ) -> PyResult<()> {
-        let settings = Settings::of(interface, app)?;
-        let permanent = session.getattr(intern!(session.py(), "permanent"))?.is_truthy()?;
-        Answer { settings: &settings, response, made: &self.0 }.set(session, permanent, |_, _| Ok(value))
+        entry(session.py(), "SessionCookies.set", || {
+            let settings = Settings::of(interface, app)?;
+            let permanent = session.getattr(intern!(session.py(), "permanent"))?.is_truthy()?;
+            Answer { settings: &settings, response, made: &self.0 }.set(session, permanent, |_, _| Ok(value))
+        })
     }
 
     /// `response.delete_cookie` with the settings of the app.
@@ -64,13 +70,15 @@ impl SessionCookies {
         app: &Bound<'_, PyAny>,
         response: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        Answer { settings: &Settings::of(interface, app)?, response, made: &self.0 }.remove()
+        entry(app.py(), "SessionCookies.remove", || {
+            Answer { settings: &Settings::of(interface, app)?, response, made: &self.0 }.remove()
+        })
     }
 
     /// `response.vary.add("Cookie")`.
     #[staticmethod]
     fn vary(response: &Bound<'_, PyAny>) -> PyResult<()> {
-        vary_by_cookie(Flask::of(response.py())?, response)
+        entry(response.py(), "SessionCookies.vary", || vary_by_cookie(Flask::of(response.py())?, response))
     }
 }
 

@@ -4,6 +4,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
 
+use crate::guard::entry;
+
 /// Flask's own classes, functions and descriptors.
 pub(crate) struct Flask {
     /// `flask.sessions.SecureCookieSessionInterface`.
@@ -187,5 +189,5 @@ fn namespaces(class: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Py<PyAny>>> 
 /// What a session calls when it is changed.
 #[pyfunction]
 fn note_change(session: &Bound<'_, PyAny>) -> PyResult<()> {
-    session.setattr(pyo3::intern!(session.py(), "modified"), true)
+    entry(session.py(), "note_change", || session.setattr(pyo3::intern!(session.py(), "modified"), true))
 }

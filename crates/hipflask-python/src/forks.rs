@@ -9,15 +9,16 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Both change only while the GIL is held, as it is when the process forks: a child finds them as they are meant.
+/// How much work is at such a store. It grows only with the GIL held, as it is when the process forks.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
+/// How many threads are about to fork.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
 
-/// Being in the middle of a store that lives in this process. Dropped with the GIL held.
+/// Work at a store that lives in this process, until it is dropped.
 pub(crate) struct Inside(());
 
 impl Inside {
-    /// Waits, without the GIL, for who is about to fork.
+    /// Waits, without the GIL, for threads that are about to fork.
     pub(crate) fn enter(py: Python<'_>) -> Self {
         wait_until_none(py, &FORKING);
         INSIDE.fetch_add(1, Ordering::SeqCst);

@@ -16,6 +16,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::convert::{Unfit, to_python};
 use crate::cookies::{Answer, first_cookie, vary_by_cookie};
 use crate::flask::{Flask, Method};
+use crate::guard::entry;
 use crate::read::{Unread, fill_from_json};
 use crate::recent::Recent;
 use crate::settings::{Cookie, Sealing, Settings, Signing};
@@ -33,9 +34,11 @@ pub(crate) struct SecureCookieSessions {
 impl SecureCookieSessions {
     /// Takes whatever the `__init__` of a subclass takes.
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { sealings: Recent::new(), cookies: Recent::new() }
+    #[pyo3(signature = (*args, **_kwargs))]
+    fn new(args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        entry(args.py(), "SecureCookieSessions", || {
+            Ok(Self { sealings: Recent::new(), cookies: Recent::new() })
+        })
     }
 
     /// The session of a request: empty if there is no cookie that verifies, `None` if there is no secret key.
@@ -44,12 +47,14 @@ impl SecureCookieSessions {
         app: &Bound<'py, PyAny>,
         request: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let settings = Settings::of(slf.as_any(), app)?;
-        match settings.signing(&slf.get().sealings)? {
-            Signing::Nobody => Ok(slf.py().None().into_bound(slf.py())),
-            Signing::Rust(sealing) if settings.reads_flasks_json()? => open(&settings, &sealing, request),
-            _ => open_in_python(&settings, request),
-        }
+        entry(slf.py(), "SecureCookieSessions.open_session", || {
+            let settings = Settings::of(slf.as_any(), app)?;
+            match settings.signing(&slf.get().sealings)? {
+                Signing::Nobody => Ok(slf.py().None().into_bound(slf.py())),
+                Signing::Rust(sealing) if settings.reads_flasks_json()? => open(&settings, &sealing, request),
+                _ => open_in_python(&settings, request),
+            }
+        })
     }
 
     /// Puts into the response what it must say about the session.
@@ -59,25 +64,34 @@ impl SecureCookieSessions {
         session: &Bound<'py, PyAny>,
         response: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
-        let settings = Settings::of(slf.as_any(), app)?;
-        let plan = plan_of(&settings, session)?;
-        if plan.accessed {
-            vary_by_cookie(settings.flask, response)?;
-        }
-        if plan.cookie == CookieOp::Leave {
-            return Ok(());
-        }
-        let made = slf.get();
-        let answer = Answer { settings: &settings, response, made: &made.cookies };
-        match plan.cookie {
-            CookieOp::Set { expires } => {
-                let saving = Saving { made: &made.sealings, settings: &settings, session };
-                answer.set(session, expires, |now, room| saving.value(now, room))?;
-            }
-            _ => answer.remove()?,
-        }
-        vary_by_cookie(settings.flask, response)
+        entry(slf.py(), "SecureCookieSessions.save_session", || save(slf, app, session, response))
     }
+}
+
+fn save<'py>(
+    slf: &Bound<'py, SecureCookieSessions>,
+    app: &Bound<'py, PyAny>,
+    session: &Bound<'py, PyAny>,
+    response: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let settings = Settings::of(slf.as_any(), app)?;
+    let plan = plan_of(&settings, session)?;
+    if plan.accessed {
+        vary_by_cookie(settings.flask, response)?;
+    }
+    if plan.cookie == CookieOp::Leave {
+        return Ok(());
+    }
+    let made = slf.get();
+    let answer = Answer { settings: &settings, response, made: &made.cookies };
+    match plan.cookie {
+        CookieOp::Set { expires } => {
+            let saving = Saving { made: &made.sealings, settings: &settings, session };
+            answer.set(session, expires, |now, room| saving.value(now, room))?;
+        }
+        _ => answer.remove()?,
+    }
+    vary_by_cookie(settings.flask, response)
 }
 
 /// The first session among the cookies of the session's name.

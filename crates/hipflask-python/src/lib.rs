@@ -7,6 +7,8 @@ mod convert;
 mod cookies;
 mod flask;
 mod forks;
+mod greenlets;
+mod guard;
 mod interface;
 mod keys;
 mod live;
@@ -26,6 +28,9 @@ mod write;
 mod _native {
     #[pymodule_export]
     use crate::cookies::SessionCookies;
+    #[cfg(feature = "planted-panics")]
+    #[pymodule_export]
+    use crate::guard::planted::plant_panic;
     #[pymodule_export]
     use crate::interface::SecureCookieSessions;
     #[pymodule_export]

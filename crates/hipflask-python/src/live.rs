@@ -1,50 +1,47 @@
-//! A store and the runtime that drives its connections, in the process that uses them.
+//! A store and the thread that drives its connections, in the process that uses them.
 
 use std::future::Future;
-use std::pin::pin;
+use std::sync::mpsc::{RecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use hipflask_store::store::{ErrorKind, Store, StoreError};
+use hipflask_store::record::Format;
+use hipflask_store::store::{ErrorKind, RecordKind, Store, StoreError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::forks::Inside;
+use crate::greenlets::Hub;
+use crate::guard::raise;
 
-/// Where a store is; connected to when it is first needed, and anew in a process that was forked since.
+/// Where a store is. Connects when the store is first needed, and again in a process that was forked since.
 pub(crate) struct Lives {
     url: String,
-    driver: Driver,
-    /// What lives in the memory of the process and has no connections.
+    /// A store in the memory of the process, which has no connections.
     memory: Option<Arc<dyn Store>>,
-    /// Locked only by who holds the GIL, and released before it lets go of it: a fork, which holds it, too, can then not
-    /// leave it locked for ever in the child.
+    /// Locked only with the GIL held, and released before the GIL is: a fork, which holds the GIL, never leaves it locked
+    /// in the child.
     live: Mutex<Option<Arc<Live>>>,
 }
 
-/// Who drives the connections.
-#[derive(Debug, Clone, Copy)]
-enum Driver {
-    /// Whoever waits for an answer; nobody else has to be woken for it. Between two calls nothing is done.
-    Caller,
-    /// A thread, for clients that have something to do between two calls: they watch servers, or close what lies idle.
-    Thread,
-}
-
-/// Connected.
+/// A connected store.
+///
+/// Its work is done by a thread of its own, and never by the thread that waits for it. A waiting thread may not run again
+/// for a long time: a signal handler of its server can keep it, and other threads must not depend on it.
 pub(crate) struct Live {
     process: u32,
     runtime: Arc<Runtime>,
     store: Arc<dyn Store>,
-    /// Whether the store's locks are memory of the process.
+    /// The store's locks are memory of the process.
     is_local: bool,
 }
 
 impl Lives {
-    /// The store at `url`, once the URL has been checked and, if `now`, the store has said that it is ready.
+    /// The store at `url`. Checks the URL and, if `now`, that the store is ready.
     pub(crate) fn at(py: Python<'_>, url: String, now: bool) -> Result<Self, StoreError> {
         let (kind, memory) = py.detach(|| {
-            // For this alone, so that nothing of it is there when the process forks.
+            // Used for this alone, so that nothing of it is left when the process forks.
             let runtime = Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
             runtime.block_on(async {
                 let store = hipflask_store::open(&url).await?;
@@ -55,29 +52,40 @@ impl Lives {
                 Ok((kind, (kind == "memory").then_some(store)))
             })
         })?;
-        let lives = Self { url, driver: Driver::of(kind), memory, live: Mutex::new(None) };
+        let lives = Self { url, memory, live: Mutex::new(None) };
         if now && kind == "sqlite" {
-            // Its connection is kept: a thread of its own would be closing it while the process forks.
+            // Keeps its connection: a thread of SQLite's would otherwise be closing it while the process forks.
             let live = lives.here(py)?;
-            live.wait(py, hipflask_store::ready(&*live.store))?;
+            let store = Arc::clone(&live.store);
+            let ready = async move { hipflask_store::ready(&*store).await };
+            live.wait(py, ready).map_err(|error| interrupted(&error))??;
         }
         Ok(lives)
     }
 
     /// The connections of this process.
-    pub(crate) fn here(&self, _gil: Python<'_>) -> Result<Arc<Live>, StoreError> {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn here(&self, py: Python<'_>) -> Result<Arc<Live>, StoreError> {
         let process = std::process::id();
-        if let Some(live) = live.as_ref().filter(|live| live.process == process) {
-            return Ok(Arc::clone(live));
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(live) = live.filter(|live| live.process == process) {
+            return Ok(live);
         }
-        let made = Arc::new(self.connect(process)?);
-        *live = Some(Arc::clone(&made));
+        let made = Arc::new(self.connect(py, process)?);
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = live.as_ref().filter(|live| live.process == process) {
+            return Ok(Arc::clone(other));
+        }
+        let before = live.replace(Arc::clone(&made));
+        drop(live);
+        drop(before);
         Ok(made)
     }
 
-    fn connect(&self, process: u32) -> Result<Live, StoreError> {
-        let runtime = self.driver.runtime().map_err(no_runtime)?;
+    fn connect(&self, py: Python<'_>, process: u32) -> Result<Live, StoreError> {
+        let runtime = without_signals(py, || {
+            Builder::new_multi_thread().worker_threads(1).thread_name("hipflask").enable_all().build()
+        });
+        let runtime = runtime.map_err(|error| interrupted(&error))?.map_err(no_runtime)?;
         let store = match &self.memory {
             Some(store) => Arc::clone(store),
             None => runtime.block_on(hipflask_store::open(&self.url))?,
@@ -87,30 +95,12 @@ impl Lives {
     }
 }
 
-/// In a process that was forked since, it is left as it is: its threads are not here to be waited for, one of them may have
-/// held a lock, and its sockets are the other process's. Whoever lets go of it there is often the garbage collector.
+/// In a process that was forked since, the runtime is left as it is: its threads do not exist here, one of them may have held
+/// a lock, and its sockets belong to the other process. The garbage collector is often what drops it there.
 impl Drop for Live {
     fn drop(&mut self) {
         if self.process != std::process::id() {
             std::mem::forget((Arc::clone(&self.runtime), Arc::clone(&self.store)));
-        }
-    }
-}
-
-impl Driver {
-    fn of(kind: &str) -> Self {
-        match kind {
-            "redis" | "memcached" | "memory" => Self::Caller,
-            _ => Self::Thread,
-        }
-    }
-
-    fn runtime(self) -> std::io::Result<Runtime> {
-        match self {
-            Self::Caller => Builder::new_current_thread().enable_all().build(),
-            Self::Thread => {
-                Builder::new_multi_thread().worker_threads(1).thread_name("hipflask").enable_all().build()
-            }
         }
     }
 }
@@ -120,20 +110,72 @@ impl Live {
         &self.store
     }
 
-    /// Waits for `work` without the GIL.
-    pub(crate) fn wait<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> T {
-        let _inside = self.is_local.then(|| Inside::enter(py));
-        py.detach(|| self.runtime.block_on(work))
+    /// The format of records here. Stores whose records are pickles have no other.
+    pub(crate) fn format(&self, wanted: Option<Format>) -> Format {
+        match self.store.describe().records {
+            RecordKind::Pickle => Format::Pickle,
+            _ => wanted.unwrap_or(Format::Msgpack),
+        }
     }
 
-    /// [`wait`](Self::wait) for `work` that has most likely nothing to wait for.
-    pub(crate) fn soon<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> T {
-        let mut work = pin!(work);
+    /// Waits for `work` without the GIL; under gevent other greenlets run meanwhile. The work is always finished, even if
+    /// the wait ends with an exception.
+    ///
+    /// # Errors
+    /// `SessionStoreError` if the work panics; an exception that was raised in the waiting greenlet.
+    pub(crate) fn wait<T: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> PyResult<T> {
+        let hub = Hub::here(py)?;
+        let bell = hub.as_ref().map(|hub| hub.bell(py));
+        let inside = self.is_local.then(|| Inside::enter(py));
+        let (done, answer) = sync_channel(1);
+        self.runtime.spawn(async move {
+            // Rings when it is dropped, at the latest when the work panics.
+            let _bell = bell;
+            let _inside = inside;
+            let _ = done.send(work.await);
+        });
+        if let Some(hub) = hub {
+            hub.wait(py)?;
+        }
+        py.detach(move || answer.recv()).map_err(|error| panicked(py, error))
+    }
+
+    /// [`wait`](Self::wait) for `work` that most likely has nothing to wait for.
+    pub(crate) fn soon<T: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> PyResult<T> {
+        let mut work = Box::pin(work);
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(done) => done,
+            Poll::Ready(done) => Ok(done),
             Poll::Pending => self.wait(py, work),
         }
     }
+}
+
+/// Makes threads that no signal interrupts: the handlers of a server, which expect one of its own threads, run elsewhere.
+fn without_signals<T>(py: Python<'_>, make: impl FnOnce() -> T) -> PyResult<T> {
+    let signals = py.import(intern!(py, "signal"))?;
+    let Ok(mask) = signals.getattr(intern!(py, "pthread_sigmask")) else { return Ok(make()) };
+    let all = signals.getattr(intern!(py, "valid_signals"))?.call0()?;
+    let before = mask.call1((signals.getattr(intern!(py, "SIG_BLOCK"))?, all))?;
+    let made = make();
+    mask.call1((signals.getattr(intern!(py, "SIG_SETMASK"))?, before))?;
+    Ok(made)
+}
+
+/// The task has ended without an answer.
+fn panicked(py: Python<'_>, _: RecvError) -> PyErr {
+    raise(py, "SessionStoreError", "hipflask panicked at work on the session store; its message is on stderr")
+}
+
+fn interrupted(error: &PyErr) -> StoreError {
+    StoreError::new("session", ErrorKind::Unavailable, format!("Python interrupted it: {error}"))
 }
 
 fn no_runtime(error: std::io::Error) -> StoreError {

@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
-use crate::convert::{Builder, value_of};
+use crate::convert::{Builder, entries_of, value_of};
 use crate::text::with_utf8;
 
 /// The object of a value.
@@ -59,8 +59,8 @@ pub(crate) fn is(found: &Bound<'_, PyAny>, pieces: &mut Pieces<'_>) -> bool {
             .is_ok_and(|found| found.len() == length && found.iter().all(|item| is(&item, pieces))),
         Piece::Dict(length) => found.cast_exact::<PyDict>().is_ok_and(|found| {
             found.len() == length
-                && found.iter().all(|(key, value)| {
-                    matches!(pieces.next(), Ok(Piece::Str(text)) if is_text(&key, text)) && is(&value, pieces)
+                && entries_of(found).iter().all(|(key, value)| {
+                    matches!(pieces.next(), Ok(Piece::Str(text)) if is_text(key, text)) && is(value, pieces)
                 })
         }),
         Piece::Value(value) => value_of(found, &Format::Msgpack, 0).is_ok_and(|found| found == value),

@@ -1,15 +1,18 @@
 //! Python's sessions to what records hold, as msgspec and pickle would have it, and back.
 
 use hipflask_core::session::{Part, Session};
-use hipflask_core::value::{Dict, MAX_DEPTH, Text, Value};
+use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 use hipflask_store::record::{EncodeError, Format, Kept, Pieces, Problem, Record};
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyString, PyType};
 
-use crate::convert::{Builder, Meaning, Unfit, datetime_of, text_of, value_of};
+use crate::convert::{
+    Builder, Meaning, Unfit, datetime_of, entries_of, int_of, int_with_digits, text_of, value_of,
+};
+use crate::guard::entry;
 use crate::raw;
 
 /// The dict of a session that came in the record `data`. What a value shows only in part is read again by Python.
@@ -49,27 +52,55 @@ pub(crate) fn is_as_it_came(dict: &Bound<'_, PyDict>, session: &Session) -> bool
 pub(crate) fn record_of_dict(session: &Bound<'_, PyDict>, format: Format) -> PyResult<Record> {
     let py = session.py();
     let (mut record, odd) = (Record::default(), PyDict::new(py));
-    for (key, value) in session.iter() {
-        let made = key
-            .cast_exact::<PyString>()
-            .map_err(|_| Unfit::AskPython)
-            .and_then(|key| Ok((text_of(key)?, value_of(&value, &format, MAX_DEPTH - 2)?)));
-        match made {
+    for (key, value) in entries_of(session) {
+        match member_of(&key, &value, format) {
             Ok((key, value)) => drop(record.dict.insert(key, value)),
             Err(Unfit::AskPython) => {
                 odd.set_item(&key, value)?;
-                // Keeps its place.
+                // Keeps its position.
                 if let Ok(key) = key.cast_exact::<PyString>() {
                     record.dict.insert(text_of(key).unwrap_or_default(), Value::None);
                 }
             }
-            Err(Unfit::Raised(error)) => return Err(error),
+            Err(Unfit::Raised(error)) => return Err(naming(&key, error)),
         }
     }
     if !odd.is_empty() {
         add_odd(&mut record, &odd, format)?;
     }
     Ok(record)
+}
+
+/// Raises an exception that names the key if a record in `format` cannot hold this.
+pub(crate) fn check_member(key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, format: Format) -> PyResult<()> {
+    match member_of(key, value, format) {
+        Ok((text, value)) => format.check(&text, &value).map_err(|error| not_encoded(&error)),
+        Err(Unfit::Raised(error)) => Err(naming(key, error)),
+        Err(Unfit::AskPython) => {
+            let odd = PyDict::new(key.py());
+            odd.set_item(key, value)?;
+            add_odd(&mut Record::default(), &odd, format).map_err(|error| naming(key, error))
+        }
+    }
+}
+
+fn member_of(
+    key: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+    format: Format,
+) -> Result<(Text, Value), Unfit> {
+    let key = match key.cast_exact::<PyString>() {
+        Ok(key) => text_of(key)?,
+        Err(_) => format.key(key)?,
+    };
+    Ok((key, value_of(value, &format, MAX_DEPTH - 2)?))
+}
+
+/// The same exception, whose text names the session's key.
+fn naming(key: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = key.py();
+    let made = helper(py).and_then(|helper| helper.call_method1("naming", (key, error.value(py))));
+    made.map_or_else(|error| error, PyErr::from_value)
 }
 
 /// Members that only Python can write, such as sets in a pickle: written by it, and read as any record is.
@@ -90,6 +121,10 @@ fn add_odd(record: &mut Record, odd: &Bound<'_, PyDict>, format: Format) -> PyRe
 /// The MessagePack of a value.
 #[pyfunction]
 pub(crate) fn dump_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    entry(value.py(), "dump_value", || msgpack_of(value))
+}
+
+fn msgpack_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let made = value_of(value, &Format::Msgpack, MAX_DEPTH - 2).map_err(|unfit| match unfit {
         Unfit::AskPython => PyTypeError::new_err("a dict in a key is unsupported"),
         Unfit::Raised(error) => error,
@@ -101,23 +136,35 @@ pub(crate) fn dump_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
 
 /// As msgspec and pickle have it.
 impl Meaning for Format {
+    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+        if *self == Self::Json { int_with_digits(number) } else { int_of(number) }
+    }
+
     fn tuple(&self, items: Vec<Value>) -> Value {
         if *self == Self::Pickle { Value::Tuple(items) } else { Value::List(items) }
     }
 
     fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, Unfit> {
-        if *self != Self::Json {
+        let is_text = object.is_instance_of::<PyString>();
+        if *self == Self::Pickle || (*self == Self::Msgpack && !is_text) {
             return Err(Unfit::AskPython);
         }
         let py = object.py();
-        let text = helper(py)?.call_method1(intern!(py, "json_key"), (object,))?;
-        text_of(text.cast::<PyString>().map_err(PyErr::from)?)
+        let text = helper(py)?.call_method1(intern!(py, "text_key"), (object, *self == Self::Json))?;
+        // The value of an enum may be a number although the enum is a `str`.
+        text.cast::<PyString>().map_or(Err(Unfit::AskPython), text_of)
     }
 
     fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
         let py = object.py();
         if is_datetime(object)? && !object.call_method0(intern!(py, "utcoffset"))?.is_none() {
-            return datetime_of(object).map(Value::DateTime);
+            match (datetime_of(object), self) {
+                (Err(Unfit::AskPython), Self::Json) => {}
+                (Err(Unfit::AskPython), Self::Msgpack) => {
+                    return Err(PyOverflowError::new_err("date value out of range").into());
+                }
+                (made, _) => return made.map(Value::DateTime),
+            }
         }
         if *self == Self::Pickle {
             return Err(Unfit::AskPython);

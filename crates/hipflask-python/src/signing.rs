@@ -6,6 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::guard::entry;
+
 /// A signer whose keys are derived once. It knows no clock, and what is wrong with a text it leaves to Python to say.
 #[pyclass(frozen, module = "hipflask._native")]
 pub(crate) struct NativeSigner(TimestampSigner);
@@ -15,52 +17,69 @@ impl NativeSigner {
     /// `secret_keys` in itsdangerous' order: the last signs. An empty key is refused, as everywhere in Hipflask.
     #[new]
     fn new(
+        py: Python<'_>,
         secret_keys: Vec<Vec<u8>>,
         salt: &[u8],
         separator: u8,
         key_derivation: &str,
         digest: &str,
     ) -> PyResult<Self> {
-        let mut newest_first = secret_keys.into_iter().rev();
-        let newest = newest_first.next().ok_or_else(|| PyValueError::new_err("no secret key is given"))?;
-        let keys = newest_first.fold(KeyRing::new(newest), |keys, key| keys.accept(key));
-        let signer = Signer::builder(keys)
-            .salt(salt)
-            .separator(separator)
-            .derivation(key_derivation.parse().map_err(refused)?)
-            .digest(digest.parse().map_err(refused)?)
-            .build();
-        signer.map(|signer| Self(TimestampSigner::new(signer))).map_err(refused)
+        entry(py, "NativeSigner", || {
+            let mut newest_first = secret_keys.into_iter().rev();
+            let newest =
+                newest_first.next().ok_or_else(|| PyValueError::new_err("no secret key is given"))?;
+            let keys = newest_first.fold(KeyRing::new(newest), |keys, key| keys.accept(key));
+            let signer = Signer::builder(keys)
+                .salt(salt)
+                .separator(separator)
+                .derivation(key_derivation.parse().map_err(refused)?)
+                .digest(digest.parse().map_err(refused)?)
+                .build();
+            signer.map(|signer| Self(TimestampSigner::new(signer))).map_err(refused)
+        })
     }
 
     /// The signature alone, in base64.
-    fn signature<'py>(&self, py: Python<'py>, value: &[u8]) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.signer().signature(value).as_bytes())
+    fn signature<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        entry(py, "NativeSigner.signature", || {
+            Ok(PyBytes::new(py, self.signer().signature(value).as_bytes()))
+        })
     }
 
     /// Whether a key makes this signature of `value`.
-    fn verify(&self, value: &[u8], signature: &[u8]) -> bool {
-        self.signer().verify(value, signature).is_some()
+    fn verify(&self, py: Python<'_>, value: &[u8], signature: &[u8]) -> PyResult<bool> {
+        entry(py, "NativeSigner.verify", || Ok(self.signer().verify(value, signature).is_some()))
     }
 
-    fn sign<'py>(&self, py: Python<'py>, value: &[u8]) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.signer().sign(value))
+    fn sign<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        entry(py, "NativeSigner.sign", || Ok(PyBytes::new(py, &self.signer().sign(value))))
     }
 
     /// The value of what was signed, `None` if it was not.
-    fn unsign<'py>(&self, py: Python<'py>, signed: &[u8]) -> Option<Bound<'py, PyBytes>> {
-        self.signer().unsign(signed).ok().map(|unsigned| PyBytes::new(py, unsigned.value))
+    fn unsign<'py>(&self, py: Python<'py>, signed: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        entry(py, "NativeSigner.unsign", || {
+            Ok(self.signer().unsign(signed).ok().map(|unsigned| PyBytes::new(py, unsigned.value)))
+        })
     }
 
     /// Signs with a time, in seconds since 1970.
-    fn sign_at<'py>(&self, py: Python<'py>, value: &[u8], seconds: u64) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.sign_bytes(value, UnixTime::from_secs(seconds)))
+    fn sign_at<'py>(&self, py: Python<'py>, value: &[u8], seconds: u64) -> PyResult<Bound<'py, PyBytes>> {
+        entry(py, "NativeSigner.sign_at", || {
+            Ok(PyBytes::new(py, &self.0.sign_bytes(value, UnixTime::from_secs(seconds))))
+        })
     }
 
     /// The value and the time of what was signed with a time, `None` if it was not.
-    fn unsign_timed<'py>(&self, py: Python<'py>, signed: &[u8]) -> Option<(Bound<'py, PyBytes>, u64)> {
-        let unsigned = self.0.unsign(signed, UnixTime::from_secs(0), Age::any()).ok()?;
-        unsigned.issued_at.map(|at| (PyBytes::new(py, unsigned.value), at.as_secs()))
+    fn unsign_timed<'py>(
+        &self,
+        py: Python<'py>,
+        signed: &[u8],
+    ) -> PyResult<Option<(Bound<'py, PyBytes>, u64)>> {
+        entry(py, "NativeSigner.unsign_timed", || {
+            let unsigned = self.0.unsign(signed, UnixTime::from_secs(0), Age::any()).ok();
+            Ok(unsigned
+                .and_then(|unsigned| Some((PyBytes::new(py, unsigned.value), unsigned.issued_at?.as_secs()))))
+        })
     }
 }
 

@@ -17,9 +17,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::convert::{int_of, text_of};
+use crate::convert::{entries_of, int_of, text_of};
+use crate::guard::{entry, raise, store_entry};
 use crate::live::{Live, Lives};
-use crate::records::{dict_of_session, is_as_it_came, not_encoded, record_of_dict};
+use crate::records::{check_member, dict_of_session, is_as_it_came, not_encoded, record_of_dict};
 use crate::settings::{Settings, wrong};
 
 /// The sessions of one store.
@@ -67,10 +68,10 @@ impl Rules {
     }
 }
 
-/// Where a session of Python came from: its record as it was read.
+/// Where a session of Python came from: its record as it was read. `None` while it is saved, and after a panic, when nobody
+/// knows what was saved.
 #[pyclass(frozen, module = "hipflask._native")]
-#[derive(Default)]
-pub(crate) struct StoredSession(Mutex<(Session, Slot)>);
+pub(crate) struct StoredSession(Mutex<Option<(Session, Slot)>>);
 
 /// What a request has said of its session, beside what it left in it.
 struct Asked<'a, 'py> {
@@ -106,6 +107,149 @@ impl StoredSessions {
         format: Option<&str>,
         ready: bool,
     ) -> PyResult<Self> {
+        store_entry(py, "StoredSessions", || Self::at(py, url, prefix, id_length, format, ready))
+    }
+
+    /// The session of the first of these cookies that the store knows; `None` if there is none.
+    fn open(
+        &self,
+        py: Python<'_>,
+        cookies: Vec<Vec<u8>>,
+        now: f64,
+        interface: &Bound<'_, PyAny>,
+        app: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<(StoredSession, Py<PyDict>, String)>> {
+        store_entry(py, "StoredSessions.open", || self.find(py, cookies, now, Rules::of(interface, app)?))
+    }
+
+    /// Saves a session as it is now. Returns what was done, the id, and the cookie's value if there is a record. With
+    /// `alone` it is an error that another request was first, and nothing is merged.
+    #[pyo3(signature = (origin, session, sid, now, interface, app, *, cleared, added, modified, regenerate, destroy, alone))]
+    #[expect(clippy::too_many_arguments, reason = "each is a flag of Python's session, and named there")]
+    fn save(
+        &self,
+        py: Python<'_>,
+        origin: &StoredSession,
+        session: &Bound<'_, PyDict>,
+        sid: Option<&str>,
+        now: f64,
+        interface: &Bound<'_, PyAny>,
+        app: &Bound<'_, PyAny>,
+        cleared: bool,
+        added: &Bound<'_, PyDict>,
+        modified: bool,
+        regenerate: bool,
+        destroy: bool,
+        alone: bool,
+    ) -> PyResult<(&'static str, Option<String>, Option<String>)> {
+        store_entry(py, "StoredSessions.save", || {
+            let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
+            let asked = Asked { cleared, added, modified, regenerate, alone };
+            let mut adopted = self.adopted(py, origin, session, sid, sessions.format(), &asked)?;
+            if destroy {
+                adopted.slot.destroy();
+            }
+            save_adopted(py, &live, &sessions, origin, adopted, time(now))
+        })
+    }
+
+    /// Raises an exception that names the key if the records cannot hold this.
+    fn check_value(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        store_entry(py, "StoredSessions.check_value", || check_member(key, value, self.format_here(py)?))
+    }
+
+    /// Reads what the app can change from one request to the next, to report what is wrong with it.
+    fn check(&self, py: Python<'_>, interface: &Bound<'_, PyAny>, app: &Bound<'_, PyAny>) -> PyResult<()> {
+        store_entry(py, "StoredSessions.check", || self.ids(&Rules::of(interface, app)?.keys).map(drop))
+    }
+
+    /// An id for a new session.
+    fn fresh_id(&self, py: Python<'_>) -> PyResult<String> {
+        store_entry(py, "StoredSessions.fresh_id", || {
+            let id = self.ids(&[])?.fresh();
+            Ok(id.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.as_str().to_owned())
+        })
+    }
+
+    /// The cookie's value for an id, signed if the interface signs.
+    fn cookie(
+        &self,
+        py: Python<'_>,
+        sid: &str,
+        interface: &Bound<'_, PyAny>,
+        app: &Bound<'_, PyAny>,
+    ) -> PyResult<String> {
+        store_entry(py, "StoredSessions.cookie", || {
+            let rules = Rules::of(interface, app)?;
+            Ok(self.ids(&rules.keys)?.to_cookie(&self.id(sid)?))
+        })
+    }
+
+    /// Drops the records that have expired; returns how many.
+    fn purge(&self, py: Python<'_>, now: f64) -> PyResult<u64> {
+        store_entry(py, "StoredSessions.purge", || {
+            let live = self.lives.here(py).map_err(|error| failed(py, &error))?;
+            let store = Arc::clone(live.store());
+            let purged = live.wait(py, async move { store.purge_expired(time(now)).await })?;
+            purged.map_err(|error| failed(py, &error))
+        })
+    }
+
+    /// Deletes the record of an id.
+    fn destroy(
+        &self,
+        py: Python<'_>,
+        sid: &str,
+        now: f64,
+        interface: &Bound<'_, PyAny>,
+        app: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        store_entry(py, "StoredSessions.destroy", || {
+            let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
+            let id = self.id(sid)?;
+            let ended = live.wait(py, async move { sessions.destroy(&id, time(now)).await })?;
+            ended.map(drop).map_err(|error| failed(py, &error))
+        })
+    }
+}
+
+/// Saves what [`StoredSessions::adopted`] has taken out of `origin`, and puts it back.
+fn save_adopted(
+    py: Python<'_>,
+    live: &Live,
+    sessions: &Arc<ServerSessions>,
+    origin: &StoredSession,
+    adopted: Adopted,
+    now: UnixTime,
+) -> PyResult<(&'static str, Option<String>, Option<String>)> {
+    let Adopted { mut data, mut slot, read } = adopted;
+    let has_nothing_to_do = read.is_none() && sessions.op(&data, &slot, now) == StoreOp::Leave;
+    let here = Arc::clone(sessions);
+    let save = async move {
+        let saved = match read {
+            Some(read) => save_alone(&here, read, &mut data, &mut slot, now).await,
+            None => here.save(&mut data, &mut slot, now).await,
+        };
+        (saved, data, slot)
+    };
+    let (saved, data, slot) = if has_nothing_to_do { live.soon(py, save)? } else { live.wait(py, save)? };
+    let (id, cookie) = match slot.id() {
+        Some(id) => (Some(id.as_str().to_owned()), Some(sessions.ids().to_cookie(id))),
+        None => (None, None),
+    };
+    origin.put(data, slot);
+    Ok((word(saved.map_err(|error| not_saved(py, &error))?), id, cookie))
+}
+
+impl StoredSessions {
+    fn at(
+        py: Python<'_>,
+        url: String,
+        prefix: String,
+        id_length: usize,
+        format: Option<&str>,
+        ready: bool,
+    ) -> PyResult<Self> {
         let format = match format {
             None | Some("msgpack") => None,
             Some("json") => Some(Format::Json),
@@ -126,117 +270,37 @@ impl StoredSessions {
         Ok(Self { lives, prefix, id_length, format, made: Mutex::default() })
     }
 
-    /// The session of the first of these cookies that the store knows; `None` if there is none.
-    fn open(
+    fn find(
         &self,
         py: Python<'_>,
         cookies: Vec<Vec<u8>>,
         now: f64,
-        interface: &Bound<'_, PyAny>,
-        app: &Bound<'_, PyAny>,
+        rules: Rules,
     ) -> PyResult<Option<(StoredSession, Py<PyDict>, String)>> {
-        let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
-        let found = live.wait(py, async {
+        let (live, sessions) = self.sessions(py, rules)?;
+        let found = live.wait(py, async move {
             for cookie in &cookies {
                 if let Opened::Found { session, slot } = sessions.open(cookie, time(now)).await? {
                     return Ok(Some((session, slot)));
                 }
             }
             Ok(None)
-        });
+        })?;
         let Some((session, slot)) = found.map_err(|error| failed(py, &error))? else { return Ok(None) };
         let (Some(stored), Some(kept), Some(id)) = (slot.stored(), slot.kept(), slot.id()) else {
             return Ok(None);
         };
         let dict = dict_of_session(py, &session, kept, &stored.data)?.unbind();
         let id = id.as_str().to_owned();
-        Ok(Some((StoredSession(Mutex::new((session, *slot))), dict, id)))
+        Ok(Some((StoredSession::of(session, *slot), dict, id)))
     }
 
-    /// Saves a session as it is now; says what came of it, the id, and the cookie's value if there is a record. With `alone`
-    /// it is an error that another request was first, and nothing is merged.
-    #[pyo3(signature = (origin, session, sid, now, interface, app, *, cleared, added, modified, regenerate, destroy, alone))]
-    #[expect(clippy::too_many_arguments, reason = "each is a flag of Python's session, and named there")]
-    fn save(
-        &self,
-        py: Python<'_>,
-        origin: &StoredSession,
-        session: &Bound<'_, PyDict>,
-        sid: Option<&str>,
-        now: f64,
-        interface: &Bound<'_, PyAny>,
-        app: &Bound<'_, PyAny>,
-        cleared: bool,
-        added: &Bound<'_, PyDict>,
-        modified: bool,
-        regenerate: bool,
-        destroy: bool,
-        alone: bool,
-    ) -> PyResult<(&'static str, Option<String>, Option<String>)> {
-        let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
-        let asked = Asked { cleared, added, modified, regenerate, alone };
-        let Adopted { mut data, mut slot, read } =
-            self.adopted(origin, session, sid, sessions.format(), &asked)?;
-        if destroy {
-            slot.destroy();
-        }
-        let (now, data_now, slot_now) = (time(now), &mut data, &mut slot);
-        let saved = match read {
-            Some(read) => live.wait(py, save_alone(&sessions, read, data_now, slot_now, now)),
-            None if sessions.op(data_now, slot_now, now) == StoreOp::Leave => {
-                live.soon(py, sessions.save(data_now, slot_now, now))
-            }
-            None => live.wait(py, sessions.save(data_now, slot_now, now)),
-        };
-        let (id, cookie) = match slot.id() {
-            Some(id) => (Some(id.as_str().to_owned()), Some(sessions.ids().to_cookie(id))),
-            None => (None, None),
-        };
-        origin.put(data, slot);
-        Ok((word(saved.map_err(|error| not_saved(py, &error))?), id, cookie))
-    }
-
-    /// Reads what the app can change from one request to the next, to say what is wrong with it.
-    fn check(&self, interface: &Bound<'_, PyAny>, app: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.ids(&Rules::of(interface, app)?.keys).map(drop)
-    }
-
-    /// An id for a new session.
-    fn fresh_id(&self) -> PyResult<String> {
-        let id = self.ids(&[])?.fresh();
-        Ok(id.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.as_str().to_owned())
-    }
-
-    /// The cookie's value for an id, signed if the interface signs.
-    fn cookie(&self, sid: &str, interface: &Bound<'_, PyAny>, app: &Bound<'_, PyAny>) -> PyResult<String> {
-        let rules = Rules::of(interface, app)?;
-        Ok(self.ids(&rules.keys)?.to_cookie(&self.id(sid)?))
-    }
-
-    /// Drops the records that have expired; returns how many.
-    fn purge(&self, py: Python<'_>, now: f64) -> PyResult<u64> {
+    /// The format in which this process writes records.
+    fn format_here(&self, py: Python<'_>) -> PyResult<Format> {
         let live = self.lives.here(py).map_err(|error| failed(py, &error))?;
-        let store = Arc::clone(live.store());
-        live.wait(py, async { store.purge_expired(time(now)).await }).map_err(|error| failed(py, &error))
+        Ok(live.format(self.format))
     }
 
-    /// Ends the record of an id.
-    fn destroy(
-        &self,
-        py: Python<'_>,
-        sid: &str,
-        now: f64,
-        interface: &Bound<'_, PyAny>,
-        app: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
-        let id = self.id(sid)?;
-        let ended = live.wait(py, async { sessions.destroy(&id, time(now)).await });
-        ended.map(drop).map_err(|error| failed(py, &error))
-    }
-}
-
-impl StoredSessions {
     fn sessions(&self, py: Python<'_>, rules: Rules) -> PyResult<(Arc<Live>, Arc<ServerSessions>)> {
         let live = self.lives.here(py).map_err(|error| failed(py, &error))?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -247,9 +311,7 @@ impl StoredSessions {
         let lifetime = Duration::from_secs(rules.lifetime);
         let mut sessions = ServerSessions::new(Arc::clone(live.store()), self.ids(&rules.keys)?, lifetime)
             .with_refresh(rules.refresh);
-        if let Some(format) = self.format.filter(|_| sessions.format() == Format::Msgpack) {
-            sessions = sessions.with_format(format);
-        }
+        sessions = sessions.with_format(live.format(self.format));
         let sessions = Arc::new(sessions);
         if made.len() >= MOST {
             made.remove(0);
@@ -258,16 +320,17 @@ impl StoredSessions {
         Ok((live, sessions))
     }
 
-    /// What came of a session since it was read.
+    /// Takes the session out of `origin`, with what the request did to it.
     fn adopted(
         &self,
+        py: Python<'_>,
         origin: &StoredSession,
         session: &Bound<'_, PyDict>,
         sid: Option<&str>,
         format: Format,
         asked: &Asked<'_, '_>,
     ) -> PyResult<Adopted> {
-        let (data, slot) = origin.take();
+        let (data, slot) = origin.take(py)?;
         let is_same_id = slot.id().map(SessionId::as_str) == sid;
         if is_same_id && asked.is_nothing() && is_as_it_came(session, &data) {
             return Ok(Adopted { data, slot, read: None });
@@ -276,7 +339,7 @@ impl StoredSessions {
         let record = record_of_dict(session, format)?;
         let added = numbers(asked.added)?;
         let proposed = sid.map(|sid| self.id(sid)).transpose()?;
-        let (mut data, mut slot) = origin.take();
+        let (mut data, mut slot) = origin.take(py)?;
         let before = slot.kept().cloned().unwrap_or_default();
         let kept: &Kept = &record.kept;
         let read = asked.alone.then(|| data.clone());
@@ -311,33 +374,42 @@ impl StoredSessions {
 }
 
 impl StoredSession {
-    fn take(&self) -> (Session, Slot) {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn of(session: Session, slot: Slot) -> Self {
+        Self(Mutex::new(Some((session, slot))))
+    }
+
+    fn take(&self, py: Python<'_>) -> PyResult<(Session, Slot)> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.ok_or_else(|| raise(py, "SessionStoreError", IN_USE))
     }
 
     fn put(&self, session: Session, slot: Slot) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (session, slot);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((session, slot));
     }
 }
 
 #[pymethods]
 impl StoredSession {
-    /// That of a session that came from nowhere.
+    /// That of a session that was not read from a record.
     #[new]
-    fn new() -> Self {
-        Self::default()
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        entry(py, "StoredSession", || Ok(Self::of(Session::default(), Slot::default())))
     }
 
     /// The session as it was last read or saved.
     fn dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (session, slot) = self.take();
-        let kept = slot.kept().cloned().unwrap_or_default();
-        let data = slot.stored().map(|stored| stored.data.clone()).unwrap_or_default();
-        let dict = dict_of_session(py, &session, &kept, &data);
-        self.put(session, slot);
-        dict
+        store_entry(py, "StoredSession.dict", || {
+            let (session, slot) = self.take(py)?;
+            let kept = slot.kept().cloned().unwrap_or_default();
+            let data = slot.stored().map(|stored| stored.data.clone()).unwrap_or_default();
+            let dict = dict_of_session(py, &session, &kept, &data);
+            self.put(session, slot);
+            dict
+        })
     }
 }
+
+const IN_USE: &str = "another thread is saving this session, or a save of it ended with a panic";
 
 const MOST: usize = 16;
 
@@ -372,7 +444,7 @@ async fn save_alone(
 }
 
 fn ids(prefix: &str, id_length: usize, keys: &[Vec<u8>]) -> Result<Ids, IdsError> {
-    let mut ids = Ids::builder().bytes(id_length).prefix(prefix);
+    let mut ids = Ids::builder().any_length().bytes(id_length).prefix(prefix);
     if let Some((newest, older)) = keys.split_first() {
         let ring = KeyRing::new(SecretKey::from(newest.clone()));
         ids = ids.signed(older.iter().fold(ring, |ring, key| ring.accept(SecretKey::from(key.clone()))));
@@ -382,7 +454,7 @@ fn ids(prefix: &str, id_length: usize, keys: &[Vec<u8>]) -> Result<Ids, IdsError
 
 fn numbers(added: &Bound<'_, PyDict>) -> PyResult<Dict<Int>> {
     let mut out = Dict::new();
-    for (key, by) in added.iter() {
+    for (key, by) in entries_of(added) {
         let (Ok(key), Ok(by)) = (text_of(key.cast::<PyString>()?), int_of(by.cast()?)) else {
             return Err(PyValueError::new_err("only an int is added, under a text"));
         };
@@ -427,10 +499,4 @@ fn not_saved(py: Python<'_>, error: &SaveError) -> PyErr {
         SaveError::Contended { .. } => raise(py, "SessionContended", &explained(error)),
         other => raise(py, "SessionStoreError", &explained(other)),
     }
-}
-
-/// An exception of `hipflask.errors`.
-fn raise(py: Python<'_>, name: &str, text: &str) -> PyErr {
-    let made = py.import("hipflask.errors").and_then(|module| module.getattr(name)?.call1((text,)));
-    made.map_or_else(|error| error, PyErr::from_value)
 }

@@ -6,27 +6,32 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{Unfit, from_python, to_python};
+use crate::guard::entry;
 use crate::write::json_of;
 
 /// What tagged JSON stands for.
 #[pyfunction]
 pub(crate) fn load_tagged<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    let value = tagged::from_str(text).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    to_python(py, &value)
+    entry(py, "load_tagged", || {
+        let value = tagged::from_str(text).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        to_python(py, &value)
+    })
 }
 
 /// The tagged JSON of an object; `None` if only Python knows what it stands for.
 #[pyfunction]
 pub(crate) fn dump_tagged(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    let json = match object.cast_exact::<PyDict>() {
-        Ok(dict) => json_of(dict, KeyOrder::Sorted),
-        Err(_) => json_of_tree(object),
-    };
-    match json {
-        Ok(json) => Ok(Some(json)),
-        Err(Unfit::AskPython) => Ok(None),
-        Err(Unfit::Raised(error)) => Err(error),
-    }
+    entry(object.py(), "dump_tagged", || {
+        let json = match object.cast_exact::<PyDict>() {
+            Ok(dict) => json_of(dict, KeyOrder::Sorted),
+            Err(_) => json_of_tree(object),
+        };
+        match json {
+            Ok(json) => Ok(Some(json)),
+            Err(Unfit::AskPython) => Ok(None),
+            Err(Unfit::Raised(error)) => Err(error),
+        }
+    })
 }
 
 fn json_of_tree(object: &Bound<'_, PyAny>) -> Result<String, Unfit> {

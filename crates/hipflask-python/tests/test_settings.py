@@ -51,7 +51,7 @@ def test_a_cookie_setting_on_the_interface_is_looked_at_as_well():
 WRONG_IN_STORES = {
     "SESSION_TYPE": ["sqlserver", "reddis://127.0.0.1", 7],
     "SESSION_KEY_PREFIX": [7, None, "two words", "x" * 101],
-    "SESSION_ID_LENGTH": [0, -1, 15, 97, "32", None, True],
+    "SESSION_ID_LENGTH": [0, -1, 7, 97, "32", None, True],
     "SESSION_CLEANUP_N_REQUESTS": [-1, "10", 0.5],
     "SESSION_SERIALIZATION_FORMAT": ["xml", 7, ""],
     "SESSION_FILE_MODE": [600, -1, "600", None],
@@ -92,6 +92,30 @@ def test_a_database_that_is_not_bound_is_an_error_when_the_app_is_set_up(tmp_pat
     app.config.update(SESSION_SQLALCHEMY=SQLAlchemy(app), SESSION_SQLALCHEMY_BIND_KEY="sessions")
     with pytest.raises(hipflask.errors.ConfigurationError, match="SESSION_SQLALCHEMY_BIND_KEY must be .* but is 'sessions'"):
         hipflask.Session(app)
+
+
+@pytest.mark.parametrize("length", [8, 16, 96])
+@pytest.mark.filterwarnings("ignore:SESSION_ID_LENGTH is 8")
+def test_ids_of_another_length_still_find_their_sessions(length, tmp_path):
+    apps = []
+    for session_id_length in (length, 32, 48):
+        app = app_with(SESSION_TYPE=f"file:{tmp_path}", SESSION_ID_LENGTH=session_id_length)
+        hipflask.Session(app)
+        app.add_url_rule("/count", "count", lambda: str(flask.session.increment("n")))
+        apps.append(app)
+    first = apps[0].test_client()
+    assert first.get("/count").text == "1"
+    cookie = first.get_cookie("session").value
+    assert len(cookie) == -(-length * 4 // 3)
+    for number, app in enumerate(apps, 2):
+        client = app.test_client()
+        client.set_cookie("session", cookie)
+        assert client.get("/count").text == str(number) and client.get_cookie("session").value == cookie
+
+
+def test_short_ids_are_warned_of(tmp_path):
+    with pytest.warns(RuntimeWarning, match="SESSION_ID_LENGTH is 8: ids of fewer than 16 bytes can be guessed"):
+        hipflask.Session(app_with(SESSION_TYPE=f"file:{tmp_path}", SESSION_ID_LENGTH=8))
 
 
 WRONG_LATER = {

@@ -244,13 +244,12 @@ class Side:
 
 # -- steps ------------------------------------------------------------------------------------------------------------
 
-KEPT = [
+#: What msgpack cannot hold is an error where it is set, and at the end of the request there: see `test_odd_values.py`.
+LEAVES = [
     None, True, 0, -1, 2**63, 1.5, 1e-7, "", "plain", "é\U0001f600\u2028", b"\x00\xff", "long " * 300, uuid.UUID(int=7),
     datetime.datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc), datetime.datetime(2024, 1, 2, 3, 4, 5),
     datetime.date(2024, 1, 2), decimal.Decimal("1.10"), datetime.timedelta(days=1, microseconds=5),
 ]  # fmt: skip
-#: What msgpack cannot hold is an error when the session is saved.
-LEAVES = [*KEPT, 2**64, "a lone \ud800"]
 
 
 def value(chance, leaves, depth=0):
@@ -274,9 +273,7 @@ def deepen(session, key, new):
 
 
 def act(chance):
-    key, new = chance.choice("abc"), value(chance, LEAVES)
-    # Theirs does not look inside of a session that it does not write, and cannot know what would be an error there.
-    more = value(chance, KEPT)
+    key, new, more = chance.choice("abc"), value(chance, LEAVES), value(chance, LEAVES)
     acts = {
         "set": lambda session: session.__setitem__(key, copy.deepcopy(new)),
         "update": lambda session: session.update({key: copy.deepcopy(new), "d": [1]}),

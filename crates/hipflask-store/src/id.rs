@@ -48,12 +48,13 @@ pub struct Ids {
     prefix: String,
     signer: Option<Signer>,
     hashed: bool,
+    any_length: bool,
 }
 
 impl Ids {
     /// Starts with Flask-Session's defaults: 32 bytes, prefix `session:`, not signed, stored as they are.
     pub fn builder() -> IdsBuilder {
-        IdsBuilder { bytes: 32, prefix: "session:".into(), keys: None, hashed: false }
+        IdsBuilder { bytes: 32, prefix: "session:".into(), keys: None, hashed: false, any_length: false }
     }
 
     /// A new id: so many bytes of the system's chance, as URL-safe base64.
@@ -71,7 +72,7 @@ impl Ids {
     /// about whether there is such a session.
     ///
     /// The form is that of [`fresh`](Self::fresh), of 32 bytes whatever the configuration, or a lower-case UUID of version 4
-    /// as Flask-Session wrote before 0.6.
+    /// as Flask-Session wrote before 0.6. [`IdsBuilder::any_length`] adds all other lengths.
     ///
     /// # Errors
     /// [`IdError`] if it is no id: the visitor has no session then.
@@ -80,7 +81,9 @@ impl Ids {
             Some(signer) => signer.unsign(value).map_err(|_| IdError::BadSignature)?.value,
             None => value,
         };
-        if is_base64_of(id, self.bytes) || is_base64_of(id, 32) || is_uuid4(id) {
+        let is_of_other_length =
+            || self.any_length && (FEWEST_ID_BYTES..=MAX_ID_BYTES).any(|bytes| is_base64_of(id, bytes));
+        if is_base64_of(id, self.bytes) || is_base64_of(id, 32) || is_uuid4(id) || is_of_other_length() {
             let text = core::str::from_utf8(id).map_err(|_| IdError::BadForm)?;
             return Ok(SessionId(text.into()));
         }
@@ -122,6 +125,7 @@ pub struct IdsBuilder {
     prefix: String,
     keys: Option<KeyRing>,
     hashed: bool,
+    any_length: bool,
 }
 
 impl IdsBuilder {
@@ -154,12 +158,20 @@ impl IdsBuilder {
         self
     }
 
+    /// Reads ids of 8 to 96 bytes whatever the configuration, and allows new ones of as few as 8, as Flask-Session does: a
+    /// change of `SESSION_ID_LENGTH` then ends no session.
+    pub const fn any_length(mut self) -> Self {
+        self.any_length = true;
+        self
+    }
+
     /// Checks everything.
     ///
     /// # Errors
     /// [`IdsError`] says what to change.
     pub fn build(self) -> Result<Ids, IdsError> {
-        if !(16..=MAX_ID_BYTES).contains(&self.bytes) {
+        let fewest = if self.any_length { FEWEST_ID_BYTES } else { 16 };
+        if !(fewest..=MAX_ID_BYTES).contains(&self.bytes) {
             return Err(IdsError::Length { bytes: self.bytes });
         }
         if self.prefix.len() > 100 || !self.prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -173,7 +185,13 @@ impl IdsBuilder {
                 .digest(Digest::Sha1)
                 .build()
         });
-        Ok(Ids { bytes: self.bytes, prefix: self.prefix, signer: signer.transpose()?, hashed: self.hashed })
+        Ok(Ids {
+            bytes: self.bytes,
+            prefix: self.prefix,
+            signer: signer.transpose()?,
+            hashed: self.hashed,
+            any_length: self.any_length,
+        })
     }
 }
 
@@ -182,7 +200,9 @@ impl IdsBuilder {
 #[non_exhaustive]
 pub enum IdsError {
     /// Too few bytes to be safe, or too many for a key.
-    #[error("SESSION_ID_LENGTH is {bytes}: an id has 16 to {MAX_ID_BYTES} bytes, 32 is right")]
+    #[error(
+        "SESSION_ID_LENGTH is {bytes}: an id has at most {MAX_ID_BYTES} bytes, and too few can be guessed; use 32"
+    )]
     Length {
         /// What was asked for.
         bytes: usize,
@@ -214,6 +234,9 @@ pub struct NoChance(#[from] getrandom::Error);
 
 /// The most bytes that an id can have: 128 characters of base64.
 const MAX_ID_BYTES: usize = 96;
+
+/// The fewest bytes that an id of [`IdsBuilder::any_length`] can have.
+const FEWEST_ID_BYTES: usize = 8;
 
 /// Whether `id` is the one spelling that base64 has for so many bytes.
 fn is_base64_of(id: &[u8], bytes: usize) -> bool {
@@ -314,6 +337,20 @@ mod tests {
         assert_eq!(ring(KeyRing::new("new")).read(cookie.as_bytes()), Err(IdError::BadSignature));
         assert_eq!(old.read(id.as_str().as_bytes()), Err(IdError::BadSignature));
         assert_eq!(ids().read(cookie.as_bytes()), Err(IdError::BadForm));
+    }
+
+    #[test]
+    fn ids_of_other_lengths_are_read_on_request() {
+        let ids_of = |bytes| Ids::builder().any_length().bytes(bytes).build().unwrap();
+        for bytes in [8, 16, 31, 32, 33, 96] {
+            let id = ids_of(bytes).fresh().unwrap();
+            assert_eq!(ids_of(48).read(id.as_str().as_bytes()), Ok(id.clone()), "{bytes}");
+            assert_eq!(ids().read(id.as_str().as_bytes()).is_ok(), bytes == 32, "{bytes}");
+        }
+        for bad in ["", "VE5rPIvv2s", "VE5rPIvv2sx", "planted", &"A".repeat(129)] {
+            assert_eq!(ids_of(32).read(bad.as_bytes()), Err(IdError::BadForm), "{bad}");
+        }
+        assert_eq!(Ids::builder().any_length().bytes(7).build().err(), Some(IdsError::Length { bytes: 7 }));
     }
 
     #[test]

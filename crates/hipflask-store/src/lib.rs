@@ -34,7 +34,20 @@ pub mod copy;
     feature = "mysql"
 ))]
 mod reach;
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(
+    feature = "memcached",
+    feature = "redis",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql"
+))]
+#[cfg_attr(
+    not(any(feature = "memcached", feature = "redis")),
+    allow(
+        dead_code,
+        reason = "SQL stores decode the parts of their URLs, and leave the rest to the drivers"
+    )
+)]
 mod url;
 
 #[cfg(feature = "dynamodb")]

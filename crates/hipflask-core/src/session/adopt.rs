@@ -63,6 +63,10 @@ impl Session {
         if key == FLASHES
             && let Some(pushed) = self.flashed_since(&value)
         {
+            if pushed.is_empty() && self.value(FLASHES).is_none() {
+                // Not in the log: what another request flashes meanwhile stays.
+                self.put(key, value);
+            }
             return pushed.into_iter().try_for_each(|item| self.push_value(FLASHES.into(), item));
         }
         self.insert(key, value)
@@ -124,6 +128,18 @@ mod tests {
             replayed(r#"{"a":1,"b":[1,2],"c":{"d":1}}"#, now, newest),
             dict(r#"{"b":[1,2,3],"c":{"d":9},"e":1}"#)
         );
+    }
+
+    #[test]
+    fn an_empty_list_of_flashes_is_kept() {
+        let newest = r#"{"_flashes":[["m","1"],["m","other"]],"a":1}"#;
+        for base in [r#"{"a":1}"#, r#"{"_flashes":[["m","1"]],"a":1}"#] {
+            let left = replayed(base, r#"{"_flashes":[],"a":1}"#, newest);
+            assert!(
+                left.get("_flashes").is_some_and(|flashes| flashes != &Value::List(Vec::new())),
+                "{base}"
+            );
+        }
     }
 
     #[test]

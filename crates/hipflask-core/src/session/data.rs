@@ -362,7 +362,7 @@ impl Session {
     }
 
     /// Sets a key without a word in the log.
-    fn put(&mut self, key: Text, value: Value) {
+    pub(super) fn put(&mut self, key: Text, value: Value) {
         self.members.insert(key, value);
         self.modified = true;
     }

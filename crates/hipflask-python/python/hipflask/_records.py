@@ -67,12 +67,13 @@ def _duration(value: datetime.timedelta) -> str:
     return f"{sign}P{days}{rest}"
 
 
-def json_key(key: Any) -> str:
-    """The text that msgspec writes for a key of a dict in JSON."""
+def text_key(key: Any, as_json: bool) -> Any:
+    """What msgspec writes for a key of a dict: always a text in JSON."""
     if isinstance(key, enum.Enum):
-        return json_key(_of_enum(key))
-    if type(key) is str:
-        return key
+        value = _of_enum(key)
+        return text_key(value, True) if as_json else value
+    if isinstance(key, str):
+        return str.__str__(key)
     if type(key) in (int, float):
         return json.dumps(key)
     if type(key) in (bytes, bytearray):
@@ -87,9 +88,15 @@ def dumps(members: dict[Any, Any], form: str) -> bytes:
     """A record of members that Rust cannot write."""
     if form == "pickle":
         return pickle.dumps(members, protocol=4)
-    if form == "JSON":
-        return json.dumps({json_key(key): None for key in members}).encode()
     return _msgpack(members)
+
+
+def naming(key: Any, error: BaseException) -> BaseException:
+    """An exception of the same kind whose text begins with the session's key."""
+    if type(error) not in (TypeError, ValueError, OverflowError, RecursionError) or str(error).startswith("session key"):
+        return error
+    named = type(error)(f"session key {key!r}: {error}")
+    return named.with_traceback(error.__traceback__)
 
 
 def loads(data: bytes, form: str) -> dict[Any, Any]:

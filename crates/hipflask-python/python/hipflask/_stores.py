@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import flask
 
 from . import _settings
+from . import _sqlalchemy as _sqlalchemy_urls
 from .errors import ConfigurationError
 
 __all__ = ["Place", "find"]
@@ -203,40 +204,15 @@ def _sqlalchemy(app: flask.Flask) -> Place:
         "schema": _settings.optional_text(config, "SESSION_SQLALCHEMY_SCHEMA"),
         "sequence": _settings.optional_text(config, "SESSION_SQLALCHEMY_SEQUENCE"),
     }
-    if client is None or isinstance(client, str):
-        url = client or config.get("SQLALCHEMY_DATABASE_URI")
-        if not url:
-            raise ConfigurationError(
-                "SESSION_TYPE sqlalchemy needs the database: a Flask-SQLAlchemy object or a URL in SESSION_SQLALCHEMY, or"
-                " the URL in SQLALCHEMY_DATABASE_URI"
-            )
-        return Place(_with(str(url), options), ready=True)
-    return Place(_with(_url_of_engine(app, client), options), ready=True, client=client)
-
-
-def _url_of_engine(app: flask.Flask, client: Any) -> str:
-    url = getattr(client, "url", None)
-    if url is None:
-        url = _engine_of(app, client).url
-    if url.get_backend_name() not in ("sqlite", "postgresql", "mysql", "mariadb"):
+    url = _sqlalchemy_urls.url_of_config(app) if client is None else _sqlalchemy_urls.url_of_client(app, client)
+    if url is None or url.partition(":")[0].partition("+")[0] not in _SQL:
         raise _untranslatable("SESSION_SQLALCHEMY", client, "sqlite:, postgres:// or mysql://")
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise ConfigurationError(
-            "SESSION_SQLALCHEMY is a SQLite database in the memory of its own connection, which nothing else can see; use a"
-            " file, or set SESSION_TYPE to memory:"
-        )
-    return str(url.render_as_string(hide_password=False))
+    # Nothing is taken from the client but its address.
+    given = client if client is not None and not isinstance(client, str) else None
+    return Place(url if url == _sqlalchemy_urls.MEMORY else _with(url, options), ready=True, client=given)
 
 
-def _engine_of(app: flask.Flask, client: Any) -> Any:
-    with app.app_context():
-        engines = getattr(client, "engines", None)
-    if engines is None:
-        raise _untranslatable("SESSION_SQLALCHEMY", client, "sqlite:, postgres:// or mysql://")
-    key = app.config.get("SESSION_SQLALCHEMY_BIND_KEY")
-    if key not in engines:
-        raise _settings.wrong("SESSION_SQLALCHEMY_BIND_KEY", key, f"one of the databases' names, {list(engines)}")
-    return engines[key]
+_SQL = ("memory", "sqlite", "postgres", "postgresql", "mysql", "mariadb")
 
 
 def _dynamodb(app: flask.Flask) -> Place:
@@ -302,7 +278,7 @@ def _account(user: Any, password: Any) -> str:
 
 def _query(options: Mapping[str, Any]) -> str:
     given = {name: value for name, value in options.items() if value is not None}
-    return f"?{urlencode(given, safe='/:')}" if given else ""
+    return f"?{urlencode(given, safe='/:', quote_via=quote)}" if given else ""
 
 
 def _with(url: str, options: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from werkzeug.exceptions import ServiceUnavailable
 
-__all__ = ["ConfigurationError", "SessionContended", "SessionEnded", "SessionStoreError"]
+__all__ = ["ConfigurationError", "InternalError", "SessionContended", "SessionEnded", "SessionStoreError"]
 
 
 class ConfigurationError(ValueError):
@@ -20,6 +20,10 @@ class SessionStoreError(ServiceUnavailable):
 
     def __str__(self) -> str:
         return self.what
+
+
+class InternalError(RuntimeError):
+    """A bug in hipflask: its Rust half panicked. The message of the panic is on stderr as well."""
 
 
 class SessionContended(SessionStoreError):

@@ -86,6 +86,13 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
             self.permanent = permanent
             self.modified = self.accessed = self._changed = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy belongs to no request: nothing that is done to it is saved."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_origin", "_store")}
+
+    def __reduce__(self) -> Any:
+        return _copied, (type(self), dict(self), self.__getstate__())
+
     def _forget(self) -> None:
         """What was meant for the record has been done."""
         if self._changed or self._cleared or self._regenerate or self._destroy:
@@ -99,13 +106,34 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         self.accessed = True
         return super().__getitem__(key)
 
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._check(key, value)
+        super().__setitem__(key, value)
+
     def get(self, key: str, default: Any = None) -> Any:
         self.accessed = True
         return super().get(key, default)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         self.accessed = True
+        if key not in self:
+            self._check(key, default)
         return super().setdefault(key, default)
+
+    def update(self, *arguments: Any, **members: Any) -> None:
+        new = dict(*arguments, **members)
+        for key, value in new.items():
+            self._check(key, value)
+        super().update(new)
+
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def _check(self, key: Any, value: Any) -> None:
+        """Raises an exception that names the key if the record cannot hold this."""
+        if self._store is not None and type(value) not in _ALWAYS_HELD:
+            self._store._sessions.check_value(key, value)
 
     def clear(self) -> None:
         """Removes everything but ``_permanent``, and what another request adds meanwhile."""
@@ -147,6 +175,18 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         return self._store
 
 
+#: Types whose every value is held by every record.
+_ALWAYS_HELD = frozenset((type(None), bool, float, bytes))
+
+
+def _copied(kind: type[ServerSideSession], data: dict[str, Any], state: dict[str, Any]) -> ServerSideSession:
+    """A session as :mod:`copy` and :mod:`pickle` make it."""
+    session = kind(data)
+    session.__dict__.update(state)
+    session.modified = session.accessed = True
+    return session
+
+
 def _on_update(session: ServerSideSession) -> None:
     session.modified = session.accessed = session._changed = True
 
@@ -180,7 +220,13 @@ class ServerSideSessionInterface(SessionInterface):
         self.key_prefix = config.get("SESSION_KEY_PREFIX", "session:")
         if not isinstance(self.key_prefix, str):
             raise _settings.wrong("SESSION_KEY_PREFIX", self.key_prefix, "a text")
-        self.sid_length = _settings.number(config, "SESSION_ID_LENGTH", 32, 16, 96)
+        self.sid_length = _settings.number(config, "SESSION_ID_LENGTH", 32, 8, 96)
+        if self.sid_length < 16:
+            warnings.warn(
+                f"SESSION_ID_LENGTH is {self.sid_length}: ids of fewer than 16 bytes can be guessed",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         self.cleanup_n_requests = config.get("SESSION_CLEANUP_N_REQUESTS")
         if self.cleanup_n_requests is not None:
             _settings.number(config, "SESSION_CLEANUP_N_REQUESTS", 0, 0, 2**63 - 1)
@@ -261,7 +307,7 @@ class ServerSideSessionInterface(SessionInterface):
             SessionCookies.vary(response)
         if session._failed:
             return
-        if not has_content and not modified and not session._changed and session.new:
+        if not has_content and not modified and not session._destroy and not session._regenerate:
             return
         # Flask-Session's `modified = False` by hand.
         if not modified and session._changed and not self.should_set_storage(app, session):
@@ -314,7 +360,7 @@ class ServerSideSessionInterface(SessionInterface):
             app,
             cleared=session._cleared,
             added=session._added,
-            modified=modified,
+            modified=bool(modified),
             regenerate=session._regenerate,
             destroy=session._destroy,
             alone=alone,

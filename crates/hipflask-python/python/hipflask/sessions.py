@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flask.sessions
 
 from ._native import SecureCookieSessions
@@ -31,6 +33,10 @@ class SecureCookieSessionInterface(SecureCookieSessions, flask.sessions.SecureCo
     #: cookie would be too large for a browser. ``"flask"``: whenever it saves two bytes, with the bytes that Flask would
     #: write. ``"never"``. Flask reads all of them.
     compression: str = "when-it-pays"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What the app set on it: Rust's half keeps nothing that matters."""
+        return dict(self.__dict__)
 
     #: How many seconds ahead of this clock a cookie's time may be (``SESSION_COOKIE_LEEWAY``), since the clocks of two
     #: servers differ. 0 is Flask's rule: such a cookie is no session.

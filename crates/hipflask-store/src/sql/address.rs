@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use super::SqlError;
+use crate::url::decode;
 
 /// Which database, and how it is reached.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,9 +61,9 @@ impl Address {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
-                "table" => value.clone_into(&mut settings.table),
-                "schema" => settings.schema = Some(value.to_owned()),
-                "sequence" => settings.sequence = Some(value.to_owned()),
+                "table" => settings.table = decoded(value)?,
+                "schema" => settings.schema = Some(decoded(value)?),
+                "sequence" => settings.sequence = Some(decoded(value)?),
                 "connections" => {
                     settings.connections =
                         value.parse().map_err(|_| SqlError::BadParameter { name: "connections" })?;
@@ -98,6 +99,11 @@ impl Address {
     }
 }
 
+/// A name that may be percent-encoded.
+fn decoded(name: &str) -> Result<String, SqlError> {
+    decode(name).ok_or_else(|| SqlError::BadName { name: name.chars().take(80).collect() })
+}
+
 /// `app.db`, `/srv/app.db`, and SQLAlchemy's `///app.db` (relative) and `////srv/app.db` (absolute).
 fn sqlite_file(rest: &str) -> Result<PathBuf, SqlError> {
     let path = match rest.strip_prefix("//") {
@@ -125,12 +131,8 @@ fn without_password(rest: &str) -> String {
 
 /// A name as it stands in a statement: quoted, and of a form that cannot end the quotes.
 pub(super) fn quoted(name: &str, quote: char) -> Result<String, SqlError> {
-    let mut letters = name.bytes();
-    let begins_well = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic() || letter == b'_');
-    if begins_well
-        && name.len() <= 63
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
-    {
+    let is_letter = |letter: char| letter.is_alphanumeric() || "_ -.".contains(letter);
+    if (1..=63).contains(&name.len()) && name.chars().all(is_letter) {
         Ok(format!("{quote}{name}{quote}"))
     } else {
         Err(SqlError::BadName { name: name.chars().take(80).collect() })
@@ -187,8 +189,10 @@ mod tests {
 
     #[test]
     fn a_name_that_could_leave_its_quotes_is_refused() {
-        assert_eq!(quoted("sessions", '"').unwrap(), "\"sessions\"");
-        for name in ["", "1st", "a b", "a\"", "a`", "a;drop", "a.b", "é", &"x".repeat(64)] {
+        for name in ["sessions", "my sessions", "1st", "a.b-c", "é"] {
+            assert_eq!(quoted(name, '"').unwrap(), format!("\"{name}\""));
+        }
+        for name in ["", "a\"", "a`", "a;drop", "a:b", "a{b", "a\n", "a\\", &"x".repeat(64)] {
             assert!(quoted(name, '"').is_err(), "{name}");
         }
     }

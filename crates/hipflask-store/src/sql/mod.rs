@@ -140,7 +140,7 @@ pub enum SqlError {
     },
     /// A name that cannot stand in a statement.
     #[error(
-        "`{name}` cannot be the name of a table, schema or sequence here; use up to 63 of A-Z a-z 0-9 _, not beginning with a digit"
+        "`{name}` cannot be the name of a table, schema or sequence here; use up to 63 bytes of letters, digits, spaces and _ - ."
     )]
     BadName {
         /// The name.
