@@ -39,7 +39,7 @@ impl<'s> Request<'s> {
     async fn open(sessions: &'s ServerSessions, cookie: &str) -> Self {
         match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
             Opened::Found { session, slot } => Self { sessions, session, slot: *slot },
-            other => panic!("the session is there: {other:?}"),
+            other => panic!("load: a session that was saved is found: {other:?}"),
         }
     }
 
@@ -64,7 +64,7 @@ pub(super) async fn stored(sessions: &ServerSessions, entries: &[(&str, Value)])
         session.insert(*key, value.clone()).expect("a plain value");
     }
     let saved = sessions.save(&mut session, &mut slot, now()).await.expect("save");
-    assert_eq!(saved, Saved::Created, "a new session is created");
+    assert_eq!(saved, Saved::Created, "create, in a save: a new session is created");
     sessions.ids().to_cookie(slot.id().expect("it was created"))
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn found(sessions: &ServerSessions, cookie: &str) -> Option<Dic
     match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
         Opened::Found { session, .. } => Some(session.to_dict()),
         Opened::Unknown => None,
-        other => panic!("a session or none: {other:?}"),
+        other => panic!("load: a session is found or missing: {other:?}"),
     }
 }
 
@@ -90,11 +90,27 @@ async fn writers_of_different_keys(bench: &Bench, first_opened_saves_first: bool
     two.session.set("b", 2).expect("set");
     two.session.remove("old");
     let (first, second) = if first_opened_saves_first { (&mut one, &mut two) } else { (&mut two, &mut one) };
-    assert_eq!(first.save().await, Saved::Replaced { merged: false });
-    assert_eq!(second.save().await, Saved::Replaced { merged: true }, "the second save merges");
+    assert_eq!(
+        first.save().await,
+        Saved::Replaced { merged: false },
+        "replace, in two saves: a changed session is replaced"
+    );
+    assert_eq!(
+        second.save().await,
+        Saved::Replaced { merged: true },
+        "replace, in two saves: the second save merges"
+    );
     let expected = dict([("base", 1.into()), ("a", 1.into()), ("b", 2.into())]);
-    assert_eq!(found(sessions, &cookie).await, Some(expected), "keys of both writers are kept");
-    assert_eq!(second.save().await, Saved::Unchanged, "saving again finds nothing to do");
+    assert_eq!(
+        found(sessions, &cookie).await,
+        Some(expected),
+        "replace, in two saves: keys of both writers are kept"
+    );
+    assert_eq!(
+        second.save().await,
+        Saved::Unchanged,
+        "replace, in two saves: saving again finds nothing to do"
+    );
 }
 
 async fn writers_of_one_key(bench: &Bench) {
@@ -108,7 +124,7 @@ async fn writers_of_one_key(bench: &Bench) {
     assert_eq!(
         found(sessions, &cookie).await,
         Some(dict([("a", 2.into())])),
-        "of one key the later save counts"
+        "replace, in two saves: the later save of one key wins"
     );
 }
 
@@ -124,13 +140,13 @@ async fn counters_lists_and_flashes(bench: &Bench) {
     }
     let _ = (one.save().await, two.save().await);
     let found = found(sessions, &cookie).await.expect("there");
-    assert_eq!(found.get("n"), Some(&20.into()), "increments add up");
+    assert_eq!(found.get("n"), Some(&20.into()), "replace, in two saves: increments add up");
     let log = Value::List(["base", "one", "two"].map(Value::from).into());
-    assert_eq!(found.get("log"), Some(&log), "pushes are all kept");
+    assert_eq!(found.get("log"), Some(&log), "replace, in two saves: pushes are all kept");
     assert_eq!(
         found.get("_flashes").and_then(Value::as_items).map(<[Value]>::len),
         Some(2),
-        "so are flashes"
+        "replace, in two saves: flashes are all kept"
     );
 }
 
@@ -141,19 +157,35 @@ async fn writer_and_destroyer(bench: &Bench) {
     let mut destroyer = Request::open(sessions, &cookie).await;
     writer.session.set("late", true).expect("set");
     destroyer.slot.destroy();
-    assert_eq!(destroyer.save().await, Saved::Deleted);
-    assert_eq!(writer.save().await, Saved::Gone, "a slow writer does not bring an ended session back");
-    assert_eq!(found(sessions, &cookie).await, None, "an ended session stays so");
-    assert!(writer.slot.id().is_none(), "and its writer knows");
+    assert_eq!(destroyer.save().await, Saved::Deleted, "delete, during a save: the session is deleted");
+    assert_eq!(
+        writer.save().await,
+        Saved::Gone,
+        "delete, during a save: a slow writer does not re-create the session"
+    );
+    assert_eq!(
+        found(sessions, &cookie).await,
+        None,
+        "delete, during a save: a deleted session is not re-created"
+    );
+    assert!(writer.slot.id().is_none(), "delete, during a save: its writer has no id any more");
     // The other way round the end has the last word as well.
     let cookie = stored(sessions, &[("user", "ada".into())]).await;
     let mut writer = Request::open(sessions, &cookie).await;
     let mut destroyer = Request::open(sessions, &cookie).await;
     writer.session.set("early", true).expect("set");
-    assert_eq!(writer.save().await, Saved::Replaced { merged: false });
+    assert_eq!(
+        writer.save().await,
+        Saved::Replaced { merged: false },
+        "delete, during a save: a changed session is replaced"
+    );
     destroyer.slot.destroy();
-    assert_eq!(destroyer.save().await, Saved::Deleted, "destroying asks nobody");
-    assert_eq!(found(sessions, &cookie).await, None);
+    assert_eq!(
+        destroyer.save().await,
+        Saved::Deleted,
+        "delete, during a save: the session is deleted whatever it holds"
+    );
+    assert_eq!(found(sessions, &cookie).await, None, "delete, during a save: the session is gone");
 }
 
 async fn reader_and_destroyer(bench: &Bench) {
@@ -162,13 +194,17 @@ async fn reader_and_destroyer(bench: &Bench) {
     let mut reader = Request::open(sessions, &cookie).await;
     let mut destroyer = Request::open(sessions, &cookie).await;
     destroyer.slot.destroy();
-    assert_eq!(destroyer.save().await, Saved::Deleted);
-    assert_eq!(reader.save().await, Saved::Unchanged, "what was only read is not written");
+    assert_eq!(destroyer.save().await, Saved::Deleted, "delete, during a read: the session is deleted");
+    assert_eq!(
+        reader.save().await,
+        Saved::Unchanged,
+        "delete, during a read: a session that was only read is not written"
+    );
     // Late enough that its life would be extended.
     let later = now().saturating_add(LIFETIME / 4);
     let saved = sessions.save(&mut reader.session, &mut reader.slot, later).await.expect("save");
-    assert_eq!(saved, Saved::Gone, "a touch does not bring an ended session back");
-    assert_eq!(found(sessions, &cookie).await, None);
+    assert_eq!(saved, Saved::Gone, "delete, during a read: a touch does not re-create the session");
+    assert_eq!(found(sessions, &cookie).await, None, "delete, during a read: the session is gone");
 }
 
 async fn emptied_and_written(bench: &Bench) {
@@ -179,12 +215,20 @@ async fn emptied_and_written(bench: &Bench) {
     popper.session.remove("user");
     writer.session.set("cart", 1).expect("set");
     let _ = writer.save().await;
-    assert_eq!(popper.save().await, Saved::Replaced { merged: true }, "there is something left after all");
-    assert_eq!(found(sessions, &cookie).await, Some(dict([("cart", 1.into())])));
+    assert_eq!(
+        popper.save().await,
+        Saved::Replaced { merged: true },
+        "delete_if, during a save: a change of another request is kept"
+    );
+    assert_eq!(
+        found(sessions, &cookie).await,
+        Some(dict([("cart", 1.into())])),
+        "delete_if, during a save: the session holds what was saved"
+    );
     let mut popper = Request::open(sessions, &cookie).await;
     popper.session.remove("cart");
-    assert_eq!(popper.save().await, Saved::Deleted, "of an empty session nothing is kept");
-    assert_eq!(found(sessions, &cookie).await, None);
+    assert_eq!(popper.save().await, Saved::Deleted, "delete_if, during a save: an empty session is deleted");
+    assert_eq!(found(sessions, &cookie).await, None, "delete_if, during a save: the session is gone");
 }
 
 async fn cleared_and_written(bench: &Bench) {
@@ -198,9 +242,9 @@ async fn cleared_and_written(bench: &Bench) {
     assert_eq!(
         leaver.save().await,
         Saved::Deleted,
-        "clear is the logout of Flask: it ends what others add, too"
+        "delete, after a clear: a cleared session is deleted with what others added"
     );
-    assert_eq!(found(sessions, &cookie).await, None);
+    assert_eq!(found(sessions, &cookie).await, None, "delete, after a clear: the session is gone");
 }
 
 async fn regenerate_and_write(bench: &Bench) {
@@ -213,20 +257,36 @@ async fn regenerate_and_write(bench: &Bench) {
         login.slot.regenerate();
         writer.session.set("cart", 2).expect("set");
         if writer_first {
-            assert_eq!(writer.save().await, Saved::Replaced { merged: false });
+            assert_eq!(
+                writer.save().await,
+                Saved::Replaced { merged: false },
+                "create and delete_if, for a new id: a changed session is replaced"
+            );
         }
-        assert_eq!(login.save().await, Saved::Regenerated);
+        assert_eq!(
+            login.save().await,
+            Saved::Regenerated,
+            "create and delete_if, for a new id: the session moves to its new id"
+        );
         if !writer_first {
-            assert_eq!(writer.save().await, Saved::Gone, "the old id has ended");
+            assert_eq!(
+                writer.save().await,
+                Saved::Gone,
+                "create and delete_if, for a new id: the old id is deleted"
+            );
         }
-        assert_ne!(login.cookie(), cookie, "the id is a new one");
-        assert_eq!(found(sessions, &cookie).await, None, "the old id has ended");
+        assert_ne!(login.cookie(), cookie, "create and delete_if, for a new id: the id is a new one");
+        assert_eq!(
+            found(sessions, &cookie).await,
+            None,
+            "create and delete_if, for a new id: the old id is deleted"
+        );
         let cart = if writer_first { 2 } else { 1 };
         let expected = dict([("cart", cart.into()), ("user", "ada".into())]);
         assert_eq!(
             found(sessions, &login.cookie()).await,
             Some(expected),
-            "what was acknowledged has moved along"
+            "create and delete_if, for a new id: what was saved moves to the new id"
         );
     }
 }
@@ -239,11 +299,31 @@ async fn regenerate_twice(bench: &Bench) {
     let mut two = Request::open(sessions, &cookie).await;
     one.slot.regenerate();
     two.slot.regenerate();
-    assert_eq!(one.save().await, Saved::Regenerated);
-    assert_eq!(two.save().await, Saved::Gone, "one of two new ids counts");
-    assert_eq!(found(sessions, &one.cookie()).await, Some(dict([("a", 1.into())])));
-    assert_eq!(found(sessions, &cookie).await, None);
-    assert_eq!(count(bench).await, before.map(|before| before + 1), "no record is left over");
+    assert_eq!(
+        one.save().await,
+        Saved::Regenerated,
+        "create and delete_if, for two new ids: the session moves to its new id"
+    );
+    assert_eq!(
+        two.save().await,
+        Saved::Gone,
+        "create and delete_if, for two new ids: one of two new ids exists"
+    );
+    assert_eq!(
+        found(sessions, &one.cookie()).await,
+        Some(dict([("a", 1.into())])),
+        "create and delete_if, for two new ids: the session holds what was saved"
+    );
+    assert_eq!(
+        found(sessions, &cookie).await,
+        None,
+        "create and delete_if, for two new ids: the session is gone"
+    );
+    assert_eq!(
+        count(bench).await,
+        before.map(|before| before + 1),
+        "create and delete_if, for two new ids: no extra record remains"
+    );
 }
 
 async fn regenerate_when_empty(bench: &Bench) {
@@ -256,17 +336,33 @@ async fn regenerate_when_empty(bench: &Bench) {
     assert_eq!(
         request.save().await,
         Saved::Regenerated,
-        "clear, new id, set: Flask-Session keeps the old id here"
+        "create and delete_if, for a new id: clear, regenerate and set give a new id, unlike in Flask-Session"
     );
-    assert_ne!(request.cookie(), cookie);
-    assert_eq!(found(sessions, &cookie).await, None);
-    assert_eq!(found(sessions, &request.cookie()).await, Some(dict([("user", "ada".into())])));
+    assert_ne!(request.cookie(), cookie, "create and delete_if, for a new id: the id is a new one");
+    assert_eq!(
+        found(sessions, &cookie).await,
+        None,
+        "create and delete_if, for a new id: the session is gone"
+    );
+    assert_eq!(
+        found(sessions, &request.cookie()).await,
+        Some(dict([("user", "ada".into())])),
+        "create and delete_if, for a new id: the session holds what was saved"
+    );
     let mut request = Request::open(sessions, &request.cookie()).await;
     request.session.clear();
     request.slot.regenerate();
-    assert_eq!(request.save().await, Saved::Deleted, "nothing is left that could have an id");
+    assert_eq!(
+        request.save().await,
+        Saved::Deleted,
+        "create and delete_if, for a new id: an empty session is deleted"
+    );
     request.session.set("user", "bob").expect("set");
-    assert_eq!(request.save().await, Saved::Created, "and what comes then has a new one");
+    assert_eq!(
+        request.save().await,
+        Saved::Created,
+        "create and delete_if, for a new id: a session that is set afterwards gets a new id"
+    );
 }
 
 async fn destroyed_while_regenerated(bench: &Bench) {
@@ -277,9 +373,9 @@ async fn destroyed_while_regenerated(bench: &Bench) {
     let mut destroyer = Request::open(sessions, &cookie).await;
     mover.slot.regenerate();
     destroyer.slot.destroy();
-    assert_eq!(destroyer.save().await, Saved::Deleted);
-    assert_eq!(mover.save().await, Saved::Gone, "an ended session gets no new id");
-    assert_eq!(count(bench).await, before, "no record is left over");
+    assert_eq!(destroyer.save().await, Saved::Deleted, "delete, during a new id: the session is deleted");
+    assert_eq!(mover.save().await, Saved::Gone, "delete, during a new id: a deleted session gets no new id");
+    assert_eq!(count(bench).await, before, "delete, during a new id: no extra record remains");
 }
 
 async fn purge_and_write(bench: &Bench) {
@@ -288,9 +384,17 @@ async fn purge_and_write(bench: &Bench) {
     let mut writer = Request::open(sessions, &cookie).await;
     writer.session.set("b", 2).expect("set");
     bench.store.purge_expired(now()).await.expect("purge");
-    assert_eq!(writer.save().await, Saved::Replaced { merged: false }, "a purge ends nothing that lives");
+    assert_eq!(
+        writer.save().await,
+        Saved::Replaced { merged: false },
+        "purge_expired, during a save: a live record is kept"
+    );
     bench.store.purge_expired(now()).await.expect("purge");
-    assert_eq!(found(sessions, &cookie).await, Some(dict([("a", 1.into()), ("b", 2.into())])));
+    assert_eq!(
+        found(sessions, &cookie).await,
+        Some(dict([("a", 1.into()), ("b", 2.into())])),
+        "purge_expired, during a save: the session holds what was saved"
+    );
 }
 
 async fn transactions(bench: &Bench) {
@@ -308,21 +412,39 @@ async fn transactions(bench: &Bench) {
     let (session, slot) = (&mut two.session, &mut two.slot);
     match sessions.transact(session, slot, now(), take).await {
         Err(TransactError::Refused(reason)) => {
-            assert_eq!(reason, "nothing is left", "it is decided on newest data")
+            assert_eq!(
+                reason, "nothing is left",
+                "replace, in a transaction: the closure sees the newest data"
+            )
         }
-        other => panic!("the second finds none: {other:?}"),
+        other => panic!("replace, in a transaction: the closure sees the newest data: {other:?}"),
     }
-    assert_eq!(two.save().await, Saved::Replaced { merged: true }, "what else was changed is saved");
-    assert_eq!(one.save().await, Saved::Unchanged, "a transaction is not saved twice");
-    assert_eq!(found(sessions, &cookie).await, Some(dict([("left", 0.into()), ("seen", true.into())])));
+    assert_eq!(
+        two.save().await,
+        Saved::Replaced { merged: true },
+        "replace, in a transaction: other changes are saved"
+    );
+    assert_eq!(
+        one.save().await,
+        Saved::Unchanged,
+        "replace, in a transaction: a transaction is not saved twice"
+    );
+    assert_eq!(
+        found(sessions, &cookie).await,
+        Some(dict([("left", 0.into()), ("seen", true.into())])),
+        "replace, in a transaction: the session holds what was saved"
+    );
     // After the end there are no transactions.
     let mut late = Request::open(sessions, &cookie).await;
     one.slot.destroy();
     let _ = one.save().await;
     let answer =
         sessions.transact(&mut late.session, &mut late.slot, now(), |session| session.increment("left", 1));
-    assert!(matches!(answer.await, Err(TransactError::Gone)));
-    assert_eq!(found(sessions, &cookie).await, None);
+    assert!(
+        matches!(answer.await, Err(TransactError::Gone)),
+        "replace, in a transaction: a deleted session has no transaction"
+    );
+    assert_eq!(found(sessions, &cookie).await, None, "replace, in a transaction: the session is gone");
 }
 
 /// Gives way between load and save, so that all overlap.
@@ -336,8 +458,15 @@ async fn fifty_increments(bench: &Bench) {
         request.try_save().await
     }))
     .await;
-    assert!(saved.iter().all(|saved| matches!(saved, Ok(Saved::Replaced { .. }))), "{saved:?}");
-    assert_eq!(found(sessions, cookie).await, Some(dict([("n", 50.into())])), "no increment is lost");
+    assert!(
+        saved.iter().all(|saved| matches!(saved, Ok(Saved::Replaced { .. }))),
+        "replace, in 50 saves: {saved:?}"
+    );
+    assert_eq!(
+        found(sessions, cookie).await,
+        Some(dict([("n", 50.into())])),
+        "replace, in 50 saves: no increment is lost"
+    );
 }
 
 async fn fifty_transactions(bench: &Bench) {
@@ -356,8 +485,16 @@ async fn fifty_transactions(bench: &Bench) {
     .await;
     let mut seen = seen;
     seen.sort_unstable();
-    assert_eq!(seen, (0..50).collect::<Vec<i64>>(), "every transaction saw another number");
-    assert_eq!(found(sessions, cookie).await, Some(dict([("n", 50.into())])));
+    assert_eq!(
+        seen,
+        (0..50).collect::<Vec<i64>>(),
+        "replace, in 50 transactions: every transaction saw another number"
+    );
+    assert_eq!(
+        found(sessions, cookie).await,
+        Some(dict([("n", 50.into())])),
+        "replace, in 50 transactions: the session holds what was saved"
+    );
 }
 
 /// How many records the suite has in the store, if that can be told.

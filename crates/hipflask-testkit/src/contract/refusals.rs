@@ -32,7 +32,7 @@ fn spied(bench: &Bench) -> (SpyStore, ServerSessions) {
 async fn open(sessions: &ServerSessions, cookie: &str) -> (Session, Slot) {
     match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
         Opened::Found { session, slot } => (session, *slot),
-        other => panic!("the session is there: {other:?}"),
+        other => panic!("load: a session that was saved is found: {other:?}"),
     }
 }
 
@@ -44,51 +44,95 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
     };
 
     let (mut session, mut slot) = (Session::new(), Slot::default());
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Unchanged,
+        "calls of a save: nothing is written"
+    );
     session.set_permanent(true);
     session.clear();
     slot.regenerate();
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Unchanged,
+        "calls of a save: nothing is written"
+    );
     slot.destroy();
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
-    assert_eq!(spy.calls(), [], "a visitor who leaves nothing costs the store nothing");
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Unchanged,
+        "calls of a save: nothing is written"
+    );
+    assert_eq!(spy.calls(), [], "calls of a save: a visitor who leaves nothing costs the store nothing");
 
     session.set("a", 1).expect("set");
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Created);
-    assert_eq!(spy.calls(), [Call::Create], "a new session is one call");
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Created,
+        "calls of a save: a new session is created"
+    );
+    assert_eq!(spy.calls(), [Call::Create], "calls of a save: a new session is one call");
     let cookie = sessions.ids().to_cookie(slot.id().expect("created"));
 
     spy.forget();
     let (mut session, mut slot) = open(&sessions, &cookie).await;
-    assert_eq!(spy.calls(), [Call::Load], "to open is one call");
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Unchanged);
-    assert_eq!(spy.calls(), [], "what was only read is not written");
+    assert_eq!(spy.calls(), [Call::Load], "calls of a save: to open is one call");
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Unchanged,
+        "calls of a save: nothing is written"
+    );
+    assert_eq!(spy.calls(), [], "calls of a save: a session that was only read is not written");
     let later = now().saturating_add(LIFETIME / 4);
-    assert_eq!(save(&mut session, &mut slot, later).await, Saved::Touched);
-    assert_eq!((spy.calls(), spy.bytes_written()), (vec![Call::Touch], 0), "a touch carries no data");
+    assert_eq!(
+        save(&mut session, &mut slot, later).await,
+        Saved::Touched,
+        "calls of a save: the expiry is extended"
+    );
+    assert_eq!(
+        (spy.calls(), spy.bytes_written()),
+        (vec![Call::Touch], 0),
+        "calls of a save: a touch carries no data"
+    );
     assert_eq!(
         save(&mut session, &mut slot, later).await,
         Saved::Unchanged,
-        "a touch is not due at once again"
+        "calls of a save: a touch is not due at once again"
     );
     session.set("a", 1).expect("set");
-    assert_eq!(save(&mut session, &mut slot, later).await, Saved::Unchanged);
-    assert_eq!(spy.calls(), [], "set to what it was: nothing to write");
+    assert_eq!(
+        save(&mut session, &mut slot, later).await,
+        Saved::Unchanged,
+        "calls of a save: nothing is written"
+    );
+    assert_eq!(spy.calls(), [], "calls of a save: a value that is set to what it was is not written");
     session.set("a", 2).expect("set");
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Replaced { merged: false });
-    assert_eq!(spy.calls(), [Call::Replace], "to save is one call");
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Replaced { merged: false },
+        "calls of a save: a changed session is replaced"
+    );
+    assert_eq!(spy.calls(), [Call::Replace], "calls of a save: to save is one call");
     slot.regenerate();
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Regenerated);
-    assert_eq!(spy.calls(), [Call::Create, Call::DeleteIf], "a new id is two calls");
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Regenerated,
+        "calls of a save: the session moves to its new id"
+    );
+    assert_eq!(spy.calls(), [Call::Create, Call::DeleteIf], "calls of a save: a new id is two calls");
     slot.destroy();
-    assert_eq!(save(&mut session, &mut slot, now()).await, Saved::Deleted);
-    assert_eq!(spy.calls(), [Call::Delete], "to end is one call");
+    assert_eq!(
+        save(&mut session, &mut slot, now()).await,
+        Saved::Deleted,
+        "calls of a save: the session is deleted"
+    );
+    assert_eq!(spy.calls(), [Call::Delete], "calls of a save: a deletion is one call");
 
     let unknown = sessions.ids().to_cookie(&sessions.ids().fresh().expect("chance"));
     spy.forget();
     let opened = sessions.open(unknown.as_bytes(), now()).await.expect("open");
-    assert!(matches!(opened, Opened::Unknown), "an id that nobody made is not adopted");
-    assert_eq!(spy.calls(), [Call::Load]);
+    assert!(matches!(opened, Opened::Unknown), "calls of a save: an unknown id is not adopted");
+    assert_eq!(spy.calls(), [Call::Load], "calls of a save: one load and nothing else");
 }
 
 /// Ten thousand values that are no ids, some of them nearly.
@@ -99,10 +143,14 @@ async fn odd_ids_reach_no_store(bench: &Bench) {
     for _ in 0..10_000 {
         let value = odd(&mut chance, &good);
         let opened = sessions.open(&value, now()).await.expect("no store is asked, so none fails");
-        assert!(matches!(opened, Opened::NotAnId(_)), "{}", value.escape_ascii());
+        assert!(
+            matches!(opened, Opened::NotAnId(_)),
+            "load, for what is not an id: never called for {}",
+            value.escape_ascii()
+        );
     }
-    assert_eq!(spy.calls(), [], "what is no id reaches no store");
-    assert_eq!(sessions.stats().refused, 10_000);
+    assert_eq!(spy.calls(), [], "load, for what is not an id: the store is not called");
+    assert_eq!(sessions.stats().refused, 10_000, "load, for what is not an id: every value is counted as refused");
 }
 
 fn odd(chance: &mut Chance, good: &[u8]) -> Vec<u8> {
@@ -145,19 +193,30 @@ async fn taken_ids(bench: &Bench) {
     let victim = stored(&sessions, &[("user", "ada".into())]).await;
     spy.collide(3);
     let cookie = stored(&sessions, &[("user", "eve".into())]).await;
-    assert_ne!(cookie, victim);
-    assert_eq!(sessions.stats().collisions, 3, "a taken id is left alone, and another one is made");
-    assert_eq!(found(&sessions, &victim).await, Some(Dict::from([("user", "ada")])));
+    assert_ne!(cookie, victim, "create, for an id that exists: the id is a new one");
+    assert_eq!(
+        sessions.stats().collisions,
+        3,
+        "create, for an id that exists: an existing id is left alone and another one is tried"
+    );
+    assert_eq!(
+        found(&sessions, &victim).await,
+        Some(Dict::from([("user", "ada")])),
+        "create, for an id that exists: the session holds what was saved"
+    );
     let (mut session, mut slot) = open(&sessions, &cookie).await;
     spy.collide(2);
     slot.regenerate();
     let saved = sessions.save(&mut session, &mut slot, now()).await.expect("save");
-    assert_eq!(saved, Saved::Regenerated, "also when an id is renewed");
+    assert_eq!(saved, Saved::Regenerated, "create, for an id that exists: also when an id is renewed");
     spy.collide(usize::MAX);
     let mut session = Session::new();
     session.set("a", 1).expect("set");
     let saved = sessions.save(&mut session, &mut Slot::default(), now()).await;
-    assert!(matches!(saved, Err(SaveError::Contended { .. })), "an end comes to that, too: {saved:?}");
+    assert!(
+        matches!(saved, Err(SaveError::Contended { .. })),
+        "create, for an id that exists: the attempts are bounded: {saved:?}"
+    );
 }
 
 async fn a_failed_read_writes_nothing(bench: &Bench) {
@@ -166,9 +225,13 @@ async fn a_failed_read_writes_nothing(bench: &Bench) {
     spy.forget();
     spy.set_fault(Some(Fault::at(0, When::Before)));
     let error = sessions.open(cookie.as_bytes(), now()).await.expect_err("the store fails");
-    assert!(!error.to_string().contains(&cookie), "an error holds no id");
-    assert_eq!(spy.calls(), [Call::Load]);
-    assert_eq!(found(&sessions, &cookie).await, Some(Dict::from([("a", 1)])), "and nothing has happened");
+    assert!(!error.to_string().contains(&cookie), "load that fails: an error holds no id");
+    assert_eq!(spy.calls(), [Call::Load], "load that fails: one load and nothing else");
+    assert_eq!(
+        found(&sessions, &cookie).await,
+        Some(Dict::from([("a", 1)])),
+        "load that fails: nothing is written"
+    );
 }
 
 /// What a request does to a session that holds `a: 1`.
