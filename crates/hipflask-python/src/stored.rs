@@ -10,7 +10,7 @@ use hipflask_core::value::{Dict, Int};
 use hipflask_store::id::{Ids, IdsError, SessionId};
 use hipflask_store::missing_feature;
 use hipflask_store::record::{Format, Kept};
-use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
+use hipflask_store::save::{Attempt, Opened, SaveError, Saved, ServerSessions, Slot, StoreOp};
 use hipflask_store::store::StoreError;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
@@ -147,7 +147,7 @@ impl StoredSessions {
             let asked = Asked { cleared, added, modified, regenerate, alone };
             let mut adopted = self.adopted(py, origin, session, sid, sessions.format(), &asked)?;
             if destroy {
-                adopted.slot.destroy();
+                adopted.slot.restart();
             }
             save_adopted(py, &live, &sessions, origin, adopted, time(now))
         })
@@ -424,19 +424,16 @@ async fn save_alone(
     slot: &mut Slot,
     now: UnixTime,
 ) -> Result<Saved, SaveError> {
-    let is_new = slot.id().is_none();
-    let mut tries = 0;
-    let change = |next: &mut Session| {
-        tries += 1;
-        *next = changed.clone();
-        if tries == 1 { Ok(()) } else { Err(()) }
-    };
-    let saved = match sessions.transact(&mut read, slot, now, change).await {
-        Ok(()) if is_new => Ok(Saved::Created),
-        Ok(()) => Ok(Saved::Replaced { merged: false }),
-        Err(TransactError::Gone) => Ok(Saved::Gone),
-        Err(TransactError::Save(error)) => Err(error),
-        Err(_) => Err(SaveError::Contended { attempts: 1 }),
+    let mut written = slot.clone();
+    let saved = match sessions.attempt(&read, changed.clone(), &mut written, now).await {
+        Ok(Attempt::Saved(saved, how)) => {
+            *slot = written;
+            read = saved;
+            Ok(how)
+        }
+        Ok(Attempt::Gone) => Ok(Saved::Gone),
+        Ok(Attempt::Conflict(_)) => Err(SaveError::Contended { attempts: 1 }),
+        Err(error) => Err(error),
     };
     // What was saved; what was read if nothing was.
     *changed = read;

@@ -16,6 +16,7 @@
 //! - [`chance`]: random numbers from a seed that a failed test prints.
 //! - [`contract`]: what every store of sessions must do, in one call; for the stores of others as well.
 //! - [`store_spy`], [`faults`]: a store that counts its calls, and fails where a test wants it to.
+//! - [`pausing_store`]: a store that waits before and after each step.
 //!
 //! - [`describe`]: session values as text that Rust and Python spell alike, letter by letter. They travel so.
 //!
@@ -37,6 +38,7 @@ pub mod contract;
 pub mod describe;
 pub mod faults;
 pub mod oracle;
+pub mod pausing_store;
 pub mod recordings;
 pub mod servers;
 pub mod store_spy;

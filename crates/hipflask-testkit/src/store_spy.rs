@@ -39,6 +39,7 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct Shared {
     calls: Mutex<Vec<Call>>,
+    created: Mutex<Vec<Key>>,
     fault: Mutex<Option<Fault>>,
     collisions: AtomicUsize,
     bytes_written: AtomicU64,
@@ -61,6 +62,12 @@ impl SpyStore {
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.shared.calls).clone()
+    }
+
+    /// The keys of all records that callers tried to create.
+    #[must_use]
+    pub fn created(&self) -> Vec<Key> {
+        lock(&self.shared.created).clone()
     }
 
     /// The number of bytes of data that were handed over to be written.
@@ -143,6 +150,7 @@ impl Store for SpyStore {
         ttl: Duration,
         now: UnixTime,
     ) -> StoreFuture<'a, Created> {
+        lock(&self.shared.created).push(key.clone());
         let left = &self.shared.collisions;
         if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             lock(&self.shared.calls).push(Call::Create);

@@ -43,6 +43,11 @@ pub enum SessionError {
     /// The store of the sessions failed, so it is not known what the session holds, or whether it was saved.
     #[error("{0}")]
     Store(String),
+    /// The response head has left, and the change needs a cookie to go with it.
+    #[error(
+        "the response head has left, so the session's cookie cannot be sent any more; do this before the handler returns"
+    )]
+    HeadHasLeft,
     /// The session is empty and cannot be changed in this request, because its store failed and
     /// [`OnStoreFailure::ReadOnly`](crate::SessionsBuilder) lets the request go on.
     #[error(

@@ -66,6 +66,10 @@ mod purge;
 mod record_seen;
 mod repr;
 mod request;
+#[cfg(feature = "store")]
+mod saves;
+#[cfg(feature = "store")]
+mod saving;
 mod seldom;
 #[cfg(feature = "store")]
 mod server;

@@ -54,6 +54,29 @@ pub(crate) struct State {
     /// What came of the last save.
     #[cfg(feature = "store")]
     pub(crate) saved: Option<hipflask_store::save::Saved>,
+    /// The save that is under way.
+    #[cfg(feature = "store")]
+    pub(crate) saves: crate::saves::Saves,
+    /// A session in a store was changed after the response head had left: lost unless it is saved by hand.
+    #[cfg(feature = "store")]
+    pub(crate) is_late: bool,
+}
+
+/// Changes that were made after the response head had left, and that nobody saved.
+#[cfg(feature = "store")]
+impl Drop for State {
+    fn drop(&mut self) {
+        let Some(data) = self.data.as_ref().filter(|_| self.is_late) else { return };
+        let keys: Vec<_> = data.changes().iter().map(|(key, _)| key).collect();
+        let is_to_change = self.slot.as_ref().is_some_and(|slot| slot.is_to_change());
+        if is_to_change || !data.changes().is_empty() {
+            tracing::warn!(
+                ?keys,
+                "the session was changed after its response head had left; the change is lost. Call `save_now` after it, \
+                 or change the session before the handler returns."
+            );
+        }
+    }
 }
 
 /// A session that is being saved in a store.
@@ -199,6 +222,11 @@ impl RequestSession {
     pub(crate) async fn load(&self) -> Result<(), SessionError> {
         #[cfg(feature = "store")]
         if self.0.engine.is_stored() && !self.is_opened() {
+            // A save that is under way may have the session.
+            let is_opened = |state: &mut State| (!state.saves.is_under_way()).then(|| state.data.is_some());
+            if self.0.wait_for(is_opened).await? {
+                return Ok(());
+            }
             let found = self.0.engine.find_stored(self.0.cookies.iter(), self.0.now()).await?;
             let mut state = self.0.lock()?;
             // Two parts of one request may have waited for it; the first one's is the session.

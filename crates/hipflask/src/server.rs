@@ -1,5 +1,8 @@
 //! Sessions in a store: the cookie carries an id, the store the rest.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use hipflask_core::plan::{CookieOp, Plan, Seen, plan};
@@ -10,7 +13,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Text, Value, ValueError};
 use hipflask_store::id::{IdError, Ids};
 use hipflask_store::record::Format;
-use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
+use hipflask_store::save::{Attempt, Opened, SaveError, Saved, ServerSessions, Slot, StoreOp, TransactError};
 use hipflask_store::store::{RecordKind, Store, StoreError};
 
 use crate::builder::SessionsBuilder;
@@ -22,6 +25,8 @@ use crate::failure::{FailureHook, OnStoreFailure};
 #[cfg(feature = "inspector")]
 use crate::record_seen::{Held, RecordSeen};
 use crate::request::{Shared, State};
+use crate::saves::{Outcome, Requested, SaveEnd, SaveTask};
+use crate::saving::Begun;
 use crate::session::Session;
 
 /// Where the sessions of an engine are.
@@ -31,6 +36,30 @@ pub(crate) struct Server {
     /// Whether a new session is permanent: Flask-Session's `SESSION_PERMANENT`.
     permanent: bool,
     on_failure: FailureHook,
+    spawner: Spawner,
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs tasks: tokio, unless another function was given.
+#[derive(Clone, Default)]
+struct Spawner(Option<Arc<dyn Fn(Task) + Send + Sync>>);
+
+impl Spawner {
+    /// Runs `task`, or drops it if no runtime is found.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(spawn) = &self.0 {
+            spawn(Box::pin(task));
+        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn(task));
+        }
+    }
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Spawner(given)" } else { "Spawner(tokio)" })
+    }
 }
 
 /// How sessions in a store are kept, apart from the store itself.
@@ -43,6 +72,7 @@ pub(crate) struct ServerSettings {
     use_signer: bool,
     format: Format,
     pub(crate) on_failure: FailureHook,
+    spawner: Spawner,
 }
 
 impl Default for ServerSettings {
@@ -55,6 +85,7 @@ impl Default for ServerSettings {
             use_signer: false,
             format: Format::Msgpack,
             on_failure: FailureHook::default(),
+            spawner: Spawner::default(),
         }
     }
 }
@@ -122,6 +153,18 @@ impl SessionsBuilder {
         self
     }
 
+    /// Runs saves that outlive their request with `spawn`, where tokio is not the runtime.
+    ///
+    /// A save that has begun is never broken off. If it has to wait for the store, a task finishes it, by default one of
+    /// tokio. Outside of tokio and without this setting, the next save of the same request finishes it.
+    pub fn spawn_saves_with(
+        mut self,
+        spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.server.spawner = Spawner(Some(Arc::new(spawn)));
+        self
+    }
+
     /// Whether sessions are to be in a store, connected or not.
     #[cfg(feature = "app")]
     pub(crate) fn is_stored(&self) -> bool {
@@ -155,7 +198,8 @@ impl SessionsBuilder {
         if !is_pickled || self.is_strict() {
             sessions = sessions.with_format(settings.format);
         }
-        Ok(Some(Server { sessions, permanent: settings.permanent, on_failure: settings.on_failure }))
+        let ServerSettings { permanent, on_failure, spawner, .. } = settings;
+        Ok(Some(Server { sessions, permanent, on_failure, spawner }))
     }
 }
 
@@ -183,8 +227,11 @@ impl Sessions {
                 Err(error) => return server.without_store(&error),
             };
             match opened {
-                Opened::Found { session, .. } if self.timeouts().is_over(&session, now) => {
+                Opened::Found { session, slot } if self.timeouts().is_over(&session, now) => {
                     tracing::debug!("a session has lasted too long; it starts empty");
+                    if let Err(error) = server.sessions.delete_unchanged(&slot, now).await {
+                        tracing::warn!(%error, "a session that has lasted too long could not be deleted; it expires");
+                    }
                 }
                 Opened::Found { session, slot } => {
                     choice.accept(&value, FoundStored { data: session, slot: Some(slot), read_only: None });
@@ -204,6 +251,11 @@ impl Sessions {
 }
 
 impl Server {
+    /// Runs a save to its end.
+    pub(crate) fn spawn(&self, save: impl Future<Output = ()> + Send + 'static) {
+        self.spawner.spawn(save);
+    }
+
     /// A session that came from nowhere. As in Flask-Session it is permanent from the start, and still counts as empty.
     fn fresh(&self) -> Data {
         let mut data = if self.permanent {
@@ -230,10 +282,8 @@ impl Server {
 
 impl Shared {
     /// Saves the session and decides what becomes of the cookie. Who `is_alone` with it does not need a copy for that.
-    pub(crate) async fn finish_stored(&self, is_alone: bool) -> Result<Commit, SessionError> {
-        self.lock()?.closed = true;
-        self.check_unchanged_if_read_only()?;
-        let (seen, saved) = self.save(is_alone).await?;
+    pub(crate) async fn finish_stored(self: &Arc<Self>, is_alone: bool) -> Result<Commit, SessionError> {
+        let (seen, saved) = self.save(Stage::Last { is_alone }).await?;
         let (Some(server), Some(seen)) = (self.engine().server(), seen) else { return Ok(Commit::default()) };
         Ok(self.commit(server, &mut *self.lock()?, seen, saved))
     }
@@ -242,27 +292,22 @@ impl Shared {
     pub(crate) fn finish_unsaved(&self) -> Option<Commit> {
         let server = self.engine().server()?;
         let mut state = self.lock().ok()?;
-        let (seen, is_to_do) = self.settle(server, &mut state)?;
-        if is_to_do || state.read_only.is_some() {
+        if state.saves.is_under_way() || state.read_only.is_some() {
             return None;
         }
+        let (seen, op) = self.settle(server, &mut state)?;
+        let saved = nothing_to_do(&mut state, op)?;
         state.closed = true;
-        Some(self.commit(server, &mut state, seen, Saved::Unchanged))
+        Some(self.commit(server, &mut state, seen, saved))
     }
 
-    /// What has been done to the session, and whether the store has something to do; `None` if nobody has opened it.
-    fn settle(&self, server: &Server, state: &mut State) -> Option<(Seen, bool)> {
+    /// What has been done to the session, and what the store has to do; `None` if nobody has opened it.
+    fn settle(&self, server: &Server, state: &mut State) -> Option<(Seen, StoreOp)> {
         let data = state.data.as_mut()?;
         self.engine().timeouts().settle(data, true, self.now());
         let seen = Seen { empty: data.is_blank(), ..data.seen() };
         let slot = state.slot.get_or_insert_default();
-        let is_to_do = slot.is_destroyed()
-            || slot.is_regenerated()
-            || server.sessions.op(data, slot, self.now()) != StoreOp::Leave;
-        if !is_to_do {
-            state.saved = Some(Saved::Unchanged);
-        }
-        Some((seen, is_to_do))
+        Some((seen, server.sessions.op(data, slot, self.now())))
     }
 
     /// What becomes of the cookie.
@@ -291,44 +336,86 @@ impl Shared {
         Plan { cookie, vary_cookie: seen.accessed || sends, no_store: decided.no_store && sends }
     }
 
-    /// Saves what is there now; the session is what was saved then, another request's changes among it. Meanwhile it can be
-    /// read, unless nobody is there who would.
-    async fn save(&self, is_alone: bool) -> Result<(Option<Seen>, Saved), SessionError> {
-        let Some(server) = self.engine().server() else { return Ok((None, Saved::Unchanged)) };
-        let (seen, mut data, mut slot) = {
-            let mut state = self.lock()?;
-            let Some((seen, is_to_do)) = self.settle(server, &mut state) else {
-                return Ok((None, Saved::Unchanged));
-            };
-            if !is_to_do {
-                return Ok((Some(seen), Saved::Unchanged));
-            }
-            let data = if is_alone { state.data.take() } else { state.data.clone() };
-            (seen, data.unwrap_or_default(), state.slot.take().unwrap_or_default())
+    /// Saves what is there now, once other saves of the request have ended. The session is then what was saved, another
+    /// request's changes among it. Meanwhile it can be used, unless nobody is there who would.
+    async fn save(self: &Arc<Self>, stage: Stage) -> Result<(Option<Seen>, Saved), SessionError> {
+        let begin = |state: &mut State| {
+            if state.saves.is_under_way() { None } else { Some(self.begin(state, stage)) }
         };
-        let saved = server.sessions.save(&mut data, &mut slot, self.now()).await;
-        let mut state = self.lock()?;
-        state.slot = Some(slot);
-        if is_alone || saved.is_ok() {
-            state.data = Some(data);
+        let (seen, task) = match self.wait_for(begin).await?? {
+            Beginning::NothingToDo(seen, saved) => return Ok((seen, saved)),
+            Beginning::Save(seen, task) => (seen, task),
+        };
+        match self.run(task).await? {
+            SaveEnd::Saved(saved) => Ok((Some(seen), saved)),
+            SaveEnd::Conflict => Err(SessionError::NotWritten("another request was first".to_owned())),
         }
-        let saved = saved.map_err(|error| not_saved(&error))?;
-        state.saved = Some(saved);
-        Ok((Some(seen), saved))
+    }
+
+    fn begin(&self, state: &mut State, stage: Stage) -> Result<Beginning, SessionError> {
+        let is_alone = match stage {
+            Stage::Last { is_alone } => {
+                state.closed = true;
+                let is_modified = state.data.as_ref().is_some_and(Data::is_modified);
+                writable(state).or_else(|error| if is_modified { Err(error) } else { Ok(()) })?;
+                is_alone
+            }
+            Stage::Early => false,
+        };
+        let nothing = Beginning::NothingToDo(None, Saved::Unchanged);
+        let Some(server) = self.engine().server() else { return Ok(nothing) };
+        let Some((seen, op)) = self.settle(server, state) else { return Ok(nothing) };
+        if let Some(saved) = nothing_to_do(state, op) {
+            return Ok(Beginning::NothingToDo(Some(seen), saved));
+        }
+        let needs_cookie = matches!(op, StoreOp::Create | StoreOp::Regenerate | StoreOp::Restart);
+        if needs_cookie && state.closed && matches!(stage, Stage::Early) {
+            return Err(SessionError::HeadHasLeft);
+        }
+        let Some((data, slot)) = state.begin_save(is_alone) else { return Ok(nothing) };
+        Ok(Beginning::Save(seen, self.save_task(data, slot)))
+    }
+
+    fn save_task(&self, mut data: Data, mut slot: Box<Slot>) -> SaveTask {
+        let (engine, now) = (self.engine().clone(), self.now());
+        Box::pin(async move {
+            let saved = match engine.server() {
+                Some(server) => server.sessions.save(&mut data, &mut slot, now).await,
+                None => Ok(Saved::Unchanged),
+            };
+            let result = saved.map(SaveEnd::Saved).map_err(|error| not_saved(&error));
+            Outcome { data, slot, result }
+        })
+    }
+
+    /// One attempt to save `next`, which a transaction has made of `data`.
+    fn attempt_task(&self, data: Data, next: Data, mut slot: Box<Slot>) -> SaveTask {
+        let (engine, now) = (self.engine().clone(), self.now());
+        Box::pin(async move {
+            let Some(server) = engine.server() else {
+                return Outcome { data, slot, result: Err(SessionError::NotLoaded) };
+            };
+            match server.sessions.attempt(&data, next, &mut slot, now).await {
+                Ok(Attempt::Saved(data, saved)) => Outcome { data, slot, result: Ok(SaveEnd::Saved(saved)) },
+                Ok(Attempt::Conflict(data)) => Outcome { data, slot, result: Ok(SaveEnd::Conflict) },
+                Ok(Attempt::Gone) => Outcome { data, slot, result: Ok(SaveEnd::Saved(Saved::Gone)) },
+                Err(error) => Outcome { data, slot, result: Err(not_saved(&error)) },
+            }
+        })
+    }
+
+    /// Begins an attempt of a transaction: the session as it is now, and its slot.
+    fn begin_attempt(&self, state: &mut State) -> Result<(Data, Box<Slot>), SessionError> {
+        if state.closed && state.slot.as_ref().is_none_or(|slot| slot.id().is_none()) {
+            return Err(SessionError::HeadHasLeft);
+        }
+        state.data.as_mut().ok_or(SessionError::NotLoaded)?.set_accessed(true);
+        state.begin_save(false).ok_or(SessionError::NotLoaded)
     }
 
     /// Whether the session can be changed in this request.
     pub(crate) fn check_writable(&self) -> Result<(), SessionError> {
-        match &self.lock()?.read_only {
-            None => Ok(()),
-            Some(error) => Err((**error).clone()),
-        }
-    }
-
-    /// What was changed by a method that returns no error must not look as if it had been saved.
-    fn check_unchanged_if_read_only(&self) -> Result<(), SessionError> {
-        let is_modified = self.lock()?.data.as_ref().is_some_and(Data::is_modified);
-        if is_modified { self.check_writable() } else { Ok(()) }
+        writable(&*self.lock()?)
     }
 
     /// Whether the store's records can hold `value` under `key`.
@@ -340,16 +427,49 @@ impl Shared {
         })
     }
 
-    pub(crate) async fn save_now(&self) -> Result<(), SessionError> {
+    pub(crate) async fn save_now(self: &Arc<Self>) -> Result<(), SessionError> {
         self.check_writable()?;
-        self.save(false).await.map(drop)
+        self.save(Stage::Early).await.map(drop)
     }
 
-    fn with_slot(&self, change: impl FnOnce(&mut Slot)) -> Result<(), SessionError> {
+    fn request(&self, requested: Requested) -> Result<(), SessionError> {
         self.check_writable()?;
-        change(self.lock()?.slot.get_or_insert_default());
+        let mut state = self.lock()?;
+        state.is_late |= state.closed;
+        state.request(requested);
         Ok(())
     }
+}
+
+/// When a session is saved.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// By its handler.
+    Early,
+    /// With the response.
+    Last { is_alone: bool },
+}
+
+/// What a save begins with.
+enum Beginning {
+    NothingToDo(Option<Seen>, Saved),
+    Save(Seen, SaveTask),
+}
+
+/// The result of a save for which the store has nothing to do; `None` if it has.
+fn nothing_to_do(state: &mut State, op: StoreOp) -> Option<Saved> {
+    let slot = state.slot.as_ref()?;
+    let saved = if slot.is_ended() { Saved::Gone } else { Saved::Unchanged };
+    if op != StoreOp::Leave || slot.is_to_change() && saved != Saved::Gone {
+        return None;
+    }
+    state.saved = Some(saved);
+    Some(saved)
+}
+
+/// What was changed in a session that is read-only must not look as if it had been saved.
+fn writable(state: &State) -> Result<(), SessionError> {
+    state.read_only.as_ref().map_or(Ok(()), |error| Err((**error).clone()))
 }
 
 #[cfg(feature = "inspector")]
@@ -433,23 +553,47 @@ impl Session {
     /// at login, and wherever rights change. Works on an empty session, too, before anything is set. Flask-Session's
     /// `session_interface.regenerate(session)`.
     ///
-    /// A session in a cookie has no id; nothing happens then.
+    /// The absolute timeout of the strict profile counts from here.
+    ///
+    /// A session in a cookie has no id; nothing else happens then.
     ///
     /// # Errors
-    /// [`SessionError::InUse`].
+    /// [`SessionError::InUse`]; [`SessionError::HeadHasLeft`] if the new id cannot be sent any more.
     pub fn regenerate(&self) -> Result<(), SessionError> {
-        self.try_with(|_| ())?;
-        self.shared().with_slot(Slot::regenerate)
+        let shared = self.shared();
+        let (timeouts, now) = (shared.engine().timeouts(), shared.now());
+        if shared.engine().server().is_some() && shared.lock()?.closed {
+            return Err(SessionError::HeadHasLeft);
+        }
+        self.try_with(|data| timeouts.restart(data, now))?;
+        shared.request(Requested { regenerate: true, restart: false })
     }
 
-    /// Ends the session: the record goes, whatever other requests do with it, and the cookie is removed.
+    /// Ends the session, for example at logout: its record is deleted, whatever other requests do with it, and the cookie is
+    /// removed. The handler goes on with an empty session. If it sets something there, a farewell message for example, that
+    /// is the visitor's next session, under a new id.
+    ///
+    /// ```
+    /// # use hipflask::{Session, SessionError};
+    /// async fn logout(session: Session) -> Result<(), SessionError> {
+    ///     session.destroy()?;
+    ///     session.flash("You were logged out")
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`SessionError::InUse`].
     pub fn destroy(&self) -> Result<(), SessionError> {
-        self.shared().check_writable()?;
-        self.try_with(Data::clear)?;
-        self.shared().with_slot(Slot::destroy)
+        let shared = self.shared();
+        shared.check_writable()?;
+        let is_permanent = shared.engine().server().is_some_and(|server| server.permanent);
+        self.try_with(|data| {
+            data.clear();
+            if is_permanent {
+                data.set_permanent(true);
+            }
+        })?;
+        shared.request(Requested { restart: true, regenerate: false })
     }
 
     /// Changes the session and saves it at once. Should another request be first, the closure runs again on what that one
@@ -464,32 +608,51 @@ impl Session {
     ///
     /// A session in a cookie is changed and goes with the response; two responses race in the browser then.
     ///
+    /// The returned future can be dropped: an attempt to save that has begun is finished all the same.
+    ///
     /// # Errors
-    /// What the closure returns, and then nothing is saved; [`SessionError::Store`] if the store failed.
+    /// What the closure returns, and then nothing is saved; [`SessionError::Store`] if the store failed;
+    /// [`SessionError::HeadHasLeft`] for a session in a cookie or a new one, after the response head has left.
     pub async fn transact<R>(
         &self,
         mut change: impl FnMut(&mut Data) -> Result<R, hipflask_core::session::SessionError>,
     ) -> Result<R, SessionError> {
         let shared = self.shared();
         shared.check_writable()?;
-        let Some(server) = shared.engine().server() else { return Ok(self.try_with(change)??) };
-        let (mut data, mut slot) = {
-            let mut state = shared.lock()?;
-            let data = state.data.clone().ok_or(SessionError::NotLoaded)?;
-            (data, state.slot.take().unwrap_or_default())
-        };
-        let result = server.sessions.transact(&mut data, &mut slot, shared.now(), &mut change).await;
-        let mut state = shared.lock()?;
-        state.slot = Some(slot);
-        match result {
-            Ok(answer) => {
-                data.set_accessed(true);
-                state.data = Some(data);
-                Ok(answer)
+        let Some(server) = shared.engine().server() else {
+            if shared.lock()?.closed {
+                return Err(SessionError::HeadHasLeft);
             }
-            Err(TransactError::Refused(error)) => Err(error.into()),
-            Err(error) => Err(SessionError::NotWritten(error.to_string())),
+            return Ok(self.try_with(change)??);
+        };
+        let is_to_change = |state: &mut State| {
+            let is_free = !state.saves.is_under_way();
+            is_free.then(|| state.slot.as_ref().is_some_and(|slot| slot.is_to_change()))
+        };
+        // The transaction is on the session that follows.
+        if shared.wait_for(is_to_change).await? {
+            let _ = shared.save(Stage::Early).await?;
         }
+        for _ in 0..server.sessions.attempts() {
+            let begin = |state: &mut State| {
+                if state.saves.is_under_way() { None } else { Some(shared.begin_attempt(state)) }
+            };
+            let (data, slot) = shared.wait_for(begin).await??;
+            // Should the closure fail or panic, the session is as it was.
+            let begun = Begun::of(shared);
+            let mut next = data.clone();
+            let answer = change(&mut next)?;
+            shared.engine().timeouts().settle(&mut next, true, shared.now());
+            begun.goes_on();
+            match shared.run(shared.attempt_task(data, next, slot)).await? {
+                SaveEnd::Saved(Saved::Gone) => {
+                    return Err(SessionError::NotWritten(TransactError::<Mistake>::Gone.to_string()));
+                }
+                SaveEnd::Saved(_) => return Ok(answer),
+                SaveEnd::Conflict => {}
+            }
+        }
+        Err(not_saved(&SaveError::Contended { attempts: server.sessions.attempts() }))
     }
 }
 

@@ -44,7 +44,8 @@ impl Session {
     /// fails with [`SessionError::InUse`], or panics with its text if the method has no error to return. The same holds for
     /// [`edit`](Self::edit).
     ///
-    /// A change after the response head has left is lost, and a warning names its keys.
+    /// A change after the response head has left is lost, and a warning names its keys; unless the session is in a store and
+    /// [`save_now`](Self::save_now) follows.
     ///
     /// ```
     /// # fn two_steps(session: hipflask::Session) -> Result<(), hipflask::SessionError> {
@@ -71,7 +72,19 @@ impl Session {
             data => data.get_or_insert_with(Data::new),
         };
         data.set_accessed(true);
-        if *closed { Ok(after_the_head(data, varies, work)) } else { Ok(work(data)) }
+        if !*closed {
+            return Ok(work(data));
+        }
+        warn_of_vary(varies);
+        #[cfg(feature = "store")]
+        if self.0.engine().is_stored() {
+            let before = data.changes().clone();
+            let result = work(data);
+            let is_changed = before != *data.changes();
+            state.is_late |= is_changed;
+            return Ok(result);
+        }
+        Ok(warned_of(data, work))
     }
 
     fn fallible<R, E: Into<SessionError>>(
@@ -388,8 +401,12 @@ impl Session {
     /// Saves before the response is sent, where the session is in a store. A new session's cookie still goes with the
     /// response.
     ///
+    /// The returned future can be dropped, by a time limit for example: a save that has begun is finished all the same, and
+    /// other saves of this request wait for it.
+    ///
     /// # Errors
-    /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if the store failed.
+    /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if the store failed;
+    /// [`SessionError::HeadHasLeft`] for a session that needs a new cookie, after the response head has left.
     #[cfg_attr(
         not(feature = "store"),
         expect(clippy::unused_async, reason = "only stores keep anybody waiting")
@@ -403,20 +420,22 @@ impl Session {
     }
 
     #[cfg(feature = "store")]
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.0
     }
 }
 
-/// Work on a session whose response head has left: it goes on as usual in memory, and what is lost is warned of.
-fn after_the_head<R>(data: &mut Data, varies: &mut bool, work: impl FnOnce(&mut Data) -> R) -> R {
-    if !*varies {
-        *varies = true;
+fn warn_of_vary(varies: &mut bool) {
+    if !std::mem::replace(varies, true) {
         tracing::warn!(
             "the session was first read after its response head had left, so the response does not say `Vary: Cookie`; \
              open it in the handler"
         );
     }
+}
+
+/// Work on a cookie's session whose response head has left: it goes on as usual in memory, and what is lost is warned of.
+fn warned_of<R>(data: &mut Data, work: impl FnOnce(&mut Data) -> R) -> R {
     let before = data.clone();
     let result = work(data);
     let keys = differences(&before, data);

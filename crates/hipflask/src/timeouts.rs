@@ -44,6 +44,14 @@ impl Timeouts {
         }
     }
 
+    /// Lets the absolute limit count from now: at a login.
+    pub(crate) fn restart(self, data: &mut Data, now: UnixTime) {
+        if self.absolute.is_some() && data.contains(CREATED) {
+            // A number always fits.
+            let _ = data.insert(CREATED, now.as_secs());
+        }
+    }
+
     /// Whether a session that was only read, and whose cookie was signed at `issued_at`, has to be signed again to live on.
     pub(crate) fn is_refresh_due(self, issued_at: UnixTime, lifetime: Duration, now: UnixTime) -> bool {
         let age = Duration::from_secs(now.as_secs().saturating_sub(issued_at.as_secs()));

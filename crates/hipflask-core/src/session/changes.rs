@@ -109,6 +109,27 @@ impl Changes {
         self.keys.insert(key, Change::List { taken, pushed: Vec::new() });
     }
 
+    /// Adds the changes that were made after these.
+    pub(super) fn append(&mut self, later: Self) {
+        if later.cleared {
+            *self = later;
+            return;
+        }
+        for (key, change) in later.keys.into_entries() {
+            match change {
+                Change::Set => self.set(key),
+                Change::Remove => self.remove(key),
+                Change::Add(by) => self.add(key, &by),
+                Change::List { taken, pushed } => {
+                    if taken > 0 {
+                        self.take(key.clone(), taken);
+                    }
+                    pushed.into_iter().for_each(|item| self.push(key.clone(), item));
+                }
+            }
+        }
+    }
+
     /// Carries the changes over to `newest`, what another request has saved meanwhile; `ours` is the session as we left it.
     ///
     /// Keys that this request did not touch keep what `newest` has. Where both changed one key, ours counts, but numbers

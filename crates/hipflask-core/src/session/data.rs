@@ -193,6 +193,41 @@ impl Session {
         Self { accessed, new, flashed, ..Self::from_dict(dict) }
     }
 
+    /// The session with its changes made again on `newest`, what another request has saved. They are still to be saved.
+    #[must_use]
+    pub fn rebased(&self, mut newest: Dict) -> Self {
+        self.changes.replay(&self.to_dict(), &mut newest);
+        Self { changes: self.changes.clone(), modified: self.modified, ..self.resumed(newest) }
+    }
+
+    /// Returns a copy to save. From here on the session logs only what is changed while that copy is being saved; it ends
+    /// with [`finish_save`](Self::finish_save) or [`abandon_save`](Self::abandon_save).
+    #[must_use]
+    pub fn begin_save(&mut self) -> Self {
+        let copy = self.clone();
+        self.changes = Changes::default();
+        copy
+    }
+
+    /// Takes over what was saved. Changes made since [`begin_save`](Self::begin_save) stay, and are still to be saved.
+    pub fn finish_save(&mut self, saved: Self) {
+        let later = core::mem::replace(self, saved);
+        if !later.changes.is_empty() {
+            let mut changes = core::mem::take(&mut self.changes);
+            *self = Self { modified: true, ..later.rebased(self.to_dict()) };
+            changes.append(later.changes);
+            self.changes = changes;
+        }
+        self.accessed |= later.accessed;
+        self.flashed = later.flashed.or_else(|| self.flashed.take());
+    }
+
+    /// Puts back the changes that the copy of [`begin_save`](Self::begin_save) was to save, before those made since.
+    pub fn abandon_save(&mut self, unsaved: Changes) {
+        let later = core::mem::replace(&mut self.changes, unsaved);
+        self.changes.append(later);
+    }
+
     /// A session from Flask's tagged JSON, unmodified, as if it had been loaded.
     ///
     /// Like Flask it takes an object, a list of pairs, and `null` or an empty list for an empty session.

@@ -249,3 +249,61 @@ fn a_session_with_nothing_but_permanent_is_blank() {
     session.set("a", 1).unwrap();
     assert!(!session.is_blank());
 }
+
+/// A session of which a save has begun, with every kind of change before and after that, and the copy to save.
+fn being_saved() -> (Session, Session) {
+    let mut session = loaded(r#"{"n":1,"l":[1],"gone":1}"#);
+    session.increment("n", 1).unwrap();
+    session.push("l", 2).unwrap();
+    session.remove("gone");
+    let copy = session.begin_save();
+    session.increment("n", 1).unwrap();
+    session.push("l", 3).unwrap();
+    session.set("gone", 2).unwrap();
+    (session, copy)
+}
+
+#[test]
+fn changes_made_during_a_save_stay_to_be_saved() {
+    let (mut session, copy) = being_saved();
+    // Another request's changes are saved with the copy.
+    let mut saved =
+        copy.rebased(Dict::from([("n", 10.into()), ("l", Value::List(vec![0.into(), 1.into()]))]));
+    assert_eq!(json(&saved), r#"{"l":[0,1,2],"n":11}"#);
+    saved.set_saved();
+    session.finish_save(saved);
+    assert_eq!(json(&session), r#"{"gone":2,"l":[0,1,2,3],"n":12}"#);
+    let mut newest = Dict::from([("n", Value::from(20))]);
+    session.changes().replay(&session.to_dict(), &mut newest);
+    assert_eq!(newest.get("n"), Some(&Value::from(21)), "what was saved is not added again");
+}
+
+#[test]
+fn abandoned_save_leaves_all_changes_to_be_saved() {
+    let (mut session, copy) = being_saved();
+    session.abandon_save(copy.changes().clone());
+    let mut newest = Dict::from([("n", 10.into()), ("l", Value::List(vec![0.into()])), ("gone", 7.into())]);
+    session.changes().replay(&session.to_dict(), &mut newest);
+    assert_eq!(json(&Session::from_dict(newest)), r#"{"gone":2,"l":[0,2,3],"n":12}"#);
+    // What was taken from a list, and a session that was cleared.
+    let mut session = loaded(r#"{"_flashes":[{" t":["message","one"]}],"a":1}"#);
+    assert_eq!(session.flashed_messages().len(), 1);
+    let copy = session.begin_save();
+    session.flash("two").unwrap();
+    session.abandon_save(copy.changes().clone());
+    assert_eq!(session.changes().iter().count(), 1);
+    let copy = session.begin_save();
+    session.clear();
+    session.set("b", 1).unwrap();
+    session.abandon_save(copy.changes().clone());
+    assert!(session.changes().is_cleared() && session.changes().iter().count() == 1);
+}
+
+#[test]
+fn conflict_of_a_save_keeps_both_logs_of_changes() {
+    let (mut session, copy) = being_saved();
+    session.finish_save(copy.rebased(Dict::from([("n", 10)])));
+    let mut newest = Dict::from([("n", 100)]);
+    session.changes().replay(&session.to_dict(), &mut newest);
+    assert_eq!(newest.get("n"), Some(&Value::from(102)));
+}

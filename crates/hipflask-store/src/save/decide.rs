@@ -20,8 +20,10 @@ pub struct Seen {
     pub modified: bool,
     /// It was cleared, so that what another request adds meanwhile goes as well.
     pub cleared: bool,
-    /// It was asked to end.
+    /// Its record is to be deleted, whatever it holds.
     pub destroy: bool,
+    /// Its record is to be deleted, and what it holds begins a new session.
+    pub restart: bool,
     /// It was asked to get a new id.
     pub regenerate: bool,
     /// Its life was not extended for long enough.
@@ -46,6 +48,8 @@ pub enum StoreOp {
     DeleteIfEmptied,
     /// The session moves to a new id and the old one ends.
     Regenerate,
+    /// The record is deleted, and the session is created under a new id: nothing of the old record is taken over.
+    Restart,
 }
 
 /// Decides what must happen to the record, without doing it.
@@ -53,7 +57,8 @@ pub enum StoreOp {
 /// ```
 /// use hipflask_store::save::{Seen, StoreOp, decide};
 /// let read = Seen {
-///     stored: true, empty: false, modified: false, cleared: false, destroy: false, regenerate: false, touch_due: false,
+///     stored: true, empty: false, modified: false, cleared: false, destroy: false, restart: false, regenerate: false,
+///     touch_due: false,
 /// };
 /// assert_eq!(decide(read), StoreOp::Leave);
 /// assert_eq!(decide(Seen { modified: true, ..read }), StoreOp::Replace);
@@ -61,7 +66,9 @@ pub enum StoreOp {
 #[must_use]
 pub const fn decide(seen: Seen) -> StoreOp {
     match seen {
-        Seen { destroy: true, stored, .. } | Seen { empty: true, regenerate: true, stored, .. } => {
+        Seen { destroy: true, stored, .. }
+        | Seen { empty: true, restart: true, stored, .. }
+        | Seen { empty: true, regenerate: true, stored, .. } => {
             if stored {
                 StoreOp::Delete
             } else {
@@ -73,6 +80,7 @@ pub const fn decide(seen: Seen) -> StoreOp {
             StoreOp::Leave
         }
         Seen { stored: false, .. } => StoreOp::Create,
+        Seen { restart: true, .. } => StoreOp::Restart,
         Seen { regenerate: true, .. } => StoreOp::Regenerate,
         Seen { empty: true, modified: true, cleared: true, .. } => StoreOp::Delete,
         Seen { empty: true, modified: true, .. } => StoreOp::DeleteIfEmptied,
@@ -100,7 +108,7 @@ pub(super) fn touch_bound(lifetime: Duration, now: UnixTime) -> UnixTime {
 mod tests {
     use super::*;
 
-    /// s stored, e empty, m modified, c cleared, d destroy, r regenerate, t touch due.
+    /// s stored, e empty, m modified, c cleared, d destroy, n restart, r regenerate, t touch due.
     fn op(flags: &str) -> StoreOp {
         let has = |flag: char| flags.contains(flag);
         decide(Seen {
@@ -109,6 +117,7 @@ mod tests {
             modified: has('m'),
             cleared: has('c'),
             destroy: has('d'),
+            restart: has('n'),
             regenerate: has('r'),
             touch_due: has('t'),
         })
@@ -145,6 +154,12 @@ mod tests {
             ("smd", Delete),
             ("sdr", Delete),
             ("sdt", Delete),
+            ("emcn", Leave),
+            ("mcn", Create),
+            ("semcn", Delete),
+            ("smcn", Restart),
+            ("smcnr", Restart),
+            ("sdn", Delete),
         ] {
             assert_eq!(op(flags), expected, "{flags}");
         }

@@ -9,7 +9,7 @@
 //!   [changes](hipflask_core::session::Changes) are replayed on what it left, and the write is tried again at
 //!   once. Those of one process that lost to others take turns, so that none of them starves.
 //! - A record that is gone is never made again: [`Saved::Gone`].
-//! - Destroying is unconditional.
+//! - Destroying is unconditional. What is set afterwards begins a new session.
 //! - A new id is a new record and then the end of the old one, provided that it still is what was copied.
 //!
 //! ```
@@ -50,7 +50,7 @@ pub use counters::Stats;
 pub use decide::{Seen, StoreOp, decide, is_touch_due};
 pub use error::SaveError;
 pub use hipflask_core::plan::touch_interval;
-pub use run::{ServerSessions, TransactError};
+pub use run::{Attempt, ServerSessions, TransactError};
 pub use slot::Slot;
 
 use hipflask_core::session::Session;

@@ -12,11 +12,13 @@ use super::counters::{Counters, Stats, count};
 use super::decide::{Seen, StoreOp, decide, is_touch_due, touch_bound};
 use super::slot::{Place, Slot};
 use super::turns::Turns;
-use super::write::{Newest, Write};
+use super::write::Write;
 use super::{Opened, SaveError, Saved};
 use crate::id::{Ids, SessionId};
 use crate::record::{EncodeError, Format, Kept, RecordError};
-use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry};
+use crate::store::{
+    Created, Deleted, DeletedIf, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
+};
 
 /// Sessions in a store: loads them, and saves them by the [protocol](super).
 ///
@@ -85,6 +87,12 @@ impl ServerSessions {
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
+    }
+
+    /// How often a save is tried.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// The store.
@@ -183,13 +191,15 @@ impl ServerSessions {
         let op = self.op(session, slot, now);
         if op == StoreOp::Create {
             let content = Content::Session(session);
-            slot.settle(Some(self.create(content, &slot.kept, slot.proposed.clone(), now).await?));
+            let place = self.create(content, &slot.kept, slot.proposed.clone(), now).await?;
+            slot.settle(Some(place), false);
             session.set_saved();
             return Ok(Saved::Created);
         }
         let Some(place) = &mut slot.place else {
-            slot.settle(None);
-            return Ok(Saved::Unchanged);
+            let is_gone = slot.is_ended() && session.is_modified();
+            slot.settle(None, slot.is_ended());
+            return Ok(if is_gone { Saved::Gone } else { Saved::Unchanged });
         };
         // An error leaves the slot as it was: the caller may try again.
         let kept = &slot.kept;
@@ -199,6 +209,13 @@ impl ServerSessions {
             StoreOp::Delete => (self.delete(&place.key, now).await?, Holds::AsBefore),
             StoreOp::Replace | StoreOp::DeleteIfEmptied => write.replace(place).await?,
             StoreOp::Regenerate => write.regenerate(place, slot.proposed.clone()).await?,
+            StoreOp::Restart => {
+                // The logout comes first: nothing that happens afterwards can undo it.
+                let _ = self.delete(&place.key, now).await?;
+                let proposed = slot.proposed.take().filter(|proposed| *proposed != place.id);
+                *place = self.create(Content::Session(session), kept, proposed, now).await?;
+                (Saved::Created, Holds::Session)
+            }
             StoreOp::Leave | StoreOp::Create => (Saved::Unchanged, Holds::AsBefore),
         };
         match holds {
@@ -210,14 +227,15 @@ impl ServerSessions {
             }
         }
         let place = slot.place.take().filter(|_| !matches!(saved, Saved::Deleted | Saved::Gone));
-        slot.settle(place);
+        let ended = saved == Saved::Gone || (slot.destroy && !session.is_blank());
+        slot.settle(place, ended);
         Ok(saved)
     }
 
     /// What [`save`](Self::save) would do now. With [`StoreOp::Leave`] there is nothing to wait for.
     #[must_use]
     pub fn op(&self, session: &Session, slot: &Slot, now: UnixTime) -> StoreOp {
-        decide(self.seen(session, slot, now))
+        if slot.is_ended() { StoreOp::Leave } else { decide(self.seen(session, slot, now)) }
     }
 
     fn seen(&self, session: &Session, slot: &Slot, now: UnixTime) -> Seen {
@@ -228,6 +246,7 @@ impl ServerSessions {
             modified: session.is_modified(),
             cleared: session.changes().is_cleared(),
             destroy: slot.destroy,
+            restart: slot.restart,
             regenerate: slot.regenerate,
             touch_due: self.refresh
                 && expires.is_some_and(|expires| is_touch_due(expires, self.lifetime, now)),
@@ -248,53 +267,76 @@ impl ServerSessions {
         now: UnixTime,
         mut change: impl FnMut(&mut Session) -> Result<T, E>,
     ) -> Result<T, TransactError<E>> {
-        let Some(place) = &mut slot.place else {
+        for _ in 0..self.attempts {
             let mut next = session.clone();
             let answer = change(&mut next).map_err(TransactError::Refused)?;
-            if !next.is_blank() {
-                let content = Content::Session(&next);
-                slot.place = Some(self.create(content, &slot.kept, slot.proposed.clone(), now).await?);
-            }
-            *session = next;
-            session.set_saved();
-            return Ok(answer);
-        };
-        let write = Write { sessions: self, session, kept: &slot.kept, now };
-        let (mut newest, mut turn) = (Newest::default(), self.turns.turn());
-        for _ in 1..=self.attempts {
-            let mut next = match &newest.dict {
-                None => write.session.clone(),
-                Some(dict) => write.session.resumed(dict.clone()),
-            };
-            let answer = change(&mut next).map_err(TransactError::Refused)?;
-            let kept = write.kept_with(newest.kept(place));
-            let content = Content::Session(&next);
-            match self.write(newest.expected(place), &place.key, &kept, content, now).await? {
-                Written::Done(stored) => {
-                    turn.pass_on(&stored);
-                    newest.settle(place, stored, &write);
-                    *session = next;
-                    session.set_saved();
+            match self.attempt(session, next, slot, now).await? {
+                Attempt::Saved(saved, _) => {
+                    *session = saved;
                     return Ok(answer);
                 }
-                Written::Same => {
-                    newest.adopt(place);
-                    *session = next;
-                    session.set_saved();
-                    return Ok(answer);
-                }
-                Written::Gone => {
-                    let _ = self.note_gone(&place.key);
-                    return Err(TransactError::Gone);
-                }
-                Written::Conflict(current) => {
-                    // What others left may be older than this, and nothing is to be decided on what is old.
-                    turn.wait(&place.key).await;
-                    newest = write.merge(&place.key, current)?;
-                }
+                Attempt::Gone => return Err(TransactError::Gone),
+                Attempt::Conflict(newest) => *session = newest,
             }
         }
         Err(SaveError::Contended { attempts: self.attempts }.into())
+    }
+
+    /// Tries once to save `next`, what a transaction has made of `session`. For callers that run the change themselves,
+    /// because it cannot be part of a future of its own; all others use [`transact`](Self::transact).
+    ///
+    /// # Errors
+    /// [`SaveError`]. The slot is as it was then.
+    pub async fn attempt(
+        &self,
+        session: &Session,
+        mut next: Session,
+        slot: &mut Slot,
+        now: UnixTime,
+    ) -> Result<Attempt, SaveError> {
+        let Some(place) = &mut slot.place else {
+            if slot.is_ended() {
+                return Ok(Attempt::Gone);
+            }
+            if !next.is_blank() {
+                let content = Content::Session(&next);
+                let place = self.create(content, &slot.kept, slot.proposed.clone(), now).await?;
+                slot.settle(Some(place), false);
+            }
+            let saved = if slot.place.is_some() { Saved::Created } else { Saved::Unchanged };
+            next.set_saved();
+            return Ok(Attempt::Saved(next, saved));
+        };
+        let write = Write { sessions: self, session, kept: &slot.kept, now };
+        let kept = write.kept_with(&place.kept);
+        let written = self.write(&place.stored, &place.key, &kept, Content::Session(&next), now).await?;
+        let saved = match written {
+            Written::Done(stored) => {
+                (place.stored, place.kept) = (stored, kept);
+                Saved::Replaced { merged: false }
+            }
+            Written::Same => Saved::Unchanged,
+            Written::Gone => {
+                let _ = self.note_gone(&place.key);
+                slot.settle(None, true);
+                return Ok(Attempt::Gone);
+            }
+            Written::Conflict(current) => return Ok(Attempt::Conflict(write.rebase(place, current)?)),
+        };
+        next.set_saved();
+        Ok(Attempt::Saved(next, saved))
+    }
+
+    /// Deletes the record of a session that is not to be used any more, unless another request has changed it since.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub async fn delete_unchanged(&self, slot: &Slot, now: UnixTime) -> Result<(), StoreError> {
+        let Some(place) = &slot.place else { return Ok(()) };
+        if self.store.delete_if(&place.key, &place.stored, now).await? == DeletedIf::Deleted {
+            count(&self.counters.deleted);
+        }
+        Ok(())
     }
 
     /// Ends the session of an id, loaded or not.
@@ -452,6 +494,19 @@ impl fmt::Debug for ServerSessions {
             .field("refresh", &self.refresh)
             .finish_non_exhaustive()
     }
+}
+
+/// The result of [`ServerSessions::attempt`].
+#[derive(Debug)]
+#[must_use]
+pub enum Attempt {
+    /// The session as it was saved, and how.
+    Saved(Session, Saved),
+    /// The session was deleted: logged out, expired, or moved to a new id. Nothing was written.
+    Gone,
+    /// Another request was first, and nothing was written. This is what it left, with the session's own changes made again;
+    /// the slot now names that record.
+    Conflict(Session),
 }
 
 /// Why a transaction was not carried out. Nothing of it was saved.

@@ -7,15 +7,18 @@ use crate::store::{Key, Stored};
 /// Where a session came from: its id and the record as it was read. One request has one, beside the session.
 ///
 /// The default is that of a session that came from nowhere.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Slot {
     pub(super) place: Option<Place>,
     pub(super) destroy: bool,
+    pub(super) restart: bool,
     pub(super) regenerate: bool,
     /// The id that a new record is to have.
     pub(super) proposed: Option<SessionId>,
     /// Originals of values that the session was given.
     pub(super) kept: Kept,
+    /// The record was deleted while the session still has content, which must not be stored again.
+    pub(super) ended: bool,
 }
 
 /// A record as it was last seen.
@@ -51,6 +54,12 @@ impl Slot {
         self.destroy = true;
     }
 
+    /// Deletes the session's record when it is saved. If the session is not empty then, a new record under a new id gets
+    /// its content: callers clear the session first, so that this is only what was set since.
+    pub const fn restart(&mut self) {
+        self.restart = true;
+    }
+
     /// Gives the session a new id when it is saved: at login, and wherever rights change.
     pub const fn regenerate(&mut self) {
         self.regenerate = true;
@@ -72,20 +81,21 @@ impl Slot {
         self.place.as_ref().map(|place| &place.kept)
     }
 
-    /// Whether the session was asked to end.
+    /// Whether a save has to delete the record or to give it a new id.
     #[must_use]
-    pub const fn is_destroyed(&self) -> bool {
-        self.destroy
+    pub const fn is_to_change(&self) -> bool {
+        self.destroy || self.restart || self.regenerate
     }
 
-    /// Whether the session was asked to get a new id.
+    /// Whether the record was deleted while the session still has content: [`Saved::Gone`](super::Saved::Gone). It is not
+    /// stored again unless [`restart`](Self::restart) is called.
     #[must_use]
-    pub const fn is_regenerated(&self) -> bool {
-        self.regenerate
+    pub const fn is_ended(&self) -> bool {
+        self.ended && !self.restart
     }
 
-    /// The session is stored there now, and what was meant has been done.
-    pub(super) fn settle(&mut self, place: Option<Place>) {
-        *self = Self { place, ..Self::default() };
+    /// Forgets everything but the record's state: what was requested has been done.
+    pub(super) fn settle(&mut self, place: Option<Place>, ended: bool) {
+        *self = Self { place, ended, ..Self::default() };
     }
 }

@@ -10,7 +10,7 @@ use super::run::{Content, Holds, ServerSessions, Written};
 use super::slot::Place;
 use super::{SaveError, Saved};
 use crate::id::SessionId;
-use crate::record::{Format, Kept};
+use crate::record::{Format, Kept, Record};
 use crate::store::{DeletedIf, Key, Stored};
 
 /// A session that is being written, with what that needs.
@@ -64,14 +64,24 @@ impl Newest {
 
 impl Write<'_> {
     /// Replays the session's changes on what another request left.
-    pub(super) fn merge(&self, key: &Key, current: Stored) -> Result<Newest, SaveError> {
+    fn merge(&self, key: &Key, current: Stored) -> Result<Newest, SaveError> {
+        let Record { mut dict, kept, .. } = self.read_newer(key, &current)?;
+        self.session.changes().replay(&self.session.to_dict(), &mut dict);
+        Ok(Newest { dict: Some(dict), seen: Some((current, kept)) })
+    }
+
+    /// The session with its changes made again on what another request left, which is now what the place names.
+    pub(super) fn rebase(&self, place: &mut Place, current: Stored) -> Result<Session, SaveError> {
+        let Record { dict, kept, .. } = self.read_newer(&place.key, &current)?;
+        (place.stored, place.kept) = (current, kept);
+        Ok(self.session.rebased(dict))
+    }
+
+    fn read_newer(&self, key: &Key, current: &Stored) -> Result<Record, SaveError> {
         count(&self.sessions.counters.conflicts);
         tracing::debug!(session = ?key, "another request changed the session first; merging");
         let admitted = self.sessions.admit(&current.data);
-        let record = admitted.and_then(|()| Format::read(&current.data)).map_err(SaveError::Unreadable)?;
-        let mut dict = record.dict;
-        self.session.changes().replay(&self.session.to_dict(), &mut dict);
-        Ok(Newest { dict: Some(dict), seen: Some((current, record.kept)) })
+        admitted.and_then(|()| Format::read(&current.data)).map_err(SaveError::Unreadable)
     }
 
     /// What a record with these originals has once our changes are made.

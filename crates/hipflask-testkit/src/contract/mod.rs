@@ -28,7 +28,7 @@ use hipflask_store::id::Ids;
 use hipflask_store::save::ServerSessions;
 use hipflask_store::store::{Created, Key, Store, Stored};
 
-pub use together::{block_on, together};
+pub use together::{block_on, give_way, together};
 
 /// Runs the whole suite on stores that `make` makes; they may share one backend. Panics with the method and the rule that it
 /// breaks: `load: an expired record is missing`.

@@ -45,7 +45,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// Gives way once, so that what runs beside gets its turn.
-pub(super) async fn give_way() {
+pub async fn give_way() {
     let mut given = false;
     poll_fn(|context| {
         if given {

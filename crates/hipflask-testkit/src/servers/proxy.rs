@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 use std::{io, thread};
 
 use super::process::ServerError;
@@ -23,6 +24,8 @@ pub struct Proxy {
 pub enum Answers {
     /// They arrive.
     Arrive,
+    /// Each arrives that much later.
+    ArriveLate(Duration),
     /// They arrive once this has been changed.
     Wait,
     /// A half arrives, and then nothing any more on that connection.
@@ -123,6 +126,10 @@ fn answer(mut server: TcpStream, mut client: &TcpStream, shared: &Shared) -> io:
         let answer = &buffer[..length];
         match shared.answers() {
             Answers::Arrive | Answers::Wait => client.write_all(answer)?,
+            Answers::ArriveLate(by) => {
+                thread::sleep(by);
+                client.write_all(answer)?;
+            }
             Answers::StopHalfway => {
                 client.write_all(&answer[..length / 2])?;
                 is_spoilt = true;

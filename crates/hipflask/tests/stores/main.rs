@@ -5,6 +5,7 @@
 
 mod by_load;
 mod by_url;
+mod cancelled;
 mod client;
 mod failed_read;
 mod formats;

@@ -10,6 +10,7 @@ mod axum_extractors;
 mod bad_signatures;
 mod before_the_head;
 mod cached;
+mod cancelled;
 mod client;
 mod coming_from_flask;
 mod cookies;
