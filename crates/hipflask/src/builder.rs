@@ -279,6 +279,13 @@ impl SessionsBuilder {
     fn build_codec(self) -> Result<Sessions, ConfigError> {
         self.check_keys()?;
         self.check_lifetimes()?;
+        #[cfg(feature = "app")]
+        if !self.trusted_hosts.is_empty() {
+            // An app takes them out before.
+            tracing::warn!(
+                "nothing checks TRUSTED_HOSTS here: only `App` does, with the settings given to it"
+            );
+        }
         let cookie = self.cookie()?;
         let ring = self.ring().ok_or_else(|| self.no_secret_key())?;
         let rules = Rules { refresh_each_request: self.refresh_each_request, profile: self.profile };

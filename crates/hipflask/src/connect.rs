@@ -243,7 +243,7 @@ mod tests {
             ("SESSION_TYPE = 'reddis://secret@h'", "there are memory:, file:"),
             ("SESSION_TYPE = 'file:/dev/null/sessions'", "file store at file:/dev/null/sessions: "),
             ("SESSION_TYPE = 'memory:'\nSESSION_USE_SIGNER = true", "no secret key was set"),
-            ("SESSION_TYPE = 'memory:'\nSESSION_ID_LENGTH = 1", "16"),
+            ("SESSION_TYPE = 'memory:'\nSESSION_ID_LENGTH = 1", "SESSION_ID_LENGTH is 1"),
             (
                 "SESSION_TYPE = 'memory:'\nSESSION_SERIALIZATION_FORMAT = 'pickle'",
                 "Unsupported serialization format: pickle",

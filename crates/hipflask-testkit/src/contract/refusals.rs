@@ -150,7 +150,11 @@ async fn odd_ids_reach_no_store(bench: &Bench) {
         );
     }
     assert_eq!(spy.calls(), [], "load, for what is not an id: the store is not called");
-    assert_eq!(sessions.stats().refused, 10_000, "load, for what is not an id: every value is counted as refused");
+    assert_eq!(
+        sessions.stats().refused,
+        10_000,
+        "load, for what is not an id: every value is counted as refused"
+    );
 }
 
 fn odd(chance: &mut Chance, good: &[u8]) -> Vec<u8> {

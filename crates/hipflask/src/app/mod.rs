@@ -277,7 +277,8 @@ impl App {
 
     /// How many connections [`run`](Self::run) serves at once: 512 unless set, or half of the files that the process may
     /// open (`ulimit -n`) if that is fewer, because stores and templates need file descriptors as well. Further visitors
-    /// wait until a connection ends. Behind a reverse proxy, allow as many as the proxy opens.
+    /// wait until a connection ends, and a WebSocket is one until it ends. Behind a reverse proxy, allow as many as the
+    /// proxy opens.
     pub fn max_connections(mut self, connections: usize) -> Self {
         if connections == 0 {
             self.fail(AppError::ZeroLimit { limit: "max_connections" });

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
@@ -31,7 +32,8 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 struct Server {
     address: SocketAddr,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 fn router() -> Router {
@@ -62,14 +64,14 @@ fn serve(limits: Limits) -> Server {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             serve_until(listener, router(), limits, async { drop(stopped.await) }).await;
         });
     });
-    Server { address, _stop: stop }
+    Server { address, stop, thread }
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -196,6 +198,25 @@ fn an_upgraded_connection_may_be_silent() {
     assert!(reply.starts_with("HTTP/1.1 101 ") && reply.ends_with("\r\n\r\n!"), "{reply}");
     // It had the only place until it ended.
     served(&mut waiting);
+}
+
+#[test]
+fn stopping_ends_silent_connections_and_answers_the_others() {
+    let server = serve(LIMITS);
+    let mut silent = connect(server.address);
+    let mut idle = connect(server.address);
+    idle.write_all(REQUEST).unwrap();
+    served(&mut idle);
+    let mut running = connect(server.address);
+    running.write_all(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    // The request has begun when another one that came later has been answered.
+    let mut last = connect(server.address);
+    last.write_all(REQUEST).unwrap();
+    served(&mut last);
+    drop(server.stop);
+    assert_eq!((until_closed(&mut silent).as_str(), until_closed(&mut idle).as_str()), ("", ""));
+    assert!(until_closed(&mut running).ends_with("at last"));
+    server.thread.join().unwrap();
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod urls;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, header};
@@ -325,6 +327,22 @@ fn debug_starts_in_a_release_build_only_if_asked_for_by_name() {
     let app = || App::new("debug").secret_key(KEY).debug(true);
     assert_eq!(app().into_router().is_ok(), cfg!(debug_assertions));
     assert!(app().danger_debug_in_release(true).into_router().is_ok());
+}
+
+#[test]
+fn a_limit_of_zero_is_an_error_at_start() {
+    let app = || App::new("limits").secret_key(KEY);
+    for (app, limit) in [
+        (app().max_connections(0), "max_connections"),
+        (app().head_timeout(Duration::ZERO), "head_timeout"),
+        (app().idle_timeout(Duration::ZERO), "idle_timeout"),
+        (app().body_timeout(Duration::ZERO), "body_timeout"),
+    ] {
+        let error = app.into_router().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{limit} is 0, ")), "{error}");
+    }
+    let longest = app().head_timeout(Duration::MAX).idle_timeout(Duration::MAX).body_timeout(Duration::MAX);
+    assert!(longest.max_connections(usize::MAX).into_router().is_ok());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use hipflask::store::memory::MemoryStore;
 use hipflask::{ConfigError, Profile, SameSite, SessionsBuilder};
 
 use crate::front::builder;
+use crate::log::logged;
 
 #[test]
 fn the_strict_profile_loses_no_protection_silently() {
@@ -79,4 +80,14 @@ fn lifetimes_that_end_every_session_are_errors() {
     );
     let store = Arc::new(MemoryStore::new());
     assert!(error(builder().permanent_lifetime(Duration::ZERO).store(store)).contains("is 0ns,"));
+}
+
+#[test]
+fn trusted_hosts_that_nothing_checks_are_a_warning() {
+    let text = "TRUSTED_HOSTS = ['example.org']";
+    let warned = |log: &[String]| log.iter().any(|line| line.contains("nothing checks TRUSTED_HOSTS"));
+    let (built, log) = logged(|| builder().toml(text).unwrap().build());
+    assert!(built.is_ok() && warned(&log), "{log:?}");
+    let (app, log) = logged(|| hipflask::App::new("a").secret_key("k").toml(text).into_router());
+    assert!(app.is_ok() && !warned(&log), "{log:?}");
 }
