@@ -110,6 +110,11 @@ impl Live {
         &self.store
     }
 
+    /// Where the store is, without a password.
+    pub(crate) fn place(&self) -> String {
+        self.store.describe().place
+    }
+
     /// The format of records here. Stores whose records are pickles have no other.
     pub(crate) fn format(&self, wanted: Option<Format>) -> Format {
         match self.store.describe().records {

@@ -191,7 +191,7 @@ impl StoredSessions {
             let live = self.lives.here(py).map_err(|error| failed(py, &error))?;
             let store = Arc::clone(live.store());
             let purged = live.wait(py, async move { store.purge_expired(time(now)).await })?;
-            purged.map_err(|error| failed(py, &error))
+            purged.map_err(|error| failed(py, &error.at(live.place())))
         })
     }
 
@@ -208,7 +208,7 @@ impl StoredSessions {
             let (live, sessions) = self.sessions(py, Rules::of(interface, app)?)?;
             let id = self.id(sid)?;
             let ended = live.wait(py, async move { sessions.destroy(&id, time(now)).await })?;
-            ended.map(drop).map_err(|error| failed(py, &error))
+            ended.map(drop).map_err(|error| failed(py, &error.at(live.place())))
         })
     }
 }
@@ -238,7 +238,7 @@ fn save_adopted(
         None => (None, None),
     };
     origin.put(data, slot);
-    Ok((word(saved.map_err(|error| not_saved(py, &error))?), id, cookie))
+    Ok((word(saved.map_err(|error| not_saved(py, error, live))?), id, cookie))
 }
 
 impl StoredSessions {
@@ -286,7 +286,8 @@ impl StoredSessions {
             }
             Ok(None)
         })?;
-        let Some((session, slot)) = found.map_err(|error| failed(py, &error))? else { return Ok(None) };
+        let found = found.map_err(|error: StoreError| failed(py, &error.at(live.place())))?;
+        let Some((session, slot)) = found else { return Ok(None) };
         let (Some(stored), Some(kept), Some(id)) = (slot.stored(), slot.kept(), slot.id()) else {
             return Ok(None);
         };
@@ -367,7 +368,7 @@ impl StoredSessions {
     fn id(&self, sid: &str) -> PyResult<SessionId> {
         self.ids(&[])?.read(sid.as_bytes()).map_err(|_| {
             PyValueError::new_err(
-                "session.sid has not the form of an id, so that no cookie could bring it back; call session.regenerate()",
+                "this does not have the form of an id, so no cookie could bring it back; call session.regenerate() for a new one",
             )
         })
     }
@@ -490,10 +491,11 @@ fn failed(py: Python<'_>, error: &StoreError) -> PyErr {
     raise(py, "SessionStoreError", &explained(error))
 }
 
-fn not_saved(py: Python<'_>, error: &SaveError) -> PyErr {
+fn not_saved(py: Python<'_>, error: SaveError, live: &Live) -> PyErr {
     match error {
-        SaveError::Encode(error) => not_encoded(error),
-        SaveError::Contended { .. } => raise(py, "SessionContended", &explained(error)),
-        other => raise(py, "SessionStoreError", &explained(other)),
+        SaveError::Store(error) => failed(py, &error.at(live.place())),
+        SaveError::Encode(error) => not_encoded(&error),
+        SaveError::Contended { .. } => raise(py, "SessionContended", &explained(&error)),
+        other => raise(py, "SessionStoreError", &explained(&other)),
     }
 }

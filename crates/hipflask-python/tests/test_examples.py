@@ -31,13 +31,22 @@ print(client.get("/").status_code, client.get("/get").text, type(app.session_int
 """,
     "200 ada hipflask.{}\n",
 )
+SOLD = (
+    """
+client = app.test_client()
+answers = [client.post("/buy").text for _ in range(11)]
+print(answers[0], answers[-2], answers[-1], app.session_interface.load(client.get_cookie("session").value)["clicks"])
+""",
+    "9 left 0 left sold out 11\n",
+)
 PRINTED = ("", "{'user': 7}\n")
 EXAMPLES = {
     "README 1": TWO_VISITS,
     "README 2": TWO_VISITS,
-    "README 3": PRINTED,
+    "README 3": SOLD,
+    "README 4": PRINTED,
     "itsdangerous": PRINTED,
-    "session.Session": (KEEPS[0], KEEPS[1].format("session")),
+    "server_side.Session": (KEEPS[0], KEEPS[1].format("server_side")),
     "sessions.SecureCookieSessionInterface": (KEEPS[0], KEEPS[1].format("sessions")),
 }
 

@@ -271,3 +271,67 @@ def test_threads_that_change_a_session_while_it_is_saved_never_panic(redis_store
 
     assert visit(client, act).status_code == 200
     assert peek(with_id(client.application, sid_of(client)))["mine"] == 1
+
+
+# -- hipflask.session -------------------------------------------------------------------------------------------------
+
+
+def test_the_typed_session_is_that_of_the_request(redis_store):
+    client = ours(redis_store, TESTING=True).test_client()
+
+    def act(session):
+        assert hipflask.session._get_current_object() is session._get_current_object()
+        hipflask.session["a"] = 1
+        assert hipflask.session.increment("n", 2) == 2 and hipflask.session.transact(lambda session: session.pop("a")) == 1
+        hipflask.session.regenerate()
+        return repr(hipflask.session) + repr(isinstance(hipflask.session, hipflask.ServerSideSession))
+
+    assert visit(client, act).text.endswith("True") and peek(client) == {"n": 2}
+    visit(client, lambda session: hipflask.session.destroy())
+    assert redis_store.count() == 0
+
+
+@pytest.mark.parametrize("method", ["increment", "regenerate", "destroy", "transact"])
+def test_a_cookie_session_says_what_a_store_needs(method):
+    app = flask.Flask("cookies")
+    app.secret_key = "a secret key of the tests"
+    hipflask.Session(app)
+    with app.test_request_context():
+        hipflask.session["a"] = 1
+        assert dict(flask.session) == {"a": 1}
+        with pytest.raises(RuntimeError, match=f"session.{method} needs a session in a store.*set SESSION_TYPE"):
+            getattr(hipflask.session, method)(*{"increment": ["n"], "transact": [len]}.get(method, []))
+    with pytest.raises(RuntimeError, match="Working outside of request context"):
+        hipflask.session.get("a")
+
+
+@pytest.mark.filterwarnings("ignore:SESSION_USE_SIGNER is deprecated")
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_session_is_looked_at_and_ended_by_its_id(store, signed):
+    client = ours(store, SESSION_USE_SIGNER=signed).test_client()
+    visit(client, lambda session: session.update(user="ada"))
+    interface, sid = client.application.session_interface, sid_of(client).partition(".")[0]
+    assert interface.load(sid) == {"_permanent": True, "user": "ada"}
+    interface.delete(sid)
+    assert interface.load(sid) is None and peek(client) == {}
+    with pytest.raises(ValueError, match="form of an id"):
+        interface.load("../../etc/passwd")
+
+
+def test_fakeredis_is_an_error_that_names_memory():
+    fake = type("FakeRedis", (), {"__module__": "fakeredis._connection"})
+    app = flask.Flask("fake")
+    app.config.update(SESSION_TYPE="redis", SESSION_REDIS=fake())
+    with pytest.raises(hipflask.errors.ConfigurationError, match="fakeredis.*set SESSION_TYPE to memory:"):
+        hipflask.Session(app)
+
+
+def test_the_log_says_where_the_store_is_that_failed(caplog):
+    app = flask.Flask("down")
+    app.config["SESSION_TYPE"] = "redis://:secret@127.0.0.1:9/0"
+    hipflask.Session(app)
+    app.add_url_rule("/write", "write", lambda: flask.session.update(a=1) or "")
+    app.add_url_rule("/read", "read", lambda: flask.session.get("a", ""))
+    assert app.test_client().get("/write").status_code == 503
+    assert with_id(app, "A" * 43).get("/read").status_code == 503
+    assert caplog.text.count("redis://127.0.0.1:9/0") == 2 and "secret" not in caplog.text

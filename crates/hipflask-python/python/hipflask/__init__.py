@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from . import errors
 from ._native import __version__
-from .session import ServerSideSession, ServerSideSessionInterface, Session
+from ._proxy import session
+from .server_side import ServerSideSession, ServerSideSessionInterface, Session
 from .sessions import SecureCookieSessionInterface
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "Session",
     "__version__",
     "errors",
+    "session",
 ]

@@ -57,6 +57,10 @@ def _redis(app: flask.Flask) -> Place:
         return _on_this_machine("SESSION_REDIS", "redis://127.0.0.1:6379/0")
     if isinstance(client, str):
         return Place(client)
+    if any(kind.__module__.partition(".")[0] == "fakeredis" for kind in type(client).__mro__):
+        raise ConfigurationError(
+            "SESSION_REDIS is a client of fakeredis, whose server exists in Python alone; set SESSION_TYPE to memory: in tests"
+        )
     return Place(_url_of_redis(client), client=client)
 
 

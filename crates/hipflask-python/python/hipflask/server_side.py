@@ -260,6 +260,15 @@ class ServerSideSessionInterface(SessionInterface):
         """Flask-Session's name for :meth:`ServerSideSession.regenerate`."""
         session.regenerate()
 
+    def load(self, sid: str) -> dict[str, Any] | None:
+        """What the session of this id holds; None if it has none. Its life is not extended."""
+        found = self._sessions.open([self._sessions.cookie(sid, self, self.app).encode()], time.time(), self, self.app)
+        return None if found is None else found[1]
+
+    def delete(self, sid: str) -> None:
+        """Ends the session of this id, whatever requests are doing with it."""
+        self._sessions.destroy(sid, time.time(), self, self.app)
+
     def cleanup(self) -> None:
         """Deletes the records that have expired, where the store does not do so by itself."""
         self._sessions.purge(time.time())
