@@ -1,5 +1,6 @@
 //! Real Flask in a virtual environment of our own, so that tests can ask it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -89,6 +90,28 @@ fn find(workspace: &Workspace) -> Option<String> {
         .iter()
         .find(|python| read(workspace.command(python).args(["-c", PROBE])).is_ok())
         .map(|python| (*python).to_owned())
+}
+
+/// The interpreters that this machine has, one for each version from 3.9 on, with their programs: those on `PATH`, and those
+/// of pyenv where it is installed.
+pub(crate) fn all(workspace: &Workspace) -> BTreeMap<String, PathBuf> {
+    const PRINT: &str = "import sys, venv; from ensurepip import version
+if sys.version_info >= (3, 9): print('%d.%d' % sys.version_info[:2], sys.executable)";
+    let mut commands: Vec<Command> = CANDIDATES.iter().map(|python| workspace.command(python)).collect();
+    let of_pyenv = read(workspace.command("pyenv").args(["versions", "--bare"])).unwrap_or_default();
+    for version in of_pyenv.lines() {
+        let mut python = workspace.command("python");
+        python.env("PYENV_VERSION", version.trim());
+        commands.push(python);
+    }
+    let mut found = BTreeMap::new();
+    for mut command in commands {
+        let said = read(command.args(["-c", PRINT])).unwrap_or_default();
+        if let Some((version, program)) = said.trim().split_once(' ') {
+            found.entry(version.to_owned()).or_insert_with(|| PathBuf::from(program));
+        }
+    }
+    found
 }
 
 pub(crate) fn can_install(workspace: &Workspace) -> bool {

@@ -33,7 +33,8 @@ pub(crate) const TEST: &[Step] = &[
 ];
 
 /// The long runs, which `test` leaves out or runs in a short form. They add to `test` and do not repeat it.
-pub(crate) const FULL: &[Step] = &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ, FEATURE_PAIRS];
+pub(crate) const FULL: &[Step] =
+    &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ, FEATURE_PAIRS, PYTHON_SERVERS, PYTHON_VERSIONS];
 
 const FORMAT: Step = Step {
     name: "format",
@@ -164,6 +165,18 @@ const PYTHON_STORES: Step = Step {
     name: "python package, every store",
     remedy: "run it alone: `cargo xtask stores`",
     run: wheel::works_with_every_store,
+};
+
+const PYTHON_SERVERS: Step = Step {
+    name: "python package, servers under load",
+    remedy: "run it alone: `cargo xtask wheel`, then `target/wheel-venv/bin/python bench/python/matrix.py`",
+    run: wheel::serves_under_load,
+};
+
+const PYTHON_VERSIONS: Step = Step {
+    name: "python package, other Pythons",
+    remedy: "run it alone with the interpreter that failed: target/wheel-venv-VERSION/bin/python -m pytest",
+    run: wheel::works_on_every_python,
 };
 
 const FEATURES: Step = Step {

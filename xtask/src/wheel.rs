@@ -70,6 +70,30 @@ pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Fa
     Ok(format!("on {DATABASES}"))
 }
 
+/// A step of `full`: real servers are loaded, reloaded and killed, and no update is lost.
+pub(crate) fn serves_under_load(workspace: &Workspace) -> Result<String, Failure> {
+    build_and_install(workspace, Choice::Pip)?;
+    run(workspace.command(interpreter(workspace, ENVIRONMENT)).arg(MATRIX))?;
+    Ok("no update lost".to_owned())
+}
+
+/// A step of `full`: the twins, the odd values and the races on each Python that this machine has, with the newest packages
+/// there.
+pub(crate) fn works_on_every_python(workspace: &Workspace) -> Result<String, Failure> {
+    let wheel = build_both(workspace)?.abi3;
+    let pythons = python::all(workspace);
+    for (version, program) in &pythons {
+        let place = format!("{ENVIRONMENT}-{version}");
+        run(workspace.command(program).args(["-m", "venv", "--clear"]).arg(workspace.path(&place)))?;
+        pip_install(workspace, &place, &[&[wheel.as_str()], ON_EVERY_PYTHON].concat())?;
+        let mut pytest = workspace.command(interpreter(workspace, &place));
+        pytest.env("HIPFLASK_TWINS", "100").args(["-m", "pytest"]);
+        run(pytest.args(QUICK_TESTS.map(|test| format!("{TESTS}/{test}"))))?;
+    }
+    let versions: Vec<_> = pythons.into_keys().collect();
+    Ok(format!("Python {}", versions.join(", ")))
+}
+
 /// The paths of the two wheels, from the root.
 #[derive(Debug)]
 struct Wheels {
@@ -192,6 +216,21 @@ const WHERE_WHEELS_DIFFER: [&str; 9] = [
     "test_package.py",
     "test_panics.py",
     "test_stored_twins.py",
+];
+const MATRIX: &str = "bench/python/matrix.py";
+const QUICK_TESTS: [&str; 3] = ["test_hypothesis_twins.py", "test_odd_values.py", "test_races.py"];
+/// What those tests import, without versions: no one version of some of them is for every Python.
+const ON_EVERY_PYTHON: &[&str] = &[
+    "Flask-Session",
+    "Flask-SQLAlchemy",
+    "boto3",
+    "cachelib",
+    "freezegun",
+    "hypothesis",
+    "pymemcache",
+    "pymongo",
+    "pytest",
+    "redis",
 ];
 const MANIFEST: &str = "crates/hipflask-python/Cargo.toml";
 const TESTS: &str = "crates/hipflask-python/tests";

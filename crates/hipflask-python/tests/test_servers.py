@@ -1,4 +1,6 @@
-"""Apps in real servers: gunicorn that loads the app before it forks its workers, and gunicorn's gevent worker."""
+"""Apps in real servers: gunicorn that loads the app before it forks its workers, gunicorn's gevent worker, and in short each server
+of `bench/python/matrix.py`.
+"""
 
 import concurrent.futures
 import contextlib
@@ -99,3 +101,9 @@ def test_greenlets_of_a_gevent_worker_wait_for_each_other_in_the_view_and_lose_n
             assert len(set(cookies)) == VISITORS
             found = pool.map(lambda cookie: meet(port, cookie, ["own"]) + meet(port, cookie, ["none"]), cookies)
             assert all(second["found"]["meetings"] == 1 for _, second in found)
+
+
+def test_servers_lose_no_update_when_loaded_or_killed_real_server():
+    matrix = pathlib.Path(__file__).parents[3] / "bench" / "python" / "matrix.py"
+    said = subprocess.run([sys.executable, matrix, "--short"], capture_output=True, text=True, timeout=600)
+    assert said.returncode == 0, said.stdout + said.stderr
