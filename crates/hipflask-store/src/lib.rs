@@ -22,6 +22,7 @@
 
 mod connect;
 mod hex;
+mod together;
 
 pub mod copy;
 

@@ -2,12 +2,13 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hipflask_core::time::UnixTime;
 
+use crate::record::{Format, Piece, Pieces};
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
     StoreError, StoreFuture, Stored, Token, Touched, expiry,
@@ -15,8 +16,15 @@ use crate::store::{
 
 /// Records in the memory of one process: for development, tests, and services that are one process and may forget.
 ///
-/// Bounded: when it is full, expired records go, and if that is not enough a new session is refused with
-/// [`ErrorKind::Full`]. No live session is ever thrown out to make room. Clones share the records.
+/// Bounded: when it is full, expired records go first, then the anonymous record that was written longest ago, and so on. If
+/// that is not enough, the write fails with [`ErrorKind::Full`]. No other live session is ever removed to make room, so that a
+/// flood of visitors without a login cannot keep anybody from logging in. Clones share the records.
+///
+/// A record is **anonymous** if it holds nothing that the app itself has put there: no key but `_flashes`, `_permanent`,
+/// `csrf_token` and `_created`. It lives for a day at most, or as long as
+/// [`with_anonymous_lifetime`](Self::with_anonymous_lifetime) says. Any other key (`user_id`, `username`, a cart, a counter)
+/// makes a record one to keep for its whole time, so that nobody who is logged in is logged out early. The reverse is not
+/// true: an app that writes keys of its own for every visitor can still be filled up by visitors; give it a database.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,6 +50,7 @@ pub struct MemoryStore {
     inner: Arc<Mutex<Inner>>,
     max_records: usize,
     max_bytes: usize,
+    anonymous_lifetime: Duration,
 }
 
 #[derive(Default)]
@@ -50,11 +59,18 @@ struct Inner {
     /// What ends when, soonest first.
     ends: BTreeSet<(UnixTime, Arc<str>)>,
     bytes: usize,
+    /// The anonymous records by the number of their last write.
+    anonymous: BTreeMap<u64, Arc<str>>,
+    /// Of keys and data of the anonymous records.
+    anonymous_bytes: usize,
+    writes: u64,
 }
 
 struct Record {
     data: Vec<u8>,
     expires: UnixTime,
+    /// Its place among the anonymous records, if it is one.
+    anonymous: Option<u64>,
 }
 
 impl MemoryStore {
@@ -67,7 +83,14 @@ impl MemoryStore {
     /// An empty store for at most so many records and bytes of keys and data.
     #[must_use]
     pub fn with_limits(max_records: usize, max_bytes: usize) -> Self {
-        Self { inner: Arc::default(), max_records, max_bytes }
+        Self { inner: Arc::default(), max_records, max_bytes, anonymous_lifetime: ANONYMOUS_LIFETIME }
+    }
+
+    /// The time that an anonymous record lives at most, see [`MemoryStore`]: a day by default.
+    #[must_use]
+    pub fn with_anonymous_lifetime(mut self, lifetime: Duration) -> Self {
+        self.anonymous_lifetime = lifetime;
+        self
     }
 
     /// How many records it holds; expired ones count until the next write.
@@ -96,18 +119,15 @@ impl MemoryStore {
         now: UnixTime,
     ) -> Result<(), StoreError> {
         let text: Arc<str> = key.as_str().into();
-        let old = inner.records.get(&text).map_or(0, |record| text.len() + record.data.len());
-        let records = inner.records.len() + usize::from(old == 0);
-        let bytes = inner.bytes - old + text.len() + data.len();
-        if records > self.max_records || bytes > self.max_bytes {
-            return Err(StoreError::new(KIND, ErrorKind::Full, "it holds as much as it may"));
-        }
-        inner.remove(&text);
-        let expires = expiry(now, ttl);
-        inner.bytes += text.len() + data.len();
-        inner.ends.insert((expires, text.clone()));
-        inner.records.insert(text, Record { data: data.to_vec(), expires });
+        inner.make_room(&text, text.len() + data.len(), (self.max_records, self.max_bytes))?;
+        let is_anonymous = is_anonymous(data);
+        let expires = expiry(now, self.lifetime(ttl, is_anonymous));
+        inner.insert(text, data.to_vec(), expires, is_anonymous);
         Ok(())
+    }
+
+    fn lifetime(&self, ttl: Duration, is_anonymous: bool) -> Duration {
+        if is_anonymous { ttl.min(self.anonymous_lifetime) } else { ttl }
     }
 
     fn create_now(
@@ -149,6 +169,7 @@ impl MemoryStore {
     fn touch_now(&self, key: &Key, ttl: Duration, now: UnixTime) -> Touched {
         let mut inner = self.lock();
         let Some(record) = inner.live(key, now) else { return Touched::Gone };
+        let ttl = self.lifetime(ttl, record.anonymous.is_some());
         let (old, new) = (record.expires, expiry(now, ttl));
         let Some((text, record)) = inner.records.remove_entry(key.as_str()) else { return Touched::Gone };
         inner.ends.remove(&(old, text.clone()));
@@ -207,11 +228,55 @@ impl Inner {
         self.records.get(key.as_str()).filter(|record| record.expires > now && !key.is_at_rest())
     }
 
+    fn insert(&mut self, text: Arc<str>, data: Vec<u8>, expires: UnixTime, is_anonymous: bool) {
+        let bytes = text.len() + data.len();
+        self.bytes += bytes;
+        self.ends.insert((expires, text.clone()));
+        let anonymous = is_anonymous.then(|| {
+            self.writes += 1;
+            self.anonymous_bytes += bytes;
+            self.anonymous.insert(self.writes, text.clone());
+            self.writes
+        });
+        self.records.insert(text, Record { data, expires, anonymous });
+    }
+
     fn remove(&mut self, key: &str) {
         if let Some((text, record)) = self.records.remove_entry(key) {
-            self.bytes -= text.len() + record.data.len();
+            let bytes = text.len() + record.data.len();
+            self.bytes -= bytes;
+            if let Some(number) = record.anonymous {
+                self.anonymous.remove(&number);
+                self.anonymous_bytes -= bytes;
+            }
             self.ends.remove(&(record.expires, text));
         }
+    }
+
+    /// Takes the record under `key` out, and anonymous ones, oldest first, until one of `bytes` fits. Changes nothing if it
+    /// cannot fit.
+    fn make_room(
+        &mut self,
+        key: &str,
+        bytes: usize,
+        (max_records, max_bytes): (usize, usize),
+    ) -> Result<(), StoreError> {
+        let old = self.records.get(key);
+        let (old_records, old_bytes) = old.map_or((0, 0), |old| (1, key.len() + old.data.len()));
+        let is_kept = old.is_some_and(|old| old.anonymous.is_none());
+        // What stays whatever is thrown out.
+        let kept_records = self.records.len() - self.anonymous.len() - usize::from(is_kept) * old_records;
+        let kept_bytes = self.bytes - self.anonymous_bytes - usize::from(is_kept) * old_bytes;
+        if kept_records + 1 > max_records || kept_bytes + bytes > max_bytes {
+            return Err(StoreError::new(KIND, ErrorKind::Full, "it holds as much as it may"));
+        }
+        self.remove(key);
+        while self.records.len() + 1 > max_records || self.bytes + bytes > max_bytes {
+            let Some((_, oldest)) = self.anonymous.first_key_value() else { break };
+            let oldest = oldest.clone();
+            self.remove(&oldest);
+        }
+        Ok(())
     }
 
     fn purge(&mut self, now: UnixTime) -> u64 {
@@ -310,4 +375,93 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
+/// Returns `true` if a record holds nothing that the app has put there. A record that cannot be read might.
+fn is_anonymous(data: &[u8]) -> bool {
+    match Format::of(data) {
+        Format::Msgpack => msgpack_keys_are_bookkeeping(data).unwrap_or(false),
+        // Most begin with another key, and need not be read to their ends.
+        Format::Json if may_be_bookkeeping(data) => {
+            let record = Format::read(data);
+            record.is_ok_and(|record| record.dict.keys().all(|key| is_bookkeeping(key.as_str())))
+        }
+        _ => false,
+    }
+}
+
+/// Reads up to the first key of the app; `None` if that cannot be read.
+fn msgpack_keys_are_bookkeeping(data: &[u8]) -> Option<bool> {
+    let mut pieces = Pieces::of(data);
+    let Piece::Dict(keys) = pieces.next().ok()? else { return None };
+    for _ in 0..keys {
+        match pieces.next().ok()? {
+            Piece::Str(key) if is_bookkeeping(Some(key)) => skip_value(&mut pieces)?,
+            _ => return Some(false),
+        }
+    }
+    Some(true)
+}
+
+fn skip_value(pieces: &mut Pieces<'_>) -> Option<()> {
+    let mut left = 1_usize;
+    while left > 0 {
+        left -= 1;
+        left = match pieces.next().ok()? {
+            Piece::List(values) => left.checked_add(values)?,
+            Piece::Dict(keys) => left.checked_add(keys.checked_mul(2)?)?,
+            _ => left,
+        };
+    }
+    Some(())
+}
+
+fn may_be_bookkeeping(json: &[u8]) -> bool {
+    json == b"{}"
+        || BOOKKEEPING
+            .iter()
+            .any(|key| json.strip_prefix(b"{\"").and_then(|rest| rest.strip_prefix(key.as_bytes())).is_some())
+}
+
+fn is_bookkeeping(key: Option<&str>) -> bool {
+    key.is_some_and(|key| BOOKKEEPING.contains(&key))
+}
+
+/// The keys that Flask, Flask-WTF and Hipflask write for every visitor.
+const BOOKKEEPING: [&str; 4] = ["_flashes", "_permanent", "csrf_token", "_created"];
+
+const ANONYMOUS_LIFETIME: Duration = Duration::from_secs(86_400);
+
 const KIND: &str = "memory";
+
+#[cfg(test)]
+mod tests {
+    use hipflask_core::value::{Dict, Value};
+
+    use super::*;
+
+    #[test]
+    fn a_record_with_a_key_of_the_app_is_not_anonymous() {
+        let flashes = Value::List(vec![Value::List(vec!["message".into(), "Hi".into()])]);
+        let plain =
+            Dict::from([("_permanent", true.into()), ("_flashes", flashes), ("csrf_token", "x".into())]);
+        for format in [Format::Msgpack, Format::Json] {
+            let written = |dict: &Dict| format.write(dict).unwrap();
+            assert!(is_anonymous(&written(&plain)), "{format:?}");
+            assert!(is_anonymous(&written(&Dict::new())), "{format:?}");
+            for key in ["user_id", "_user_id", "username", "cart", "_flashes2", ""] {
+                let mut dict = plain.clone();
+                dict.insert(key, 1);
+                assert!(!is_anonymous(&written(&dict)), "{format:?} {key}");
+            }
+        }
+        for data in [
+            &b""[..],
+            b"data",
+            b"\x80\x04}.",
+            b"\x81",
+            b"\x81\xa9_flashes\xdd\xff\xff\xff\xff",
+            b"{\"_flashes\"",
+        ] {
+            assert!(!is_anonymous(data), "{data:?}");
+        }
+    }
+}

@@ -379,3 +379,57 @@ fn equal_sessions_are_the_same_however_python_has_pickled_them() {
     let stored = block_on(bench.to.load(&key(), NOW)).unwrap();
     assert_eq!(stored.map(|Stored { data, .. }| data), Some(theirs));
 }
+
+/// Issue 11, point 26. Each session of a group fares as it would alone.
+#[test]
+fn a_group_is_copied_as_each_of_it_alone() {
+    let (from, to) = (MemoryStore::new(), MemoryStore::new());
+    let to_spy = SpyStore::new(to.clone());
+    let key = |number: i64| Key::new("session:", &number.to_string()).unwrap();
+    for number in 0..100 {
+        let _ = block_on(from.create(&key(number), &record(number), HOUR, NOW)).unwrap();
+    }
+    // One is at the destination already, another one is there under its key, and one cannot be read.
+    let _ = block_on(to.create(&key(1), &record(1), HOUR, NOW)).unwrap();
+    let _ = block_on(to.create(&key(2), &record(7), HOUR, NOW)).unwrap();
+    let _ = block_on(from.create(&key(100), b"\xff", HOUR, NOW)).unwrap();
+    // And one is ended while the group is on its way.
+    let ends = from.clone();
+    to_spy.meanwhile(Call::Create, move || {
+        assert_eq!(block_on(ends.delete(&key(3), NOW)).unwrap(), Deleted::Deleted)
+    });
+    let copier = Copier::new(Arc::new(from.clone()), Arc::new(to_spy));
+    let entries = block_on(from.scan(&Scan::new("").with_data(), NOW)).unwrap().entries;
+    let outcomes = block_on(copier.copy_all(entries, NOW));
+    assert_eq!(outcomes.len(), 101);
+    for (place, outcome) in outcomes {
+        let outcome = outcome.unwrap();
+        match place.as_str() {
+            "session:1" => assert_eq!(outcome, Outcome::AlreadyThere),
+            "session:2" => assert_eq!(outcome, Outcome::Different),
+            "session:3" => assert_eq!(outcome, Outcome::Ended),
+            "session:100" => assert!(matches!(outcome, Outcome::Unreadable(_))),
+            _ => assert_eq!(outcome, copied()),
+        }
+    }
+    let there = |number| block_on(to.load(&key(number), NOW)).unwrap().map(|stored| stored.data);
+    assert_eq!((there(2), there(3), there(99)), (Some(record(7)), None, Some(record(99))));
+}
+
+#[test]
+fn a_group_with_a_journal_leaves_ended_what_was_ended_there() {
+    let (from, to) = (MemoryStore::new(), MemoryStore::new());
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Arc::new(Journal::open(&directory.path().join("journal"), "a", "b").unwrap());
+    let copier = Copier::new(Arc::new(from.clone()), Arc::new(to.clone())).journal(journal);
+    put(&from, &record(1), HOUR);
+    let copy = || {
+        let entries = block_on(from.scan(&Scan::new("").with_data(), NOW)).unwrap().entries;
+        block_on(copier.copy_all(entries, NOW)).pop().unwrap().1.unwrap()
+    };
+    assert_eq!(copy(), copied());
+    put(&from, &record(2), HOUR);
+    assert_eq!(copy(), Outcome::Updated(Vec::new()));
+    end(&to);
+    assert_eq!(copy(), Outcome::EndedThere);
+}

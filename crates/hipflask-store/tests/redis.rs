@@ -5,6 +5,8 @@
 mod breaks;
 #[path = "redis/cluster.rs"]
 mod cluster;
+#[path = "redis/connections.rs"]
+mod connections;
 #[path = "redis/cost.rs"]
 mod cost;
 mod crowd;

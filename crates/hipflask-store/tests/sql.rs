@@ -10,12 +10,14 @@ mod faults;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use behaviour::beside_flask_session::share_sessions;
 use behaviour::{AnyStore, keeps_the_contract, key, loses_nothing, now};
 use crowd::nobody_starves;
+use hipflask_core::time::UnixTime;
 use hipflask_store::sql::SqlStore;
-use hipflask_store::store::{ErrorKind, Store, StoreError};
+use hipflask_store::store::{Created, ErrorKind, Key, New, Store, StoreError};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{MariaDb, Postgres};
 use tempfile::TempDir;
@@ -53,6 +55,55 @@ async fn mariadb_obeys_the_contract_real_server() {
     let server = MariaDb::shared().unwrap();
     let url = format!("{}?table=contract", server.url("root", "test"));
     store_contract(async || SqlStore::from_url(&url).unwrap()).await;
+}
+
+/// Issue 11, point 26. New ones, a live one, an expired one, and one that is in the group twice.
+async fn creates_a_group(store: AnyStore) {
+    let key = |number: u32| Key::new("group:", &number.to_string()).unwrap();
+    let (hour, begin) = (Duration::from_secs(3600), UnixTime::from_secs(1_700_000_000));
+    let later = begin.saturating_add(Duration::from_secs(60));
+    let _ = store.create(&key(1), b"live", hour, begin).await.unwrap();
+    let _ = store.create(&key(2), b"expired", Duration::from_secs(30), begin).await.unwrap();
+    let keys: Vec<Key> = (0..300).chain([7]).map(key).collect();
+    let records: Vec<New<'_>> = keys.iter().map(|key| New { key, data: b"new", ttl: hour }).collect();
+    let created = store.create_many(&records, later).await.unwrap();
+    for (at, created) in created.iter().enumerate() {
+        assert_eq!(*created == Created::Exists, at == 1 || at == 300, "{at}");
+    }
+    for (number, data) in [(0, "new"), (1, "live"), (2, "new"), (7, "new"), (299, "new")] {
+        let stored = store.load(&key(number), later).await.unwrap().unwrap();
+        assert_eq!(stored.data, data.as_bytes(), "{number}");
+    }
+    assert_eq!(store.create_many(&[], later).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn sqlite_creates_a_group_in_one_transaction() {
+    let directory = TempDir::new().unwrap();
+    let store = ready(&sqlite_url(&directory)).await;
+    creates_a_group(Arc::clone(&store)).await;
+    // SQLite counts the transactions that have changed the file.
+    let changes = || {
+        let file = std::fs::read(directory.path().join("app.db")).unwrap();
+        u32::from_be_bytes(file[24..28].try_into().unwrap())
+    };
+    let before = changes();
+    let keys: Vec<Key> = (0..500).map(|number| Key::new("more:", &number.to_string()).unwrap()).collect();
+    let records: Vec<New<'_>> =
+        keys.iter().map(|key| New { key, data: b"x", ttl: Duration::from_secs(60) }).collect();
+    let created = store.create_many(&records, now()).await.unwrap();
+    assert!(created.iter().all(|created| *created != Created::Exists));
+    assert_eq!(changes() - before, 1);
+}
+
+#[tokio::test]
+async fn postgres_creates_a_group_real_server() {
+    creates_a_group(ready(&Postgres::shared().unwrap().url("postgres", "postgres")).await).await;
+}
+
+#[tokio::test]
+async fn mariadb_creates_a_group_real_server() {
+    creates_a_group(ready(&MariaDb::shared().unwrap().url("root", "test")).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

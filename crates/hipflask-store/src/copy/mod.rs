@@ -7,6 +7,8 @@
 //! 3. The source is asked again. What changed meanwhile is put in the place of what was just written; what was ended
 //!    meanwhile is ended at the destination, too.
 //!
+//! [`Copier::copy_all`] does the same for a group, and lets the destination write it together.
+//!
 //! So a session that was copied is at the destination as it was at the source at some moment after it came there, and
 //! stopping at any step loses nothing: the source is never changed, and the next run finds what is there already.
 //!
@@ -31,8 +33,9 @@ use hipflask_core::value::Dict;
 
 use crate::record::{Change, ConvertError, EncodeError, Format, RecordError};
 use crate::store::{
-    Created, DeletedIf, Entry, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
+    Created, DeletedIf, Entry, Key, New, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
 };
+use crate::together::together;
 pub use journal::{Journal, JournalError};
 use journal::{Left, Name};
 
@@ -173,6 +176,67 @@ impl Copier {
     /// # Errors
     /// [`CopyError`] if a store or the journal fails. The session may be at the destination then; copying it again finds out.
     pub async fn copy(&self, entry: Entry, now: UnixTime) -> Result<Outcome, CopyError> {
+        self.copy_from(entry, None, now).await
+    }
+
+    /// Copies a group of sessions, as [`copy`](Self::copy) does each, and returns what came of each. Their first writes go
+    /// to the destination together: see [`Store::create_many`].
+    ///
+    /// The group is held in memory in both formats: a few hundred sessions and a few megabytes are enough.
+    pub async fn copy_all(
+        &self,
+        entries: Vec<Entry>,
+        now: UnixTime,
+    ) -> Vec<(Key, Result<Outcome, CopyError>)> {
+        let begun = self.create_all(&entries, now).await;
+        let copies = entries.into_iter().zip(begun).map(|(entry, begun)| async move {
+            let key = entry.key.clone();
+            (key, self.copy_from(entry, begun, now).await)
+        });
+        together(copies.collect(), AT_ONCE).await
+    }
+
+    /// Creates at the destination what can be created; `None` for a session that needs a closer look.
+    async fn create_all(&self, entries: &[Entry], now: UnixTime) -> Vec<Option<Begun>> {
+        let prepared: Vec<Option<(Key, Prepared)>> = entries
+            .iter()
+            .map(|entry| {
+                let place = self.place(&entry.key).ok().filter(|place| self.left(place).is_none())?;
+                let source = Stored::new(entry.data.clone().unwrap_or_default(), entry.expires);
+                Some((place, self.prepare(&source, now).ok()?))
+            })
+            .collect();
+        let records: Vec<New<'_>> = prepared
+            .iter()
+            .flatten()
+            .map(|(place, record)| New { key: place, data: &record.data, ttl: record.ttl(now) })
+            .collect();
+        // After an error each session is tried by itself, and tells its own.
+        let created = match records.as_slice() {
+            [] => Vec::new(),
+            records => self.to.create_many(records, now).await.unwrap_or_default(),
+        };
+        let mut created = created.into_iter();
+        prepared
+            .into_iter()
+            .map(|prepared| {
+                let (_, record) = prepared?;
+                Some(Begun { record, created: created.next()? })
+            })
+            .collect()
+    }
+
+    /// What an earlier run has left at a place, if anything.
+    fn left(&self, place: &Key) -> Option<Left> {
+        self.journal.as_ref()?.left(Name::of(place)).filter(|left| !left.is_nothing())
+    }
+
+    async fn copy_from(
+        &self,
+        entry: Entry,
+        mut begun: Option<Begun>,
+        now: UnixTime,
+    ) -> Result<Outcome, CopyError> {
         let place = match self.place(&entry.key) {
             Ok(place) => place,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
@@ -183,12 +247,15 @@ impl Copier {
         let mut source = Stored::new(entry.data.unwrap_or_default(), entry.expires);
         let mut written = None;
         for _ in 0..MOST_ROUNDS {
-            let record = match self.prepare(&source, now) {
-                Ok(record) => record,
-                Err(outcome) => return self.take_back(&place, written, outcome, now).await,
+            let (record, created) = match begun.take() {
+                Some(begun) => (begun.record, Some(begun.created)),
+                None => match self.prepare(&source, now) {
+                    Ok(record) => (record, None),
+                    Err(outcome) => return self.take_back(&place, written, outcome, now).await,
+                },
             };
             let outcome = match &written {
-                None => self.bring(&place, &record, now).await?,
+                None => self.bring(&place, &record, created, now).await?,
                 Some(before) => self.bring_again(&place, before, &record, now).await?,
             };
             let is_ours = match outcome {
@@ -292,12 +359,25 @@ impl Copier {
         }
     }
 
-    /// Puts a session where this call has put nothing yet. [`Outcome::Ended`] if it went away while it was looked at.
-    async fn bring(&self, place: &Key, record: &Prepared, now: UnixTime) -> Result<Outcome, CopyError> {
-        let left = self.journal.as_ref().and_then(|journal| journal.left(Name::of(place)));
-        if left.is_none_or(|left| left.is_nothing()) {
-            let made = self.to.create(place, &record.data, record.ttl(now), now).await;
-            match made.map_err(CopyError::To)? {
+    /// Puts a session where this call has put nothing yet, or only tried to. [`Outcome::Ended`] if it went away while it was
+    /// looked at.
+    async fn bring(
+        &self,
+        place: &Key,
+        record: &Prepared,
+        created: Option<Created>,
+        now: UnixTime,
+    ) -> Result<Outcome, CopyError> {
+        let left = self.left(place);
+        if left.is_none() {
+            let created = match created {
+                Some(created) => created,
+                None => {
+                    let created = self.to.create(place, &record.data, record.ttl(now), now).await;
+                    created.map_err(CopyError::To)?
+                }
+            };
+            match created {
                 Created::Created(_) => {
                     self.note(place, record)?;
                     return Ok(Outcome::Copied(record.changed.clone()));
@@ -306,7 +386,7 @@ impl Copier {
             }
         }
         let there = self.to.load(place, now).await.map_err(CopyError::To)?;
-        match (there, left.filter(|left| !left.is_nothing())) {
+        match (there, left) {
             (Some(there), _) if is_same(&there.data, &record.data) => {
                 self.stay(place, &there, record, now).await
             }
@@ -413,6 +493,12 @@ struct Prepared {
     ends: UnixTime,
 }
 
+/// A session that was written with its group.
+struct Begun {
+    record: Prepared,
+    created: Created,
+}
+
 impl Prepared {
     fn ttl(&self, now: UnixTime) -> Duration {
         Duration::from_secs(self.ends.as_secs().saturating_sub(now.as_secs()))
@@ -427,6 +513,9 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     };
     one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
 }
+
+/// How many sessions of a group are looked at again at the same time.
+const AT_ONCE: usize = 64;
 
 /// How often a session is copied anew that changes while it is copied.
 const MOST_ROUNDS: usize = 8;

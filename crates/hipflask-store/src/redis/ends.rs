@@ -1,4 +1,4 @@
-//! [`Ends`]: when records end about which the server was asked, or told, a moment ago.
+//! [`Ends`]: when records end and how large they are, as far as that was seen a moment ago.
 
 use core::hash::BuildHasher as _;
 use core::time::Duration;
@@ -22,33 +22,53 @@ struct Known {
     whose: u64,
     end: Option<UnixTime>,
     learned: UnixTime,
+    bytes: Option<usize>,
 }
 
 impl Ends {
     pub(super) fn new() -> Self {
-        let nobody = Known { whose: 0, end: None, learned: UnixTime::from_secs(0) };
+        let nobody = Known { whose: 0, end: None, learned: UnixTime::from_secs(0), bytes: None };
         Self { hasher: RandomState::new(), places: (0..PLACES).map(|_| Mutex::new(nobody)).collect() }
     }
 
-    pub(super) fn learn(&self, key: &str, end: Option<UnixTime>, now: UnixTime) {
+    pub(super) fn learn(&self, key: &str, bytes: usize, end: Option<UnixTime>, now: UnixTime) {
+        self.put(key, Some(bytes), end, now);
+    }
+
+    fn put(&self, key: &str, bytes: Option<usize>, end: Option<UnixTime>, now: UnixTime) {
         let whose = self.hasher.hash_one(key);
         if let Some(place) = self.place(whose) {
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Known { whose, end, learned: now };
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Known { whose, end, learned: now, bytes };
         }
     }
 
-    /// The record was written just now, to live for `ttl`.
-    pub(super) fn begin(&self, key: &str, ttl: Duration, now: UnixTime) {
-        self.learn(key, Some(expiry(now, ttl)), now);
+    /// A record of so many bytes was written just now, to live for `ttl`.
+    pub(super) fn begin(&self, key: &str, bytes: usize, ttl: Duration, now: UnixTime) {
+        self.learn(key, bytes, Some(expiry(now, ttl)), now);
+    }
+
+    /// The record lives for `ttl` from now, and is as large as it was.
+    pub(super) fn extend(&self, key: &str, ttl: Duration, now: UnixTime) {
+        self.put(key, self.bytes(key), Some(expiry(now, ttl)), now);
+    }
+
+    /// How large the record was when it was last seen, however long ago.
+    pub(super) fn bytes(&self, key: &str) -> Option<usize> {
+        self.seen(key)?.bytes
+    }
+
+    fn seen(&self, key: &str) -> Option<Known> {
+        let whose = self.hasher.hash_one(key);
+        let known = *self.place(whose)?.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.whose == whose).then_some(known)
     }
 
     /// When the record ends, if that was learned less than [`GOOD_FOR`] ago; `Some(None)` if it never does.
     #[expect(clippy::option_option, reason = "not known is not the same as never")]
     pub(super) fn known(&self, key: &str, now: UnixTime) -> Option<Option<UnixTime>> {
-        let whose = self.hasher.hash_one(key);
-        let known = *self.place(whose)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.seen(key)?;
         let age = now.as_secs().checked_sub(known.learned.as_secs())?;
-        (known.whose == whose && age < GOOD_FOR).then_some(known.end)
+        (age < GOOD_FOR).then_some(known.end)
     }
 
     fn place(&self, whose: u64) -> Option<&Mutex<Known>> {
@@ -60,7 +80,7 @@ impl Ends {
 /// late at most.
 const GOOD_FOR: u64 = 60;
 
-/// 160 KiB.
+/// 224 KiB.
 const PLACES: usize = 4096;
 
 #[cfg(test)]
@@ -71,14 +91,17 @@ mod tests {
     fn an_end_is_known_for_a_minute() {
         let (ends, at) = (Ends::new(), UnixTime::from_secs);
         assert_eq!(ends.known("a", at(0)), None);
-        ends.learn("a", Some(at(900)), at(100));
-        ends.learn("b", None, at(100));
+        ends.learn("a", 7, Some(at(900)), at(100));
+        ends.learn("b", 7, None, at(100));
         assert_eq!(ends.known("a", at(159)), Some(Some(at(900))));
         assert_eq!(ends.known("b", at(100)), Some(None));
         assert_eq!(ends.known("a", at(160)), None);
         assert_eq!(ends.known("a", at(99)), None);
-        ends.learn("a", Some(at(950)), at(150));
+        ends.learn("a", 7, Some(at(950)), at(150));
         assert_eq!(ends.known("a", at(160)), Some(Some(at(950))));
+        assert_eq!((ends.bytes("a"), ends.bytes("c")), (Some(7), None));
+        ends.extend("a", Duration::from_secs(100), at(200));
+        assert_eq!((ends.known("a", at(200)), ends.bytes("a")), (Some(Some(at(300))), Some(7)));
     }
 
     #[test]
@@ -86,7 +109,7 @@ mod tests {
         let (ends, now) = (Ends::new(), UnixTime::from_secs(1000));
         let end = |number: u64| Some(UnixTime::from_secs(2000 + number));
         for number in 0..20_000 {
-            ends.learn(&format!("session:{number}"), end(number), now);
+            ends.learn(&format!("session:{number}"), 7, end(number), now);
         }
         let known = (0..20_000).filter_map(|number| {
             ends.known(&format!("session:{number}"), now).inspect(|known| assert_eq!(*known, end(number)))

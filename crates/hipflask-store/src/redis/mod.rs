@@ -24,12 +24,20 @@
 //! Redis replicates without waiting. A failover may lose writes of the last moment that were acknowledged but had not
 //! reached the replica; `min-replicas-to-write` on the server bounds that, and
 //! [`wait_for_replicas`](RedisBuilder::wait_for_replicas) closes it for deletions, where a loss would let an ended session
-//! live on. Eviction has the same effect as a deletion: give sessions a server with `maxmemory-policy noeviction` or
-//! `volatile-ttl`.
+//! live on. Eviction has the same effect as a deletion, and a server without `appendonly yes` forgets logouts when it is
+//! restarted: [`Store::ready`] warns once of both, where the server tells its configuration.
+//!
+//! # Connections
+//!
+//! Commands about small records share one connection. Those about records of more than 16 KiB use up to three others
+//! (`connections=4` in all), so that nobody waits behind the large sessions of others. Each is opened when it is first needed,
+//! and reconnects by itself. A cluster has as many to each node.
 
 mod command;
+mod durability;
 mod ends;
 mod fault;
+mod lanes;
 mod link;
 mod scan;
 mod settings;
@@ -44,6 +52,7 @@ use hipflask_core::time::UnixTime;
 use self::command::{Compared, Script};
 use self::ends::Ends;
 use self::fault::Fault;
+use self::lanes::{Lanes, Size};
 use self::link::{Ask, Effect, Link, nonsense};
 use self::settings::Settings;
 use crate::store::{
@@ -61,8 +70,8 @@ use crate::store::{
 /// | `redis+cluster://host:port,host:port` | a cluster: one reachable node is enough to find the others |
 /// | `redis+sentinel://host:26379,host/master/0` | the master of that name; `sentinel_user=`, `sentinel_password=` |
 ///
-/// `rediss+cluster` and `rediss+sentinel` use TLS. Every form takes `timeout=2` (seconds, fractions allowed) and
-/// `wait_replicas=1`. An option that is not known is an error.
+/// `rediss+cluster` and `rediss+sentinel` use TLS. Every form takes `timeout=2` (seconds, fractions allowed), `connections=4`
+/// and `wait_replicas=1`. An option that is not known is an error.
 ///
 /// ```
 /// use hipflask_store::redis::Redis;
@@ -74,9 +83,9 @@ use crate::store::{
 /// # Ok::<(), hipflask_store::store::StoreError>(())
 /// ```
 ///
-/// Needs a tokio runtime with time and I/O. Calls share one connection.
+/// Needs a tokio runtime with time and I/O. Calls share a few connections.
 pub struct Redis {
-    link: Link,
+    lanes: Lanes,
     /// For commands that hold their connection up.
     slow_link: Link,
     settings: Settings,
@@ -87,6 +96,8 @@ pub struct Redis {
     sets_by_script: AtomicBool,
     /// Which of [`DELETIONS`] the server knows, or [`NOT_ASKED`].
     deletion: AtomicU8,
+    /// [`Store::ready`] has looked at the server's configuration.
+    is_advised: AtomicBool,
 }
 
 /// What can be said beyond the address.
@@ -119,6 +130,13 @@ impl RedisBuilder {
         self
     }
 
+    /// How many connections there are at most, between 1 and 100: 4 unless the address says otherwise. With 1, the answers to
+    /// small sessions wait behind those to large ones.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.0.connections = connections.clamp(1, settings::MOST_CONNECTIONS);
+        self
+    }
+
     /// Lets [`Store::delete`] succeed only if `replicas` replicas have seen the deletion `within` that time, so that no
     /// failover brings an ended session back. It is an error if fewer have; the record is deleted on the master then,
     /// and deleting again waits again.
@@ -142,30 +160,35 @@ impl RedisBuilder {
     /// # Errors
     /// [`ErrorKind::Misconfigured`] if the parts do not fit together, or a certificate cannot be read.
     pub fn build(self) -> Result<Redis, StoreError> {
-        let link = || Link::new(&self.0).map_err(|error| Fault::from(error).into_error(None));
+        let failed = |error| Fault::from(error).into_error(None);
         Ok(Redis {
-            link: link()?,
-            slow_link: link()?,
+            lanes: Lanes::new(&self.0).map_err(failed)?,
+            slow_link: Link::new(&self.0).map_err(failed)?,
             replace: Script::replace(),
             delete_if: Script::delete_if(),
             ends: Ends::new(),
             sets_by_script: AtomicBool::new(false),
             deletion: AtomicU8::new(NOT_ASKED),
+            is_advised: AtomicBool::new(false),
             settings: self.0,
         })
     }
 }
 
 impl Redis {
-    async fn one(&self, ask: &Ask, effect: Effect<'_>) -> Result<Value, Fault> {
-        self.link.ask(ask, effect).await?.next().ok_or_else(|| nonsense().into())
+    async fn one(&self, ask: &Ask, effect: Effect<'_>, size: Size) -> Result<Value, Fault> {
+        self.lanes.ask(ask, effect, size).await?.next().ok_or_else(|| nonsense().into())
+    }
+
+    fn size(&self, key: &str) -> Size {
+        self.ends.bytes(key).map_or(Size::Unknown, Size::Bytes)
     }
 
     async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Stored>, Fault> {
-        let answers = self.link.ask(&command::load(key), Effect::Read).await?;
+        let answers = self.lanes.ask(&command::load(key), Effect::Read, self.size(key)).await?;
         let found = command::loaded(answers, now)?;
         if let Some(stored) = &found {
-            self.ends.learn(key, stored.expires, now);
+            self.ends.learn(key, stored.data.len(), stored.expires, now);
         }
         Ok(found)
     }
@@ -174,7 +197,7 @@ impl Redis {
     async fn find_open(&self, key: &str, enough: UnixTime, now: UnixTime) -> Result<Option<Stored>, Fault> {
         match self.ends.known(key, now) {
             Some(end) if end.is_none_or(|end| end > enough.max(now)) => {
-                let answer = self.one(&command::get(key), Effect::Read).await?;
+                let answer = self.one(&command::get(key), Effect::Read, self.size(key)).await?;
                 Ok(command::got(answer)?.map(|data| Stored::new(data, end)))
             }
             _ => self.find(key, now).await,
@@ -190,7 +213,9 @@ impl Redis {
         now: UnixTime,
     ) -> Result<Compared, Fault> {
         if !self.sets_by_script.load(Ordering::Relaxed) {
-            match self.one(&command::replace_natively(key, expected, data, ttl), Effect::Write(key)).await {
+            let ask = command::replace_natively(key, expected, data, ttl);
+            let size = Size::Bytes(expected.len().saturating_add(data.len()));
+            match self.one(&ask, Effect::Write(key), size).await {
                 Ok(answer) if command::was_set(&answer)? => return Ok(Compared::Done),
                 Ok(_) => return self.what_is_there(key, now).await,
                 Err(fault) if fault.is_not_known() => self.sets_by_script.store(true, Ordering::Relaxed),
@@ -206,7 +231,7 @@ impl Redis {
         let Some(ask) = DELETIONS.get(usize::from(way)) else {
             return self.run(&self.delete_if, key, &[expected], now).await;
         };
-        match self.one(&ask(key, expected), Effect::Write(key)).await {
+        match self.one(&ask(key, expected), Effect::Write(key), Size::Bytes(expected.len())).await {
             Ok(answer) if command::was_one(&answer)? => Ok(Compared::Done),
             Ok(_) => self.what_is_there(key, now).await,
             Err(fault) => {
@@ -226,7 +251,7 @@ impl Redis {
         }
         let mut way = 0;
         while let Some(ask) = DELETIONS.get(usize::from(way)) {
-            match self.one(&ask(key, PROBE.as_bytes()), Effect::Write(key)).await {
+            match self.one(&ask(key, PROBE.as_bytes()), Effect::Write(key), Size::Tiny).await {
                 Err(fault) if fault.is_not_known() => way += 1,
                 Err(fault) => return Err(fault),
                 Ok(_) => break,
@@ -248,9 +273,10 @@ impl Redis {
         arguments: &[&[u8]],
         now: UnixTime,
     ) -> Result<Compared, Fault> {
-        let answer = match self.one(&script.by_name(key, arguments), Effect::Write(key)).await {
+        let size = Size::Bytes(arguments.iter().map(|argument| argument.len()).sum());
+        let answer = match self.one(&script.by_name(key, arguments), Effect::Write(key), size).await {
             Err(fault) if fault.is_no_script() => {
-                self.one(&script.by_text(key, arguments), Effect::Write(key)).await?
+                self.one(&script.by_text(key, arguments), Effect::Write(key), size).await?
             }
             other => other?,
         };
@@ -259,7 +285,7 @@ impl Redis {
 
     async fn remove(&self, key: &str) -> Result<Deleted, StoreErrorOr<Fault>> {
         let Some((replicas, within)) = self.settings.confirmed_by else {
-            let answer = self.one(&command::delete(key), Effect::Write(key)).await?;
+            let answer = self.one(&command::delete(key), Effect::Write(key), Size::Tiny).await?;
             return Ok(deleted(command::was_one(&answer)?));
         };
         let ask = command::delete_everywhere(key, replicas, within);
@@ -286,7 +312,7 @@ impl Redis {
 
     /// Asks, and finds out what the server can.
     async fn greet(&self) -> Result<(), Fault> {
-        self.one(&Ask::One(::redis::cmd("PING")), Effect::Read).await?;
+        self.one(&Ask::One(::redis::cmd("PING")), Effect::Read, Size::Tiny).await?;
         let now = UnixTime::from_secs(0);
         for answer in [
             self.replace_if(PROBE, b"expected", b"", Duration::from_secs(1), now).await,
@@ -299,6 +325,18 @@ impl Redis {
             }
         }
         Ok(())
+    }
+}
+
+impl Redis {
+    /// Warns of a server that loses sessions or brings ended ones back, the first time.
+    async fn advise(&self) {
+        if self.is_advised.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for advice in durability::advice(self.lanes.first()).await {
+            tracing::warn!(server = %self.settings.shown(), advice, "the Redis server may lose sessions");
+        }
     }
 }
 
@@ -328,10 +366,11 @@ impl Store for Redis {
             let Some(name) = name(key) else {
                 return Err(settings::misconfigured("the key is another store's"));
             };
-            let answer = self.one(&command::create(name, data, ttl), Effect::Write(name)).await;
+            let size = Size::Bytes(data.len());
+            let answer = self.one(&command::create(name, data, ttl), Effect::Write(name), size).await;
             match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
                 Ok(true) => {
-                    self.ends.begin(name, ttl, now);
+                    self.ends.begin(name, data.len(), ttl, now);
                     Ok(Created::Created(Token::Data))
                 }
                 Ok(false) => Ok(Created::Exists),
@@ -352,7 +391,7 @@ impl Store for Redis {
             let Some(name) = name(key) else { return Ok(Replaced::Gone) };
             match self.replace_if(name, &expected.data, data, ttl, now).await {
                 Ok(Compared::Done) => {
-                    self.ends.begin(name, ttl, now);
+                    self.ends.begin(name, data.len(), ttl, now);
                     Ok(Replaced::Replaced(Token::Data))
                 }
                 Ok(Compared::Gone) => Ok(Replaced::Gone),
@@ -365,10 +404,10 @@ impl Store for Redis {
     fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
         Box::pin(async move {
             let Some(name) = name(key) else { return Ok(Touched::Gone) };
-            let answer = self.one(&command::touch(name, ttl), Effect::Write(name)).await;
+            let answer = self.one(&command::touch(name, ttl), Effect::Write(name), Size::Tiny).await;
             match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
                 Ok(true) => {
-                    self.ends.begin(name, ttl, now);
+                    self.ends.extend(name, ttl, now);
                     Ok(Touched::Touched)
                 }
                 Ok(false) => Ok(Touched::Gone),
@@ -405,9 +444,9 @@ impl Store for Redis {
     }
 
     fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        Box::pin(
-            async move { scan::page(&self.link, scan, now).await.map_err(|fault| fault.into_error(None)) },
-        )
+        Box::pin(async move {
+            scan::page(self.lanes.bulk(), scan, now).await.map_err(|fault| fault.into_error(None))
+        })
     }
 
     fn purge_expired(&self, _now: UnixTime) -> StoreFuture<'_, u64> {
@@ -415,7 +454,11 @@ impl Store for Redis {
     }
 
     fn ready(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async move { self.greet().await.map_err(|fault| fault.into_error(None)) })
+        Box::pin(async move {
+            self.greet().await.map_err(|fault| fault.into_error(None))?;
+            self.advise().await;
+            Ok(())
+        })
     }
 
     fn describe(&self) -> Description {

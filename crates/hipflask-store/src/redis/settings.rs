@@ -24,6 +24,8 @@ pub(super) struct Settings {
     database: i64,
     /// How long one call may take, connecting included.
     pub(super) timeout: Duration,
+    /// How many connections there are at most, at least 1.
+    pub(super) connections: u32,
     /// How many replicas must have seen a deletion, and how long they may take.
     pub(super) confirmed_by: Option<(u32, Duration)>,
     /// Certificates to trust instead of the system's, as PEM.
@@ -75,6 +77,7 @@ impl Settings {
             sentinel_password: address.take("sentinel_password"),
             database: number("database", database)?.unwrap_or(0),
             timeout: DEFAULT_TIMEOUT,
+            connections: DEFAULT_CONNECTIONS,
             confirmed_by: None,
             #[cfg(feature = "redis-tls")]
             root_certificates: None,
@@ -84,6 +87,12 @@ impl Settings {
                 .ok()
                 .filter(|timeout| !timeout.is_zero())
                 .ok_or_else(|| misconfigured("the timeout in the address is no number of seconds above 0"))?;
+        }
+        if let Some(connections) = number::<u32>("connections", address.take("connections"))? {
+            if !(1..=MOST_CONNECTIONS).contains(&connections) {
+                return Err(misconfigured("the connections in the address are not a number from 1 to 100"));
+            }
+            settings.connections = connections;
         }
         if let Some(replicas) = number::<u32>("wait_replicas", address.take("wait_replicas"))? {
             settings.confirmed_by = Some((replicas, DEFAULT_WAIT));
@@ -291,6 +300,8 @@ fn tcp_settings(timeout: Duration) -> TcpSettings {
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+const DEFAULT_CONNECTIONS: u32 = 4;
+pub(super) const MOST_CONNECTIONS: u32 = 100;
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -335,6 +346,8 @@ mod tests {
             ("redis://a?timeout=secret", "timeout"),
             ("redis://a?timeout=0", "timeout"),
             ("redis://a?timeuot=secret", "timeuot"),
+            ("redis://a?connections=0", "from 1 to 100"),
+            ("redis://a?connections=secret", "connections"),
         ] {
             let error =
                 Settings::parse(address).err().unwrap_or_else(|| panic!("{address} was read")).to_string();

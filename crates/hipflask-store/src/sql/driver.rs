@@ -26,6 +26,10 @@ pub(super) trait Driver: Send + Sync {
     /// Runs a statement and returns how many rows it found to work on.
     fn execute<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, u64>;
 
+    /// Runs a statement for each of these values in one transaction, and returns how many rows each found to work on; 0 for a
+    /// key that exists.
+    fn execute_all<'a>(&'a self, statement: &'a Statement, values: &'a [Values<'a>]) -> Answer<'a, Vec<u64>>;
+
     /// The record that a statement finds: data, and expiry as text.
     fn record<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Option<Record>>;
 
@@ -188,6 +192,53 @@ where
         }
     }
 
+    async fn write_all(&self, statement: &Statement, values: &[Values<'_>]) -> Result<Vec<u64>, Failure> {
+        let permit = tokio::time::timeout(self.timeout, self.writers.acquire()).await;
+        let Ok(Ok(_permit)) = permit else { return Err(Failure::Busy(self.timeout)) };
+        let mut collisions = 0;
+        loop {
+            let mut lent = self.connection().await?;
+            let answer = self.transaction(&mut lent, statement, values).await;
+            match &answer {
+                Ok(_) => lent.keep(),
+                Err(failure) if is_lost(failure) => self.pool.forget(),
+                // Closed, and the transaction with it.
+                Err(_) => drop(lent),
+            }
+            match answer {
+                Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn transaction(
+        &self,
+        lent: &mut Lent<'_, ConnectionOf<D>>,
+        statement: &Statement,
+        values: &[Values<'_>],
+    ) -> Result<Vec<u64>, Failure> {
+        let mut transaction = self.in_time(lent.connection.begin()).await?;
+        let mut rows = Vec::with_capacity(values.len());
+        for values in values {
+            match self.in_time(Self::query(statement, *values).execute(&mut *transaction)).await {
+                Ok(result) => rows.push(D::rows_found(&result)),
+                // Where this is an error it undoes nothing but itself.
+                Err(failure) if failure.said().is_some_and(D::is_duplicate) => rows.push(0),
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.in_time(transaction.commit()).await?;
+        Ok(rows)
+    }
+
+    async fn in_time<T>(&self, step: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
+        match tokio::time::timeout(self.timeout, step).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Failure::Slow(self.timeout)),
+        }
+    }
+
     /// A connection is good after an answer, an error of the server's included, and after nothing else.
     fn give_back(&self, lent: Lent<'_, ConnectionOf<D>>, failure: Option<&Failure>) {
         match failure {
@@ -223,6 +274,10 @@ where
 {
     fn execute<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, u64> {
         Box::pin(self.write(statement, values))
+    }
+
+    fn execute_all<'a>(&'a self, statement: &'a Statement, values: &'a [Values<'a>]) -> Answer<'a, Vec<u64>> {
+        Box::pin(self.write_all(statement, values))
     }
 
     fn record<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Option<Record>> {

@@ -66,8 +66,8 @@ use hipflask_core::time::UnixTime;
 
 use crate::store::own::by_own_methods;
 use crate::store::{
-    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, New, Page, Replaced, Scan,
+    Store, StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 use address::{Address, Database, Settings, quoted};
 use driver::Driver;
@@ -213,6 +213,36 @@ impl SqlStore {
             }
         }
         Ok(Created::Exists)
+    }
+
+    /// The rows in one transaction; those that exist are then looked at one by one.
+    async fn create_many(&self, records: &[New<'_>], now: UnixTime) -> Result<Vec<Created>, StoreError> {
+        if records.iter().any(|new| new.key.is_at_rest()) {
+            return Err(self.no_such_names());
+        }
+        let now_text = times::to_text(now);
+        let expiries: Vec<String> = records.iter().map(|new| times::to_text(expiry(now, new.ttl))).collect();
+        let values: Vec<Values<'_>> = records
+            .iter()
+            .zip(&expiries)
+            .map(|(new, expiry)| Values {
+                key: new.key.as_str(),
+                data: new.data,
+                expiry,
+                now: &now_text,
+                ..Values::default()
+            })
+            .collect();
+        let rows = self.driver.execute_all(&self.statements.insert, &values).await;
+        let rows = rows.map_err(|failure| self.driver.explain(failure))?;
+        let mut created = Vec::with_capacity(records.len());
+        for (new, rows) in records.iter().zip(rows) {
+            created.push(match rows {
+                0 => self.create(new.key, new.data, new.ttl, now).await?,
+                _ => Created::Created(Token::Data),
+            });
+        }
+        Ok(created)
     }
 
     async fn replace(
@@ -458,6 +488,10 @@ fn open(database: Database, settings: &Settings) -> Result<Opened, SqlError> {
 
 impl Store for SqlStore {
     by_own_methods!();
+
+    fn create_many<'a>(&'a self, records: &'a [New<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
+        Box::pin(self.create_many(records, now))
+    }
 
     fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
         Box::pin(self.purge_expired(now))

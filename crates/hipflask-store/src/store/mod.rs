@@ -52,6 +52,7 @@ use core::time::Duration;
 
 use hipflask_core::time::UnixTime;
 
+use crate::together::together;
 pub use error::{BoxError, ErrorKind, StoreError};
 pub use key::{BadKey, Key};
 pub use scan::{Cursor, Entry, Page, Scan};
@@ -85,6 +86,16 @@ pub trait Store: fmt::Debug + Send + Sync {
         ttl: Duration,
         now: UnixTime,
     ) -> StoreFuture<'a, Created>;
+
+    /// Stores several new records, each as [`create`](Self::create) does, and returns what came of each, in their order.
+    ///
+    /// For copies and imports. A store that pays for each write by itself writes them together, and may be busy with that for
+    /// as long as it takes: give it a few hundred at most. After an error some of the records may be stored and others not.
+    fn create_many<'a>(&'a self, records: &'a [New<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
+        let creations: Vec<_> =
+            records.iter().map(|new| self.create(new.key, new.data, new.ttl, now)).collect();
+        Box::pin(async move { together(creations, AT_ONCE).await.into_iter().collect() })
+    }
 
     /// Puts `data` in the place of the record `expected`, which came from `load`, from a conflict, or is what this caller
     /// wrote itself; `ttl` counts from `now`.
@@ -138,6 +149,24 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// What this is, for logs and people. Names no password.
     fn describe(&self) -> Description;
+}
+
+/// A record to be stored by [`Store::create_many`].
+#[derive(Clone, Copy)]
+pub struct New<'a> {
+    /// Its key.
+    pub key: &'a Key,
+    /// Its bytes.
+    pub data: &'a [u8],
+    /// How long it lives.
+    pub ttl: Duration,
+}
+
+/// Shows the size, never the data.
+impl fmt::Debug for New<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("New").field("bytes", &self.data.len()).field("ttl", &self.ttl).finish_non_exhaustive()
+    }
 }
 
 /// A record as it was found.
@@ -300,6 +329,9 @@ pub fn expiry(now: UnixTime, ttl: Duration) -> UnixTime {
 pub fn whole_seconds(ttl: Duration) -> u64 {
     ttl.as_secs().max(1)
 }
+
+/// How many of [`Store::create_many`]'s records are on their way at the same time.
+const AT_ONCE: usize = 64;
 
 const _: () = {
     const fn is_shareable<T: Send + Sync + ?Sized>() {}

@@ -50,6 +50,56 @@ fn a_full_memory_store_refuses_new_records_and_throws_out_none_that_lives() {
     }
 }
 
+/// Issue 11, point 10: 100,000 visitors with a flash each refused every login for 31 days.
+#[test]
+fn anonymous_records_make_room_for_a_login() {
+    let key = |name: &str| Key::new("session:", name).unwrap();
+    let month = Duration::from_secs(31 * 86_400);
+    let flash = Format::Msgpack.write(&Dict::from([("_flashes", Value::List(vec!["Hi".into()]))])).unwrap();
+    let login = Format::Msgpack.write(&Dict::from([("username", "ada")])).unwrap();
+    let bytes = |data: &[u8]| key("n00000").as_str().len() + data.len();
+    let by_count = MemoryStore::with_limits(1000, 1 << 20);
+    let by_bytes = MemoryStore::with_limits(1 << 20, 1000 * bytes(&flash));
+    for store in [by_count, by_bytes] {
+        let create = |name: &str, data: &[u8]| block_on(store.create(&key(name), data, month, NOW));
+        let is_there = |name: &str, now| block_on(store.load(&key(name), now)).unwrap().is_some();
+        let _ = create("first", &login).unwrap();
+        for number in 0..3000 {
+            assert!(matches!(create(&format!("n{number:05}"), &flash), Ok(Created::Created(_))));
+        }
+        let _ = create("second", &login).unwrap();
+        assert!(is_there("first", NOW) && is_there("second", NOW), "no login is removed");
+        assert!(is_there("n02999", NOW) && !is_there("n00000", NOW), "the oldest visitor is");
+        // A visitor who logs in is no longer anonymous.
+        let stored = block_on(store.load(&key("n02999"), NOW)).unwrap().unwrap();
+        let _ = block_on(store.replace(&key("n02999"), &stored, &login, month, NOW)).unwrap();
+        let day = UnixTime::from_secs(NOW.as_secs() + 86_400);
+        assert!(is_there("n02999", day) && is_there("second", day));
+        assert!(!is_there("n02998", day), "an anonymous record lives for a day");
+        let _ = block_on(store.touch(&key("n02998"), month, NOW)).unwrap();
+        assert!(!is_there("n02998", day), "a touch does not change that");
+    }
+}
+
+#[test]
+fn a_store_full_of_logins_is_full() {
+    let key = |number: usize| Key::new("session:", &number.to_string()).unwrap();
+    let login = Format::Msgpack.write(&Dict::from([("username", "ada")])).unwrap();
+    let flash = Format::Msgpack.write(&Dict::from([("_flashes", Value::List(Vec::new()))])).unwrap();
+    let store = MemoryStore::with_limits(3, 1 << 20);
+    let create = |number, data: &[u8]| block_on(store.create(&key(number), data, TTL, NOW));
+    for number in 0..2 {
+        let _ = create(number, &login).unwrap();
+    }
+    let _ = create(2, &flash).unwrap();
+    let huge = vec![7; 2 << 20];
+    assert_eq!(create(3, &huge).unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(store.len(), 3, "nothing is removed in vain");
+    let _ = create(3, &login).unwrap();
+    assert_eq!(create(4, &login).unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(create(4, &flash).unwrap_err().kind(), ErrorKind::Full);
+}
+
 #[test]
 fn a_record_that_cannot_be_read_is_no_session_and_is_left_as_it_is() {
     let store = Arc::new(MemoryStore::new());

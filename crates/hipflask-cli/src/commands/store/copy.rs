@@ -97,11 +97,18 @@ impl Copy {
         let copier = self.copier(&from, &to, to_prefix)?;
         let mut output = Output::new(&self.form);
         let bar = counter("copying", self.total(&from, &output, stop).await?);
-        let mut work =
-            Work { copier, running: JoinSet::new(), told: Told::default(), bar, prefix: &self.prefix.prefix };
+        let mut work = Work {
+            copier,
+            group: Vec::new(),
+            group_bytes: 0,
+            running: JoinSet::new(),
+            told: Told::default(),
+            bar,
+            prefix: &self.prefix.prefix,
+        };
         let mut done = self.all(&from, &mut work, &mut output, stop).await;
         // What has begun comes to its end, so that the counts are true.
-        let mut rest = work.rest(&mut output).await;
+        let mut rest = work.rest(done.is_ok(), &mut output).await;
         if done.is_ok()
             && rest.is_ok()
             && self.journal.is_some()
@@ -109,7 +116,7 @@ impl Copy {
             && self.filter.is_empty()
         {
             done = self.missing(&to, to_prefix, &mut work, stop).await;
-            rest = work.rest(&mut output).await;
+            rest = work.rest(false, &mut output).await;
         }
         work.bar.finish_and_clear();
         let is_whole = done.is_ok() && rest.is_ok();
@@ -254,7 +261,10 @@ async fn named(
 /// Sessions under way.
 struct Work<'a> {
     copier: Copier,
-    running: JoinSet<(Key, Result<Outcome, CopyError>)>,
+    /// What goes to the destination together, and how many bytes that are.
+    group: Vec<Entry>,
+    group_bytes: usize,
+    running: JoinSet<Vec<(Key, Result<Outcome, CopyError>)>>,
     told: Told,
     bar: ProgressBar,
     prefix: &'a str,
@@ -262,18 +272,32 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn begin(&mut self, entry: Entry, output: &mut Output) -> Result<(), Failure> {
-        while self.running.len() >= AT_ONCE {
+        self.group_bytes += entry.bytes;
+        self.group.push(entry);
+        if self.group.len() < GROUP && self.group_bytes < GROUP_BYTES {
+            return Ok(());
+        }
+        while self.running.len() >= GROUPS_AT_ONCE {
             self.next(output).await?;
         }
-        let copier = self.copier.clone();
-        self.running.spawn(async move {
-            let key = entry.key.clone();
-            (key, copier.copy(entry, Clock::new(None).now()).await)
-        });
+        self.send();
         Ok(())
     }
 
-    async fn rest(&mut self, output: &mut Output) -> Result<(), Failure> {
+    /// Lets the group begin.
+    fn send(&mut self) {
+        let (copier, group) = (self.copier.clone(), std::mem::take(&mut self.group));
+        self.group_bytes = 0;
+        if !group.is_empty() {
+            self.running.spawn(async move { copier.copy_all(group, Clock::new(None).now()).await });
+        }
+    }
+
+    /// What has begun, and `is_whole` the group that has not.
+    async fn rest(&mut self, is_whole: bool, output: &mut Output) -> Result<(), Failure> {
+        if is_whole {
+            self.send();
+        }
         let mut first = Ok(());
         while !self.running.is_empty() {
             let next = self.next(output).await;
@@ -283,13 +307,27 @@ impl Work<'_> {
     }
 
     async fn next(&mut self, output: &mut Output) -> Result<(), Failure> {
-        let Some(Ok((key, outcome))) = self.running.join_next().await else { return Ok(()) };
+        let Some(Ok(group)) = self.running.join_next().await else { return Ok(()) };
+        let mut first = Ok(());
+        for (key, outcome) in group {
+            let one = self.report(&key, outcome, output);
+            first = first.and(one);
+        }
+        first
+    }
+
+    fn report(
+        &mut self,
+        key: &Key,
+        outcome: Result<Outcome, CopyError>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
         self.bar.inc(1);
         let outcome = outcome.map_err(Failure::Copy)?;
         let Some((reason, detail)) = self.told.count(&outcome) else { return Ok(()) };
         if output.is_json {
             let is_there = matches!(outcome, Outcome::Copied(_) | Outcome::Updated(_));
-            let json = Json::new(is_there).key(&key, self.prefix, false);
+            let json = Json::new(is_there).key(key, self.prefix, false);
             return output.json(json.text("reason", reason).text("detail", detail));
         }
         if self.told.is_shown() {
@@ -300,8 +338,14 @@ impl Work<'_> {
     }
 }
 
-/// Round trips that wait for one another.
-const AT_ONCE: usize = 64;
+/// Sessions that go to the destination together.
+const GROUP: usize = 256;
+
+/// Bytes after which a group is full; a session more may be in it.
+const GROUP_BYTES: usize = 1 << 20;
+
+/// With the one that is being filled there is one group more in memory.
+const GROUPS_AT_ONCE: usize = 4;
 
 const EXAMPLES: &str = "\
 Examples:
