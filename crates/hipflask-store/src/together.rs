@@ -49,7 +49,7 @@ mod tests {
         let (running, peak) = (&running, &peak);
         let future = |number: usize| async move {
             peak.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-            for _ in 0..number % 7 {
+            for _ in 0..=number % 7 {
                 tokio::task::yield_now().await;
             }
             running.fetch_sub(1, Ordering::Relaxed);
