@@ -27,6 +27,7 @@ use core::fmt;
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Dict;
@@ -180,7 +181,8 @@ impl Copier {
     }
 
     /// Copies a group of sessions, as [`copy`](Self::copy) does each, and returns what came of each. Their first writes go
-    /// to the destination together: see [`Store::create_many`].
+    /// to the destination together: see [`Store::create_many`]. If the destination cannot be reached then, the answer is one
+    /// error for all.
     ///
     /// The group is held in memory in both formats: a few hundred sessions and a few megabytes are enough.
     pub async fn copy_all(
@@ -188,16 +190,25 @@ impl Copier {
         entries: Vec<Entry>,
         now: UnixTime,
     ) -> Vec<(Key, Result<Outcome, CopyError>)> {
-        let begun = self.create_all(&entries, now).await;
+        let start = Instant::now();
+        let begun = match self.create_all(&entries, now).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                let first = entries.into_iter().next();
+                return first.map(|entry| (entry.key, Err(error))).into_iter().collect();
+            }
+        };
         let copies = entries.into_iter().zip(begun).map(|(entry, begun)| async move {
             let key = entry.key.clone();
+            // What is left of a session's life counts from the moment of its own write.
+            let now = now.saturating_add(start.elapsed());
             (key, self.copy_from(entry, begun, now).await)
         });
         together(copies.collect(), AT_ONCE).await
     }
 
     /// Creates at the destination what can be created; `None` for a session that needs a closer look.
-    async fn create_all(&self, entries: &[Entry], now: UnixTime) -> Vec<Option<Begun>> {
+    async fn create_all(&self, entries: &[Entry], now: UnixTime) -> Result<Vec<Option<Begun>>, CopyError> {
         let prepared: Vec<Option<(Key, Prepared)>> = entries
             .iter()
             .map(|entry| {
@@ -211,19 +222,17 @@ impl Copier {
             .flatten()
             .map(|(place, record)| New { key: place, data: &record.data, ttl: record.ttl(now) })
             .collect();
-        // After an error each session is tried by itself, and tells its own.
-        let created = match records.as_slice() {
-            [] => Vec::new(),
-            records => self.to.create_many(records, now).await.unwrap_or_default(),
+        let mut created = match self.to.create_many(&records, now).await {
+            Ok(created) => created.into_iter(),
+            Err(error) if error.is_passing() => return Err(CopyError::To(error)),
+            // One of them is the cause: each session is tried by itself, and reports its own error.
+            Err(_) => Vec::new().into_iter(),
         };
-        let mut created = created.into_iter();
-        prepared
-            .into_iter()
-            .map(|prepared| {
-                let (_, record) = prepared?;
-                Some(Begun { record, created: created.next()? })
-            })
-            .collect()
+        let begun = prepared.into_iter().map(|prepared| {
+            let (_, record) = prepared?;
+            Some(Begun { record, created: created.next()? })
+        });
+        Ok(begun.collect())
     }
 
     /// What an earlier run has left at a place, if anything.

@@ -217,6 +217,9 @@ impl SqlStore {
 
     /// The rows in one transaction; those that exist are then looked at one by one.
     async fn create_many(&self, records: &[New<'_>], now: UnixTime) -> Result<Vec<Created>, StoreError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
         if records.iter().any(|new| new.key.is_at_rest()) {
             return Err(self.no_such_names());
         }
