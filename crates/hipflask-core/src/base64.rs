@@ -1,5 +1,7 @@
 //! Base64 as Python's decoder reads it; what we write ourselves goes through base64-simd.
 
+use crate::steps;
+
 /// The two alphabets, by their last two characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Alphabet {
@@ -16,6 +18,7 @@ pub(crate) fn decode_lenient(text: impl IntoIterator<Item = u8>, alphabet: Alpha
     let mut out = Vec::new();
     let (mut quad, mut held, mut pads) = (0_u8, 0_u8, 0_u8);
     for byte in text {
+        steps::count(1);
         if byte == b'=' {
             if quad >= 2 {
                 pads += 1;

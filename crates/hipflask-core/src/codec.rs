@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use crate::session::{Session, dict_from_json};
 use crate::signing::{
-    Age, Compression, Derivation, Digest, KeyRing, PayloadCodec, PayloadError, SignatureError, Signer,
-    SignerConfigError, TimestampSigner, split_unverified,
+    Age, Compression, Derivation, Digest, KeyRing, MAX_INFLATED, PayloadCodec, PayloadError, SignatureError,
+    Signer, SignerConfigError, TimestampSigner, split_unverified,
 };
-use crate::tagged::{JsonError, JsonErrorKind, KeyOrder};
+use crate::tagged::{JsonError, JsonErrorKind, KeyOrder, longest};
 use crate::time::UnixTime;
 use crate::value::Dict;
 
@@ -147,9 +147,11 @@ impl SessionCodec {
     /// Signs the session as the value of a cookie.
     ///
     /// # Errors
-    /// [`JsonError`] if a value is nested too deep; [`Session`] lets none in.
+    /// [`JsonError`] if the session is too long to be read back; the error names its largest key. And if a value is nested
+    /// too deep; [`Session`] lets none in.
     pub fn seal(&self, session: &Session, now: UnixTime) -> Result<String, JsonError> {
         let json = session.to_json(self.order)?;
+        check_length(&json)?;
         let mut value = String::with_capacity(json.len() / 3 * 4 + 4 + self.signer.overhead(now));
         self.payload.encode_into(&json, &mut value);
         self.signer.sign_in_place(&mut value, now);
@@ -182,6 +184,20 @@ impl SessionCodec {
     fn json(&self, payload: &[u8]) -> Result<String, OpenError> {
         text(self.payload.decode(payload)?)
     }
+}
+
+/// Checks that a session's JSON is no longer than what is read back from a cookie.
+///
+/// # Errors
+/// [`SessionTooLong`](JsonErrorKind::SessionTooLong), which names the largest key.
+pub fn check_length(json: &[u8]) -> Result<(), JsonError> {
+    if json.len() <= MAX_INFLATED {
+        return Ok(());
+    }
+    let longest = core::str::from_utf8(json).ok().and_then(longest);
+    let (key, key_length) = longest.unwrap_or_default();
+    let (length, limit) = (json.len(), MAX_INFLATED);
+    Err(JsonErrorKind::SessionTooLong { length, limit, key, key_length }.into())
 }
 
 fn text(json: Vec<u8>) -> Result<String, OpenError> {
@@ -382,6 +398,20 @@ mod tests {
         assert_eq!(value, Value::Str(Text::from_bytes(b"\xED\xA0\x80").unwrap()));
         session.insert("k", value).unwrap();
         assert_eq!(session.to_json(KeyOrder::Sorted).unwrap(), json.as_bytes());
+    }
+
+    #[test]
+    fn sessions_too_long_to_read_back_are_refused() {
+        let mut session = Session::from_json(r#"{"a":1}"#).unwrap();
+        session.set("bio", "x".repeat((1 << 20) - r#"{"a":1,"bio":""}"#.len())).unwrap();
+        let cookie = codec().seal(&session, NOW).unwrap();
+        assert_eq!(codec().open(cookie.as_bytes(), NOW).unwrap().session, session);
+        for more in [1, 500_000, 5_000_000] {
+            session.set("bio", "x".repeat((1 << 20) - 16 + more)).unwrap();
+            let error = codec().seal(&session, NOW).unwrap_err().to_string();
+            assert!(error.contains("no more than 1048576") && error.contains("\"bio\""), "{error}");
+            assert!(!error.contains("xx"));
+        }
     }
 
     #[test]

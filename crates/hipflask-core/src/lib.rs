@@ -35,6 +35,7 @@
 //!
 //! - `stock-zlib`: deflates with the C zlib, so that compressed cookies equal those of a stock CPython byte for byte.
 //!   Needs a C compiler. Without it a pure Rust zlib writes other bytes of the same meaning.
+//! - `count-steps`: counts the steps of the readers, for tests and fuzz targets. Not for production.
 
 mod base64;
 
@@ -43,6 +44,13 @@ pub mod cookie;
 pub mod plan;
 pub mod session;
 pub mod signing;
+#[cfg(any(test, feature = "count-steps"))]
+pub mod steps;
+#[cfg(not(any(test, feature = "count-steps")))]
+mod steps;
 pub mod tagged;
 pub mod time;
 pub mod value;
+
+#[cfg(test)]
+mod linear;

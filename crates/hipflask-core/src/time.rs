@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use jiff::{SignedDuration, civil};
 
+use crate::steps;
+
 const MICROS: i64 = 1_000_000;
 const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -124,6 +126,7 @@ impl DateTime {
     /// Reads ISO 8601 with an offset, the form that [`Display`](fmt::Display) writes.
     #[must_use]
     pub fn parse_iso(text: &str) -> Option<Self> {
+        steps::count(text.len());
         let split = text.len().checked_sub(6)?;
         let (local, zone) = (text.get(..split)?, text.get(split..)?);
         let (sign, hours, minutes) = (zone.get(..1)?, zone.get(1..3)?, zone.get(4..6)?);
@@ -220,6 +223,7 @@ pub(crate) fn parse_fixdate(text: &[u8]) -> Option<DateTime> {
 
 /// The forgiving reader of Python's `email.utils`: parts in several orders, named zones, two-digit years.
 fn parse_rfc2822(text: &str) -> Option<DateTime> {
+    steps::count(text.len());
     let fields = date_fields(text)?;
     let (day, month, year, time, zone) = sort_fields(fields)?;
     let (hour, minute, second) = clock(time)?;

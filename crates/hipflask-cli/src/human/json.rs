@@ -82,7 +82,7 @@ impl Printer<'_> {
             return;
         }
         self.out.push('\n');
-        // A session may be nested 500 deep; nobody reads that far to the right.
+        // Nobody reads as far to the right as a session can be nested.
         (0..self.depth.min(DEEPEST_INDENT)).for_each(|_| self.out.push_str("  "));
     }
 }

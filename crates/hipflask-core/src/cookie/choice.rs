@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::grammar::trim_blanks;
 use super::values::octets;
 use crate::plan::Profile;
+use crate::steps;
 
 /// How many cookies of the session's name are tried in the flask profile. A browser can hold a stale one next to the
 /// right one; more come from no browser.
@@ -45,6 +46,7 @@ pub fn candidates<'h>(
 /// The values of `name` in lines that are split at each `;`. Quotes are ordinary octets.
 fn split<'h>(lines: impl IntoIterator<Item = &'h [u8]>, name: &str) -> impl Iterator<Item = &'h [u8]> {
     let parts = lines.into_iter().flat_map(|line| line.split(|&octet| octet == b';'));
+    let parts = parts.inspect(|part| steps::count(2 * part.len() + 1));
     parts.filter_map(move |part| {
         let (found, value) = part.split_at(memchr::memchr(b'=', part)?);
         (trim_blanks(found) == name.as_bytes()).then(|| trim_blanks(&value[1..]))

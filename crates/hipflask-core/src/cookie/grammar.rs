@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::steps;
+
 /// Walks over one header line, part by part.
 #[derive(Clone)]
 pub(super) struct Scanner<'h> {
@@ -77,7 +79,9 @@ impl<'h> Scanner<'h> {
         loop {
             let rest = self.rest();
             if !starts_with_name(rest, name) {
-                let stop = memchr::memchr2(b';', b'"', rest)?;
+                let found = memchr::memchr2(b';', b'"', rest);
+                steps::count(found.unwrap_or(rest.len()));
+                let stop = found?;
                 if rest[stop] == b';' {
                     self.pos += stop + 1;
                     continue;
@@ -94,7 +98,9 @@ impl<'h> Scanner<'h> {
     /// Goes behind the next `;`, quotes or not.
     pub(super) fn skip_part(&mut self) {
         let rest = self.rest();
-        self.pos += memchr::memchr(b';', rest).map_or(rest.len(), |i| i + 1);
+        let length = memchr::memchr(b';', rest).map_or(rest.len(), |i| i + 1);
+        steps::count(length);
+        self.pos += length;
     }
 }
 
@@ -126,6 +132,7 @@ pub(super) fn can_be_a_name(name: &[u8]) -> bool {
 
 /// Octets as the characters U+0000 to U+00FF, which is how WSGI hands a header to Flask.
 pub(super) fn latin1(octets: &[u8]) -> Cow<'_, str> {
+    steps::count(octets.len());
     match std::str::from_utf8(octets) {
         Ok(text) if text.is_ascii() => Cow::Borrowed(text),
         _ => Cow::Owned(octets.iter().copied().map(char::from).collect()),
@@ -145,6 +152,7 @@ fn read_part(text: &[u8]) -> Read<'_> {
         return Read::Junk;
     }
     let name = &text[start..name_end];
+    steps::count(name_end);
     let equals = skip_blanks(text, name_end);
     if text.get(equals) != Some(&b'=') {
         return finish(text, name, RawValue::Token(b""), equals);
@@ -187,7 +195,9 @@ enum Quote {
 fn closing_quote(body: &[u8]) -> Quote {
     let mut at = 0;
     loop {
-        match memchr::memchr2(b'"', b'\\', &body[at..]) {
+        let found = memchr::memchr2(b'"', b'\\', &body[at..]);
+        steps::count(found.unwrap_or(body.len() - at) + 1);
+        match found {
             None => return Quote::Open,
             Some(step) => at += step,
         }
@@ -204,6 +214,7 @@ fn closing_quote(body: &[u8]) -> Quote {
 
 /// Undoes `\ooo` (000 to 377, an octet of UTF-8) and `\x` (the character itself). Ill-formed UTF-8 becomes U+FFFD.
 fn unescape(body: &[u8]) -> String {
+    steps::count(body.len());
     let mut out = Vec::with_capacity(body.len());
     let mut rest = body;
     while let Some((&octet, behind)) = rest.split_first() {
@@ -237,8 +248,9 @@ fn starts_with_name(rest: &[u8], name: &[u8]) -> bool {
 }
 
 fn skip_blanks(text: &[u8], from: usize) -> usize {
-    let blanks = text[from..].iter().take_while(|&&b| b == b' ' || b == b'\t');
-    from + blanks.count()
+    let blanks = text[from..].iter().take_while(|&&b| b == b' ' || b == b'\t').count();
+    steps::count(blanks);
+    from + blanks
 }
 
 /// `text` without the blanks at both ends.
@@ -251,6 +263,7 @@ pub(super) fn trim_blanks(text: &[u8]) -> &[u8] {
 /// How long the unquoted value is that stands at the start of `text`.
 fn token_len(text: &[u8]) -> usize {
     let len = memchr::memchr3(b';', b' ', b'"', text).unwrap_or(text.len());
+    steps::count(len);
     memchr::memchr(b'\t', &text[..len]).unwrap_or(len)
 }
 

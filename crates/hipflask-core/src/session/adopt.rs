@@ -36,14 +36,10 @@ impl Session {
         if cleared {
             self.clear();
         }
-        let gone: Vec<Text> = self.keys().filter(|key| !now.contains(key)).cloned().collect();
-        for key in gone {
-            if key == FLASHES {
-                self.take_list(FLASHES);
-            } else {
-                self.remove(key);
-            }
+        if !now.contains(FLASHES) {
+            self.take_list(FLASHES);
         }
+        self.keep(&now);
         let order: Vec<Text> = now.keys().cloned().collect();
         for (key, value) in now.into_entries() {
             if self.value(&key) != Some(&value) || differs(&key) {

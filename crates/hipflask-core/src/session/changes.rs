@@ -149,11 +149,16 @@ impl Changes {
         if self.cleared {
             newest.clear();
         }
+        let mut gone: Dict<()> = Dict::new();
         for (key, change) in self.keys.iter() {
             match merge(change, newest.get(key)).or_else(|| ours.get(key).cloned()) {
                 Some(value) if *change != Change::Remove => drop(newest.insert(key.clone(), value)),
-                _ => drop(newest.remove(key)),
+                _ => drop(gone.insert(key.clone(), ())),
             }
+        }
+        // All at once: each removal alone moves the keys behind it.
+        if !gone.is_empty() {
+            newest.retain(|key| !gone.contains(key));
         }
     }
 }

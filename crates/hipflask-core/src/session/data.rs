@@ -390,7 +390,7 @@ impl Session {
     /// [`SessionError`] with [`ValueError::TooDeep`] if it is nested too deep; then nothing is changed.
     pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Result<(), SessionError> {
         let (key, value) = (key.into(), value.into());
-        check_depth(&key, &value)?;
+        check_value(&key, &value, 0)?;
         self.changes.set(key.clone());
         self.put(key, value);
         Ok(())
@@ -485,6 +485,9 @@ impl Session {
             Some(Value::Int(number)) => number + &by,
             Some(other) => return Err(mismatch(&key, other, "an int to add to")),
         };
+        if !sum.is_readable() {
+            return Err(SessionError::new(key.as_bytes(), ValueError::TooManyDigits));
+        }
         self.changes.add(key.clone(), &by);
         self.put(key, sum.clone().into());
         Ok(sum)
@@ -502,16 +505,17 @@ impl Session {
     }
 
     pub(super) fn push_value(&mut self, key: Text, item: Value) -> Result<(), SessionError> {
-        if !item.is_within_depth(MAX_DEPTH - 2) {
-            return Err(SessionError::new(key.as_bytes(), ValueError::TooDeep));
-        }
-        let items = match self.value(&key) {
-            None => vec![item.clone()],
-            Some(Value::List(items)) => items.iter().chain([&item]).cloned().collect(),
+        check_value(&key, &item, 1)?;
+        match self.value(&key) {
+            None => self.put(key.clone(), Value::List(Vec::new())),
+            Some(Value::List(_)) => {}
             Some(other) => return Err(mismatch(&key, other, "a list to add to")),
-        };
-        self.changes.push(key.clone(), item);
-        self.put(key, Value::List(items));
+        }
+        if let Some(Value::List(items)) = self.lend(&key) {
+            items.push(item.clone());
+        }
+        self.modified = true;
+        self.changes.push(key, item);
         Ok(())
     }
 
@@ -526,13 +530,29 @@ impl Session {
         Some(value)
     }
 
+    /// Removes every key that is missing in `kept`, and logs that.
+    pub(super) fn keep(&mut self, kept: &Dict) {
+        let gone: Vec<Text> = self.keys().filter(|key| !kept.contains(key)).cloned().collect();
+        if !gone.is_empty() {
+            self.members.retain(|key| kept.contains(key));
+            self.modified = true;
+            gone.into_iter().for_each(|key| self.changes.remove(key));
+        }
+    }
+
     /// Puts the keys into an order that names each of them.
     pub(super) fn arrange(&mut self, order: &[Text]) {
         if self.keys().ne(order) {
-            let members: Vec<_> =
-                order.iter().filter_map(|key| Some((key.clone(), self.members.remove(key)?))).collect();
+            let places: Dict<usize> = order.iter().cloned().zip(0_usize..).collect();
+            let mut members = core::mem::take(&mut self.members).into_entries();
+            members.sort_by_key(|(key, _)| places.get(key).copied());
             self.members = Dict::from_distinct(members);
         }
+    }
+
+    /// Why the value of `key`, which was changed in place, could not be read again.
+    pub(super) fn problem(&self, key: &Text) -> Option<ValueError> {
+        self.value(key)?.unreadable(MAX_DEPTH - 2).map(ValueError::from)
     }
 
     /// Takes a key's value out to be changed, and says whether it was there; for [`edit`](Self::edit).
@@ -638,12 +658,12 @@ fn convert<T: DeserializeOwned>(key: &[u8], value: &Value) -> Result<T, SessionE
     from_value(value).map_err(|problem| SessionError::new(key, problem))
 }
 
-fn check_depth(key: &Text, value: &Value) -> Result<(), SessionError> {
+/// Checks that what is written can be read again. The value stands `inside` so many lists of its key.
+fn check_value(key: &Text, value: &Value, inside: usize) -> Result<(), SessionError> {
     // One level is the session itself, one the escape of a key that looks like a tag.
-    if value.is_within_depth(MAX_DEPTH - 2) {
-        Ok(())
-    } else {
-        Err(SessionError::new(key.as_bytes(), ValueError::TooDeep))
+    match value.unreadable(MAX_DEPTH - 2 - inside) {
+        None => Ok(()),
+        Some(why) => Err(SessionError::new(key.as_bytes(), why.into())),
     }
 }
 

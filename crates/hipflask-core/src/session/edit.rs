@@ -2,14 +2,14 @@
 
 use super::data::Session;
 use super::error::SessionError;
-use crate::value::{AsKey, Text, Value, ValueError};
+use crate::value::{AsKey, Dict, Text, Value, ValueError};
 
 /// A session opened for changes inside its values, within [`Session::edit`].
 #[derive(Debug)]
 pub struct Editor<'s> {
     session: &'s mut Session,
     /// Each key that was lent out, with what it held before.
-    before: Vec<(Text, Option<Value>)>,
+    before: Dict<Option<Value>>,
 }
 
 impl Session {
@@ -31,19 +31,17 @@ impl Session {
         &mut self,
         change: impl FnOnce(&mut Editor<'_>) -> Result<R, ValueError>,
     ) -> Result<R, SessionError> {
-        let mut editor = Editor { session: self, before: Vec::new() };
+        let mut editor = Editor { session: self, before: Dict::new() };
         let result = change(&mut editor);
-        let before = std::mem::take(&mut editor.before);
+        let before = std::mem::take(&mut editor.before).into_entries();
         drop(editor);
-        let too_deep = |(key, _): &&(Text, _)| {
-            self.value(key).is_some_and(|value| !value.is_within_depth(crate::value::MAX_DEPTH - 2))
+        let problem = |(key, _): &(Text, _)| Some((Some(key.clone()), self.problem(key)?));
+        let failed = match &result {
+            Err(problem) => Some((before.last().map(|(key, _)| key.clone()), problem.clone())),
+            Ok(_) => before.iter().find_map(problem),
         };
-        let failed = match (&result, before.iter().find(too_deep)) {
-            (Err(problem), _) => Some((before.last().map(|(key, _)| key.clone()), problem.clone())),
-            (Ok(_), Some((key, _))) => Some((Some(key.clone()), ValueError::TooDeep)),
-            (Ok(_), None) => None,
-        };
-        for (key, old) in before {
+        // The last key first: removing it moves no other.
+        for (key, old) in before.into_iter().rev() {
             if failed.is_some() {
                 self.restore(key, old);
             } else if self.value(&key) != old.as_ref() {
@@ -96,7 +94,7 @@ impl Editor<'_> {
 
     /// The keys that were lent out, set or removed so far.
     pub fn touched(&self) -> impl Iterator<Item = &Text> + '_ {
-        self.before.iter().map(|(key, _)| key)
+        self.before.keys()
     }
 
     /// The value of `key`.
@@ -106,8 +104,8 @@ impl Editor<'_> {
     }
 
     fn remember(&mut self, key: &impl AsKey) {
-        if !self.before.iter().any(|(held, _)| held.as_bytes() == key.as_key()) {
-            self.before.push((text(key), self.session.value(key).cloned()));
+        if !self.before.contains(key) {
+            self.before.insert(text(key), self.session.value(key).cloned());
         }
     }
 }
@@ -115,7 +113,7 @@ impl Editor<'_> {
 /// What is left to put back is left by a closure that panicked.
 impl Drop for Editor<'_> {
     fn drop(&mut self) {
-        for (key, old) in self.before.drain(..) {
+        for (key, old) in std::mem::take(&mut self.before).into_entries().into_iter().rev() {
             self.session.restore(key, old);
         }
     }

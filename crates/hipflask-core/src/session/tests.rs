@@ -92,7 +92,7 @@ fn a_type_that_does_not_fit_names_key_and_types_and_not_the_value() {
 
 #[test]
 fn a_value_nested_too_deep_is_refused_when_it_is_set() {
-    let deep = (0..499).fold(Value::None, |inner, _| Value::List(vec![inner]));
+    let deep = (1..crate::value::MAX_DEPTH).fold(Value::None, |inner, _| Value::List(vec![inner]));
     let mut session = Session::new();
     assert_eq!(session.insert("k", deep.clone()).unwrap_err().problem, ValueError::TooDeep);
     session.insert("k", deep.as_items().unwrap()[0].clone()).unwrap();
@@ -306,4 +306,59 @@ fn conflict_of_a_save_keeps_both_logs_of_changes() {
     let mut newest = Dict::from([("n", 100)]);
     session.changes().replay(&session.to_dict(), &mut newest);
     assert_eq!(newest.get("n"), Some(&Value::from(102)));
+/// Every type of Rust gets every integer that it fits, whether it was just set or came in a cookie.
+#[test]
+fn integers_are_read_as_every_type_they_fit() {
+    let bounds = ["-128", "0", "127", "255", "-32768", "65535", "-2147483648", "4294967295"];
+    let wide = [i64::MIN.to_string(), u64::MAX.to_string(), i128::MIN.to_string(), i128::MAX.to_string()];
+    let huge = [u128::MAX.to_string(), format!("{}0", u128::MAX), format!("-{}", u128::MAX)];
+    for text in bounds.map(str::to_owned).into_iter().chain(wide).chain(huge) {
+        let mut set = Session::new();
+        set.insert("n", text.parse::<crate::value::Int>().unwrap()).unwrap();
+        for session in [set, loaded(&format!(r#"{{"n":{text}}}"#))] {
+            macro_rules! agrees {
+                ($($type:ident),*) => {
+                    $(match text.parse::<$type>() {
+                        Ok(number) => {
+                            assert_eq!(session.get::<$type>("n").unwrap(), Some(number));
+                            let nonzero = session.get::<core::num::NonZero<$type>>("n").ok().flatten();
+                            assert_eq!(nonzero, core::num::NonZero::new(number));
+                        }
+                        Err(_) => {
+                            let error = session.get::<$type>("n").unwrap_err().to_string();
+                            let range = format!("{} to {}", $type::MIN, $type::MAX);
+                            assert!(error.contains("an int outside the range of") && error.ends_with(&range), "{error}");
+                        }
+                    })*
+                };
+            }
+            agrees!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+        }
+    }
+}
+
+#[test]
+fn u128_goes_through_set_and_get() {
+    let mut session = Session::new();
+    session.set("n", u128::MAX).unwrap();
+    assert_eq!(session.get::<u128>("n").unwrap(), Some(u128::MAX));
+    assert_eq!(loaded(&json(&session)).get::<u128>("n").unwrap(), Some(u128::MAX));
+    let error = session.get::<u8>("n").unwrap_err();
+    assert_eq!(error.to_string(), "session key \"n\": an int outside the range of u8, 0 to 255");
+}
+
+#[test]
+fn integers_that_could_not_be_read_back_are_refused() {
+    let most: crate::value::Int = "9".repeat(crate::value::Int::MAX_DIGITS).parse().unwrap();
+    let mut session = Session::new();
+    session.insert("n", most.clone()).unwrap();
+    assert_eq!(session.increment("n", 1).unwrap_err().problem, ValueError::TooManyDigits);
+    let more = &most + &1.into();
+    assert_eq!(
+        session.insert("m", vec![Value::Int(more.clone())]).unwrap_err().problem,
+        ValueError::TooManyDigits
+    );
+    let edited = session.edit(|s| Ok(s.insert("n", more)));
+    assert_eq!(edited.unwrap_err().problem, ValueError::TooManyDigits);
+    assert_eq!(Session::from_json(json(&session)).unwrap(), session);
 }

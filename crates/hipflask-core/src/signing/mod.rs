@@ -35,7 +35,7 @@ mod timestamp;
 pub use error::{DumpError, LoadError, PayloadError, SignatureError, SignerConfigError};
 pub use key::{KeyRing, SecretKey, Weakness};
 pub use mac::{Derivation, Digest};
-pub use payload::{Compression, PayloadCodec};
+pub use payload::{Compression, MAX_INFLATED, PayloadCodec};
 pub use serializer::{UrlSafeSerializer, UrlSafeTimedSerializer};
 pub use signer::{Signer, SignerBuilder, Unsigned};
 pub use timestamp::{Age, Parts, TimestampSigner, split_unverified};

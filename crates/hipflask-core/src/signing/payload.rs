@@ -9,6 +9,10 @@ use super::{
     base64,
     error::{PayloadError, SignerConfigError},
 };
+use crate::steps;
+
+/// The most bytes that a payload inflates to, unless set: 1 MiB. A longer session is not written.
+pub const MAX_INFLATED: usize = 1 << 20;
 
 /// When a payload is deflated. itsdangerous and Flask read all three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -78,7 +82,7 @@ impl PayloadCodec {
     /// A codec that deflates by this rule.
     #[must_use]
     pub const fn new(compression: Compression) -> Self {
-        Self { compression, pays_from: 1024, limit: usize::MAX, max_inflated: 1 << 20 }
+        Self { compression, pays_from: 1024, limit: usize::MAX, max_inflated: MAX_INFLATED }
     }
 
     /// With [`Compression::WhenItPays`], the greatest length of JSON in bytes that is left undeflated. 1024 unless set.
@@ -96,7 +100,7 @@ impl PayloadCodec {
         self
     }
 
-    /// The most bytes that a payload may inflate to. 1 MiB unless set.
+    /// The most bytes that a payload may inflate to. [`MAX_INFLATED`] unless set.
     #[must_use]
     pub const fn max_inflated(mut self, bytes: usize) -> Self {
         self.max_inflated = bytes;
@@ -123,6 +127,7 @@ impl PayloadCodec {
     /// # Errors
     /// [`PayloadError`]: not base64, not zlib, or larger than [`max_inflated`](Self::max_inflated) when inflated.
     pub fn decode(&self, payload: &[u8]) -> Result<Vec<u8>, PayloadError> {
+        steps::count(payload.len());
         match payload {
             [b'.', deflated @ ..] => {
                 inflate(&base64::decode(deflated).ok_or(PayloadError::NotBase64)?, self.max_inflated)
@@ -174,10 +179,11 @@ fn inflate_with(state: &mut Decompress, deflated: &[u8], limit: usize) -> Result
     let mut json = Vec::with_capacity(deflated.len().saturating_mul(USUAL_RATIO).min(most));
     let mut rest = deflated;
     loop {
-        let before = state.total_in();
+        let (before, written) = (state.total_in(), json.len());
         let status = state
             .decompress_vec(rest, &mut json, FlushDecompress::Finish)
             .map_err(|_| PayloadError::NotZlib)?;
+        steps::count(json.len() - written);
         if json.len() > limit {
             return Err(PayloadError::TooLarge { limit });
         }

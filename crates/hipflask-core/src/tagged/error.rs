@@ -1,6 +1,6 @@
 //! Why a text is not the JSON of a session, or a value cannot be written as such.
 
-use crate::value::{Int, Kind, MAX_DEPTH};
+use crate::value::{Int, Kind, MAX_DEPTH, Text};
 
 use super::MAX_BYTES;
 
@@ -8,8 +8,17 @@ use super::MAX_BYTES;
 ///
 /// Names the place as a byte offset from 0 and never shows the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} (at byte {})", self.0.kind, self.0.at)]
 pub struct JsonError(Box<Inner>);
+
+impl core::fmt::Display for JsonError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match &self.0.kind {
+            // Nothing was read.
+            kind @ (JsonErrorKind::SessionTooLong { .. } | JsonErrorKind::NotPlain { .. }) => kind.fmt(f),
+            kind => write!(f, "{kind} (at byte {})", self.0.at),
+        }
+    }
+}
 
 /// Boxed, so that the results of readers and writers fit into registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +84,21 @@ pub enum JsonErrorKind {
     /// The text is longer than a session may be.
     #[error("longer than {MAX_BYTES} bytes")]
     TooLong,
+    /// The session's JSON would be longer than what is read back from a cookie.
+    #[error(
+        "the session has {length} bytes of JSON, and no more than {limit} can be read back; \
+         its largest key is {key:?} with {key_length} bytes: keep it elsewhere, or the session in a store"
+    )]
+    SessionTooLong {
+        /// The length of the JSON in bytes.
+        length: usize,
+        /// The greatest length that is read.
+        limit: usize,
+        /// The key whose value takes the most bytes.
+        key: Text,
+        /// How many they are.
+        key_length: usize,
+    },
     /// The content of a tag such as `{" t": ..}` does not fit the tag.
     #[error("the tag {tag:?} holds something that it cannot")]
     BadTag {

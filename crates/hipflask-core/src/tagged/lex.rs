@@ -1,6 +1,7 @@
 //! The letters of JSON: where strings end, what numbers are, how escapes read.
 
 use super::error::{JsonError, JsonErrorKind as Bad};
+use crate::steps;
 use crate::value::{Int, Text};
 
 /// A place in a text.
@@ -56,12 +57,14 @@ impl<'t> Cursor<'t> {
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
+        steps::count(self.at - start);
         self.at > start
     }
 
     /// Steps over `byte`.
     #[inline]
     pub(super) fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
+        steps::count(1);
         if self.peek() == byte {
             self.at += 1;
             Ok(())
@@ -72,6 +75,7 @@ impl<'t> Cursor<'t> {
 
     /// Steps over a word such as `null`.
     pub(super) fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
+        steps::count(word.len());
         if self.bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             self.at += word.len();
             Ok(())
@@ -81,22 +85,24 @@ impl<'t> Cursor<'t> {
     }
 
     /// Steps over what is left of a string, closing quote included; its content, and whether escapes are in it.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn string(&mut self) -> Result<(&'t str, bool), JsonError> {
         let start = self.at;
         let escaped = self.skip_string()?;
+        steps::count(self.at - start);
         Ok((&self.text[start..self.at - 1], escaped))
     }
 
     /// [`string`](Self::string) as bytes.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn string_bytes(&mut self) -> Result<(&'t [u8], bool), JsonError> {
         let start = self.at;
         let escaped = self.skip_string()?;
+        steps::count(self.at - start);
         Ok((&self.bytes()[start..self.at - 1], escaped))
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn skip_string(&mut self) -> Result<bool, JsonError> {
         self.at = next_special(self.bytes(), self.at);
         if self.peek() == b'"' {
@@ -145,7 +151,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Steps over a number.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn number(&mut self) -> Result<Number<'t>, JsonError> {
         let start = self.at;
         if self.peek() == b'-' {
@@ -153,6 +159,7 @@ impl<'t> Cursor<'t> {
         }
         let first = self.peek();
         let whole = self.digits();
+        steps::count(whole);
         if whole == 0 || (first == b'0' && whole > 1) {
             self.at -= whole.saturating_sub(1);
             return Err(self.unexpected());
@@ -186,7 +193,7 @@ impl<'t> Cursor<'t> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn digits(&mut self) -> usize {
         let rest = self.bytes().get(self.at..).unwrap_or_default();
         let mut count = rest.first_chunk().map_or(0, |eight| leading_digits(*eight));
@@ -213,7 +220,7 @@ fn leading_digits(eight: [u8; 8]) -> usize {
 /// Looks at eight bytes a step: a byte of `word` is special where one of the three tests leaves its high bit set. A
 /// borrow can set a bit too many, but only above the first that is right, and the first is all that is asked for.
 /// (Sixteen bytes in vector registers are fewer instructions, but most strings are short and wait for the answer.)
-#[inline(always)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn next_special(text: &[u8], mut at: usize) -> usize {
     const HIGH: u64 = ONES * 0x80;
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -241,6 +248,7 @@ pub(super) fn unescape(content: &str, escaped: bool) -> Option<Text> {
 }
 
 fn unescape_slowly(content: &[u8]) -> Option<Text> {
+    steps::count(content.len());
     let mut out = Vec::with_capacity(content.len());
     let mut rest = content;
     while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {

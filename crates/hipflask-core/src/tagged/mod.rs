@@ -27,7 +27,7 @@ pub use read::{from_slice, from_str, from_str_plain};
 pub use write::{KeyOrder, Writer, to_string, to_string_ordered, to_string_plain};
 
 pub(crate) use read::read_member;
-pub(crate) use scan::{Member, index};
+pub(crate) use scan::{Member, index, longest};
 pub(crate) use tags::is_registered;
 pub(crate) use typed::read_typed;
 pub(crate) use write::{Style, write_key, write_value};

@@ -8,8 +8,9 @@ use core::ops::Range;
 
 use super::error::{JsonError, JsonErrorKind as Bad};
 use super::lex::{Cursor, Number, unescape};
-use super::read::read_inside;
+use super::read::{read_inside, value_at};
 use super::{MAX_BYTES, tags};
+use crate::steps;
 use crate::value::{Dict, Int, MAX_DEPTH, Text, Value, precedes, write_repr};
 
 /// Where the value of a key stands in the text.
@@ -19,6 +20,12 @@ pub(crate) struct Member {
     end: u32,
     /// Whether the text is what we would write for the value.
     pub(crate) canonical: bool,
+}
+
+impl From<(Self, Option<Value>)> for Member {
+    fn from((member, _): (Self, Option<Value>)) -> Self {
+        member
+    }
 }
 
 impl Member {
@@ -39,10 +46,23 @@ pub(crate) fn index<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Opti
     if text.len() > MAX_BYTES {
         return Err(JsonError::new(Bad::TooLong, 0));
     }
+    index_of_any_length(text)
+}
+
+/// The key whose value takes the most bytes of a session's JSON, and how many. For JSON that is too long to be read.
+#[cold]
+pub(crate) fn longest(text: &str) -> Option<(Text, usize)> {
+    let members = index_of_any_length::<Member>(text).ok()??.into_entries().into_iter();
+    members.map(|(key, member)| (key, member.range().len())).max_by_key(|(_, length)| *length)
+}
+
+fn index_of_any_length<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Option<Dict<V>>, JsonError> {
     let bytes = text.as_bytes();
     // Flask writes printable ASCII only. Anything else is readable, but not as we would write it.
+    steps::count(bytes.len());
     let ascii = bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0x7F;
-    let mut scanner = Scanner { cursor: Cursor::new(text), levels: MAX_DEPTH - 1, canonical: ascii };
+    let mut scanner =
+        Scanner { cursor: Cursor::new(text), levels: MAX_DEPTH - 1, canonical: ascii, noted: None };
     scanner.cursor.skip_space();
     if scanner.cursor.peek() != b'{' {
         return Ok(None);
@@ -62,6 +82,13 @@ struct Scanner<'t> {
     levels: usize,
     /// Whether everything since it was last set is spelled as we spell it.
     canonical: bool,
+    /// A stub of the unusual object that ended last, and where it began: an object around it may be a tag.
+    noted: Option<(usize, Value)>,
+}
+
+/// The stub of a dict that is not empty.
+fn filled_dict() -> Value {
+    Value::Dict(Dict::from([("", Value::None)]))
 }
 
 impl<'t> Scanner<'t> {
@@ -216,34 +243,46 @@ impl<'t> Scanner<'t> {
             self.cursor.at += 1;
             return Ok(());
         }
-        let mut may_be_tag = false;
-        let mut before: Option<&[u8]> = None;
-        let mut content;
+        let (mut before, escaped) = self.key()?;
+        // Only the first key decides: a tag is the only key of its object.
+        if escaped || before.first() == Some(&b' ') {
+            return self.tag_or_dict(open, before, escaped);
+        }
         loop {
-            self.cursor.expect(b'"')?;
-            let (key, escaped) = self.cursor.string_bytes()?;
-            may_be_tag |= escaped || key.first() == Some(&b' ');
-            self.canonical &= !escaped && before.is_none_or(|before| precedes(before, key));
-            self.colon()?;
-            content = self.cursor.at;
             self.value()?;
-            let first = before.is_none();
-            before = Some(key);
             match self.next() {
                 b',' => self.cursor.at += 1,
-                b'}' if first && may_be_tag && !escaped => {
-                    let end = self.cursor.at;
-                    self.cursor.at += 1;
-                    return self.tag(open, key, content..end);
-                }
                 b'}' => break,
                 _ => return Err(self.cursor.unexpected()),
             }
             self.space();
+            let (key, escaped) = self.key()?;
+            self.canonical &= !escaped && precedes(before, key);
+            before = key;
         }
         self.cursor.at += 1;
-        // Keys with escapes, or several that might turn out to be one: only reading tells whether this is a tag.
-        if may_be_tag { self.read_to_check(open) } else { Ok(()) }
+        Ok(())
+    }
+
+    /// Steps over a key and the colon; its content, and whether escapes are in it.
+    #[inline]
+    fn key(&mut self) -> Result<(&'t [u8], bool), JsonError> {
+        self.cursor.expect(b'"')?;
+        let key = self.cursor.string_bytes()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    /// Checks an object whose first key may be a tag: it begins with a space, or escapes are in it. Its value is next.
+    fn tag_or_dict(&mut self, open: usize, key: &'t [u8], escaped: bool) -> Result<(), JsonError> {
+        let content = self.cursor.at;
+        self.value()?;
+        let end = self.cursor.at;
+        if self.next() == b'}' && !escaped {
+            self.cursor.at += 1;
+            return self.tag(open, key, content..end);
+        }
+        self.equal_keys(open, key, escaped, content..end)
     }
 
     /// Checks an object whose only key begins with a space.
@@ -251,7 +290,7 @@ impl<'t> Scanner<'t> {
         let Some(tag) = tags::tag(key) else {
             return Ok(());
         };
-        let fits = match &self.cursor.bytes()[content] {
+        let fits = match &self.cursor.bytes()[content.clone()] {
             [b'[', ..] => tag == tags::TUPLE,
             [b'"', content @ .., b'"'] if !content.contains(&b'\\') => {
                 tags::is_canonical_content(tag, content)
@@ -259,16 +298,90 @@ impl<'t> Scanner<'t> {
             [b'"', ..] => tag == tags::MARKUP,
             _ => false,
         };
-        if fits { Ok(()) } else { self.read_to_check(open) }
+        if fits { Ok(()) } else { self.check_tag(open, tag, content) }
     }
 
-    /// The slow way, for what is rare: reads the object that began at `open`.
+    /// Checks the rest of an object whose first key has escapes, or which has several keys. Equal keys become one, whose
+    /// last value counts, and that one may be a tag.
     #[cold]
-    fn read_to_check(&mut self, open: usize) -> Result<(), JsonError> {
+    #[inline(never)]
+    fn equal_keys(
+        &mut self,
+        open: usize,
+        first: &'t [u8],
+        escaped: bool,
+        mut content: Range<usize>,
+    ) -> Result<(), JsonError> {
+        self.canonical &= !escaped;
+        let name = self.unescaped(first, escaped)?;
+        let (mut before, mut is_only) = (first, true);
+        while self.cursor.peek() == b',' {
+            self.cursor.at += 1;
+            self.space();
+            let (key, escaped) = self.key()?;
+            self.canonical &= !escaped && precedes(before, key);
+            is_only = is_only && self.unescaped(key, escaped)? == name;
+            before = key;
+            let start = self.cursor.at;
+            self.value()?;
+            content = start..self.cursor.at;
+            self.next();
+        }
+        self.cursor.expect(b'}')?;
+        match tags::tag(name.as_bytes()).filter(|_| is_only) {
+            Some(tag) => self.check_tag(open, tag, content),
+            None => {
+                self.noted = Some((open, filled_dict()));
+                Ok(())
+            }
+        }
+    }
+
+    fn unescaped(&self, key: &[u8], escaped: bool) -> Result<Text, JsonError> {
+        steps::count(key.len());
+        let key = core::str::from_utf8(key).ok().and_then(|key| unescape(key, escaped));
+        key.ok_or_else(|| self.cursor.error(Bad::BadEscape))
+    }
+
+    /// Checks a tag whose content is not as we write it, and notes what it makes of that content.
+    #[cold]
+    #[inline(never)]
+    fn check_tag(&mut self, open: usize, tag: &'static str, content: Range<usize>) -> Result<(), JsonError> {
         self.canonical = false;
-        let end = self.cursor.at;
-        let read = read_inside(&self.cursor.text[open..end], self.levels + 1);
-        read.map(|_| ()).map_err(|error| JsonError::new(error.kind().clone(), open + error.at()))
+        let value = tags::untag_stub(tag, self.stub(content)?).map_err(|kind| JsonError::new(kind, open))?;
+        self.noted = Some((open, value));
+        Ok(())
+    }
+
+    /// The value at `content`, which was scanned last, as a stub: lists have no items, and a dict at most one.
+    fn stub(&mut self, content: Range<usize>) -> Result<Value, JsonError> {
+        match self.cursor.bytes().get(content.start) {
+            Some(b'[') => Ok(Value::List(Vec::new())),
+            Some(b'{') => self.object_stub(content),
+            _ => read_inside(&self.cursor.text[content], 0),
+        }
+    }
+
+    /// The same for an object. If nothing was noted of it, its first key tells which of the usual ones it is.
+    fn object_stub(&mut self, object: Range<usize>) -> Result<Value, JsonError> {
+        if let Some((_, value)) = self.noted.take_if(|(open, _)| *open == object.start) {
+            return Ok(value);
+        }
+        let mut cursor = Cursor { text: self.cursor.text, at: object.start + 1 };
+        cursor.skip_space();
+        if cursor.peek() == b'}' {
+            return Ok(Value::Dict(Dict::new()));
+        }
+        cursor.at += 1;
+        let Some(tag) = tags::tag(cursor.string_bytes()?.0) else { return Ok(filled_dict()) };
+        cursor.skip_space();
+        cursor.expect(b':')?;
+        cursor.skip_space();
+        if cursor.peek() == b'[' {
+            return Ok(Value::Tuple(Vec::new()));
+        }
+        let content = value_at(&mut cursor, 0)?;
+        tags::untag_stub(tag, content).map_err(|kind| JsonError::new(kind, object.start))
     }
 
     fn number(&mut self) -> Result<(), JsonError> {
@@ -329,13 +442,6 @@ mod tests {
 
     use super::super::{KeyOrder, Style, from_str, write_value};
     use super::*;
-
-    /// A session keeps what is read; here it must be what the place holds.
-    impl From<(Member, Option<Value>)> for Member {
-        fn from((member, _): (Member, Option<Value>)) -> Self {
-            member
-        }
-    }
 
     /// What the scan says must be what the reader and the writer say.
     fn agrees_with_reader_and_writer(text: &str) -> Result<(), String> {

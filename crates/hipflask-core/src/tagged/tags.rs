@@ -2,6 +2,7 @@
 
 use super::error::JsonErrorKind as Bad;
 use crate::base64::{Alphabet, decode_lenient};
+use crate::steps;
 use crate::time::{DateTime, parse_fixdate};
 use crate::value::{Dict, Text, Value, first_code_point, write_repr};
 
@@ -35,6 +36,7 @@ pub(crate) fn is_registered(key: &Text) -> bool {
 
 /// The value of a tag's content, as the `to_python` of Flask's tag classes makes it.
 pub(super) fn untag(tag: &'static str, content: Value) -> Result<Value, Bad> {
+    steps::count(content_steps(tag, &content));
     let value = match tag {
         DICT => unescape_dict(content),
         TUPLE => tuple(content),
@@ -44,6 +46,32 @@ pub(super) fn untag(tag: &'static str, content: Value) -> Result<Value, Bad> {
         _ => datetime(&content),
     };
     value.ok_or(Bad::BadTag { tag })
+}
+
+/// Makes of a tag's content what [`untag`] makes of it, without the items of a tuple.
+///
+/// Lists, tuples and dicts may be stubs: only whether a dict is empty counts.
+pub(super) fn untag_stub(tag: &'static str, content: Value) -> Result<Value, Bad> {
+    match (tag, content) {
+        (TUPLE, content) if is_iterable(&content) => Ok(Value::Tuple(Vec::new())),
+        (tag, content) => untag(tag, content),
+    }
+}
+
+/// Returns `true` if Python can iterate the value.
+fn is_iterable(value: &Value) -> bool {
+    value.as_items().is_some()
+        || matches!(value, Value::Str(_) | Value::Markup(_) | Value::Bytes(_) | Value::Dict(_))
+}
+
+/// How many steps a tag takes for its content.
+fn content_steps(tag: &str, content: &Value) -> usize {
+    match content {
+        Value::Str(text) | Value::Markup(text) if tag != MARKUP => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Dict(dict) => dict.len(),
+        _ => 1,
+    }
 }
 
 /// Drops the mark from the first key; further keys are dropped with it, as in Flask.

@@ -107,6 +107,18 @@ impl<'t> Json<'t> {
         }
     }
 
+    /// An integer that fits the type.
+    #[inline]
+    fn integer<T>(&mut self) -> Result<T, NeedsValue>
+    where
+        T: TryFrom<i64> + TryFrom<i128> + TryFrom<u128>,
+    {
+        match fits(self.cursor.number())? {
+            Number::Int(digits) => Int::parse(digits).and_then(|number| number.to()).ok_or(NeedsValue),
+            Number::Float(_) => Err(NeedsValue),
+        }
+    }
+
     fn list<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
         fits(self.cursor.expect(b'['))?;
         let mut items = Items { json: self, first: true, ended: false };
@@ -119,20 +131,27 @@ impl<'t> Json<'t> {
 
     fn object<V: Visitor<'t>>(&mut self, visitor: V, as_list: bool) -> Result<V::Value, NeedsValue> {
         fits(self.cursor.expect(b'{'))?;
-        if self.next() == b'}' {
-            self.cursor.at += 1;
-            return visitor.visit_map(Entries { json: self, before: "", key: None, ended: true });
-        }
-        let key = self.key()?;
-        if key.as_bytes().first() == Some(&b' ') {
+        let first = self.first_key()?;
+        if let Some(key) = first.filter(|key| key.as_bytes().first() == Some(&b' ')) {
             return self.tag(key, visitor, as_list);
         }
-        let mut entries = Entries { json: self, before: key, key: Some(key), ended: false };
+        let before = first.unwrap_or_default();
+        let mut entries = Entries { json: self, before, key: first, ended: first.is_none() };
         let value = visitor.visit_map(&mut entries)?;
         if !entries.ended {
             self.end(b'}')?;
         }
         Ok(value)
+    }
+
+    /// The first key of a dict, or `None` if the dict ends here.
+    #[inline]
+    fn first_key(&mut self) -> Result<Option<&'t str>, NeedsValue> {
+        if self.next() == b'}' {
+            self.cursor.at += 1;
+            return Ok(None);
+        }
+        self.key().map(Some)
     }
 
     /// What a tag stands for; its content is here.
@@ -154,6 +173,22 @@ impl<'t> Json<'t> {
             Ok(Value::Bytes(bytes)) if as_list => visitor.visit_seq(SeqDeserializer::new(bytes.into_iter())),
             Ok(Value::Bytes(bytes)) => visitor.visit_bytes(&bytes),
             _ => Err(NeedsValue),
+        }
+    }
+
+    /// What nests no further. Apart from the rest, so that a level needs little stack.
+    #[inline]
+    fn scalar<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
+        match self.cursor.peek() {
+            b'"' => self.string(visitor),
+            b't' => visitor.visit_bool(self.word(b"true", true)?),
+            b'f' => visitor.visit_bool(self.word(b"false", false)?),
+            b'n' => {
+                self.word(b"null", ())?;
+                visitor.visit_unit()
+            }
+            b'N' | b'I' => Err(NeedsValue),
+            _ => self.number(visitor),
         }
     }
 
@@ -194,25 +229,27 @@ impl<'t> Json<'t> {
     }
 }
 
+macro_rules! integers {
+    ($($method:ident => $visit:ident),*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
+            match self.cursor.peek() {
+                b'0'..=b'9' | b'-' => visitor.$visit(self.integer()?),
+                _ => self.deserialize_any(visitor),
+            }
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for &mut Json<'de> {
     type Error = NeedsValue;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
         match self.cursor.peek() {
-            b'"' => self.string(visitor),
             b'[' => self.list(visitor),
             b'{' => self.object(visitor, false),
-            b't' => visitor.visit_bool(self.word(b"true", true)?),
-            b'f' => visitor.visit_bool(self.word(b"false", false)?),
-            b'n' => {
-                self.word(b"null", ())?;
-                visitor.visit_unit()
-            }
-            b'N' | b'I' => Err(NeedsValue),
-            _ => self.number(visitor),
+            _ => self.scalar(visitor),
         }
     }
-
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
         match self.cursor.peek() {
             b'n' => {
@@ -226,7 +263,11 @@ impl<'de> Deserializer<'de> for &mut Json<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NeedsValue> {
-        if self.cursor.peek() == b'{' { self.object(visitor, true) } else { self.deserialize_any(visitor) }
+        match self.cursor.peek() {
+            b'[' => self.list(visitor),
+            b'{' => self.object(visitor, true),
+            _ => self.scalar(visitor),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -251,8 +292,13 @@ impl<'de> Deserializer<'de> for &mut Json<'de> {
         visitor.visit_unit()
     }
 
+    integers!(deserialize_i8 => visit_i8, deserialize_i16 => visit_i16, deserialize_i32 => visit_i32,
+        deserialize_i64 => visit_i64, deserialize_i128 => visit_i128, deserialize_u8 => visit_u8,
+        deserialize_u16 => visit_u16, deserialize_u32 => visit_u32, deserialize_u64 => visit_u64,
+        deserialize_u128 => visit_u128);
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
+        bool f32 f64 char str string bytes byte_buf unit unit_struct tuple
         tuple_struct map struct identifier
     }
 }
@@ -364,7 +410,7 @@ mod tests {
             f.write_str("anything")
         }
 
-        words!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_f64: f64, visit_str: &str,
+        words!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_i128: i128, visit_u128: u128, visit_f64: f64, visit_str: &str,
             visit_bytes: &[u8]);
 
         fn visit_unit<E>(self) -> Result<Seen, E> {

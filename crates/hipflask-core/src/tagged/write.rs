@@ -536,7 +536,7 @@ mod tests {
 
     #[test]
     fn a_value_nested_too_deep_is_an_error_and_no_overflow() {
-        let deep = (0..501).fold(Value::None, |inner, _| Value::List(vec![inner]));
+        let deep = (0..=MAX_DEPTH).fold(Value::None, |inner, _| Value::List(vec![inner]));
         assert_eq!(to_string(&deep).unwrap_err().kind(), &Bad::TooDeep);
     }
 }

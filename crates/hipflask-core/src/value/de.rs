@@ -1,8 +1,9 @@
 //! [`Value`] to Rust types, through serde.
 
+use core::cell::Cell;
 use core::fmt;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::value::{MapDeserializer, SeqDeserializer, U32Deserializer};
 use serde::de::{
     self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _,
     IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
@@ -35,21 +36,27 @@ pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, ValueError> {
     T::deserialize(value)
 }
 
+/// Every integer is readable as every type that it fits. The error names the range, which serde's own would not.
+macro_rules! integers {
+    ($($method:ident => $visit:ident: $type:ident, $range:literal);*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+            let Value::Int(number) = self else { return self.deserialize_any(visitor) };
+            match number.to::<$type>() {
+                Some(number) => visitor.$visit(number),
+                None => Err(ValueError::OutOfRange { wanted: concat!(stringify!($type), ", ", $range) }),
+            }
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for &'de Value {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self {
-            Value::None => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Int(number) => visit_int(number, visitor),
-            Value::Float(number) => visitor.visit_f64(*number),
-            Value::Str(text) | Value::Markup(text) => visit_text(text, visitor),
-            Value::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
             Value::List(items) | Value::Tuple(items) => visit_items(items.iter(), visitor),
             Value::Dict(dict) => visit_dict(dict, visitor),
-            Value::DateTime(date) => visitor.visit_string(date.to_string()),
-            Value::Uuid(id) => visitor.visit_string(id.hyphenated().to_string()),
+            scalar => visit_scalar(scalar, visitor),
         }
     }
 
@@ -62,8 +69,8 @@ impl<'de> Deserializer<'de> for &'de Value {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self {
-            Value::Bytes(bytes) => visit_items(bytes.iter().copied(), visitor),
-            value => value.deserialize_any(visitor),
+            Value::List(items) | Value::Tuple(items) => visit_items(items.iter(), visitor),
+            value => visit_bytes_as_items(value, visitor),
         }
     }
 
@@ -72,7 +79,7 @@ impl<'de> Deserializer<'de> for &'de Value {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        if name == VALUE { visitor.visit_enum(Itself(self)) } else { visitor.visit_newtype_struct(self) }
+        if name == VALUE { visitor.visit_enum(hand_over(self)) } else { visitor.visit_newtype_struct(self) }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -97,18 +104,58 @@ impl<'de> Deserializer<'de> for &'de Value {
         visitor.visit_unit()
     }
 
+    integers!(
+        deserialize_i8 => visit_i8: i8, "-128 to 127";
+        deserialize_i16 => visit_i16: i16, "-32768 to 32767";
+        deserialize_i32 => visit_i32: i32, "-2147483648 to 2147483647";
+        deserialize_i64 => visit_i64: i64, "-9223372036854775808 to 9223372036854775807";
+        deserialize_i128 => visit_i128: i128, "-170141183460469231731687303715884105728 to 170141183460469231731687303715884105727";
+        deserialize_u8 => visit_u8: u8, "0 to 255";
+        deserialize_u16 => visit_u16: u16, "0 to 65535";
+        deserialize_u32 => visit_u32: u32, "0 to 4294967295";
+        deserialize_u64 => visit_u64: u64, "0 to 18446744073709551615";
+        deserialize_u128 => visit_u128: u128, "0 to 340282366920938463463374607431768211455"
+    );
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
+        bool f32 f64 char str string bytes byte_buf unit unit_struct tuple
         tuple_struct map struct identifier
     }
 }
 
 pub(crate) fn visit_int<'de, V: Visitor<'de>, E: de::Error>(number: &Int, visitor: V) -> Result<V::Value, E> {
-    match (number.as_i64(), number.as_u64(), number.as_i128()) {
-        (Some(number), _, _) => visitor.visit_i64(number),
-        (_, Some(number), _) => visitor.visit_u64(number),
-        (_, _, Some(number)) => visitor.visit_i128(number),
-        _ => visitor.visit_string(number.to_string()),
+    if let Some(number) = number.as_i64() {
+        visitor.visit_i64(number)
+    } else if let Some(number) = number.as_u64() {
+        visitor.visit_u64(number)
+    } else if let Some(number) = number.as_i128() {
+        visitor.visit_i128(number)
+    } else if let Some(number) = number.as_u128() {
+        visitor.visit_u128(number)
+    } else {
+        visitor.visit_string(number.to_string())
+    }
+}
+
+/// The kinds that nest no further. Apart from the rest, so that a level needs little stack.
+fn visit_scalar<'de, V: Visitor<'de>>(value: &'de Value, visitor: V) -> Result<V::Value, ValueError> {
+    match value {
+        Value::None | Value::List(_) | Value::Tuple(_) | Value::Dict(_) => visitor.visit_unit(),
+        Value::Bool(value) => visitor.visit_bool(*value),
+        Value::Int(number) => visit_int(number, visitor),
+        Value::Float(number) => visitor.visit_f64(*number),
+        Value::Str(text) | Value::Markup(text) => visit_text(text, visitor),
+        Value::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+        Value::DateTime(date) => visitor.visit_string(date.to_string()),
+        Value::Uuid(id) => visitor.visit_string(id.hyphenated().to_string()),
+    }
+}
+
+/// Bytes as a sequence of numbers; anything else as it is.
+fn visit_bytes_as_items<'de, V: Visitor<'de>>(value: &'de Value, visitor: V) -> Result<V::Value, ValueError> {
+    match value {
+        Value::Bytes(bytes) => visit_items(bytes.iter().copied(), visitor),
+        value => value.deserialize_any(visitor),
     }
 }
 
@@ -126,15 +173,13 @@ where
 {
     let mut items = SeqDeserializer::new(items);
     let value = visitor.visit_seq(&mut items)?;
-    items.end()?;
-    Ok(value)
+    items.end().map(|()| value)
 }
 
 fn visit_dict<'de, V: Visitor<'de>>(dict: &'de Dict, visitor: V) -> Result<V::Value, ValueError> {
     let mut entries = MapDeserializer::new(dict.iter());
     let value = visitor.visit_map(&mut entries)?;
-    entries.end()?;
-    Ok(value)
+    entries.end().map(|()| value)
 }
 
 impl<'de> IntoDeserializer<'de, ValueError> for &'de Value {
@@ -260,52 +305,19 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
     }
 }
 
-/// A value that a [`Value`] is read from: passes kind and content as they are.
-struct Itself<'de>(&'de Value);
-
-/// The kinds that serde has no word of its own for.
-const KINDS: [&str; 7] = ["plain", "tuple", "datetime", "uuid", "markup", "text", "int"];
-
-impl<'de> EnumAccess<'de> for Itself<'de> {
-    type Error = ValueError;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), ValueError> {
-        let kind = match self.0 {
-            Value::Tuple(_) => 1u32,
-            Value::DateTime(_) => 2,
-            Value::Uuid(_) => 3,
-            Value::Markup(_) => 4,
-            Value::Str(text) if text.as_str().is_none() => 5,
-            Value::Int(number) if number.as_i128().is_none() => 6,
-            _ => 0,
-        };
-        Ok((seed.deserialize(IntoDeserializer::<ValueError>::into_deserializer(kind))?, self))
-    }
+thread_local! {
+    /// The value on its way from [`hand_over`] to [`ValueVisitor`], which takes it at once.
+    static ON_ITS_WAY: Cell<Option<Value>> = const { Cell::new(None) };
 }
 
-impl<'de> VariantAccess<'de> for Itself<'de> {
-    type Error = ValueError;
+/// The number of the variant that says so.
+const HANDED_OVER: u32 = u32::from_be_bytes(*b"hipf");
 
-    fn unit_variant(self) -> Result<(), ValueError> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, ValueError> {
-        seed.deserialize(self.0)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
-        self.0.deserialize_any(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ValueError> {
-        self.0.deserialize_any(visitor)
-    }
+/// Hands a value to the [`Value`] that is read from it. Serde carries only a number; the value itself goes past it, so that
+/// no kind is lost and no level needs stack.
+fn hand_over(value: &Value) -> U32Deserializer<ValueError> {
+    ON_ITS_WAY.set(Some(value.clone()));
+    HANDED_OVER.into_deserializer()
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -328,19 +340,10 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
-        let (kind, content) = access.variant::<u32>()?;
-        Ok(match KINDS.get(kind as usize).copied().unwrap_or_default() {
-            "tuple" => Value::Tuple(content.newtype_variant()?),
-            "datetime" => Value::DateTime(content.newtype_variant()?),
-            "uuid" => {
-                let id = uuid::Uuid::try_parse(&content.newtype_variant::<String>()?);
-                Value::Uuid(id.map_err(A::Error::custom)?)
-            }
-            "markup" => Value::Markup(content.newtype_variant()?),
-            "text" => Value::Str(content.newtype_variant()?),
-            "int" => Value::Int(content.newtype_variant::<String>()?.parse().map_err(A::Error::custom)?),
-            _ => content.newtype_variant_seed(PlainSeed)?,
-        })
+        let (number, content) = access.variant::<u32>()?;
+        content.unit_variant()?;
+        let value = ON_ITS_WAY.take().filter(|_| number == HANDED_OVER);
+        value.ok_or_else(|| A::Error::invalid_type(Unexpected::Enum, &self))
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -401,17 +404,6 @@ impl<'de> Visitor<'de> for ValueVisitor {
             dict.insert(key, value);
         }
         Ok(Value::Dict(dict))
-    }
-}
-
-/// Reads what [`deserialize_any`](Deserializer::deserialize_any) shows.
-struct PlainSeed;
-
-impl<'de> DeserializeSeed<'de> for PlainSeed {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
-        from.deserialize_any(ValueVisitor)
     }
 }
 
@@ -487,7 +479,7 @@ mod tests {
 
     use serde::Serialize;
 
-    use super::super::{BigInt, to_value};
+    use super::super::{BigInt, MAX_DEPTH, to_value};
     use super::*;
 
     fn every_kind() -> Value {
@@ -551,7 +543,7 @@ mod tests {
         let error = from_value::<u64>(&Value::from("hunter2")).unwrap_err();
         assert_eq!(error.to_string(), "found str, asked for u64");
         let error = from_value::<u8>(&Value::from(70_000)).unwrap_err();
-        assert_eq!(error.to_string(), "the value of this int does not fit; asked for u8");
+        assert_eq!(error.to_string(), "an int outside the range of u8, 0 to 255");
         #[derive(Debug, serde::Deserialize)]
         enum Colour {
             Red,
@@ -564,7 +556,7 @@ mod tests {
     #[test]
     fn a_value_nested_too_deep_is_refused() {
         let nest = |depth| (0..depth).fold(Value::None, |inner, _| Value::List(vec![inner]));
-        assert!(to_value(&nest(500)).is_ok());
-        assert_eq!(to_value(&nest(501)), Err(ValueError::TooDeep));
+        assert!(to_value(&nest(MAX_DEPTH)).is_ok());
+        assert_eq!(to_value(&nest(MAX_DEPTH + 1)), Err(ValueError::TooDeep));
     }
 }

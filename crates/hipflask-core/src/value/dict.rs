@@ -5,6 +5,7 @@ use core::fmt;
 use indexmap::IndexMap;
 
 use super::{Text, Value};
+use crate::steps;
 
 /// Up to this many entries are searched one by one, which is faster than hashing and needs one allocation.
 const FEW: usize = 24;
@@ -123,9 +124,14 @@ impl<V> Dict<V> {
         match &mut self.0 {
             Repr::Few(entries) => {
                 let at = entries.iter().position(|(name, _)| name.as_bytes() == key.as_key())?;
+                steps::count(entries.len() - at);
                 Some(entries.remove(at).1)
             }
-            Repr::Many(map) => map.shift_remove(key.as_key()),
+            Repr::Many(map) => {
+                let at = map.get_index_of(key.as_key())?;
+                steps::count(map.len() - at);
+                map.shift_remove_index(at).map(|(_, value)| value)
+            }
         }
     }
 
@@ -134,6 +140,15 @@ impl<V> Dict<V> {
         match &mut self.0 {
             Repr::Few(entries) => entries.pop(),
             Repr::Many(map) => map.pop(),
+        }
+    }
+
+    /// Keeps only the keys for which `is_kept` says so, in their order.
+    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&Text) -> bool) {
+        steps::count(self.len());
+        match &mut self.0 {
+            Repr::Few(entries) => entries.retain(|(key, _)| is_kept(key)),
+            Repr::Many(map) => map.retain(|key, _| is_kept(key)),
         }
     }
 

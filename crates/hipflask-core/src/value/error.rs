@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::de::Unexpected;
 
-use super::{MAX_DEPTH, Text};
+use super::{Int, MAX_DEPTH, Text};
 
 /// The type of a [`Value`](super::Value), printed under its Python name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,8 +74,17 @@ pub enum ValueError {
         length: usize,
     },
     /// Lists and dicts stand too deep in one another.
-    #[error("nested deeper than {MAX_DEPTH} levels; Flask could not read it back")]
+    #[error("nested deeper than {MAX_DEPTH} levels; it could not be read back")]
     TooDeep,
+    /// An integer has more digits than are read again.
+    #[error("an int of more than {} digits, which could not be read back", Int::MAX_DIGITS)]
+    TooManyDigits,
+    /// An integer does not fit the type that was requested.
+    #[error("an int outside the range of {wanted}")]
+    OutOfRange {
+        /// The type that was requested, and its range: `u8, 0 to 255`.
+        wanted: &'static str,
+    },
     /// A dict key of a type that JSON cannot have.
     #[error("a dict key must be text, a number or a bool; {found} cannot be one")]
     BadKey {
@@ -131,3 +140,6 @@ fn kind_of(found: &Unexpected<'_>) -> Kind {
         _ => Kind::Other,
     }
 }
+
+/// Results that hold it are on the stack of every level of a value.
+const _: () = assert!(size_of::<ValueError>() <= 32);

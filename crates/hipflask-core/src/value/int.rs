@@ -5,6 +5,8 @@ use core::str::FromStr;
 
 use num_bigint::BigInt;
 
+use crate::steps;
+
 /// A Python `int`: whole numbers of any size.
 ///
 /// Numbers of 64 bits stand in the value itself. Text of more than [`MAX_DIGITS`](Int::MAX_DIGITS) digits is refused,
@@ -50,6 +52,47 @@ impl Int {
         }
     }
 
+    /// The number as `u128`, if it fits.
+    #[must_use]
+    pub fn as_u128(&self) -> Option<u128> {
+        match &self.0 {
+            Repr::Small(number) => u128::try_from(*number).ok(),
+            Repr::Big(number) => u128::try_from(&**number).ok(),
+        }
+    }
+
+    /// The number as any integer type of Rust, if it fits.
+    ///
+    /// ```
+    /// use hipflask_core::value::Int;
+    /// assert_eq!(Int::from(200).to::<u8>(), Some(200));
+    /// assert_eq!(Int::from(200).to::<i8>(), None);
+    /// assert_eq!(Int::from(u128::MAX).to::<u128>(), Some(u128::MAX));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn to<T: TryFrom<i64> + TryFrom<i128> + TryFrom<u128>>(&self) -> Option<T> {
+        match &self.0 {
+            Repr::Small(number) => T::try_from(*number).ok(),
+            Repr::Big(_) => match self.as_i128() {
+                Some(number) => T::try_from(number).ok(),
+                None => T::try_from(self.as_u128()?).ok(),
+            },
+        }
+    }
+
+    /// Returns `true` if it has no more than [`MAX_DIGITS`](Self::MAX_DIGITS) digits.
+    pub(crate) fn is_readable(&self) -> bool {
+        match &self.0 {
+            Repr::Small(_) => true,
+            Repr::Big(number) => {
+                number.bits() < BITS_OF_MOST_DIGITS
+                    || number.bits() == BITS_OF_MOST_DIGITS
+                        && number.magnitude().to_string().len() <= Self::MAX_DIGITS
+            }
+        }
+    }
+
     /// The number, whatever its size.
     #[must_use]
     pub fn to_big(&self) -> BigInt {
@@ -75,6 +118,8 @@ impl Int {
         if !digits.iter().all(u8::is_ascii_digit) {
             return None;
         }
+        // Every group of digits is added to all words before it; the bound on the digits bounds that as well.
+        steps::count((digits.len() / DIGITS_OF_A_WORD).pow(2) / 2);
         BigInt::parse_bytes(text, 10).map(Self::from)
     }
 
@@ -168,6 +213,12 @@ impl fmt::Debug for Int {
     }
 }
 
+/// How many bits the least number has that has too many digits.
+const BITS_OF_MOST_DIGITS: u64 = 14_285;
+
+/// How many decimal digits a machine word holds.
+const DIGITS_OF_A_WORD: usize = 19;
+
 /// So many digits fit into an `i64`, whichever they are.
 const SHORT: usize = 18;
 
@@ -194,6 +245,14 @@ mod tests {
         for text in ["", "-", "+1", "1.0", "１"] {
             assert_eq!(text.parse::<Int>(), Err(NotAnInt), "{text}");
         }
+    }
+
+    #[test]
+    fn most_digits_are_told_from_one_more() {
+        let most: Int = "9".repeat(Int::MAX_DIGITS).parse().unwrap();
+        assert!(most.is_readable());
+        assert!(!(&most + &Int::from(1)).is_readable());
+        assert_eq!((&most + &Int::from(1)).to_big().bits(), BITS_OF_MOST_DIGITS);
     }
 
     #[test]

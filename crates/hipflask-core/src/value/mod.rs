@@ -29,8 +29,9 @@ use crate::time::DateTime;
 
 /// How many lists, tuples and dicts may stand inside one another.
 ///
-/// Flask's own reader stops at 496 on CPython 3.11 and its writer at 329, so every session that Flask made fits.
-pub const MAX_DEPTH: usize = 500;
+/// Everything that reads, writes, copies, compares or drops a value that deep runs on a thread of 128 KiB, which is what
+/// musl gives, and in a debug build as well. Flask's own writer stops at 329 on CPython 3.11.
+pub const MAX_DEPTH: usize = 50;
 
 /// A value in a session, as Python has it.
 ///
@@ -200,23 +201,45 @@ impl Value {
         }
     }
 
-    /// Whether its JSON nests at most `levels` deep, a tag being a level of its own. Looks no deeper than that.
-    pub(crate) fn is_within_depth(&self, levels: usize) -> bool {
+    /// Why its JSON could not be read again, if so: it nests more than `levels` deep, a tag being a level of its own, or an
+    /// integer in it has too many digits. Looks no deeper than that.
+    pub(crate) fn unreadable(&self, levels: usize) -> Option<Unreadable> {
         match self {
-            Self::List(items) => are_within_depth(items, levels.checked_sub(1)),
-            Self::Tuple(items) => are_within_depth(items, levels.checked_sub(2)),
+            Self::List(items) => unreadable_inside(items, levels.checked_sub(1)),
+            Self::Tuple(items) => unreadable_inside(items, levels.checked_sub(2)),
             Self::Dict(dict) => {
                 let may_be_escaped =
                     dict.len() == 1 && dict.keys().all(|key| key.as_bytes().starts_with(b" "));
-                are_within_depth(dict.values(), levels.checked_sub(1 + usize::from(may_be_escaped)))
+                unreadable_inside(dict.values(), levels.checked_sub(1 + usize::from(may_be_escaped)))
             }
-            _ => true,
+            Self::Int(number) if !number.is_readable() => Some(Unreadable::TooManyDigits),
+            _ => None,
         }
     }
 }
 
-fn are_within_depth<'v>(inside: impl IntoIterator<Item = &'v Value>, levels: Option<usize>) -> bool {
-    levels.is_some_and(|levels| inside.into_iter().all(|value| value.is_within_depth(levels)))
+/// Why a value could not be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    TooDeep,
+    TooManyDigits,
+}
+
+impl From<Unreadable> for ValueError {
+    fn from(why: Unreadable) -> Self {
+        match why {
+            Unreadable::TooDeep => Self::TooDeep,
+            Unreadable::TooManyDigits => Self::TooManyDigits,
+        }
+    }
+}
+
+fn unreadable_inside<'v>(
+    inside: impl IntoIterator<Item = &'v Value>,
+    levels: Option<usize>,
+) -> Option<Unreadable> {
+    let Some(levels) = levels else { return Some(Unreadable::TooDeep) };
+    inside.into_iter().find_map(|value| value.unreadable(levels))
 }
 
 impl PartialEq for Value {

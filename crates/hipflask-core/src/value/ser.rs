@@ -1,6 +1,6 @@
 //! Rust types to [`Value`], through serde.
 
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{self, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{Dict, Int, MAX_DEPTH, Text, Value, ValueError, write_repr};
 use crate::time::DateTime;
@@ -248,6 +248,15 @@ struct Entries {
     variant: Option<&'static str>,
 }
 
+impl Entries {
+    /// The value of the key that came before.
+    fn add(&mut self, value: Value) -> Result<(), ValueError> {
+        let key = self.key.take().ok_or_else(|| ValueError::Custom("a value came before its key".into()))?;
+        self.dict.insert(key, value);
+        Ok(())
+    }
+}
+
 impl ser::SerializeMap for Entries {
     type Ok = Value;
     type Error = ValueError;
@@ -258,9 +267,8 @@ impl ser::SerializeMap for Entries {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        let key = self.key.take().ok_or_else(|| ValueError::Custom("a value came before its key".into()))?;
-        self.dict.insert(key, value.serialize(self.inside)?);
-        Ok(())
+        let value = value.serialize(self.inside)?;
+        self.add(value)
     }
 
     fn end(self) -> Result<Value, ValueError> {
@@ -307,20 +315,37 @@ fn key_text(key: Value) -> Result<Text, ValueError> {
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::None => to.serialize_unit(),
-            Self::Bool(value) => to.serialize_bool(*value),
-            Self::Int(number) => number.serialize(to),
-            Self::Float(number) => to.serialize_f64(*number),
-            Self::Str(text) => text.serialize(to),
-            Self::Bytes(bytes) => to.serialize_bytes(bytes),
-            Self::List(items) => to.collect_seq(items),
+            Self::List(items) => serialize_items(items, to),
             Self::Tuple(items) => to.serialize_newtype_struct(TUPLE, items),
             Self::Dict(dict) => dict.serialize(to),
-            Self::DateTime(date) => date.serialize(to),
-            Self::Uuid(id) => to.serialize_newtype_struct(UUID, &id.hyphenated().to_string()),
-            Self::Markup(text) => to.serialize_newtype_struct(MARKUP, text),
+            scalar => serialize_scalar(scalar, to),
         }
     }
+}
+
+/// The kinds that nest no further. Apart from the rest, so that a level needs little stack.
+fn serialize_scalar<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Value::None => to.serialize_unit(),
+        Value::Bool(value) => to.serialize_bool(*value),
+        Value::Int(number) => number.serialize(to),
+        Value::Float(number) => to.serialize_f64(*number),
+        Value::Str(text) => text.serialize(to),
+        Value::Bytes(bytes) => to.serialize_bytes(bytes),
+        Value::DateTime(date) => date.serialize(to),
+        Value::Uuid(id) => to.serialize_newtype_struct(UUID, &id.hyphenated().to_string()),
+        Value::Markup(text) => to.serialize_newtype_struct(MARKUP, text),
+        Value::List(_) | Value::Tuple(_) | Value::Dict(_) => to.serialize_unit(),
+    }
+}
+
+/// Plain loops need less stack for each level than serde's own ways.
+fn serialize_items<S: Serializer>(items: &[Value], to: S) -> Result<S::Ok, S::Error> {
+    let mut list = to.serialize_seq(Some(items.len()))?;
+    for item in items {
+        list.serialize_element(item)?;
+    }
+    list.end()
 }
 
 impl Serialize for Text {
@@ -340,17 +365,26 @@ impl Serialize for Text {
 
 impl Serialize for Int {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match (self.as_i64(), self.as_i128()) {
-            (Some(number), _) => to.serialize_i64(number),
-            (None, Some(number)) => to.serialize_i128(number),
-            _ => to.serialize_newtype_struct(INT, &self.to_string()),
+        if let Some(number) = self.as_i64() {
+            to.serialize_i64(number)
+        } else if let Some(number) = self.as_i128() {
+            to.serialize_i128(number)
+        } else if let Some(number) = self.as_u128() {
+            to.serialize_u128(number)
+        } else {
+            to.serialize_newtype_struct(INT, &self.to_string())
         }
     }
 }
 
 impl Serialize for Dict {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.iter())
+        let mut entries = to.serialize_map(Some(self.len()))?;
+        for (key, value) in self.iter() {
+            entries.serialize_key(key)?;
+            entries.serialize_value(value)?;
+        }
+        entries.end()
     }
 }
 
