@@ -39,7 +39,7 @@ class Sessions:
         if pick < 0.06:
             return self.tag_like(3)
         if pick < 0.10:
-            return {self.key(): self.deep(self.random.randint(5, 40))}
+            return {self.key(): self.deep(self.random.randint(5, 22))}
         if pick < 0.30:
             return self.everyday()
         session = self.dict(self.random.choice([1, 2, 3, 4]), self.random.choice([1, 2, 3, 5, 9]))

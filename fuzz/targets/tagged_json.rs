@@ -1,22 +1,30 @@
-//! Any text is tagged JSON: the reader and the scan agree on it, and what is read is written and read alike again.
+//! Any text is tagged JSON: the reader and the scan agree on it, and what is read is written and read alike again. No
+//! reader takes many steps for a byte.
 #![no_main]
 
 use hipflask_core::session::Session;
+use hipflask_core::steps::assert_linear;
 use hipflask_core::tagged::{self, KeyOrder};
 use hipflask_core::value::Value;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
-    let read = tagged::from_slice(text);
+    let length = text.len();
+    let read = assert_linear("the reader", length, || tagged::from_slice(text));
     let Ok(text) = str::from_utf8(text) else {
         assert!(read.is_err());
         return;
     };
-    let _ = tagged::from_str_plain(text);
-    let scanned = Session::from_json(text);
+    let _ = assert_linear("the plain reader", length, || tagged::from_str_plain(text));
+    // What is no plain object is read whole.
+    let scanned = assert_linear("the scan", 2 * length, || Session::from_json(text));
     match (&read, &scanned) {
         (Ok(Value::Dict(dict)), Ok(session)) => {
-            assert_eq!(&session.to_dict(), dict);
+            assert_eq!(&assert_linear("all members", length, || session.to_dict()), dict);
+            for key in session.keys() {
+                let _ =
+                    assert_linear("a type", 2 * length, || session.clone().get::<Vec<Option<String>>>(key));
+            }
             assert!(session.keys().eq(dict.keys()), "the order of keys");
             let written = session.to_json(KeyOrder::Sorted).expect("what was read can be written");
             let whole = tagged::to_string(&Value::Dict(dict.clone())).expect("as above");

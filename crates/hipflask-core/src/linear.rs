@@ -7,19 +7,14 @@ use crate::cookie;
 use crate::plan::Profile;
 use crate::session::Session;
 use crate::signing::{Compression, PayloadCodec, TimestampSigner};
-use crate::steps::counted;
+use crate::steps::assert_linear;
 use crate::tagged::{self, JsonError, Piece, Reader};
 use crate::time::{DateTime, UnixTime};
 use crate::value::{Dict, MAX_DEPTH, Text, Value};
 
-/// How many steps a reader may take for each byte.
-const STEPS_PER_BYTE: usize = 16;
-
 #[track_caller]
 fn is_linear<T>(what: &str, shape: &str, length: usize, work: impl FnOnce() -> T) {
-    let (_, steps) = counted(work);
-    let most = STEPS_PER_BYTE * length + 1000;
-    assert!(steps <= most, "{what} takes {steps} steps for {length} bytes of {shape:.80}");
+    assert_linear(&format!("{what} on {shape:.80}"), length, work);
 }
 
 /// Every kind of nesting that a reader may look at more than once, by what opens and closes a level.

@@ -12,7 +12,7 @@ pub(crate) fn count(steps: usize) {
 }
 
 #[cfg(any(test, feature = "count-steps"))]
-pub use counter::counted;
+pub use counter::{PER_BYTE, assert_linear, counted};
 
 #[cfg(any(test, feature = "count-steps"))]
 mod counter {
@@ -29,5 +29,20 @@ mod counter {
         let before = STEPS.get();
         let result = work();
         (result, STEPS.get() - before)
+    }
+
+    /// How many steps a linear reader may take for each byte of its input.
+    pub const PER_BYTE: usize = 16;
+
+    /// Runs `work`, which reads `length` bytes, and returns its result.
+    ///
+    /// # Panics
+    /// If it takes more than [`PER_BYTE`] steps for each byte, and 1,000 more.
+    #[track_caller]
+    pub fn assert_linear<T>(what: &str, length: usize, work: impl FnOnce() -> T) -> T {
+        let (result, steps) = counted(work);
+        let most = length.saturating_mul(PER_BYTE).saturating_add(1000);
+        assert!(steps <= most, "{what} takes {steps} steps for {length} bytes");
+        result
     }
 }

@@ -62,7 +62,7 @@ fn deepest_sessions_fit_a_small_stack() {
             let mut session = Session::new();
             session.insert("k", value.clone()).unwrap();
             session.set("s", &value).unwrap();
-            session.edit(|s| Ok(s.insert("e", value.clone()))).unwrap();
+            session.edit(|s| s.at("s").map(|held| *held = value.clone())).unwrap();
             session.adopt(Dict::from([("k", value)]), false, &Dict::new(), |_| false).unwrap();
             session.changes().replay(&loaded.to_dict(), &mut session.to_dict());
             let cookie = codec.seal(&session, now).unwrap();

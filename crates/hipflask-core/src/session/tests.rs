@@ -358,7 +358,31 @@ fn integers_that_could_not_be_read_back_are_refused() {
         session.insert("m", vec![Value::Int(more.clone())]).unwrap_err().problem,
         ValueError::TooManyDigits
     );
-    let edited = session.edit(|s| Ok(s.insert("n", more)));
+    let edited = session.edit(|s| s.at("n").map(|held| *held = more.into()));
     assert_eq!(edited.unwrap_err().problem, ValueError::TooManyDigits);
     assert_eq!(Session::from_json(json(&session)).unwrap(), session);
+}
+
+/// A tag is a level of JSON that Rust does not see, and so is the escape of the session's only key.
+#[test]
+fn deepest_values_of_every_kind_are_read_back() {
+    let scalars =
+        [Value::from(1), Value::Bytes(vec![1]), Value::Markup("m".into()), crate::value::Uuid::nil().into()];
+    for (key, scalar) in
+        ["k", " t"].into_iter().flat_map(|key| scalars.each_ref().map(|scalar| (key, scalar.clone())))
+    {
+        let mut deepest = scalar;
+        loop {
+            let mut session = Session::new();
+            if session.insert(key, deepest.clone()).is_err() {
+                break;
+            }
+            assert_eq!(Session::from_json(json(&session)).unwrap(), session, "{key}");
+            let mut pushed = Session::new();
+            if pushed.push(key, &deepest).is_ok() {
+                assert_eq!(Session::from_json(json(&pushed)).unwrap(), pushed, "{key}");
+            }
+            deepest = Value::List(vec![deepest]);
+        }
+    }
 }

@@ -243,12 +243,16 @@ impl<'t> Scanner<'t> {
             self.cursor.at += 1;
             return Ok(());
         }
-        let (mut before, escaped) = self.key()?;
-        // Only the first key decides: a tag is the only key of its object.
-        if escaped || before.first() == Some(&b' ') {
-            return self.tag_or_dict(open, before, escaped);
-        }
+        let mut before: Option<&[u8]> = None;
         loop {
+            let (key, escaped) = self.key()?;
+            match before {
+                // Only the first key decides: a tag is the only key of its object.
+                None if escaped || key.first() == Some(&b' ') => return self.tag_or_dict(open, key, escaped),
+                None => {}
+                Some(before) => self.canonical &= !escaped && precedes(before, key),
+            }
+            before = Some(key);
             self.value()?;
             match self.next() {
                 b',' => self.cursor.at += 1,
@@ -256,16 +260,13 @@ impl<'t> Scanner<'t> {
                 _ => return Err(self.cursor.unexpected()),
             }
             self.space();
-            let (key, escaped) = self.key()?;
-            self.canonical &= !escaped && precedes(before, key);
-            before = key;
         }
         self.cursor.at += 1;
         Ok(())
     }
 
     /// Steps over a key and the colon; its content, and whether escapes are in it.
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn key(&mut self) -> Result<(&'t [u8], bool), JsonError> {
         self.cursor.expect(b'"')?;
         let key = self.cursor.string_bytes()?;
@@ -337,6 +338,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    #[cold]
     fn unescaped(&self, key: &[u8], escaped: bool) -> Result<Text, JsonError> {
         steps::count(key.len());
         let key = core::str::from_utf8(key).ok().and_then(|key| unescape(key, escaped));
@@ -354,6 +356,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The value at `content`, which was scanned last, as a stub: lists have no items, and a dict at most one.
+    #[cold]
     fn stub(&mut self, content: Range<usize>) -> Result<Value, JsonError> {
         match self.cursor.bytes().get(content.start) {
             Some(b'[') => Ok(Value::List(Vec::new())),
@@ -363,6 +366,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The same for an object. If nothing was noted of it, its first key tells which of the usual ones it is.
+    #[cold]
     fn object_stub(&mut self, object: Range<usize>) -> Result<Value, JsonError> {
         if let Some((_, value)) = self.noted.take_if(|(open, _)| *open == object.start) {
             return Ok(value);

@@ -283,11 +283,12 @@ fn one_less(levels: usize) -> Result<usize, JsonError> {
 
 /// The kinds that have a tag of their own.
 fn write_tagged(out: &mut Vec<u8>, value: &Value, style: Style, levels: usize) -> Result<(), JsonError> {
+    // The tag is an object more than the value that Rust sees.
+    let levels = one_less(levels)?;
     match value {
         Value::Tuple(items) => {
             open_tag(out, tags::TUPLE);
-            // The tag is an object more than the list that Rust sees.
-            write_items(out, items, style, one_less(levels)?)?;
+            write_items(out, items, style, levels)?;
         }
         Value::Bytes(bytes) => {
             open_tag(out, tags::BYTES);

@@ -213,6 +213,9 @@ impl Value {
                 unreadable_inside(dict.values(), levels.checked_sub(1 + usize::from(may_be_escaped)))
             }
             Self::Int(number) if !number.is_readable() => Some(Unreadable::TooManyDigits),
+            Self::Bytes(_) | Self::Markup(_) | Self::Uuid(_) | Self::DateTime(_) if levels == 0 => {
+                Some(Unreadable::TooDeep)
+            }
             _ => None,
         }
     }
