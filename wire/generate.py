@@ -19,6 +19,8 @@ PIECES = [
     "\ud83d\ude00", "e\u0301", "\u202e", "<b>", "</script>", "&amp;", "'", '"', "\\", "/", "\b", "\t", "\n", "\f", "\r",
     "\\u0041", "{}", "[]", "null", " t", " di", "__", ".", "=", ";", ",", "-_+/", "%2E", "\u0000\u0001", "\u3042",
 ]
+# Levels of JSON around a value. We read 50, of which the session and the tag of the value are two or three.
+DEEPEST = 46
 TAGS = [" t", " b", " m", " u", " d", " di", " t__", " b__", " m__", " u__", " d__", " di__", " x", " ", "t", " T", " t ",
         " t____", " di____", "  t"]
 WORDS = ["username", "alice", "user_id", "csrf_token", "cart", "visits", "email", "role", "admin", "_fresh", "_id",
@@ -39,7 +41,7 @@ class Sessions:
         if pick < 0.06:
             return self.tag_like(3)
         if pick < 0.10:
-            return {self.key(): self.deep(self.random.randint(5, 22))}
+            return {self.key(): self.deep(self.random.randint(5, 40))}
         if pick < 0.30:
             return self.everyday()
         session = self.dict(self.random.choice([1, 2, 3, 4]), self.random.choice([1, 2, 3, 5, 9]))
@@ -109,17 +111,19 @@ class Sessions:
         return tagged
 
     def deep(self, depth):
-        value = self.value(0)
+        value, levels = self.value(0), 0
         for _ in range(depth):
             pick = self.random.randrange(4)
             if pick == 0:
-                value = [value]
+                deeper, more = [value], 1
             elif pick == 1:
-                value = (value, None)
+                deeper, more = (value, None), 2
             elif pick == 2:
-                value = {self.key(): value}
+                deeper, more = {self.key(): value}, 1
             else:
-                value = {self.random.choice(TAGS): value}
+                deeper, more = {self.random.choice(TAGS): value}, 2
+            if levels + more <= DEEPEST:
+                value, levels = deeper, levels + more
         return value
 
     def key(self):

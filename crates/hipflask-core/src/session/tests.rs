@@ -306,6 +306,8 @@ fn conflict_of_a_save_keeps_both_logs_of_changes() {
     let mut newest = Dict::from([("n", 100)]);
     session.changes().replay(&session.to_dict(), &mut newest);
     assert_eq!(newest.get("n"), Some(&Value::from(102)));
+}
+
 /// Every type of Rust gets every integer that it fits, whether it was just set or came in a cookie.
 #[test]
 fn integers_are_read_as_every_type_they_fit() {
