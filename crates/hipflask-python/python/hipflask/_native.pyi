@@ -5,7 +5,7 @@ from typing import Any, final
 from flask import Flask
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
-from typing_extensions import disjoint_base
+from typing_extensions import Self, disjoint_base
 
 __all__ = [
     "NativeSigner",
@@ -23,7 +23,7 @@ __version__: str
 
 @disjoint_base
 class SecureCookieSessions:
-    def __new__(cls, *args: Any, **kwargs: Any) -> SecureCookieSessions: ...
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None: ...
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None: ...
 
