@@ -9,10 +9,12 @@ import pickle
 import threading
 
 import flask
+import flask_session.base
 import msgspec
 import pytest
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from markupsafe import Markup
+from werkzeug.datastructures import CallbackDict
 
 import hipflask
 from stores import ours, peek, sid_of, stock, visit, with_id
@@ -262,7 +264,7 @@ def test_threads_that_change_a_session_while_it_is_saved_never_panic(redis_store
         for thread in threads:
             thread.start()
         try:
-            for _ in range(50):
+            for _ in range(15):
                 session.transact(lambda session: session.__setitem__("mine", 1))
         finally:
             done.set()
@@ -316,6 +318,15 @@ def test_a_session_is_looked_at_and_ended_by_its_id(store, signed):
     assert interface.load(sid) is None and peek(client) == {}
     with pytest.raises(ValueError, match="form of an id"):
         interface.load("../../etc/passwd")
+
+
+def test_sessions_are_of_a_class_of_our_own(redis_store):
+    def act(session):
+        session = session._get_current_object()
+        assert isinstance(session, (dict, SessionMixin, CallbackDict))
+        return str(isinstance(session, flask_session.base.ServerSideSession))
+
+    assert [visit(make(redis_store).test_client(), act).text for make in (stock, ours)] == ["True", "False"]
 
 
 def test_fakeredis_is_an_error_that_names_memory():
