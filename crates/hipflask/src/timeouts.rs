@@ -45,6 +45,7 @@ impl Timeouts {
     }
 
     /// Lets the absolute limit count from now: at a login.
+    #[cfg(feature = "store")]
     pub(crate) fn restart(self, data: &mut Data, now: UnixTime) {
         if self.absolute.is_some() && data.contains(CREATED) {
             // A number always fits.

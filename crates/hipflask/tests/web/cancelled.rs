@@ -510,6 +510,30 @@ fn absolute_limit_counts_from_the_last_regenerate() {
 }
 
 #[test]
+fn absolute_limit_of_a_cookie_counts_from_regenerate() {
+    let clock = hipflask_testkit::clock::Clock::at(1_700_000_000);
+    let time = clock.clone();
+    let builder = builder().secret_key("k".repeat(32)).profile(hipflask::Profile::Strict);
+    let builder = builder.absolute_lifetime(std::time::Duration::from_secs(3600));
+    let sessions = builder.clock(move || time.now()).build().unwrap();
+    block_on(async {
+        let mut cookie = counted(&sessions, 1).await;
+        for regenerates in [true, false, false] {
+            clock.advance(std::time::Duration::from_secs(1500));
+            let (request, session) = opened(&sessions, &cookie).await;
+            assert_eq!(session.get("n"), Ok(Some(1)));
+            session.set("used", true).unwrap();
+            if regenerates {
+                session.regenerate().unwrap();
+            }
+            cookie = finished(&request).await.unwrap();
+        }
+        clock.advance(std::time::Duration::from_secs(601));
+        assert_eq!(number(&sessions, &cookie).await, None);
+    });
+}
+
+#[test]
 fn record_past_its_absolute_limit_is_deleted() {
     let (sessions, spy, clock) = limited();
     block_on(async {
