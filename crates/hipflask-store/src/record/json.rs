@@ -9,7 +9,7 @@ use super::{EncodeError, Format, Kept, Problem, Record, RecordError, room_for};
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     let mut reader = Reader { data, at: 0, budget: Budget::of(data.len()) };
-    let value = reader.value(MAX_DEPTH)?;
+    let value = reader.value()?;
     reader.skip_space();
     if reader.at < data.len() {
         return Err(reader.malformed());
@@ -23,68 +23,87 @@ struct Reader<'d> {
     budget: Budget,
 }
 
+/// A list, or a dict and the key of its next value, before it is closed.
+enum Open {
+    List(Vec<Value>),
+    Dict(Dict, Text),
+}
+
 impl Reader<'_> {
-    fn value(&mut self, levels: usize) -> Result<Value, RecordError> {
-        self.skip_space();
-        match self.peek() {
-            Some(b'{') => self.object(levels),
-            Some(b'[') => self.array(levels),
-            Some(b'"') => self.string().map(Value::from),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::None),
-            _ => Err(self.malformed()),
-        }
-    }
-
-    fn object(&mut self, levels: usize) -> Result<Value, RecordError> {
-        let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
-        let mut dict = Dict::new();
-        self.members(b'}', |reader| {
-            reader.budget.entry_after(dict.len()).ok_or(RecordError::TooLarge)?;
-            reader.skip_space();
-            let key = reader.string()?;
-            reader.skip_space();
-            reader.expect(b':')?;
-            let value = reader.value(inside)?;
-            dict.insert(key, value);
-            Ok(())
-        })?;
-        Ok(Value::Dict(dict))
-    }
-
-    fn array(&mut self, levels: usize) -> Result<Value, RecordError> {
-        let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
-        let mut items = Vec::new();
-        self.members(b']', |reader| {
-            reader.budget.item_after(items.len()).ok_or(RecordError::TooLarge)?;
-            items.push(reader.value(inside)?);
-            Ok(())
-        })?;
-        Ok(Value::List(items))
-    }
-
-    /// What stands between an opening and its `close`, with commas between.
-    fn members(
-        &mut self,
-        close: u8,
-        mut one: impl FnMut(&mut Self) -> Result<(), RecordError>,
-    ) -> Result<(), RecordError> {
-        self.at += 1;
-        self.skip_space();
-        if self.peek() == Some(close) {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            one(self)?;
+    /// A value, without a call for each level of it.
+    fn value(&mut self) -> Result<Value, RecordError> {
+        let mut open = Vec::new();
+        'values: loop {
             self.skip_space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                _ => return self.expect(close),
+            if matches!(self.peek(), Some(b'{' | b'[')) && open.len() >= MAX_DEPTH {
+                return Err(RecordError::TooDeep);
+            }
+            let mut value = match self.peek() {
+                Some(b'{') if self.opens(b'}') => Value::Dict(Dict::new()),
+                Some(b'{') => {
+                    open.push(Open::Dict(Dict::new(), self.key()?));
+                    continue;
+                }
+                Some(b'[') if self.opens(b']') => Value::List(Vec::new()),
+                Some(b'[') => {
+                    open.push(Open::List(Vec::new()));
+                    continue;
+                }
+                Some(b'"') => self.string().map(Value::from)?,
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b't') => self.word("true", Value::Bool(true))?,
+                Some(b'f') => self.word("false", Value::Bool(false))?,
+                Some(b'n') => self.word("null", Value::None)?,
+                _ => return Err(self.malformed()),
+            };
+            loop {
+                let Some(inside) = open.last_mut() else { return Ok(value) };
+                self.put(inside, value)?;
+                self.skip_space();
+                match (self.next(), inside) {
+                    (Some(b','), Open::List(_)) => continue 'values,
+                    (Some(b','), Open::Dict(_, key)) => {
+                        *key = self.key()?;
+                        continue 'values;
+                    }
+                    (Some(b']'), Open::List(items)) => value = Value::List(core::mem::take(items)),
+                    (Some(b'}'), Open::Dict(dict, _)) => value = Value::Dict(core::mem::take(dict)),
+                    _ => return Err(self.malformed()),
+                }
+                open.pop();
             }
         }
+    }
+
+    /// Goes behind an opening, and behind `close` if that follows; whether it does.
+    fn opens(&mut self, close: u8) -> bool {
+        self.at += 1;
+        self.skip_space();
+        let is_empty = self.peek() == Some(close);
+        self.at += usize::from(is_empty);
+        is_empty
+    }
+
+    fn key(&mut self) -> Result<Text, RecordError> {
+        self.skip_space();
+        let key = self.string()?;
+        self.skip_space();
+        self.expect(b':')?;
+        Ok(key)
+    }
+
+    fn put(&mut self, open: &mut Open, value: Value) -> Result<(), RecordError> {
+        match open {
+            Open::List(items) => {
+                self.budget.item_after(items.len()).ok_or(RecordError::TooLarge)?;
+                items.push(value);
+            }
+            Open::Dict(dict, key) => {
+                self.budget.entry_after(dict.len()).ok_or(RecordError::TooLarge)?;
+                dict.insert(core::mem::take(key), value);
+            }
+        }
+        Ok(())
     }
 
     fn string(&mut self) -> Result<Text, RecordError> {

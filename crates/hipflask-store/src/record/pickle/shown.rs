@@ -44,6 +44,24 @@ impl Reader<'_> {
     fn value(&mut self, id: NodeId, levels: usize) -> Result<Value, RecordError> {
         let node = self.arena.get(id);
         self.count(node)?;
+        match node {
+            Node::List(items) => self.all(items, levels).map(Value::List),
+            Node::Tuple(items) => self.all(items, levels).map(Value::Tuple),
+            Node::Dict(entries) => self.dict(entries, levels),
+            Node::Set(items) | Node::FrozenSet(items) => {
+                self.is_partial = true;
+                self.all(items, levels).map(Value::List)
+            }
+            Node::OrderedDict(entries) => {
+                self.is_partial = true;
+                self.dict(entries, levels)
+            }
+            scalar => self.scalar(scalar),
+        }
+    }
+
+    /// A value that holds no other. A function of its own, because its variables take room on the stack.
+    fn scalar(&mut self, node: &Node) -> Result<Value, RecordError> {
         Ok(match node {
             Node::None => Value::None,
             Node::Bool(value) => Value::Bool(*value),
@@ -53,9 +71,6 @@ impl Reader<'_> {
             Node::Markup(text) => Value::Markup(text.clone()),
             Node::Bytes(bytes) => Value::Bytes(bytes.clone()),
             Node::Uuid(Some(id)) => Value::Uuid(*id),
-            Node::List(items) => Value::List(self.all(items, levels)?),
-            Node::Tuple(items) => Value::Tuple(self.all(items, levels)?),
-            Node::Dict(entries) => self.dict(entries, levels)?,
             Node::DateTime(fields) => match fields.aware() {
                 Some(date) => Value::DateTime(date),
                 None => self.partial(fields.iso()),
@@ -65,19 +80,11 @@ impl Reader<'_> {
             Node::TimeDelta(days, seconds, micros) => self.partial(iso_duration(*days, *seconds, *micros)),
             Node::TimeZone(offset) => self.partial(format!("UTC{}", iso_offset(Some(*offset)))),
             Node::Decimal(text) => self.partial(text.clone()),
-            Node::Set(items) | Node::FrozenSet(items) => {
-                self.is_partial = true;
-                Value::List(self.all(items, levels)?)
-            }
-            Node::OrderedDict(entries) => {
-                self.is_partial = true;
-                self.dict(entries, levels)?
-            }
             Node::ByteArray(bytes) => {
                 self.is_partial = true;
                 Value::Bytes(bytes.clone())
             }
-            Node::Uuid(None) | Node::Global(_) => return Err(RecordError::NotADict { found: Kind::Other }),
+            _ => return Err(RecordError::NotADict { found: Kind::Other }),
         })
     }
 
@@ -100,7 +107,12 @@ impl Reader<'_> {
     fn all(&mut self, items: &[NodeId], levels: usize) -> Result<Vec<Value>, RecordError> {
         let inside = levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
         self.budget.items(items.len()).ok_or(RecordError::TooLarge)?;
-        items.iter().map(|item| self.value(*item, inside)).collect()
+        // Loops, here and below: in a debug build an iterator takes much of the stack at each level.
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            values.push(self.value(*item, inside)?);
+        }
+        Ok(values)
     }
 
     fn dict(&mut self, entries: &[(NodeId, NodeId)], levels: usize) -> Result<Value, RecordError> {
@@ -119,17 +131,19 @@ impl Reader<'_> {
     fn original(&mut self, id: NodeId) -> Result<Py, RecordError> {
         let node = self.arena.get(id);
         self.count(node)?;
-        let mut all = |items: &[NodeId]| {
-            self.budget.items(items.len()).ok_or(RecordError::TooLarge)?;
-            items.iter().map(|item| self.original(*item)).collect::<Result<Vec<_>, _>>()
-        };
+        match node {
+            Node::List(items) => self.all_originals(items).map(Py::List),
+            Node::Tuple(items) => self.all_originals(items).map(Py::Tuple),
+            Node::Set(items) => self.all_originals(items).map(Py::Set),
+            Node::FrozenSet(items) => self.all_originals(items).map(Py::FrozenSet),
+            Node::Dict(entries) => self.originals(entries).map(Py::Dict),
+            Node::OrderedDict(entries) => self.originals(entries).map(Py::OrderedDict),
+            scalar => self.scalar_original(scalar),
+        }
+    }
+
+    fn scalar_original(&mut self, node: &Node) -> Result<Py, RecordError> {
         Ok(match node {
-            Node::List(items) => Py::List(all(items)?),
-            Node::Tuple(items) => Py::Tuple(all(items)?),
-            Node::Set(items) => Py::Set(all(items)?),
-            Node::FrozenSet(items) => Py::FrozenSet(all(items)?),
-            Node::Dict(entries) => Py::Dict(self.originals(entries)?),
-            Node::OrderedDict(entries) => Py::OrderedDict(self.originals(entries)?),
             Node::ByteArray(bytes) => Py::ByteArray(bytes.clone()),
             Node::Date(date) => Py::Date(*date),
             Node::Time(time, offset) => Py::Time(*time, *offset),
@@ -137,13 +151,26 @@ impl Reader<'_> {
             Node::TimeDelta(days, seconds, micros) => Py::TimeDelta(*days, *seconds, *micros),
             Node::TimeZone(offset) => Py::TimeZone(*offset),
             Node::Decimal(text) => Py::Decimal(text.clone()),
-            _ => Py::Value(self.value(id, 0)?),
+            _ => Py::Value(self.scalar(node)?),
         })
+    }
+
+    fn all_originals(&mut self, items: &[NodeId]) -> Result<Vec<Py>, RecordError> {
+        self.budget.items(items.len()).ok_or(RecordError::TooLarge)?;
+        let mut originals = Vec::with_capacity(items.len());
+        for item in items {
+            originals.push(self.original(*item)?);
+        }
+        Ok(originals)
     }
 
     fn originals(&mut self, entries: &[(NodeId, NodeId)]) -> Result<Vec<(Py, Py)>, RecordError> {
         self.entries(entries.len())?;
-        entries.iter().map(|(key, value)| Ok((self.original(*key)?, self.original(*value)?))).collect()
+        let mut originals = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            originals.push((self.original(*key)?, self.original(*value)?));
+        }
+        Ok(originals)
     }
 
     fn count(&mut self, node: &Node) -> Result<(), RecordError> {

@@ -163,7 +163,10 @@ impl Writer {
         if self.sets == Sets::Items {
             return self.all(items, end);
         }
-        let mut fingerprints = items.iter().map(fingerprint).collect::<Result<Vec<_>, _>>()?;
+        let mut fingerprints = Vec::with_capacity(items.len());
+        for item in items {
+            fingerprints.push(fingerprint(item)?);
+        }
         fingerprints.sort_unstable();
         self.out.push(b'(');
         self.out.extend_from_slice(fingerprints.as_flattened());

@@ -1,0 +1,27 @@
+//! Any bytes are a record: what it holds is alike in every format that can hold it.
+#![no_main]
+
+use hipflask_store::record::{Format, Kept, Record};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some(record) = hipflask_fuzz::read(data) else { return };
+    // Without the originals of what only one format knows.
+    let plain = Record { dict: record.dict.clone(), kept: Kept::default() };
+    if let Some(pickle) = hipflask_fuzz::write(Format::Pickle, &plain, data.len()) {
+        let again = Format::read(&pickle).expect("it was written here");
+        assert_eq!(again.dict, record.dict, "a pickle holds everything");
+        assert!(again.kept.is_empty());
+    }
+    let msgpack = hipflask_fuzz::write(Format::Msgpack, &plain, data.len());
+    let json = hipflask_fuzz::write(Format::Json, &plain, data.len());
+    if let (Some(msgpack), Some(json)) = (msgpack, json) {
+        let from_msgpack = Format::Json.convert(&msgpack).expect("JSON can hold it").data;
+        assert_eq!(from_msgpack, json, "directly, or by way of MessagePack");
+    }
+    for format in [Format::Msgpack, Format::Json, Format::Pickle] {
+        if let Ok(converted) = format.convert(data) {
+            assert!(Format::read(&converted.data).is_ok());
+        }
+    }
+});
