@@ -1,8 +1,6 @@
 //! Records that somebody wrote who can write to the store: reading one costs no more memory than its bound, and no more
 //! steps than its length allows. Memory is counted, not estimated; steps are counted in what is allocated for them.
 
-use std::time::{Duration, Instant};
-
 use allocation_counter::{AllocationInfo, measure};
 use hipflask_core::session::Session;
 use hipflask_core::value::{Dict, Int, Text, Value};
@@ -262,18 +260,16 @@ fn shared_texts_are_not_written_beyond_the_bound() {
     }
 }
 
-/// Not a measurement: what took the square of the keys would take hours here.
+/// Has no limit of its own: the square of so many keys takes hours.
 #[test]
 fn originals_are_written_in_linear_time() {
-    let start = Instant::now();
-    let keys = 50_000u32;
+    let keys = 70_000u32;
     let entries: Vec<u8> = (0..keys).flat_map(|n| [&[0xCE], &n.to_be_bytes()[..], &[0]].concat()).collect();
     let data = [b"\xdf", &keys.to_be_bytes()[..], &entries].concat();
     let (session, kept) = Format::open(&data).unwrap();
     assert_eq!(Format::Msgpack.write_session(&session, &kept).unwrap(), data);
     let converted = Format::Pickle.convert(&data).unwrap();
     assert_eq!(converted.changed.len(), keys as usize);
-    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
 }
 
 /// A set compares by what is in it, in any order. Comparing copies each byte once, not once for each level.
