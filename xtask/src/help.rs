@@ -7,6 +7,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("full", "the long runs that `test` shortens or leaves out; takes hours, before a release"),
     ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
     ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
+    ("store-mutants", "changes the memory store one operator at a time and checks that a test notices"),
     ("mutants", "takes each check out of the verify path and sees that a test notices"),
     (
         "wheel",

@@ -33,6 +33,9 @@ fn main() -> ExitCode {
         ["full"] => run_steps("full", steps::FULL, &workspace),
         ["fuzz"] => finish(fuzz::every_parser(&workspace).map(|note| println!("{note}"))),
         ["mutants"] => finish(mutants::all_are_noticed(&workspace).map(|note| println!("{note}"))),
+        ["store-mutants"] => {
+            finish(mutants::store::all_are_noticed(&workspace).map(|note| println!("{note}")))
+        }
         ["stores"] => finish(wheel::works_with_every_store(&workspace).map(|note| println!("{note}"))),
         ["wheel"] => finish(install_wheel(&workspace, wheel::Choice::Pip)),
         ["wheel", "--abi3"] => finish(install_wheel(&workspace, wheel::Choice::Abi3)),

@@ -2,6 +2,7 @@
 //!
 //! The table is in `mutants/table.rs`. The checkout is left alone: the changes are made to copies under `target/mutants`.
 
+pub(crate) mod store;
 mod table;
 
 use std::fs;

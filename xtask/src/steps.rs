@@ -34,7 +34,7 @@ pub(crate) const TEST: &[Step] = &[
 
 /// The long runs, which `test` leaves out or runs in a short form. They add to `test` and do not repeat it.
 pub(crate) const FULL: &[Step] =
-    &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ, FEATURE_PAIRS, PYTHON_SERVERS, PYTHON_VERSIONS];
+    &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ, STORE_MUTANTS, FEATURE_PAIRS, PYTHON_SERVERS, PYTHON_VERSIONS];
 
 const FORMAT: Step = Step {
     name: "format",
@@ -213,6 +213,12 @@ const MUTANTS: Step =
     Step { name: "mutants", remedy: "run it alone: `cargo xtask mutants`", run: mutants::all_are_noticed };
 
 const FUZZ: Step = Step { name: "fuzz", remedy: "run it alone: `cargo xtask fuzz`", run: fuzz::every_parser };
+
+const STORE_MUTANTS: Step = Step {
+    name: "mutants of the memory store",
+    remedy: "run it alone: `cargo xtask store-mutants`",
+    run: mutants::store::all_are_noticed,
+};
 
 const LONG_FUZZ: Step = Step { name: "long fuzz", remedy: FUZZ.remedy, run: fuzz::every_parser_at_length };
 

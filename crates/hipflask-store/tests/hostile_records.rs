@@ -3,7 +3,7 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use hipflask_core::session::Session;
-use hipflask_core::value::{Dict, Int, Text, Value};
+use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 use hipflask_store::record::{Format, Kept, MAX_BYTES, MAX_MEMORY, Problem, RecordError};
 
 /// What reading a record gives, and what it allocates, dropping it included.
@@ -278,7 +278,7 @@ fn nested_sets_are_compared_in_linear_time() {
     let nested = |first: u8, second: u8| {
         let long = [&b"X"[..], &200_000u32.to_le_bytes(), &[b'x'; 200_000]].concat();
         let inner = [&b"("[..], &[b'K', first, b'K', second], &long, b"\x91"].concat();
-        let levels = 60;
+        let levels = 40;
         [b"\x80\x04}(\x8c\x01a", &b"(".repeat(levels)[..], &inner, &b"\x91".repeat(levels), b"u."].concat()
     };
     let kept = |data: &[u8]| Format::read(data).unwrap().kept;
@@ -286,4 +286,34 @@ fn nested_sets_are_compared_in_linear_time() {
     let key = Text::new("a");
     let info = measure(|| assert!(!one.differs(&same, &key) && one.differs(&other, &key)));
     assert!(info.bytes_total < 8 * 200_000, "{} bytes", info.bytes_total);
+}
+
+/// Every reader and writer calls itself for each level. The threads of musl have 128 kB.
+#[test]
+fn the_deepest_record_needs_little_stack() {
+    let work = || {
+        // The session is a level, too.
+        let list = (1..MAX_DEPTH).fold(Value::None, |inner, _| Value::List(vec![inner]));
+        let dict = (1..MAX_DEPTH).fold(Value::None, |inner, _| Dict::from([("k", inner)]).into());
+        for deep in [list, dict] {
+            let session = Dict::from([("a", deep.clone())]);
+            for format in [Format::Msgpack, Format::Json, Format::Pickle] {
+                let data = format.write(&session).unwrap();
+                assert_eq!(Format::read(&data).unwrap().dict, session, "{format}");
+                let (opened, kept) = Format::open(&data).unwrap();
+                assert_eq!(opened.to_dict(), session);
+                assert!(format.write_session(&opened, &kept).is_ok());
+                assert_eq!(Format::Msgpack.convert(&data).unwrap().changed.len(), 0);
+                let deeper = Dict::from([("a", Value::List(vec![deep.clone()]))]);
+                assert_eq!(format.write(&deeper).unwrap_err().problem, Problem::TooDeep, "{format}");
+            }
+        }
+        let levels = MAX_DEPTH - 1;
+        let sets =
+            [b"\x80\x04}(\x8c\x01a", &b"(".repeat(levels)[..], b"N", &b"\x91".repeat(levels), b"u."].concat();
+        let (session, kept) = Format::open(&sets).unwrap();
+        assert!(!kept.differs(&kept.clone(), &Text::new("a")));
+        assert!(Format::Pickle.write_session(&session, &kept).is_ok());
+    };
+    std::thread::Builder::new().stack_size(128 << 10).spawn(work).unwrap().join().unwrap();
 }
