@@ -1,6 +1,7 @@
 //! The contract suite on the stores that need no server.
 
 mod broken;
+mod memory;
 
 use std::sync::Arc;
 use std::time::Duration;
