@@ -1,4 +1,5 @@
 //! The contract suite on the stores that need no server.
+#![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod broken;
 mod memory;
