@@ -524,7 +524,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// How many sessions of a group are looked at again at the same time.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 16;
 
 /// How often a session is copied anew that changes while it is copied.
 const MOST_ROUNDS: usize = 8;

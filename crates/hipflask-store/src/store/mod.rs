@@ -330,8 +330,8 @@ pub fn whole_seconds(ttl: Duration) -> u64 {
     ttl.as_secs().max(1)
 }
 
-/// How many of [`Store::create_many`]'s records are on their way at the same time.
-const AT_ONCE: usize = 64;
+/// How many records of one [`Store::create_many`] are on their way at the same time. A copy has four groups under way.
+const AT_ONCE: usize = 16;
 
 const _: () = {
     const fn is_shareable<T: Send + Sync + ?Sized>() {}

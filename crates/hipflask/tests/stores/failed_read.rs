@@ -1,7 +1,8 @@
 //! A load that fails, in every store: whatever the handler does then, and though the store is well again by the time that it
 //! ends, nothing is written.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,7 +147,7 @@ async fn nothing_is_written_to_sqlite_after_a_failed_read() {
     nothing_is_written_within(store).await;
 }
 
-/// A directory stands where the record was, and the record is back after the load.
+/// A file too large for a session is where the record was, and the record is back after the load.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_to_a_file_after_a_failed_read() {
     let directory = tempfile::tempdir().unwrap();
@@ -160,9 +161,10 @@ async fn nothing_is_written_to_a_file_after_a_failed_read() {
             let (place, hidden) = (sessions.join(&file), aside.join(&file));
             if fails {
                 fs::rename(&place, &hidden).unwrap();
-                fs::create_dir(&place).unwrap();
+                let large = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place).unwrap();
+                large.set_len((16 << 20) + 5).unwrap();
             } else {
-                fs::remove_dir(&place).unwrap();
+                fs::remove_file(&place).unwrap();
                 fs::rename(&hidden, &place).unwrap();
             }
         }

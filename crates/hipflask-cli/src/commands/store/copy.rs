@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::filter::Filter;
 use super::listing::{Listing, is_meant};
-use super::output::{Json, Output};
+use super::output::{Json, Output, warn_of_skipped};
 use super::place::{Prefix, existing, is_same, ready};
 use super::progress::counter;
 use super::reference::{candidates, lines_of_input};
@@ -97,6 +97,8 @@ impl Copy {
         let copier = self.copier(&from, &to, to_prefix)?;
         let mut output = Output::new(&self.form);
         let bar = counter("copying", self.total(&from, &output, stop).await?);
+        // Counting skips the same files.
+        let counted = from.skipped();
         let mut work = Work {
             copier,
             group: Vec::new(),
@@ -120,6 +122,7 @@ impl Copy {
         }
         work.bar.finish_and_clear();
         let is_whole = done.is_ok() && rest.is_ok();
+        warn_of_skipped(from.skipped() - counted);
         work.told.summary(&mut output, &here.place, &there.place, is_whole)?;
         done.and(rest)?;
         Ok(work.told.left_behind() == 0)

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::filter::Filter;
 use super::listing::{Listing, is_meant};
-use super::output::{Json, Output};
+use super::output::{Json, Output, warn_of_skipped};
 use super::place::Place;
 use super::progress::counter;
 use super::stop::Stop;
@@ -41,6 +41,7 @@ impl Count {
             bar.set_position(count);
         }
         bar.finish_and_clear();
+        warn_of_skipped(store.skipped());
         let mut output = Output::new(&self.form);
         if output.is_json {
             output.json(Json::new(true).raw("sessions", count).raw("bytes", bytes))?;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::filter::Filter;
 use super::listing::{Listing, is_meant, read};
-use super::output::{Output, SKIPPED, Table, listed};
+use super::output::{Output, Table, listed, warn_of_skipped};
 use super::place::Place;
 use super::stop::Stop;
 use crate::clock::Clock;
@@ -65,8 +65,8 @@ impl Ls {
             let cut = if is_cut { "; there are more (--limit)" } else { "" };
             human::hint(&format!("{} in {place}, {}{cut}", human::sessions(count), human::size(bytes)));
         }
-        if output.has_reader() && store.skipped() > 0 {
-            human::warn(&format!("{} skipped: {SKIPPED}", human::number(store.skipped())));
+        if output.has_reader() {
+            warn_of_skipped(store.skipped());
         }
         Ok(all_good)
     }

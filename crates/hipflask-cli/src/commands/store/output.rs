@@ -181,4 +181,11 @@ pub(super) fn word(format: Format) -> String {
 /// What [`Store::skipped`](hipflask_store::store::Store::skipped) counts, for people.
 pub(super) const SKIPPED: &str = "not readable as sessions of this user; left alone";
 
+/// Warns of what a store could not use, if there was anything.
+pub(super) fn warn_of_skipped(skipped: u64) {
+    if skipped > 0 {
+        human::warn(&format!("{} skipped: {SKIPPED}", human::number(skipped)));
+    }
+}
+
 const FULL: usize = 32 * 1024;

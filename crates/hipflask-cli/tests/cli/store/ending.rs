@@ -86,7 +86,11 @@ fn what_is_not_a_session_file_is_skipped_and_counted() {
     assert!(page.out.contains("skipped    2: not readable as sessions of this user"), "{}", page.out);
     let listed = store(&filled, &["ls"]);
     assert_eq!((listed.code, lines(&listed).len()), (Some(0), 2));
-    assert!(listed.err.contains("warning: 2 skipped"), "{}", listed.err);
+    let other = format!("file:{}/copy", directory.path().display());
+    let copied = crate::support::run(&["store", "copy", &filled.url, &other]);
+    for ran in [listed, store(&filled, &["count"]), copied] {
+        assert!(ran.code == Some(0) && ran.err.contains("warning: 2 skipped"), "{ran:?}");
+    }
 }
 
 impl super::Filled {
