@@ -63,7 +63,7 @@ pub struct SessionsBuilder {
     http_only: bool,
     insecure_allowed: bool,
     clock: Box<dyn Clock>,
-    /// What the settings say of hosts, for an app.
+    /// The hosts in `TRUSTED_HOSTS`, for an app.
     #[cfg(feature = "app")]
     pub(crate) trusted_hosts: Vec<String>,
     #[cfg(feature = "store")]

@@ -50,7 +50,7 @@ pub enum ConfigError {
          session; it counts whole seconds: set 1 or more, or leave it out for the default"
     )]
     ShortLifetime {
-        /// What was set.
+        /// The lifetime that was set.
         lifetime: Duration,
     },
     /// Sessions would expire while they are used before they expire unused.
@@ -59,7 +59,7 @@ pub enum ConfigError {
          permanent_lifetime (PERMANENT_SESSION_LIFETIME) to {absolute:?} or less, or absolute_lifetime to {idle:?} or more"
     )]
     ShortAbsoluteLifetime {
-        /// What was set, or the default of the strict profile.
+        /// The lifetime that was set, or the default of the strict profile.
         absolute: Duration,
         /// The lifetime without use.
         idle: Duration,

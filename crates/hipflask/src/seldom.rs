@@ -37,7 +37,7 @@ const MANY: u64 = 20;
 pub(crate) struct BadSignatures {
     /// Since the row began.
     count: AtomicU64,
-    /// How many good cookies there had been when the row began.
+    /// The number of good cookies when the row began.
     opened_before: AtomicU64,
     warned: AtMostEachMinute,
 }

@@ -70,12 +70,22 @@ impl Default for Source {
 }
 
 /// A value of a session that came from a store's record.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Part<'s> {
     /// As it stands in the record; nobody has changed it.
     Raw(&'s [u8]),
     /// It was set since, or the session came from elsewhere.
     Value(&'s Value),
+}
+
+/// Shows the size or the type, never the value.
+impl core::fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Raw(bytes) => f.debug_tuple("Raw").field(&bytes.len()).finish(),
+            Self::Value(value) => f.debug_tuple("Value").field(&value.kind()).finish(),
+        }
+    }
 }
 
 /// A key's value: read, or still where it came from.

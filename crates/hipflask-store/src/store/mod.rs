@@ -283,7 +283,7 @@ pub struct Description {
     pub place: String,
     /// Which records Flask-Session keeps there.
     pub records: RecordKind,
-    /// Whether the backend drops expired records by itself; otherwise the app has to call [`Store::purge_expired`] now and
+    /// The backend drops expired records by itself; otherwise the app has to call [`Store::purge_expired`] now and
     /// then.
     pub expires_by_itself: bool,
     /// How long a record's data may be, if the backend has a limit.

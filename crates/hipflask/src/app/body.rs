@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::limits::Patience;
 
-/// Whether the body of a request has arrived too slowly.
+/// Set when the body of a request has arrived too slowly.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TooSlow(Arc<AtomicBool>);
 

@@ -255,7 +255,7 @@ impl App {
     /// The hosts that requests may name in their `Host` header; all unless set. A name that begins with a dot includes its
     /// subdomains; ports are not looked at. A request to any other host is answered with 400.
     ///
-    /// Set it if the app builds URLs with `_external`, for mails for example: otherwise whoever sends the request chooses
+    /// Set it if the app builds URLs with `_external`, for mails for example: otherwise the sender of the request chooses
     /// the host in them.
     ///
     /// ```
@@ -275,7 +275,7 @@ impl App {
         self
     }
 
-    /// How many connections [`run`](Self::run) serves at once: 512 unless set, or half of the files that the process may
+    /// Limits the connections that [`run`](Self::run) serves at once: 512 unless set, or half of the files that the process may
     /// open (`ulimit -n`) if that is fewer, because stores and templates need file descriptors as well. Further visitors
     /// wait until a connection ends, and a WebSocket is one until it ends. Behind a reverse proxy, allow as many as the
     /// proxy opens.
@@ -287,7 +287,7 @@ impl App {
         self
     }
 
-    /// How long a client may take to send the head of a request to [`run`](Self::run), from its first byte, or from the
+    /// Limits the time in which a client sends the head of a request to [`run`](Self::run), from its first byte, or from the
     /// start of a new connection: 30 s unless set. That is enough for a slow phone, while a client that sends half a
     /// head keeps its connection no longer.
     pub fn head_timeout(mut self, limit: Duration) -> Self {
@@ -295,7 +295,7 @@ impl App {
         self
     }
 
-    /// How long [`run`](Self::run) keeps a connection on which no further request begins: 75 s unless set. A reverse
+    /// Limits the time for which [`run`](Self::run) keeps a connection without a request: 75 s unless set. A reverse
     /// proxy must give up its idle connections sooner, or it sends requests into connections that are just being
     /// closed; nginx and the load balancers of AWS do so after 60 s. Without a proxy a shorter time lets new visitors
     /// in sooner when all connections are taken.
@@ -304,7 +304,7 @@ impl App {
         self
     }
 
-    /// How long [`run`](Self::run) waits for a client that sends a body, or takes a response, too slowly: 30 s unless
+    /// Limits the time for which [`run`](Self::run) waits for a client that sends a body, or takes a response: 30 s unless
     /// set. Every 500 bytes earn back a second of it, so that a large file may take long. A request whose body is too
     /// slow is answered with 408; a connection that does not take its response is closed. The time in which the app
     /// itself reads or sends nothing does not count, and so streams and WebSockets may be silent.
@@ -313,7 +313,7 @@ impl App {
         self
     }
 
-    /// Has [`run`](Self::run) drop the records of expired sessions when it starts and after every `interval`. For sessions in
+    /// Drops the records of expired sessions when [`run`](Self::run) starts and after every `interval`. For sessions in
     /// files and SQL tables, which keep them otherwise: see [`Sessions::purge_expired`].
     #[cfg(feature = "store")]
     #[doc(alias = "flask session_cleanup")]

@@ -33,7 +33,7 @@ use crate::seldom::AtMostEachMinute;
 
 /// How long a request that runs when the server is told to stop may still take.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long accepting pauses if the system refuses, as when all file descriptors are in use.
+/// The pause before accepting again after the system has refused, as when all file descriptors are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn bind(address: &str) -> Result<TcpListener, AppError> {

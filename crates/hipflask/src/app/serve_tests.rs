@@ -24,7 +24,7 @@ use super::serve::serve_until;
 const SOON: Duration = Duration::from_millis(200);
 /// A limit that is not over while a test runs.
 const NEVER: Duration = Duration::from_secs(3600);
-/// How long a test waits for what must happen.
+/// A test fails if it waits for longer.
 const PATIENT: Duration = Duration::from_secs(30);
 
 const LIMITS: Limits = Limits { connections: 50, head: NEVER, idle: NEVER, body: NEVER };

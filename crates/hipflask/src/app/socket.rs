@@ -92,7 +92,7 @@ impl HttpBody for SentBody {
     }
 }
 
-/// What the server waits for when it reads.
+/// The next thing that a client has to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     /// The rest of a head, or the first head of a new connection.
@@ -110,7 +110,7 @@ pub(super) struct Socket {
     requests: Arc<Requests>,
     limits: Limits,
     awaited: Awaited,
-    /// How many requests had begun when `awaited` was last set.
+    /// The number of requests that had begun when `awaited` was last set.
     begun: u64,
     read_limit: Pin<Box<Sleep>>,
     sending: Patience,

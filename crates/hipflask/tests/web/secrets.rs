@@ -1,4 +1,4 @@
-//! What `{:?}` shows: never a cookie, a key or a value of a session.
+//! The output of `{:?}`: never a cookie, a key or a value of a session.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -125,6 +125,8 @@ fn debug_of_a_stored_session_shows_no_secret() {
     let opened = block_on(server.open(cookie.split_once('=').unwrap().1.as_bytes(), now)).unwrap();
     let page = block_on(store.scan(&hipflask::store::store::Scan::new("session:"), now)).unwrap();
     let stored = block_on(store.load(&page.entries[0].key, now)).unwrap();
+    let converted = Format::Json.convert(&stored.as_ref().unwrap().data).unwrap();
+    let parts: Vec<_> = session.with(|data| data.parts().map(|(_, part)| format!("{part:?}")).collect());
     let record = Format::read(&stored.as_ref().unwrap().data).unwrap();
     shows_nothing(
         &cookie,
@@ -139,6 +141,8 @@ fn debug_of_a_stored_session_shows_no_secret() {
             ("Page", &page),
             ("Stored", &stored),
             ("Record", &record),
+            ("Converted", &converted),
+            ("Part", &parts),
         ],
     );
 }
