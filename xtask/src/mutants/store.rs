@@ -27,7 +27,10 @@ struct Equivalent {
     because: &'static str,
 }
 
-const EQUIVALENT: &[Equivalent] = &[];
+const EQUIVALENT: &[Equivalent] = &[Equivalent {
+    text: "let Some((text, record)) = inner.records.remove_entry(key.as_str()) else { return Touched::Touched };",
+    because: "the record was found under the same lock, so it is never missing here",
+}];
 
 /// Fails with the changes that no test noticed.
 pub(crate) fn all_are_noticed(workspace: &Workspace) -> Result<String, Failure> {
