@@ -49,6 +49,7 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
+use std::time::Instant;
 
 use hipflask_core::time::UnixTime;
 
@@ -92,8 +93,16 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// For copies and imports. A store that pays for each write by itself writes them together, and may be busy with that for
     /// as long as it takes: give it a few hundred at most. After an error some of the records may be stored and others not.
     fn create_many<'a>(&'a self, records: &'a [New<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
-        let creations: Vec<_> =
-            records.iter().map(|new| self.create(new.key, new.data, new.ttl, now)).collect();
+        let start = Instant::now();
+        let mut creations: Vec<StoreFuture<'a, Created>> = Vec::with_capacity(records.len());
+        for new in records {
+            creations.push(Box::pin(async move {
+                // A store may count the time to live from the moment of the write, in whole seconds.
+                let waited = Duration::from_secs(start.elapsed().as_secs());
+                let (ttl, now) = (new.ttl.saturating_sub(waited), now.saturating_add(waited));
+                self.create(new.key, new.data, ttl, now).await
+            }));
+        }
         Box::pin(async move { together(creations, AT_ONCE).await.into_iter().collect() })
     }
 
