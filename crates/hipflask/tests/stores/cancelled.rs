@@ -186,7 +186,7 @@ async fn act(
 }
 
 fn choose(chance: &mut Chance, round: Round, place: usize) -> Act {
-    let polls = if chance.below(5) == 0 { chance.below(12) } else { usize::MAX };
+    let polls = if chance.below(5) == 0 { chance.below(3) } else { usize::MAX };
     match (round, place) {
         (Round::Moves, 4 | 5) => Act::Move,
         (Round::LogsOut, 5) => Act::LogOut,
@@ -212,7 +212,7 @@ async fn cancelled_requests(name: &str, store: Arc<dyn Store>, requests: usize) 
         let mut is_logged_out = false;
         for place in 0..AT_ONCE {
             let what = choose(&mut chance, round, place);
-            let polls = if chance.below(5) == 0 { chance.below(20) } else { usize::MAX };
+            let polls = if chance.below(5) == 0 { chance.below(6) } else { usize::MAX };
             let request = act(engine.sessions.clone(), cookie.clone(), what, tally.clone());
             running.spawn(async move { (what, cut(request, polls).await) });
         }
