@@ -19,8 +19,8 @@ PIECES = [
     "\ud83d\ude00", "e\u0301", "\u202e", "<b>", "</script>", "&amp;", "'", '"', "\\", "/", "\b", "\t", "\n", "\f", "\r",
     "\\u0041", "{}", "[]", "null", " t", " di", "__", ".", "=", ";", ",", "-_+/", "%2E", "\u0000\u0001", "\u3042",
 ]
-# Levels of JSON around a value. We read 50, of which the session and the tag of the value are two or three.
-DEEPEST = 46
+# Levels of JSON around a value. We read 50: the rest is for the session, the value's own tag, and what a step puts around it.
+DEEPEST = 40
 TAGS = [" t", " b", " m", " u", " d", " di", " t__", " b__", " m__", " u__", " d__", " di__", " x", " ", "t", " T", " t ",
         " t____", " di____", "  t"]
 WORDS = ["username", "alice", "user_id", "csrf_token", "cart", "visits", "email", "role", "admin", "_fresh", "_id",
