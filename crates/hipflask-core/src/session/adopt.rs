@@ -2,9 +2,8 @@
 
 use super::data::Session;
 use super::error::SessionError;
+use super::flash::FLASHES;
 use crate::value::{Dict, Int, Text, Value};
-
-const FLASHES: &str = "_flashes";
 
 impl Session {
     /// Makes the session hold `now`, in that order, and logs what is different: for a front whose session is a dict of its

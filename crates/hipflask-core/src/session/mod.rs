@@ -6,6 +6,7 @@ mod data;
 mod edit;
 mod error;
 mod flash;
+mod flashing;
 #[cfg(test)]
 mod tests;
 

@@ -6,8 +6,10 @@ use core::time::Duration;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
-use super::NAME;
 use crate::store::{ErrorKind, StoreError};
+
+/// The name of this kind of store.
+pub(super) const NAME: &str = "dynamodb";
 
 /// What DynamoDB meant. The text of an answer is not kept where it can quote a key.
 pub(super) fn explain<E>(error: SdkError<E, HttpResponse>) -> StoreError

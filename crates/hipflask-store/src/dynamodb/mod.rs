@@ -57,7 +57,7 @@ use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
     StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
-use failure::{Attempt, explain, is_busy};
+use failure::{Attempt, NAME, explain, is_busy};
 use item::{binary, number, stored, text};
 
 /// A table of sessions. See the [module](self).
@@ -470,8 +470,6 @@ impl fmt::Debug for DynamoDbStore {
         f.debug_struct("DynamoDbStore").field("place", &self.place).finish_non_exhaustive()
     }
 }
-
-const NAME: &str = "dynamodb";
 
 /// An item without an expiry never ends.
 const LIVE: &str = "attribute_exists(id) AND (attribute_not_exists(expiration) OR expiration > :now)";

@@ -13,7 +13,7 @@ use tokio::io::{
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::pool::Fault;
+use super::fault::Fault;
 use crate::store::Key;
 use crate::url::decode;
 

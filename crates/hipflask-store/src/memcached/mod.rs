@@ -29,6 +29,7 @@
 //! if its connection broke, a write never. A server that is away takes its sessions with it: other servers do not take over,
 //! because they would start with empty sessions and keep them when the first comes back.
 
+mod fault;
 mod listing;
 mod place;
 mod pool;
@@ -41,8 +42,9 @@ use async_memcached::{Error, ErrorKind as ServerSays, MetaProtocol as _, MetaVal
 use hipflask_core::time::UnixTime;
 use tokio::time::{Instant, timeout_at};
 
-use self::pool::{Answer, Command, Fault, Server};
-use self::settings::Settings;
+use self::fault::Fault;
+use self::pool::{Answer, Command, Server};
+use self::settings::{KIND, Settings};
 use crate::reach;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
@@ -478,8 +480,6 @@ fn error(fault: Fault, key: Option<&Key>) -> StoreError {
 fn is_plain(says: &str) -> bool {
     says.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b' ')
 }
-
-const KIND: &str = "memcached";
 
 /// More seconds than these are a point in time.
 const RELATIVE: u64 = 60 * 60 * 24 * 30;

@@ -6,6 +6,7 @@ use async_memcached::{Client, Error, ErrorKind as ServerSays, MetaProtocol as _,
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
 use tokio::time::{Instant, timeout_at};
 
+use super::fault::Fault;
 use super::listing::Place;
 
 /// A server and its connections. A connection serves one call at a time.
@@ -41,17 +42,6 @@ pub(super) enum Answer {
     Missing,
     /// There is another than was expected, or one although none was.
     Other,
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// Nothing came within the time allowed.
-    TimedOut,
-    /// It cannot be reached, or the connection broke.
-    Lost(Error),
-    /// It answered with an error.
-    Says(ServerSays),
 }
 
 impl Server {
@@ -145,16 +135,6 @@ fn refusal(error: Error) -> Result<Answer, Fault> {
         Error::Protocol(Status::NotFound) => Ok(Answer::Missing),
         Error::Protocol(Status::Exists | Status::NotStored) => Ok(Answer::Other),
         error => Err(error.into()),
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Protocol(Status::Error(says)) => Self::Says(says),
-            Error::Protocol(_) | Error::ParseError(_) => Self::Says(ServerSays::Protocol(None)),
-            error => Self::Lost(error),
-        }
     }
 }
 

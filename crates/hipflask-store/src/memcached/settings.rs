@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 
-use super::KIND;
 use super::listing::Place;
 use super::pool::Server;
 use crate::store::{ErrorKind, StoreError};
 use crate::url::Address;
+
+/// The name of this kind of store.
+pub(super) const KIND: &str = "memcached";
 
 /// Everything that decides how the servers are talked to.
 #[derive(Clone)]

@@ -2,9 +2,11 @@
 
 use mongodb::error::{Error, ErrorKind as Kind, WriteFailure};
 
-use super::NAME;
 use crate::reach;
 use crate::store::{ErrorKind, StoreError};
+
+/// The name of this kind of store.
+pub(super) const NAME: &str = "mongodb";
 
 /// What MongoDB meant. The server's text is not kept: it can quote a key.
 pub(super) fn explain(error: Error) -> StoreError {

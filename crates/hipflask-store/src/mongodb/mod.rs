@@ -47,7 +47,7 @@ use crate::store::{
     StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 use document::{binary, date, stored};
-use failure::{explain, is_duplicate};
+use failure::{NAME, explain, is_duplicate};
 use line::{Line, Lines};
 
 /// A collection of sessions. See the [module](self).
@@ -325,7 +325,6 @@ impl fmt::Debug for MongoDbStore {
     }
 }
 
-const NAME: &str = "mongodb";
 const LONGEST_PAGE: usize = 1000;
 
 /// 16 MiB less the longest key and the names.

@@ -1,7 +1,5 @@
 //! [`Budget`]: how much memory the reader of one record may use.
 
-use super::RecordError;
-
 /// How many bytes reading one record may allocate, whatever is in it.
 ///
 /// Each reader counts what a value costs before it builds the value, and stops at this bound. A short record has a lower one:
@@ -59,8 +57,8 @@ impl Budget {
     }
 
     /// Counts again what has been counted since this was `before`: for a second copy.
-    pub(super) fn twice_since(&mut self, before: Self) -> Result<(), RecordError> {
-        self.take(before.0.saturating_sub(self.0)).ok_or(RecordError::TooLarge)
+    pub(super) fn twice_since(&mut self, before: Self) -> Option<()> {
+        self.take(before.0.saturating_sub(self.0))
     }
 }
 

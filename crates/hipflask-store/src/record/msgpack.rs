@@ -245,7 +245,7 @@ impl<'d> Reader<'d> {
             let value = self.value(MAX_DEPTH - 1)?;
             let shown_key = key_text(&key);
             if self.is_partial || !matches!(key, Value::Str(_)) {
-                self.budget.twice_since(before)?;
+                self.budget.twice_since(before).ok_or(RecordError::TooLarge)?;
                 self.budget.entries(1).ok_or(RecordError::TooLarge)?;
                 let raw = Raw::Msgpack {
                     key: self.data[key_at..value_at].into(),

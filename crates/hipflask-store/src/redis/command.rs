@@ -236,6 +236,9 @@ pub(super) fn seconds(ttl: Duration) -> u64 {
 /// What `PTTL` says of a key that is not there.
 pub(super) const GONE: i64 = -2;
 
+/// A key that no record has.
+pub(super) const PROBE: &str = "hipflask:probe";
+
 const LONGEST_WAIT: u64 = 60_000;
 
 // PTTL is read before it could be spoilt, and only where it is wanted: a conflict then costs no further round trip.

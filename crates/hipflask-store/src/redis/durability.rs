@@ -2,7 +2,7 @@
 
 use ::redis::{Pipeline, Value};
 
-use super::PROBE;
+use super::command::PROBE;
 use super::link::{Ask, Effect, Link};
 
 /// What was found out about a server.

@@ -2,9 +2,11 @@
 
 use ::redis::{ErrorKind as ClientKind, RedisError, ServerErrorKind};
 
-use super::KIND;
 use crate::reach;
 use crate::store::{ErrorKind, Key, StoreError};
+
+/// The name of this kind of store.
+pub(super) const KIND: &str = "redis";
 
 /// Why a command has no answer.
 #[derive(Debug)]

@@ -49,9 +49,9 @@ use core::time::Duration;
 use ::redis::Value;
 use hipflask_core::time::UnixTime;
 
-use self::command::{Compared, Script};
+use self::command::{Compared, PROBE, Script};
 use self::ends::Ends;
-use self::fault::Fault;
+use self::fault::{Fault, KIND};
 use self::lanes::{Lanes, Size};
 use self::link::{Ask, Effect, Link, nonsense};
 use self::settings::Settings;
@@ -504,9 +504,4 @@ const fn deleted(was_there: bool) -> Deleted {
 /// Compare-and-delete, as servers spell it; a script where none is known.
 const DELETIONS: &[fn(&str, &[u8]) -> Ask] = &[command::delex, command::delifeq];
 
-/// Nobody has a record of this name.
-const PROBE: &str = "hipflask:probe";
-
 const NOT_ASKED: u8 = u8::MAX;
-
-const KIND: &str = "redis";

@@ -8,7 +8,7 @@ use ::redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use ::redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult};
 
-use super::KIND;
+use super::fault::KIND;
 use crate::store::{ErrorKind, StoreError};
 use crate::url::{Address, Host};
 

@@ -41,7 +41,9 @@
 mod counters;
 mod decide;
 mod error;
-mod run;
+mod outcome;
+mod protocol;
+mod sessions;
 mod slot;
 mod turns;
 mod write;
@@ -50,7 +52,8 @@ pub use counters::Stats;
 pub use decide::{Seen, StoreOp, decide, is_touch_due};
 pub use error::SaveError;
 pub use hipflask_core::plan::touch_interval;
-pub use run::{Attempt, ServerSessions, TransactError};
+pub use protocol::{Attempt, TransactError};
+pub use sessions::ServerSessions;
 pub use slot::Slot;
 
 use hipflask_core::session::Session;

@@ -6,7 +6,8 @@ use hipflask_core::value::Dict;
 
 use super::counters::count;
 use super::decide::is_touch_due;
-use super::run::{Content, Holds, ServerSessions, Written};
+use super::outcome::{Content, Holds, Written};
+use super::sessions::ServerSessions;
 use super::slot::Place;
 use super::{SaveError, Saved};
 use crate::id::SessionId;

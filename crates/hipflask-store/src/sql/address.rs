@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use super::SqlError;
+use super::error::SqlError;
 use crate::url::decode;
 
 /// Which database, and how it is reached.

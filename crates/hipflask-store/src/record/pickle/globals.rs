@@ -4,33 +4,7 @@ use hipflask_core::value::{Int, Text, Uuid};
 
 use super::super::civil::{civil_date, civil_time};
 use super::super::{RecordError, civil::Fields};
-use super::machine::{Arena, Node, NodeId};
-
-/// A name on the closed list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Global {
-    Date,
-    Time,
-    DateTime,
-    TimeDelta,
-    TimeZone,
-    Uuid,
-    Decimal,
-    Markup,
-    OrderedDict,
-    Set,
-    FrozenSet,
-    Bytes,
-    ByteArray,
-    Str,
-    Object,
-    /// `_codecs.encode`: how protocols 0 to 2 spell bytes.
-    Encode,
-    /// `copyreg._reconstructor`: how protocols 0 and 1 make objects.
-    Reconstruct,
-    /// `uuid.SafeUUID`, which says whether a UUID was made safely; a mark that nobody misses.
-    SafeUuid,
-}
+use super::node::{Arena, Global, Node, NodeId};
 
 impl Global {
     pub(super) fn find(module: &str, name: &str) -> Result<Self, RecordError> {

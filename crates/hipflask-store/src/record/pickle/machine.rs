@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use hipflask_core::value::{BigInt, Int, Text, Uuid};
-use jiff::civil;
+use hipflask_core::value::{BigInt, Int, Text};
 
 use super::super::budget::Budget;
-use super::super::civil::Fields;
 use super::super::{Format, RecordError};
-use super::globals::{self, Global, forbidden};
+use super::globals::{self, forbidden};
+use super::node::{Arena, Global, Node, NodeId};
 
 /// How many bytes an integer may have: more than the 4300 digits that Python prints.
 const MAX_INT_BYTES: usize = 2048;
@@ -25,60 +24,12 @@ const MARK: usize = 16;
 /// An entry of the memo, with room for it to grow.
 const MEMO: usize = 48;
 
-/// A place in the arena.
-pub(super) type NodeId = u32;
-
-/// What a pickle builds. Others stand by their place, so that nothing here is nested.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Node {
-    None,
-    Bool(bool),
-    Int(Int),
-    Float(f64),
-    Str(Text),
-    Bytes(Vec<u8>),
-    ByteArray(Vec<u8>),
-    List(Vec<NodeId>),
-    Tuple(Vec<NodeId>),
-    Set(Vec<NodeId>),
-    FrozenSet(Vec<NodeId>),
-    Dict(Vec<(NodeId, NodeId)>),
-    OrderedDict(Vec<(NodeId, NodeId)>),
-    Date(civil::Date),
-    Time(civil::Time, Option<i32>),
-    DateTime(Fields),
-    /// Days, seconds, microseconds.
-    TimeDelta(i32, i32, i32),
-    TimeZone(i32),
-    /// `None` until its state has come.
-    Uuid(Option<Uuid>),
-    Decimal(Text),
-    Markup(Text),
-    Global(Global),
-}
-
-/// Everything that was built.
-pub(super) struct Arena {
-    nodes: Vec<Node>,
-    pub(super) root: NodeId,
-}
-
-impl Arena {
-    pub(super) fn get(&self, id: NodeId) -> &Node {
-        &self.nodes[id as usize]
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-}
-
 /// Runs a pickle to its STOP. Also returns what is left of the budget.
 pub(super) fn run(data: &[u8]) -> Result<(Arena, Budget), RecordError> {
     let mut machine = Machine {
         data,
         at: 0,
-        arena: Arena { nodes: Vec::new(), root: 0 },
+        arena: Arena::default(),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),

@@ -5,6 +5,7 @@
 
 mod globals;
 mod machine;
+mod node;
 mod py;
 mod shown;
 mod write;

@@ -5,7 +5,7 @@ use hipflask_core::value::{Dict, Int, Kind, MAX_DEPTH, Text, Value};
 use super::super::budget::Budget;
 use super::super::civil::{iso_date, iso_offset, iso_time};
 use super::super::{Original, Raw, Record, RecordError, key_text};
-use super::machine::{Arena, Node, NodeId};
+use super::node::{Arena, Node, NodeId};
 use super::py::Py;
 
 pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordError> {
@@ -23,7 +23,7 @@ pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordErro
         let shown_key = reader.key(*key_id, MAX_DEPTH - 1)?;
         let value = reader.value(*value_id, MAX_DEPTH - 1)?;
         if reader.is_partial {
-            reader.budget.twice_since(before)?;
+            reader.budget.twice_since(before).ok_or(RecordError::TooLarge)?;
             reader.entries(1)?;
             let raw = Raw::Pickle { key: reader.original(*key_id)?, value: reader.original(*value_id)? };
             record.kept.0.insert(shown_key.clone(), Original { shown: value.clone(), raw });

@@ -1,138 +1,20 @@
-//! [`ServerSessions`]: carries out what was decided.
-
-use core::fmt;
-use core::time::Duration;
-use std::sync::Arc;
+//! The save protocol: carries out what was decided.
 
 use hipflask_core::session::{Session, SessionError};
 use hipflask_core::time::UnixTime;
-use hipflask_core::value::{Dict, Text, Value};
 
-use super::counters::{Counters, Stats, count};
+use super::counters::count;
 use super::decide::{Seen, StoreOp, decide, is_touch_due, touch_bound};
+use super::outcome::{Content, Holds, Written};
+use super::sessions::ServerSessions;
 use super::slot::{Place, Slot};
-use super::turns::Turns;
 use super::write::Write;
 use super::{Opened, SaveError, Saved};
-use crate::id::{Ids, SessionId};
-use crate::record::{EncodeError, Format, Kept, RecordError};
-use crate::store::{
-    Created, Deleted, DeletedIf, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
-};
-
-/// Sessions in a store: loads them, and saves them by the [protocol](super).
-///
-/// One for an application, shared by its requests. A [`Slot`] beside each session remembers where it came from.
-pub struct ServerSessions {
-    pub(super) store: Arc<dyn Store>,
-    ids: Ids,
-    format: Format,
-    pub(super) lifetime: Duration,
-    pub(super) refresh: bool,
-    reads_pickles: bool,
-    pub(super) attempts: u32,
-    pub(super) turns: Turns,
-    pub(super) counters: Counters,
-}
+use crate::id::SessionId;
+use crate::record::Format;
+use crate::store::{Deleted, DeletedIf, StoreError};
 
 impl ServerSessions {
-    /// Sessions in `store` that live for `lifetime` after they were last used. Records are written in the format that
-    /// Flask-Session uses in such a store.
-    #[must_use]
-    pub fn new(store: Arc<dyn Store>, ids: Ids, lifetime: Duration) -> Self {
-        let format = match store.describe().records {
-            RecordKind::Msgspec => Format::Msgpack,
-            RecordKind::Pickle => Format::Pickle,
-        };
-        Self {
-            store,
-            ids,
-            format,
-            lifetime,
-            refresh: true,
-            reads_pickles: true,
-            attempts: ATTEMPTS,
-            turns: Turns::default(),
-            counters: Counters::default(),
-        }
-    }
-
-    /// Writes records in `format`: `SESSION_SERIALIZATION_FORMAT`. All formats are read in any case.
-    #[doc(alias = "SESSION_SERIALIZATION_FORMAT")]
-    #[must_use]
-    pub const fn with_format(mut self, format: Format) -> Self {
-        self.format = format;
-        self
-    }
-
-    /// Whether a request that changes nothing extends the session's life: `SESSION_REFRESH_EACH_REQUEST`, on unless
-    /// said otherwise.
-    #[doc(alias = "SESSION_REFRESH_EACH_REQUEST")]
-    #[must_use]
-    pub const fn with_refresh(mut self, refresh: bool) -> Self {
-        self.refresh = refresh;
-        self
-    }
-
-    /// Sets whether records in pickle are read, which they are by default. Without them a record that is neither msgpack nor
-    /// JSON is [unreadable](Opened::Unreadable).
-    #[must_use]
-    pub const fn with_pickles(mut self, read: bool) -> Self {
-        self.reads_pickles = read;
-        self
-    }
-
-    /// How often a save is tried while other requests change the session; 1000 times unless said otherwise.
-    #[must_use]
-    pub fn with_attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts.max(1);
-        self
-    }
-
-    /// How often a save is tried.
-    #[must_use]
-    pub const fn attempts(&self) -> u32 {
-        self.attempts
-    }
-
-    /// The store.
-    #[must_use]
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
-    }
-
-    /// What ids look like.
-    #[must_use]
-    pub const fn ids(&self) -> &Ids {
-        &self.ids
-    }
-
-    /// The format in which records are written.
-    #[must_use]
-    pub const fn format(&self) -> Format {
-        self.format
-    }
-
-    /// How long a session lives after it was last used.
-    #[must_use]
-    pub const fn lifetime(&self) -> Duration {
-        self.lifetime
-    }
-
-    /// What has been counted.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.counters.read()
-    }
-
-    /// Whether records can hold `value` under `key`; asked when it is set.
-    ///
-    /// # Errors
-    /// [`EncodeError`] names the key and what to do.
-    pub fn check(&self, key: &Text, value: &Value) -> Result<(), EncodeError> {
-        self.format.check(key, value)
-    }
-
     /// Opens the session that a cookie's value names. At most one call to the store.
     ///
     /// # Errors
@@ -145,12 +27,6 @@ impl ServerSessions {
                 Ok(Opened::NotAnId(error))
             }
         }
-    }
-
-    /// Refuses a record that is not to be read, whatever is in it.
-    pub(super) fn admit(&self, data: &[u8]) -> Result<(), RecordError> {
-        let is_refused = !self.reads_pickles && Format::of(data) == Format::Pickle && !data.is_empty();
-        if is_refused { Err(RecordError::PickleRefused) } else { Ok(()) }
     }
 
     async fn open_id(&self, id: SessionId, now: UnixTime) -> Result<Opened, StoreError> {
@@ -349,151 +225,6 @@ impl ServerSessions {
             _ => Ok(Deleted::Gone),
         }
     }
-
-    pub(super) async fn touch(&self, place: &mut Place, now: UnixTime) -> Result<Saved, StoreError> {
-        match self.store.touch(&place.key, self.lifetime, now).await? {
-            Touched::Touched => {
-                count(&self.counters.touched);
-                place.stored.expires = Some(expiry(now, self.lifetime));
-                Ok(Saved::Touched)
-            }
-            Touched::Gone => Ok(self.note_gone(&place.key)),
-        }
-    }
-
-    async fn delete(&self, key: &Key, now: UnixTime) -> Result<Saved, StoreError> {
-        match self.store.delete(key, now).await? {
-            Deleted::Deleted => {
-                count(&self.counters.deleted);
-                tracing::debug!(session = ?key, "a session was ended");
-            }
-            Deleted::Gone => {
-                tracing::debug!(session = ?key, "a session was to be ended and had ended already")
-            }
-        }
-        Ok(Saved::Deleted)
-    }
-
-    /// Makes a record under a new id.
-    pub(super) async fn create(
-        &self,
-        content: Content<'_>,
-        kept: &Kept,
-        mut proposed: Option<SessionId>,
-        now: UnixTime,
-    ) -> Result<Place, SaveError> {
-        let data = content.encode(self.format, kept)?;
-        for _ in 0..self.attempts {
-            let id = match proposed.take() {
-                Some(id) => id,
-                None => self.ids.fresh()?,
-            };
-            let key = self.ids.key(&id);
-            match self.store.create(&key, &data, self.lifetime, now).await? {
-                Created::Created(token) => {
-                    count(&self.counters.created);
-                    tracing::debug!(session = ?key, "a session was made");
-                    let stored = Stored { data, expires: Some(expiry(now, self.lifetime)), token };
-                    return Ok(Place { id, key, stored, kept: kept.clone() });
-                }
-                Created::Exists => {
-                    count(&self.counters.collisions);
-                    tracing::warn!("a new session id was taken already; is the system's chance sound?");
-                }
-            }
-        }
-        Err(SaveError::Contended { attempts: self.attempts })
-    }
-
-    /// One try to put `content` in the place of what is expected.
-    pub(super) async fn write(
-        &self,
-        expected: &Stored,
-        key: &Key,
-        kept: &Kept,
-        content: Content<'_>,
-        now: UnixTime,
-    ) -> Result<Written, SaveError> {
-        let data = content.encode(self.format, kept)?;
-        if data == expected.data {
-            return Ok(Written::Same);
-        }
-        Ok(match self.store.replace(key, expected, &data, self.lifetime, now).await? {
-            Replaced::Replaced(token) => {
-                count(&self.counters.replaced);
-                Written::Done(Stored { data, expires: Some(expiry(now, self.lifetime)), token })
-            }
-            Replaced::Gone => Written::Gone,
-            Replaced::Conflict(current) => Written::Conflict(current),
-        })
-    }
-
-    pub(super) fn note_gone(&self, key: &Key) -> Saved {
-        count(&self.counters.gone);
-        tracing::debug!(session = ?key, "a session had ended when it was to be saved; it stays so");
-        Saved::Gone
-    }
-}
-
-/// What is written: the session of a request, or that with another request's changes.
-#[derive(Clone, Copy)]
-pub(super) enum Content<'c> {
-    Session(&'c Session),
-    Dict(&'c Dict),
-}
-
-impl Content<'_> {
-    fn encode(self, format: Format, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
-        match self {
-            Self::Session(session) => format.write_session(session, kept),
-            Self::Dict(dict) => format.write_with(dict, kept),
-        }
-    }
-
-    /// As [`Session::is_blank`].
-    pub(super) fn is_empty(self) -> bool {
-        match self {
-            Self::Session(session) => session.is_blank(),
-            Self::Dict(dict) => dict.keys().all(|key| *key == "_permanent"),
-        }
-    }
-}
-
-/// What a record holds once it was saved.
-pub(super) enum Holds {
-    /// Nothing was written.
-    AsBefore,
-    /// The session of the request.
-    Session,
-    /// That and what another request had changed.
-    Merged(Dict),
-}
-
-impl From<Option<Dict>> for Holds {
-    fn from(merged: Option<Dict>) -> Self {
-        merged.map_or(Self::Session, Self::Merged)
-    }
-}
-
-/// What came of one try to write.
-pub(super) enum Written {
-    Done(Stored),
-    /// The record holds just that already.
-    Same,
-    Gone,
-    Conflict(Stored),
-}
-
-impl fmt::Debug for ServerSessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerSessions")
-            .field("store", &self.store)
-            .field("ids", &self.ids)
-            .field("format", &self.format)
-            .field("lifetime", &self.lifetime)
-            .field("refresh", &self.refresh)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The result of [`ServerSessions::attempt`].
@@ -523,12 +254,3 @@ pub enum TransactError<E = SessionError> {
     #[error(transparent)]
     Save(#[from] SaveError),
 }
-
-/// How often a save is tried. Whoever loses has lost to somebody who saved, so this is never reached by standing still; and of
-/// a hundred that compete in as many processes each is as good as sure to be first once.
-const ATTEMPTS: u32 = 1000;
-
-const _: () = {
-    const fn is_shareable<T: Send + Sync>() {}
-    is_shareable::<ServerSessions>();
-};
