@@ -173,3 +173,49 @@ fn a_memory_store_describes_itself_and_its_limits() {
     let clone = store.clone();
     assert!(load(&clone, "secret", NOW).is_some(), "clones share the records");
 }
+
+/// `{"_flashes": 1}` in MessagePack, which no app has put there.
+const ANONYMOUS: &[u8] = b"\x81\xa8_flashes\x01";
+
+#[test]
+fn anonymous_records_give_way_one_by_one_and_never_too_early() {
+    let bytes = 3 + ANONYMOUS.len();
+    for store in [MemoryStore::with_limits(3, 1 << 20), MemoryStore::with_limits(100, 3 * bytes)] {
+        let create = |name: &str, data: &[u8]| block_on(store.create(&key(name), data, TTL, NOW));
+        for (name, data) in [("a", ANONYMOUS), ("b", ANONYMOUS), ("c", &[7; ANONYMOUS.len()])] {
+            let _ = create(name, data).unwrap();
+        }
+        let held = || -> String {
+            ["a", "b", "c", "d", "e", "f"].into_iter().filter(|n| load(&store, n, NOW).is_some()).collect()
+        };
+        assert_eq!(held(), "abc", "a full store is not too full");
+        for (name, expected) in [("d", "bcd"), ("e", "cde")] {
+            let _ = create(name, &[7; ANONYMOUS.len()]).unwrap();
+            assert_eq!(held(), expected);
+        }
+        assert_eq!(create("f", &[7; ANONYMOUS.len()]).unwrap_err().kind(), ErrorKind::Full);
+        assert_eq!(held(), "cde");
+    }
+}
+
+#[test]
+fn only_records_without_app_keys_give_way() {
+    let cases: [(&[u8], bool); 11] = [
+        (ANONYMOUS, true),
+        (b"\x80", true),
+        (b"\x81\xa8_flashes\x91\x92\xa1m\xa2Hi", true),
+        (b"\x81\xa8_flashes\x81\xa1m\xa2Hi", true),
+        (b"\x82\xa8_flashes\x90\xa4user\x01", false),
+        (&ANONYMOUS[..ANONYMOUS.len() - 1], false),
+        (b"{}", true),
+        (b"{\"_flashes\":[1],\"csrf_token\":\"x\"}", true),
+        (b"{\"_flashes\":[1],\"user\":1}", false),
+        (b"{\"user\":1}", false),
+        (b"{\"_flashes\"", false),
+    ];
+    for (data, gives_way) in cases {
+        let store = MemoryStore::with_limits(1, 1 << 20);
+        let _ = block_on(store.create(&key("a"), data, TTL, NOW)).unwrap();
+        assert_eq!(create(&store, "b", 1).is_ok(), gives_way, "{}", data.escape_ascii());
+    }
+}
