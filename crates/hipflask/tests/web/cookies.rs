@@ -3,7 +3,7 @@
 use hipflask::core::signing::{PayloadCodec, TimestampSigner};
 use hipflask::core::time::UnixTime;
 
-use crate::front::{Ask, FRONTS, NOW, cookie, sessions, view, with_session};
+use crate::front::{Ask, FRONTS, NOW, builder, cookie, sessions, view, with_session};
 use crate::log::logged;
 
 /// Tells `username`, and `-` if there is none.
@@ -115,5 +115,27 @@ fn a_cookie_over_the_limit_is_sent_with_a_warning_as_in_flask() {
         assert_eq!((answer.status, answer.set_cookies().len()), (200, 1), "{}", front.name());
         let warned = |line: &String| line.contains("The 'session' cookie is too large");
         assert!(log.iter().any(warned), "{log:?}");
+    }
+}
+
+#[test]
+fn sessions_too_long_to_read_back_are_errors() {
+    use std::sync::Arc;
+    let store = || Arc::new(hipflask::store::memory::MemoryStore::new());
+    for front in FRONTS {
+        // Each is more than its kind of session reads: a cookie of 1 MiB, a record of 16 MiB.
+        for (sessions, length) in
+            [(sessions(), 1_500_000), (builder().store(store()).build().unwrap(), 17_000_000)]
+        {
+            let growing = view(move |_| async move {
+                let session = hipflask::session().await?;
+                session.set("name", "ada")?;
+                session.set("bio", "x".repeat(length))?;
+                Ok("saved")
+            });
+            let (answer, log) = logged(|| front.answer(&sessions, growing, Ask::get("/")));
+            assert_eq!((answer.status, answer.set_cookies()), (500, vec![]), "{}", front.name());
+            assert!(log.iter().any(|line| line.starts_with("ERROR") && line.contains("bio")), "{log:?}");
+        }
     }
 }
