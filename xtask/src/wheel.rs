@@ -205,7 +205,8 @@ print(wheel['Tag'].rpartition('-')[0])";
 const FULL_WHEELS: &str = "target/wheels-full";
 const FULL: &str = "target/wheel-full";
 const DATABASES: &str = "postgres,mariadb,mongodb,dynamodb";
-const STORE_TESTS: [&str; 3] = ["test_panics.py", "test_stored_sessions.py", "test_stored_twins.py"];
+const STORE_TESTS: [&str; 4] =
+    ["test_flask_session_facts.py", "test_panics.py", "test_stored_sessions.py", "test_stored_twins.py"];
 const WHERE_WHEELS_DIFFER: [&str; 9] = [
     "test_beside_rust.py",
     "test_convert.py",

@@ -7,7 +7,7 @@ import secrets
 import pytest
 
 from databases import DATABASES, SERVERS
-from stores import Files, Memcached, Redis, Sqlite, free_port, redis_server, server
+from stores import Cached, Files, Memcached, Redis, Sqlite, free_port, redis_server, server
 
 #: What every wheel has.
 STORES = ["redis", "memcached", "sqlalchemy", "filesystem"]
@@ -33,8 +33,9 @@ def wheel_tag():
 
 
 def pytest_generate_tests(metafunc):
+    stores = [*metafunc.config.getoption("stores").split(","), *getattr(metafunc.module, "MORE_STORES", [])]
     for name in {"store", "store_name"}.intersection(metafunc.fixturenames):
-        metafunc.parametrize(name, metafunc.config.getoption("stores").split(","), indirect=name == "store")
+        metafunc.parametrize(name, stores, indirect=name == "store")
 
 
 @pytest.fixture(scope="session")
@@ -76,4 +77,4 @@ def store(request, tmp_path):
         return Redis(request.getfixturevalue("redis_port"))
     if name == "memcached":
         return Memcached(request.getfixturevalue("memcached_port"))
-    return Sqlite(tmp_path) if name == "sqlalchemy" else Files(tmp_path)
+    return {"sqlalchemy": Sqlite, "filesystem": Files, "cachelib": Cached}[name](tmp_path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import decimal
 import glob
 import os
 import pathlib
@@ -21,7 +22,7 @@ import boto3
 import pymongo
 import sqlalchemy
 
-from stores import free_port, server
+from stores import Store, free_port, server
 
 WIRE = pathlib.Path(__file__).parents[3] / "wire"
 IS_ROOT = os.geteuid() == 0
@@ -93,23 +94,39 @@ SERVERS = {
 }
 
 
-class Sql:
+class Sql(Store):
     """``SESSION_TYPE = "sqlalchemy"`` with the URL of a database, and a table of its own."""
 
     def __init__(self, url, name):
         self.engine, self.table = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT"), name
         self.config = {"SESSION_TYPE": "sqlalchemy", "SQLALCHEMY_DATABASE_URI": url, "SESSION_SQLALCHEMY_TABLE": name}
 
+    def rename(self, name):
+        self.table = self.config["SESSION_SQLALCHEMY_TABLE"] = name
+
+    def _execute(self, query, **values):
+        with self.engine.connect() as connection:
+            return connection.execute(sqlalchemy.text(query.format(self.table)), values)
+
     def _ask(self, query, **values):
         with self.engine.connect() as connection:
             return connection.execute(sqlalchemy.text(query.format(self.table)), values).all()
 
+    def put(self, sid, record):
+        row = {"id": self.key(sid), "data": record, "expiry": datetime.datetime(2037, 1, 1)}
+        self._execute("DELETE FROM {} WHERE session_id = :id", id=row["id"])
+        self._execute("INSERT INTO {} (session_id, data, expiry) VALUES (:id, :data, :expiry)", **row)
+
+    def expire(self, sid):
+        values = {"id": self.key(sid), "expiry": datetime.datetime(2020, 1, 1)}
+        self._execute("UPDATE {} SET expiry = :expiry WHERE session_id = :id", **values)
+
     def record(self, sid):
-        for (data,) in self._ask("SELECT data FROM {} WHERE session_id = :id", id=f"session:{sid}"):
+        for (data,) in self._ask("SELECT data FROM {} WHERE session_id = :id", id=self.key(sid)):
             return bytes(data)
 
     def expires(self, sid):
-        ((time,),) = self._ask("SELECT expiry FROM {} WHERE session_id = :id", id=f"session:{sid}")
+        ((time,),) = self._ask("SELECT expiry FROM {} WHERE session_id = :id", id=self.key(sid))
         return time.replace(tzinfo=datetime.timezone.utc).timestamp()
 
     def keys(self):
@@ -126,7 +143,7 @@ class MariaDb(Sql):
         super().__init__(f"mysql+pymysql://root@127.0.0.1:{port}/test", name)
 
 
-class MongoDb:
+class MongoDb(Store):
     """``SESSION_TYPE = "mongodb"`` with a collection of its own."""
 
     def __init__(self, port, name):
@@ -134,8 +151,17 @@ class MongoDb:
         self.collection = self.client["flask_session"][name]
         self.config = {"SESSION_TYPE": "mongodb", "SESSION_MONGODB": self.client, "SESSION_MONGODB_COLLECT": name}
 
+    def rename(self, name):
+        self.collection = self.client[f"database_of_{name}"][name]
+        self.config.update(SESSION_MONGODB_DB=f"database_of_{name}", SESSION_MONGODB_COLLECT=name)
+
+    def put(self, sid, record):
+        row = {"id": self.key(sid), "val": record, "expiration": datetime.datetime(2037, 1, 1)}
+        self.collection.delete_many({"id": row["id"]})
+        self.collection.insert_one(row)
+
     def _find(self, sid):
-        return self.collection.find_one({"id": f"session:{sid}"})
+        return self.collection.find_one({"id": self.key(sid)})
 
     def record(self, sid):
         found = self._find(sid)
@@ -148,7 +174,7 @@ class MongoDb:
         return {one["id"] for one in self.collection.find()}
 
 
-class DynamoDb:
+class DynamoDb(Store):
     """``SESSION_TYPE = "dynamodb"`` with a table of its own."""
 
     def __init__(self, port, name):
@@ -158,8 +184,16 @@ class DynamoDb:
         self.table = self.client.Table(name)
         self.config = {"SESSION_TYPE": "dynamodb", "SESSION_DYNAMODB": self.client, "SESSION_DYNAMODB_TABLE": name}
 
+    def rename(self, name):
+        self.table = self.client.Table(name)
+        self.config["SESSION_DYNAMODB_TABLE"] = name
+
+    def put(self, sid, record):
+        expiration = decimal.Decimal(int(time.time()) + 1000)
+        self.table.put_item(Item={"id": self.key(sid), "val": record, "expiration": expiration})
+
     def _find(self, sid):
-        return self.table.get_item(Key={"id": f"session:{sid}"}, ConsistentRead=True).get("Item")
+        return self.table.get_item(Key={"id": self.key(sid)}, ConsistentRead=True).get("Item")
 
     def record(self, sid):
         found = self._find(sid)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import pathlib
 import socket
+import sqlite3
 import subprocess
 import time
 import warnings
@@ -14,6 +15,7 @@ import flask
 import flask_session
 import pymemcache
 import redis
+from cachelib import FileSystemCache
 from flask_sqlalchemy import SQLAlchemy
 
 import hipflask
@@ -55,28 +57,43 @@ def redis_server(port=None, kept_in=None):
         yield port, child
 
 
-class Redis:
+class Store:
+    """Finds the record of an id."""
+
+    #: ``SESSION_KEY_PREFIX`` of the app whose records are looked for.
+    prefix = "session:"
+
+    def key(self, sid):
+        return self.prefix + sid
+
+
+class Redis(Store):
     """``SESSION_TYPE = "redis"``."""
 
     def __init__(self, port):
         self.client = redis.Redis(port=port)
         self.client.flushall()
+        self.port = port
         self.config = {"SESSION_TYPE": "redis", "SESSION_REDIS": self.client}
 
+    def rename(self, _):
+        """Its databases have numbers."""
+        self.client = self.config["SESSION_REDIS"] = redis.Redis(port=self.port, db=1)
+
     def record(self, sid):
-        return self.client.get(f"session:{sid}")
+        return self.client.get(self.key(sid))
 
     def put(self, sid, record):
-        self.client.set(f"session:{sid}", record, ex=1000)
+        self.client.set(self.key(sid), record, ex=1000)
 
     def seconds_left(self, sid):
-        return self.client.ttl(f"session:{sid}")
+        return self.client.ttl(self.key(sid))
 
     def count(self):
         return self.client.dbsize()
 
 
-class Memcached:
+class Memcached(Store):
     """``SESSION_TYPE = "memcached"``."""
 
     def __init__(self, port):
@@ -85,36 +102,51 @@ class Memcached:
         self.config = {"SESSION_TYPE": "memcached", "SESSION_MEMCACHED": self.client}
 
     def record(self, sid):
-        return self.client.get(f"session:{sid}")
+        return self.client.get(self.key(sid))
 
     def put(self, sid, record):
-        self.client.set(f"session:{sid}", record, expire=1000)
+        self.client.set(self.key(sid), record, expire=1000)
 
 
-class Sqlite:
+class Sqlite(Store):
     """``SESSION_TYPE = "sqlalchemy"`` with a file of SQLite."""
 
     def __init__(self, directory):
-        self.path = pathlib.Path(directory, "app.db")
+        self.path, self.table = pathlib.Path(directory, "app.db"), "sessions"
         self.config = {"SESSION_TYPE": "sqlalchemy", "SQLALCHEMY_DATABASE_URI": f"sqlite:///{self.path}"}
 
-    def record(self, sid):
-        import sqlite3
+    def rename(self, name):
+        self.table = self.config["SESSION_SQLALCHEMY_TABLE"] = name
 
-        with contextlib.closing(sqlite3.connect(self.path)) as connection:
-            found = connection.execute("SELECT data FROM sessions WHERE session_id = ?", [f"session:{sid}"]).fetchone()
+    def _execute(self, statement, *values):
+        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            return connection.execute(statement.format(self.table), values).fetchone()
+
+    def record(self, sid):
+        found = self._execute("SELECT data FROM {} WHERE session_id = ?", self.key(sid))
         return found and bytes(found[0])
 
+    def put(self, sid, record):
+        row = (self.key(sid), record, "2099-01-01 00:00:00.000000")
+        self._execute("INSERT OR REPLACE INTO {} (session_id, data, expiry) VALUES (?, ?, ?)", *row)
 
-class Files:
+    def expire(self, sid):
+        self._execute("UPDATE {} SET expiry = '2020-01-01 00:00:00.000000' WHERE session_id = ?", self.key(sid))
+
+
+class Files(Store):
     """``SESSION_TYPE = "filesystem"``."""
 
     def __init__(self, directory):
         self.path = pathlib.Path(directory, "flask_session")
         self.config = {"SESSION_TYPE": "filesystem", "SESSION_FILE_DIR": str(self.path)}
 
+    def rename(self, name):
+        self.path = self.path.with_name(name)
+        self.config["SESSION_FILE_DIR"] = str(self.path)
+
     def _file(self, sid):
-        return self.path / hashlib.sha256(f"session:{sid}".encode()).hexdigest()
+        return self.path / hashlib.sha256(self.key(sid).encode()).hexdigest()
 
     def record(self, sid):
         with contextlib.suppress(FileNotFoundError):
@@ -126,6 +158,21 @@ class Files:
 
     def seconds_left(self, sid):
         return int.from_bytes(self._file(sid).read_bytes()[:4], "little") - int(time.time())
+
+
+class Cached(Files):
+    """``SESSION_TYPE = "cachelib"`` with its directory."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self._set_config()
+
+    def rename(self, name):
+        super().rename(name)
+        self._set_config()
+
+    def _set_config(self):
+        self.config = {"SESSION_TYPE": "cachelib", "SESSION_CACHELIB": FileSystemCache(str(self.path))}
 
 
 def app_on(store, extension, **config):
