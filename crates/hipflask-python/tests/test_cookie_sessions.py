@@ -359,8 +359,10 @@ def test_a_small_payload_is_deflated_only_as_asked():
 @pytest.mark.parametrize("fallbacks, error", [("old", TypeError), ([""], RuntimeError)])
 def test_fallback_keys_with_which_anybody_could_sign_are_an_error(fallbacks, error):
     app = make_app(hipflask.SecureCookieSessionInterface(), {"SECRET_KEY_FALLBACKS": fallbacks})
+    context = app.test_request_context()
     with pytest.raises(error, match="SECRET_KEY_FALLBACKS"):
-        app.test_request_context().push()
+        context.push()
+    context.pop()
 
 
 # -- threads ----------------------------------------------------------------------------------------------------------
