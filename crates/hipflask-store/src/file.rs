@@ -88,7 +88,7 @@ impl FileStore {
     }
 
     /// How long to wait for a record that another process or thread has locked, before the call fails with
-    /// [`ErrorKind::Timeout`](crate::store::ErrorKind::Timeout): 2 seconds by default.
+    /// [`ErrorKind::Timeout`]: 2 seconds by default.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.changed(|directory| directory.timeout = timeout)

@@ -34,77 +34,44 @@
 //! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds http-body-util.
 //! - `inspector`: shows a developer what a session holds and why its cookie was sent. Adds getrandom.
 
-#[cfg(feature = "actix")]
-pub mod actix;
-mod answering;
 #[cfg(feature = "app")]
 mod app;
-mod bucket;
-mod builder;
-mod clock;
-mod commit;
-mod config;
-#[cfg(feature = "store")]
-mod connect;
-mod current;
 mod engine;
 mod error;
-mod error_page;
 mod explain;
-#[cfg(feature = "axum")]
-mod extract;
-#[cfg(feature = "store")]
-mod failure;
+mod fronts;
 #[cfg(feature = "inspector")]
 pub mod inspector;
-mod layer;
-mod lock;
-mod permanent;
-#[cfg(feature = "store")]
-mod purge;
-#[cfg(feature = "inspector")]
-mod record_seen;
 mod repr;
 mod request;
-#[cfg(feature = "store")]
-mod saves;
-#[cfg(feature = "store")]
-mod saving;
-mod seldom;
-#[cfg(feature = "store")]
-mod server;
 mod session;
+mod settings;
 #[cfg(feature = "templates")]
 pub mod templates;
 #[cfg(feature = "test-client")]
 pub mod test;
-mod timeouts;
 
 #[cfg(feature = "app")]
 pub use app::{
     App, AppError, BadForm, Error, Form, Response, Result, UrlError, redirect, render_template,
     render_template_string, url_for, url_for_with,
 };
-pub use bucket::{SessionData, SessionKey};
-pub use builder::SessionsBuilder;
-pub use clock::{Clock, SystemClock};
-pub use commit::Commit;
-pub use config::ConfigError;
-pub use current::{current, session};
-pub use engine::{Sessions, Stats};
-pub use error::{LayerMissing, SessionError};
-pub use error_page::{BarePage, ErrorPage};
 #[cfg(feature = "store")]
-pub use failure::OnStoreFailure;
+pub use engine::OnStoreFailure;
+pub use engine::{Clock, Commit, Sessions, Stats, SystemClock};
+pub use error::{LayerMissing, SessionError};
+#[cfg(feature = "actix")]
+pub use fronts::actix;
+pub use fronts::{BarePage, ErrorPage, ResponseFuture, SessionLayer, SessionService};
 pub use hipflask_core::cookie::SameSite;
 pub use hipflask_core::plan::Profile;
 pub use hipflask_core::session::{Editor, Flash};
 pub use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
 pub use hipflask_core::value::{Dict, Int, Text, Value};
-pub use layer::{ResponseFuture, SessionLayer, SessionService};
 pub use repr::repr;
-pub use request::{CookieLine, RequestSession};
-pub use session::Session;
+pub use request::{RequestSession, current, session};
+pub use session::{CookieLine, Session, SessionData, SessionKey};
+pub use settings::{ConfigError, SessionsBuilder};
 #[cfg(feature = "templates")]
 pub use templates::context;
 

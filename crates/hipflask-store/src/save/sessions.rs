@@ -18,7 +18,7 @@ use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreErro
 
 /// Sessions in a store: loads them, and saves them by the [protocol](super).
 ///
-/// One for an application, shared by its requests. A [`Slot`] beside each session remembers where it came from.
+/// One for an application, shared by its requests. A [`Slot`](super::Slot) next to each session remembers where it came from.
 pub struct ServerSessions {
     pub(super) store: Arc<dyn Store>,
     pub(super) ids: Ids,
@@ -71,7 +71,7 @@ impl ServerSessions {
     }
 
     /// Sets whether records in pickle are read, which they are by default. Without them a record that is neither msgpack nor
-    /// JSON is [unreadable](Opened::Unreadable).
+    /// JSON is [unreadable](super::Opened::Unreadable).
     #[must_use]
     pub const fn with_pickles(mut self, read: bool) -> Self {
         self.reads_pickles = read;

@@ -6,9 +6,9 @@ use std::io;
 
 use axum::response::{IntoResponse, Response};
 
-use crate::config::ConfigError;
 use crate::error::SessionError;
 use crate::explain;
+use crate::settings::ConfigError;
 use crate::templates::TemplateError;
 
 /// Any error, for handlers that end in `?`. The log gets it, the visitor a bare 500, and a developer with

@@ -42,10 +42,10 @@ use self::hosts::TrustedHosts;
 use self::limits::Limits;
 use self::serve::Caught;
 use self::urls::{Urls, Values};
-use crate::builder::SessionsBuilder;
-use crate::config::ConfigError;
 use crate::engine::Sessions;
 use crate::inspector::Inspector;
+use crate::settings::ConfigError;
+use crate::settings::SessionsBuilder;
 use crate::templates::{TemplateError, Templates, TemplatesBuilder};
 use hipflask_core::signing::SecretKey;
 

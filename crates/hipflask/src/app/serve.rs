@@ -27,9 +27,9 @@ use super::error::AppError;
 use super::limits::{Limits, Patience};
 use super::pages;
 use super::socket::{Requests, Socket};
-use crate::clock::{Clock as _, SystemClock};
+use crate::engine::AtMostEachMinute;
+use crate::engine::{Clock as _, SystemClock};
 use crate::explain::{self, Explanation};
-use crate::seldom::AtMostEachMinute;
 
 /// How long a request that runs when the server is told to stop may still take.
 const GRACE: Duration = Duration::from_secs(10);

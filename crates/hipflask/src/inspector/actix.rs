@@ -32,8 +32,8 @@ use super::Inspector;
 use super::exchange::{Came, Goes};
 use super::pages::Own;
 use super::watch::{Begun, Watch};
-use crate::actix::{ResponseFuture as Answering, SessionService};
 use crate::engine::Sessions;
+use crate::fronts::actix::{ResponseFuture as Answering, SessionService};
 use crate::request::RequestSession;
 
 impl Inspector {

@@ -4,8 +4,8 @@ use hipflask_core::plan::Seen;
 use hipflask_core::time::UnixTime;
 
 use crate::engine::Sessions;
-use crate::record_seen::RecordSeen;
 use crate::request::RequestSession;
+use crate::session::RecordSeen;
 
 /// What comes with a request, of whatever framework it is. `lines` are those of its `Cookie` headers.
 pub(super) struct Came<'r> {

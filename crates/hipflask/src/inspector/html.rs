@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::record_seen::RecordSeen;
+use crate::session::RecordSeen;
 
 use super::view::{Arrival, CookieView, SetView, View, Why};
 use hipflask_core::plan::CookieOp;

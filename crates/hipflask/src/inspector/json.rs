@@ -4,7 +4,7 @@ use hipflask_core::tagged;
 use hipflask_core::value::{Dict, Value};
 
 use super::view::{CookieView, SetView, View};
-use crate::record_seen::RecordSeen;
+use crate::session::RecordSeen;
 
 /// The newest exchange in full and a line for each earlier one.
 pub(super) fn history(views: &[View]) -> String {

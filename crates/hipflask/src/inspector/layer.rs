@@ -15,7 +15,7 @@ use super::exchange::{Came, Goes};
 use super::pages::Own;
 use super::watch::{Begun, Watch};
 use crate::engine::Sessions;
-use crate::layer::{ResponseFuture as Answering, SessionService};
+use crate::fronts::{ResponseFuture as Answering, SessionService};
 use crate::request::RequestSession;
 
 /// The session layer with an inspector around it. Made by [`Inspector::layer`].

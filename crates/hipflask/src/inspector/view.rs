@@ -10,7 +10,7 @@ use hipflask_core::time::UnixTime;
 use super::exchange::{Exchange, set_value};
 use super::pretty::indented;
 use crate::engine::Sessions;
-use crate::record_seen::RecordSeen;
+use crate::session::RecordSeen;
 
 /// An exchange, explained.
 pub(super) struct View {

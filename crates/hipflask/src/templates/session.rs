@@ -8,12 +8,12 @@ use minijinja::{Error, ErrorKind, State, Value as Jinja};
 
 use super::convert::{self, View, refuse, to_jinja};
 use super::objects::{BoundMethod, SessionObject};
-use crate::current;
 use crate::error::SessionError;
+use crate::request;
 use crate::session::Session;
 
 fn current_session() -> Result<Session, Error> {
-    current::current()
+    request::current()
         .map(|request| request.open_cookie())
         .ok_or_else(|| failed(SessionError::OutsideRequest))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
 
-use crate::clock::Clock;
+use crate::engine::Clock;
 
 /// A clock that stands until a test moves it. Clones show the same time.
 #[derive(Debug, Clone)]

@@ -4,8 +4,6 @@ use std::fmt;
 
 use hipflask_store::store::StoreError;
 
-use crate::builder::SessionsBuilder;
-
 /// What becomes of a request whose session cannot be loaded. A session that was loaded and cannot be saved is an error in any
 /// case: what the handler meant to keep is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +24,7 @@ pub enum OnStoreFailure {
 }
 
 /// What the application wants.
-pub(crate) struct FailureHook(Box<dyn Fn(&StoreError) -> OnStoreFailure + Send + Sync>);
+pub(crate) struct FailureHook(pub(crate) Box<dyn Fn(&StoreError) -> OnStoreFailure + Send + Sync>);
 
 impl FailureHook {
     pub(crate) fn decide(&self, error: &StoreError) -> OnStoreFailure {
@@ -43,31 +41,5 @@ impl Default for FailureHook {
 impl fmt::Debug for FailureHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FailureHook(..)")
-    }
-}
-
-impl SessionsBuilder {
-    /// What becomes of a request whose session cannot be loaded; it is refused with a 503 unless this says otherwise.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use hipflask::{OnStoreFailure, Sessions, store::memory::MemoryStore};
-    ///
-    /// // While the store is away for a moment, the shop still shows its goods.
-    /// let sessions = Sessions::builder()
-    ///     .store(Arc::new(MemoryStore::new()))
-    ///     .on_store_failure(|error| if error.is_passing() { OnStoreFailure::ReadOnly } else { OnStoreFailure::Refuse })
-    ///     .build()?;
-    /// # Ok::<(), hipflask::ConfigError>(())
-    /// ```
-    ///
-    /// A page of one's own in place of the bare 503 is for the front: `sessions.layer().error_page(..)`, or
-    /// `sessions.middleware().error_page(..)` with actix-web.
-    pub fn on_store_failure(
-        mut self,
-        decide: impl Fn(&StoreError) -> OnStoreFailure + Send + Sync + 'static,
-    ) -> Self {
-        self.server.on_failure = FailureHook(Box::new(decide));
-        self
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hipflask_store::store::StoreError;
 
-use crate::engine::Sessions;
+use super::sessions::Sessions;
 
 /// The shortest pause between two purges.
 const SHORTEST: Duration = Duration::from_secs(1);

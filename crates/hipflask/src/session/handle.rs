@@ -10,8 +10,8 @@ use hipflask_core::value::{AsKey, Dict, Int, Text, Value, ValueError, to_value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::state::{Shared, State};
 use crate::error::SessionError;
-use crate::request::{Shared, State};
 
 /// The session of a request: Flask's dict. Clones are the same session.
 ///

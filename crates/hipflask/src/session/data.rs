@@ -6,8 +6,8 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::handle::Session;
 use crate::error::SessionError;
-use crate::session::Session;
 
 /// A struct of yours under one key of the session: the key is the type's [`KEY`](SessionKey::KEY).
 ///

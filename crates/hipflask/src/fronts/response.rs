@@ -6,10 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::commit::Commit;
-use crate::current;
+use crate::engine::Commit;
 use crate::error::SessionError;
-use crate::request::{Finish, RequestSession, Saving};
+use crate::request::{self, Finish, RequestSession, Saving};
 
 /// What came of a session at the end of its request; `None` if a front around this one sees to it.
 pub(crate) type Ended = Option<Result<Commit, SessionError>>;
@@ -33,7 +32,7 @@ impl<F, A> Answering<F, A> {
     pub(crate) fn call(session: RequestSession, finishes: bool, handler: impl FnOnce() -> F) -> Self {
         let mut session = Some(session);
         let inner = {
-            let _current = current::enter(&mut session);
+            let _current = request::enter(&mut session);
             handler()
         };
         Self { inner, session, finishes, saving: None }
@@ -59,7 +58,7 @@ impl<F: Future, A> Answering<F, A> {
             Some(saving) => saving,
             None => {
                 let polled = {
-                    let _current = current::enter(this.session);
+                    let _current = request::enter(this.session);
                     this.inner.poll(cx)
                 };
                 let answer = carries(ready!(polled))?;

@@ -33,13 +33,13 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse,
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
-use crate::answering::Answering;
-use crate::bucket::{SessionData, SessionKey};
-use crate::commit::{Commit, Vary};
+use super::response::Answering;
 use crate::engine::Sessions;
+use crate::engine::{Commit, Vary};
 use crate::error::{LayerMissing, SessionError};
 use crate::request::RequestSession;
 use crate::session::Session;
+use crate::session::{SessionData, SessionKey};
 
 impl Sessions {
     /// The actix-web middleware that gives each request its session and each response its cookie: [`layer`](Self::layer)

@@ -1,6 +1,10 @@
 //! [`SessionsBuilder`]: every setting, checked where the engine is built.
 
 use std::fmt;
+#[cfg(feature = "store")]
+use std::pin::Pin;
+#[cfg(feature = "store")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use hipflask_core::codec::{DEFAULT_LEEWAY, DEFAULT_LIFETIME, SessionCodec};
@@ -8,11 +12,20 @@ use hipflask_core::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
 use hipflask_core::plan::{Profile, Rules};
 use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
 use hipflask_core::tagged::KeyOrder;
+#[cfg(feature = "store")]
+use hipflask_core::value::{Dict, Value};
+#[cfg(feature = "store")]
+use hipflask_store::{
+    id::Ids,
+    record::Format,
+    save::ServerSessions,
+    store::{RecordKind, Store, StoreError},
+};
 
-use crate::clock::{Clock, SystemClock};
-use crate::config::ConfigError;
-use crate::engine::Sessions;
-use crate::timeouts::Timeouts;
+use super::error::ConfigError;
+use crate::engine::{Clock, Sessions, SystemClock, Timeouts};
+#[cfg(feature = "store")]
+use crate::engine::{FailureHook, OnStoreFailure, Server, Spawner};
 
 /// What the strict profile calls its cookie.
 const STRICT_NAME: &str = "__Host-session";
@@ -67,7 +80,7 @@ pub struct SessionsBuilder {
     #[cfg(feature = "app")]
     pub(crate) trusted_hosts: Vec<String>,
     #[cfg(feature = "store")]
-    pub(crate) server: crate::server::ServerSettings,
+    pub(crate) server: ServerSettings,
     /// What the settings say of a store that is not connected yet.
     #[cfg(feature = "store")]
     pub(crate) named_store: hipflask_core::value::Dict,
@@ -99,7 +112,7 @@ impl Default for SessionsBuilder {
             #[cfg(feature = "app")]
             trusted_hosts: Vec::new(),
             #[cfg(feature = "store")]
-            server: crate::server::ServerSettings::default(),
+            server: ServerSettings::default(),
             #[cfg(feature = "store")]
             named_store: hipflask_core::value::Dict::new(),
         }
@@ -410,6 +423,165 @@ impl SessionsBuilder {
     }
 }
 
+#[cfg(feature = "store")]
+impl SessionsBuilder {
+    /// Keeps sessions in `store`, as Flask-Session does: the cookie carries only an id. A secret key is then not needed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use hipflask::{Sessions, store::memory::MemoryStore};
+    /// let sessions = Sessions::builder().store(Arc::new(MemoryStore::new())).build()?;
+    /// assert!(sessions.is_stored());
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    #[doc(alias = "SESSION_TYPE")]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.server.store = Some(store);
+        self.named_store = Dict::new();
+        self
+    }
+
+    /// Whether a new session in the store outlives the browser: true unless set.
+    #[doc(alias = "SESSION_PERMANENT")]
+    pub fn session_permanent(mut self, permanent: bool) -> Self {
+        self.server.permanent = permanent;
+        self
+    }
+
+    /// What stands before an id in the store: `session:` unless set.
+    #[doc(alias = "SESSION_KEY_PREFIX")]
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.server.key_prefix = prefix.into();
+        self
+    }
+
+    /// How many random bytes a new id has: 32 unless set, 16 to 96.
+    #[doc(alias = "SESSION_ID_LENGTH")]
+    pub fn id_length(mut self, bytes: usize) -> Self {
+        self.server.id_length = bytes;
+        self
+    }
+
+    /// How records are written where Flask-Session uses msgspec, which is everywhere but in a directory: [`Format::Msgpack`]
+    /// unless set, or [`Format::Json`]. Both are read in any case. A directory keeps pickles, as in Flask-Session; in the
+    /// strict profile it keeps this format, and pickles are not read.
+    #[doc(alias = "SESSION_SERIALIZATION_FORMAT")]
+    pub fn serialization_format(mut self, format: Format) -> Self {
+        self.server.format = format;
+        self
+    }
+
+    /// Whether ids are signed in the cookie; needs a secret key.
+    #[doc(alias = "SESSION_USE_SIGNER")]
+    pub fn use_signer(mut self, signed: bool) -> Self {
+        self.server.use_signer = signed;
+        self
+    }
+
+    /// Runs saves that outlive their request with `spawn`, where tokio is not the runtime.
+    ///
+    /// A save that has begun is never broken off. If it has to wait for the store, a task finishes it, by default one of
+    /// tokio. Outside of tokio and without this setting, the next save of the same request finishes it.
+    pub fn spawn_saves_with(
+        mut self,
+        spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
+    ) -> Self {
+        self.server.spawner = Spawner(Some(Arc::new(spawn)));
+        self
+    }
+
+    /// Whether sessions are to be in a store, connected or not.
+    #[cfg(feature = "app")]
+    pub(crate) fn is_stored(&self) -> bool {
+        self.server.store.is_some() || self.named_store.contains("SESSION_TYPE")
+    }
+
+    /// What keeps the sessions, if they are not in the cookie.
+    pub(crate) fn take_server(&mut self) -> Result<Option<Server>, ConfigError> {
+        if let Some(kind) = self.named_store.get("SESSION_TYPE").and_then(Value::as_str) {
+            let scheme = kind.split(':').next().unwrap_or_default().to_owned();
+            // What no connecting would mend is said at once.
+            super::store_url::url(&self.named_store)?;
+            return Err(ConfigError::NotConnected { kind: scheme });
+        }
+        let settings = std::mem::take(&mut self.server);
+        let Some(store) = settings.store else { return Ok(None) };
+        let mut ids = Ids::builder().bytes(settings.id_length).prefix(settings.key_prefix);
+        if settings.use_signer {
+            ids = ids.signed(self.ring().ok_or_else(|| self.no_secret_key())?);
+        }
+        let ids = ids.hashed_at_rest(self.is_strict()).build();
+        let ids = ids.map_err(|error| ConfigError::Store(error.to_string()))?;
+        if !matches!(settings.format, Format::Msgpack | Format::Json) {
+            return Err(ConfigError::UnsupportedFormat { format: settings.format.to_string() });
+        }
+        let is_pickled = store.describe().records == RecordKind::Pickle;
+        let mut sessions = ServerSessions::new(store, ids, self.idle_lifetime())
+            .with_refresh(self.refresh_each_request)
+            .with_pickles(!self.is_strict());
+        // The strict profile shares nothing with Flask, so its directories hold no pickles.
+        if !is_pickled || self.is_strict() {
+            sessions = sessions.with_format(settings.format);
+        }
+        let ServerSettings { permanent, on_failure, spawner, .. } = settings;
+        Ok(Some(Server { sessions, permanent, on_failure, spawner }))
+    }
+
+    /// What becomes of a request whose session cannot be loaded; it is refused with a 503 unless this says otherwise.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use hipflask::{OnStoreFailure, Sessions, store::memory::MemoryStore};
+    ///
+    /// // While the store is away for a moment, the shop still shows its goods.
+    /// let sessions = Sessions::builder()
+    ///     .store(Arc::new(MemoryStore::new()))
+    ///     .on_store_failure(|error| if error.is_passing() { OnStoreFailure::ReadOnly } else { OnStoreFailure::Refuse })
+    ///     .build()?;
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    ///
+    /// A page of one's own in place of the bare 503 is for the front: `sessions.layer().error_page(..)`, or
+    /// `sessions.middleware().error_page(..)` with actix-web.
+    pub fn on_store_failure(
+        mut self,
+        decide: impl Fn(&StoreError) -> OnStoreFailure + Send + Sync + 'static,
+    ) -> Self {
+        self.server.on_failure = FailureHook(Box::new(decide));
+        self
+    }
+}
+
+#[cfg(feature = "store")]
+/// How sessions in a store are kept, apart from the store itself.
+#[derive(Debug)]
+pub(crate) struct ServerSettings {
+    store: Option<Arc<dyn Store>>,
+    permanent: bool,
+    key_prefix: String,
+    id_length: usize,
+    use_signer: bool,
+    format: Format,
+    pub(crate) on_failure: FailureHook,
+    spawner: Spawner,
+}
+
+#[cfg(feature = "store")]
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            store: None,
+            permanent: true,
+            key_prefix: "session:".into(),
+            id_length: 32,
+            use_signer: false,
+            format: Format::Msgpack,
+            on_failure: FailureHook::default(),
+            spawner: Spawner::default(),
+        }
+    }
+}
+
 /// How long the value can be before the whole header is over the limit.
 fn room_for_value(cookie: &CookieConfig) -> usize {
     match cookie.max_size() {
@@ -427,5 +599,12 @@ impl fmt::Debug for SessionsBuilder {
             .field("profile", &self.profile)
             .field("cookie", &self.cookie)
             .finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Starts a configuration with Flask's defaults. A secret key is all that it needs.
+    pub fn builder() -> SessionsBuilder {
+        SessionsBuilder::default()
     }
 }

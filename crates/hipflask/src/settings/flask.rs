@@ -2,158 +2,16 @@
 
 use std::time::Duration;
 
-use hipflask_core::cookie::{CookieConfigError, SameSite};
-use hipflask_core::signing::SignerConfigError;
+use hipflask_core::cookie::SameSite;
 use hipflask_core::tagged;
 use hipflask_core::value::{Dict, Value};
 
-use crate::builder::SessionsBuilder;
+use super::builder::SessionsBuilder;
+use super::error::ConfigError;
+#[cfg(feature = "store")]
+use super::flask_session;
+use super::value::{Setting, text, truth};
 use crate::engine::Sessions;
-
-/// A configuration that cannot work. Each error names the setting and says what to do; none shows a key.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// No secret key.
-    #[error(
-        "The session is unavailable because no secret key was set. Set it with `.secret_key(..)`, or {setting}, to \
-         something unique and secret; `hipflask key new` makes one."
-    )]
-    NoSecretKey {
-        /// Where it could have been: the environment variable, if those were read.
-        setting: String,
-    },
-    /// No environment variable has a name with this prefix.
-    #[error(
-        "{prefix:?} cannot be the prefix of environment variables: an underscore is put between it and the setting, so \
-         FLASK is the prefix of FLASK_SECRET_KEY"
-    )]
-    Prefix {
-        /// What was given.
-        prefix: String,
-    },
-    /// A key is too short for the strict profile.
-    #[error(
-        "secret key {index} has {bytes} bytes; the strict profile needs {needed}. `hipflask key new` makes such a key."
-    )]
-    ShortKey {
-        /// Which key, from 0.
-        index: usize,
-        /// How long it is.
-        bytes: usize,
-        /// How long it must be.
-        needed: usize,
-    },
-    /// Sessions would expire before the next request.
-    #[error(
-        "permanent_lifetime (PERMANENT_SESSION_LIFETIME) is {lifetime:?}, so every request would start with an empty \
-         session; it counts whole seconds: set 1 or more, or leave it out for the default"
-    )]
-    ShortLifetime {
-        /// The lifetime that was set.
-        lifetime: Duration,
-    },
-    /// Sessions would expire while they are used before they expire unused.
-    #[error(
-        "absolute_lifetime is {absolute:?}, which is shorter than the {idle:?} that a session lives unused; set \
-         permanent_lifetime (PERMANENT_SESSION_LIFETIME) to {absolute:?} or less, or absolute_lifetime to {idle:?} or more"
-    )]
-    ShortAbsoluteLifetime {
-        /// The lifetime that was set, or the default of the strict profile.
-        absolute: Duration,
-        /// The lifetime without use.
-        idle: Duration,
-    },
-    /// The strict profile without a protection of its cookie.
-    #[error(
-        "the strict profile needs {attribute} on the session's cookie: leave {setting} out; or, if the app cannot work \
-         with it, allow it by name with `danger_insecure_cookie(true)`"
-    )]
-    InsecureCookie {
-        /// The attribute that was switched off.
-        attribute: &'static str,
-        /// The setting that switched it off.
-        setting: &'static str,
-    },
-    /// A key or the signing settings cannot be used.
-    #[error(transparent)]
-    Signer(#[from] SignerConfigError),
-    /// The cookie's settings cannot work in a browser.
-    #[error("{error}{here}", error = .0, here = in_settings(.0))]
-    Cookie(CookieConfigError),
-    /// A setting has a value of the wrong type.
-    #[error("{name} is {found}, but must be {wanted}")]
-    WrongType {
-        /// The setting.
-        name: String,
-        /// What it is.
-        found: String,
-        /// What it must be.
-        wanted: &'static str,
-    },
-    /// A setting that looks like ours has a name that does not exist.
-    #[error("there is no setting {name}; {}", suggestion.map_or_else(
-        || "those that there are stand in docs/coming-from-flask.md".to_owned(),
-        |name| format!("did you mean {name}?")
-    ))]
-    UnknownSetting {
-        /// The name.
-        name: String,
-        /// A name that exists and is like it.
-        suggestion: Option<&'static str>,
-    },
-    /// A kind of session that is not there.
-    #[error(
-        "SESSION_TYPE {kind:?} is not available; there are filesystem, redis, memcached, mongodb, sqlalchemy, dynamodb and \
-         the URL of a store, with the feature `store` of hipflask; without SESSION_TYPE the session lives in Flask's \
-         signed cookie"
-    )]
-    UnknownType {
-        /// What was asked for.
-        kind: String,
-    },
-    /// The settings ask for a store, and nobody connected to it.
-    #[error(
-        "SESSION_TYPE {kind} asks for a store, which has to be connected to: use `connect_env` or `connect_toml` of \
-         Sessions in place of `from_env` and `from_toml`, or `.connect().await?` before `.build()`"
-    )]
-    NotConnected {
-        /// What was asked for: without what follows the colon of a URL.
-        kind: String,
-    },
-    /// Records cannot be written so.
-    #[error("Unsupported serialization format: {format}. SESSION_SERIALIZATION_FORMAT is msgpack or json.")]
-    UnsupportedFormat {
-        /// What was asked for.
-        format: String,
-    },
-    /// The settings of sessions in a store cannot be used.
-    #[error("{0}")]
-    Store(String),
-    /// The TOML cannot be read.
-    #[error("the configuration is no valid TOML: {0}")]
-    Toml(String),
-}
-
-impl From<CookieConfigError> for ConfigError {
-    fn from(error: CookieConfigError) -> Self {
-        Self::Cookie(error)
-    }
-}
-
-/// What the remedies that name a builder's method are called in the settings.
-fn in_settings(error: &CookieConfigError) -> &'static str {
-    match error {
-        CookieConfigError::Prefix { .. } | CookieConfigError::SameSiteNoneWithoutSecure => {
-            ". Here these are `cookie_secure` and so on, and SESSION_COOKIE_SECURE and so on in a configuration"
-        }
-        _ => "",
-    }
-}
-
-/// Flask's names, each with what takes it.
-pub(crate) type Setting =
-    (&'static str, fn(SessionsBuilder, &str, &Value) -> Result<SessionsBuilder, ConfigError>);
 
 const SETTINGS: &[Setting] = &[
     ("SECRET_KEY", |b, name, value| match value {
@@ -187,13 +45,13 @@ const SETTINGS: &[Setting] = &[
     ("SESSION_COOKIE_PARTITIONED", |b, name, value| Ok(b.cookie_partitioned(truth(name, value)?))),
     ("MAX_COOKIE_SIZE", |b, name, value| Ok(b.max_cookie_size(size(name, value)?))),
     #[cfg(feature = "store")]
-    ("SQLALCHEMY_DATABASE_URI", crate::connect::named),
+    ("SQLALCHEMY_DATABASE_URI", flask_session::named),
     ("SESSION_TYPE", |b, name, value| match value {
         Value::None => Ok(b),
         value => match text(name, value, "text")? {
             "cookie" | "null" => Ok(b),
             #[cfg(feature = "store")]
-            _ => crate::connect::named(b, name, value),
+            _ => flask_session::named(b, name, value),
             #[cfg(not(feature = "store"))]
             kind => Err(ConfigError::UnknownType { kind: kind.into() }),
         },
@@ -202,7 +60,7 @@ const SETTINGS: &[Setting] = &[
 
 /// What Flask-Session's settings are, if there can be a store.
 #[cfg(feature = "store")]
-const STORE_SETTINGS: &[Setting] = &crate::connect::SETTINGS;
+const STORE_SETTINGS: &[Setting] = &flask_session::SETTINGS;
 #[cfg(not(feature = "store"))]
 const STORE_SETTINGS: &[Setting] = &[];
 
@@ -347,20 +205,6 @@ fn letters_apart(known: &str, name: &str) -> usize {
 
 fn wrong(name: &str, value: &Value, wanted: &'static str) -> ConfigError {
     ConfigError::wrong(name, value, wanted)
-}
-
-impl ConfigError {
-    pub(crate) fn wrong(name: &str, value: &Value, wanted: &'static str) -> Self {
-        Self::WrongType { name: name.into(), found: value.kind().to_string(), wanted }
-    }
-}
-
-pub(crate) fn text<'v>(name: &str, value: &'v Value, wanted: &'static str) -> Result<&'v str, ConfigError> {
-    value.as_str().ok_or_else(|| wrong(name, value, wanted))
-}
-
-pub(crate) fn truth(name: &str, value: &Value) -> Result<bool, ConfigError> {
-    value.as_bool().ok_or_else(|| wrong(name, value, "true or false, spelled so"))
 }
 
 fn seconds(name: &str, value: &Value) -> Result<Duration, ConfigError> {

@@ -14,15 +14,14 @@ use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::Session as Data;
 use hipflask_core::time::UnixTime;
 
-use crate::builder::SessionsBuilder;
-use crate::clock::Clock;
-use crate::commit::Commit;
-use crate::error::SessionError;
-use crate::permanent;
-use crate::seldom::BadSignatures;
+use super::bad_signatures::BadSignatures;
+use super::clock::Clock;
+use super::headers::Commit;
+use super::permanent;
 #[cfg(feature = "store")]
-use crate::server::Server;
-use crate::timeouts::Timeouts;
+use super::stored::Server;
+use super::timeouts::Timeouts;
+use crate::error::SessionError;
 
 /// The session engine: keys, cookie, rules and clock, shared by all requests. Cheap to clone.
 ///
@@ -49,11 +48,6 @@ struct Engine {
 }
 
 impl Sessions {
-    /// Starts a configuration with Flask's defaults. A secret key is all that it needs.
-    pub fn builder() -> SessionsBuilder {
-        SessionsBuilder::default()
-    }
-
     pub(crate) fn new(
         codec: SessionCodec,
         cookie: CookieConfig,

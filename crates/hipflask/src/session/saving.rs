@@ -13,9 +13,9 @@ use std::task::{Context, Poll, Waker};
 use hipflask_core::session::Session as Data;
 use hipflask_store::save::Slot;
 
+use super::saves::{Orphan, Outcome, Report, Requested, SaveEnd, SaveResult, SaveTask, Waiting};
+use super::state::{Shared, State};
 use crate::error::SessionError;
-use crate::request::{Shared, State};
-use crate::saves::{Orphan, Outcome, Report, Requested, SaveEnd, SaveResult, SaveTask, Waiting};
 
 impl State {
     /// Returns the session and its slot, to save them: themselves if nobody else needs them meanwhile, or copies.

@@ -5,12 +5,12 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::bucket::{SessionData, SessionKey};
+use super::error_page::Failed;
 use crate::error::{LayerMissing, SessionError};
-use crate::error_page::Failed;
 use crate::explain;
 use crate::request::RequestSession;
 use crate::session::Session;
+use crate::session::{SessionData, SessionKey};
 
 impl IntoResponse for LayerMissing {
     fn into_response(self) -> Response {

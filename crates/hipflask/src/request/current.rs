@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::mem;
 
+use super::request_session::RequestSession;
 use crate::error::SessionError;
-use crate::request::RequestSession;
 use crate::session::Session;
 
 thread_local! {

@@ -11,11 +11,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answering::Answering;
-use crate::commit::{Commit, Vary};
+use super::error_page::{BarePage, ErrorPage, Failed};
+use super::response::Answering;
 use crate::engine::Sessions;
+use crate::engine::{Commit, Vary};
 use crate::error::SessionError;
-use crate::error_page::{BarePage, ErrorPage, Failed};
 use crate::explain::Explanation;
 #[cfg(feature = "inspector")]
 use crate::request::RequestSession;
