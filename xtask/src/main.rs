@@ -9,6 +9,7 @@ mod help;
 mod mutants;
 mod python;
 mod report;
+mod rings;
 mod rules;
 mod steps;
 mod tools;

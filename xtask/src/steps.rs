@@ -5,10 +5,11 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::report::Step;
 use crate::workspace::run;
-use crate::{cargo_tools, documents, fuzz, mutants, python, rules, tools, wheel};
+use crate::{cargo_tools, documents, fuzz, mutants, python, rings, rules, tools, wheel};
 
 /// The quick steps, which need nothing but Rust.
-pub(crate) const CHECK: &[Step] = &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, TESTS_WITHOUT_FLASK, DOC_TESTS];
+pub(crate) const CHECK: &[Step] =
+    &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, RINGS, TESTS_WITHOUT_FLASK, DOC_TESTS];
 
 /// All steps that CI runs.
 pub(crate) const TEST: &[Step] = &[
@@ -19,6 +20,7 @@ pub(crate) const TEST: &[Step] = &[
     DOCS,
     DOCUMENTS,
     RULES,
+    RINGS,
     DEPENDENCIES,
     TESTS,
     TESTS_STOCK_ZLIB,
@@ -84,6 +86,12 @@ const RULES: Step = Step {
     name: "dependencies of core",
     remedy: "keep that crate out of hipflask-core: it decides with values and does no I/O (ARCHITECTURE.md)",
     run: rules::core_is_free_of_io,
+};
+
+const RINGS: Step = Step {
+    name: "rings of modules",
+    remedy: "move what both need into a module below them (ARCHITECTURE.md)",
+    run: rings::no_crate_has_one,
 };
 
 const DEPENDENCIES: Step = Step {
