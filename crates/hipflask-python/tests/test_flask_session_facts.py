@@ -164,7 +164,7 @@ def test_regenerate_moves_the_record_to_a_new_id(store, extension):
 def test_the_cookie_is_refreshed_only_if_configured(store, extension, refresh):
     client = started(app_on(store, extension, SESSION_REFRESH_EACH_REQUEST=refresh), value=1)
     response = visit(client, lambda session: session.get("value"))
-    assert set_cookie(response).startswith(f"session={sid_of(client)};" if refresh else "") and bool(set_cookie(response)) is refresh
+    assert set_cookie(response).partition(";")[0] == (f"session={sid_of(client)}" if refresh else "")
     assert response.headers["Vary"] == "Cookie"
 
 
@@ -186,7 +186,13 @@ def test_modified_says_whether_the_session_changed(store, extension):
     client, found = started(app_on(store, extension), value=1, inside=[1]), []
     visit(client, lambda session: found.append((session.modified, session.get("value"), session.modified)))
     visit(client, lambda session: (session.update(value=2), found.append(session.modified)))
-    visit(client, lambda session: (session["inside"].append(2), found.append(session.modified), setattr(session, "modified", True)))
+
+    def change_inside(session):
+        session["inside"].append(2)
+        found.append(session.modified)
+        session.modified = True
+
+    visit(client, change_inside)
     assert found == [(False, 1, False), True, False] and peek(client) == {"value": 2, "inside": [1, 2]}
 
 
