@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn every_setting_stands_on_the_page_for_flask_users() {
-        let page = include_str!("../../../docs/coming-from-flask.md");
+        let page = include_str!("../../../../docs/coming-from-flask.md");
         for (name, _) in all() {
             let stands = [format!("`{name}`"), format!("`{name} ")].iter().any(|cell| page.contains(cell));
             assert!(stands, "{name} is missing in docs/coming-from-flask.md");

@@ -86,7 +86,7 @@ pub(crate) const CALLS: &[Call] = calls! {
 
 /// The public methods, as they stand in the source.
 fn methods() -> Vec<&'static str> {
-    let source = include_str!("../../src/session.rs");
+    let source = include_str!("../../src/session/handle.rs");
     let public = source.lines().filter_map(|line| line.trim_start().strip_prefix("pub "));
     let names = public.filter_map(|line| line.split_once("fn ")).map(|(_, rest)| rest);
     names.filter_map(|rest| rest.split(['(', '<']).next()).collect()
