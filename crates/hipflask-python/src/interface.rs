@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hipflask_core::codec::OpenError;
+use hipflask_core::codec::{OpenError, check_length};
 use hipflask_core::plan::{CookieOp, Profile, Rules, Seen, plan};
 use hipflask_core::signing::{Age, Compression, PayloadCodec, TimestampSigner};
 use hipflask_core::tagged;
@@ -282,6 +282,7 @@ impl<'py> Saving<'_, 'py> {
         };
         let signer = &sealing.signer;
         let json = self.json()?;
+        check_length(json.as_bytes()).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let now = UnixTime::from_secs(now as u64);
         let room = room.saturating_sub(signer.overhead(now));
         let mut value = String::with_capacity(json.len() / 3 * 4 + 4 + signer.overhead(now));

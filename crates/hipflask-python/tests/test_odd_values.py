@@ -109,6 +109,19 @@ def test_cookies_hold_no_integer_that_flask_refuses(digits):
     assert answers[0] == answers[1] == ((200, "True") if digits == 4300 else (500, ""))
 
 
+def test_a_session_too_long_to_read_back_is_an_error():
+    app = flask.Flask("long")
+    app.secret_key, app.session_interface = "a secret key of the tests", hipflask.SecureCookieSessionInterface()
+    app.testing = True
+    app.add_url_rule("/<int:length>", "view", lambda length: flask.session.update(user="ada", essay="a" * length) or "")
+    client = app.test_client()
+    assert client.get("/1000000").status_code == 200
+    with pytest.raises(ValueError, match="essay"):
+        client.get("/1100000")
+    with client.session_transaction() as session:
+        assert session["user"] == "ada" and len(session["essay"]) == 1_000_000
+
+
 @pytest.mark.parametrize("value", [2**64, "\ud800", {1: object()}, [range(3)], {"a": Markup("<b>")}, 1j], ids=shown)
 @pytest.mark.parametrize("way", ["set", "update", "default", "merge"])
 def test_a_value_no_record_holds_fails_where_it_is_set(redis_store, value, way):
