@@ -43,10 +43,11 @@ pub(super) async fn bind(address: &str) -> Result<TcpListener, AppError> {
 /// Serves until Ctrl-C or SIGTERM, then ends the requests that run.
 pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits) -> Result<(), AppError> {
     let address = listener.local_addr().map_err(AppError::Serve)?;
+    let (stop, cut_off) = (stop_signal(), stop_signal());
     announce(address);
     tokio::select! {
-        () = serve_until(listener, router, limits, stop_signal()) => Ok(()),
-        () = async { stop_signal().await; tokio::time::sleep(GRACE).await; } => {
+        () = serve_until(listener, router, limits, stop) => Ok(()),
+        () = async { cut_off.await; tokio::time::sleep(GRACE).await; } => {
             tracing::warn!("requests that still ran {GRACE:?} after the signal to stop were cut off");
             Ok(())
         }
@@ -190,24 +191,26 @@ pub(super) fn print_help(name: &str) {
     );
 }
 
+/// Waits for Ctrl-C or SIGTERM. Signals are noticed from the call on, not only once the future is polled.
+#[cfg(unix)]
+fn stop_signal() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let [mut interrupt, mut terminate] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
+    std::future::poll_fn(move |cx| {
+        let mut has_come = |signal: &mut Option<tokio::signal::unix::Signal>| {
+            signal.as_mut().is_some_and(|signal| signal.poll_recv(cx).is_ready())
+        };
+        if has_come(&mut interrupt) || has_come(&mut terminate) { Poll::Ready(()) } else { Poll::Pending }
+    })
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
 async fn stop_signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
