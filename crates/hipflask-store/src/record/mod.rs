@@ -314,6 +314,36 @@ impl Kept {
     }
 }
 
+/// The originals of a record that is being read. A key may come twice there, and its last value counts.
+#[derive(Default)]
+struct Originals {
+    found: Dict<Original>,
+    /// Keys whose last value has no original.
+    overwritten: HashSet<Text>,
+}
+
+impl Originals {
+    fn insert(&mut self, key: Text, original: Original) {
+        self.overwritten.remove(&key);
+        self.found.insert(key, original);
+    }
+
+    /// Notes a value that is shown whole.
+    fn overwrite(&mut self, key: &Text) {
+        if self.found.contains(key) {
+            self.overwritten.insert(key.clone());
+        }
+    }
+
+    fn finish(self) -> Kept {
+        if self.overwritten.is_empty() {
+            return Kept(self.found);
+        }
+        let last = self.found.into_entries().into_iter().filter(|(key, _)| !self.overwritten.contains(key));
+        Kept(last.collect())
+    }
+}
+
 /// Shows which keys, never a value.
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,9 @@ use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
 use super::budget::{Budget, FIRST_ITEMS};
-use super::{EncodeError, Format, Kept, Original, Problem, Raw, Record, RecordError, key_text, room_for};
+use super::{
+    EncodeError, Format, Kept, Original, Originals, Problem, Raw, Record, RecordError, key_text, room_for,
+};
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     let mut reader = Reader::of(data);
@@ -235,7 +237,7 @@ impl<'d> Reader<'d> {
     }
 
     fn session(&mut self, length: usize) -> Result<Record, RecordError> {
-        let mut record = Record::default();
+        let (mut dict, mut originals) = (Dict::new(), Originals::default());
         self.budget.entries(length).ok_or(RecordError::TooLarge)?;
         for _ in 0..length {
             let (key_at, before) = (self.at, self.budget);
@@ -251,11 +253,13 @@ impl<'d> Reader<'d> {
                     key: self.data[key_at..value_at].into(),
                     value: self.data[value_at..self.at].into(),
                 };
-                record.kept.0.insert(shown_key.clone(), Original { shown: value.clone(), raw });
+                originals.insert(shown_key.clone(), Original { shown: value.clone(), raw });
+            } else {
+                originals.overwrite(&shown_key);
             }
-            record.dict.insert(shown_key, value);
+            dict.insert(shown_key, value);
         }
-        Ok(record)
+        Ok(Record { dict, kept: originals.finish() })
     }
 
     fn value(&mut self, levels: usize) -> Result<Value, RecordError> {

@@ -371,3 +371,20 @@ proptest! {
         let _ = Format::read(&[b"\x80\x04".to_vec(), ops].concat());
     }
 }
+
+#[test]
+fn the_last_of_two_values_has_its_own_original() {
+    // {"a": {5: 1}, "a": []}, and the same the other way round.
+    for (record, is_kept) in
+        [(&b"\x82\xa1a\x81\x05\x01\xa1a\x90"[..], false), (b"\x82\xa1a\x90\xa1a\x81\x05\x01", true)]
+    {
+        let read = Format::read(record).unwrap();
+        assert_eq!(read.kept.is_empty(), !is_kept);
+        let written = Format::Msgpack.write_with(&read.dict, &read.kept).unwrap();
+        let expected: &[u8] = if is_kept { b"\x81\xa1a\x81\x05\x01" } else { b"\x81\xa1a\x90" };
+        assert_eq!(written, expected);
+    }
+    // A set is shown as a list. The list that follows it under the same key is not a set.
+    let read = Format::read(b"\x80\x04}(\x8c\x01a\x8f(K\x01\x90\x8c\x01a]K\x01au.").unwrap();
+    assert!(read.kept.is_empty());
+}

@@ -4,7 +4,7 @@ use hipflask_core::value::{Dict, Int, Kind, MAX_DEPTH, Text, Value};
 
 use super::super::budget::Budget;
 use super::super::civil::{iso_date, iso_offset, iso_time};
-use super::super::{Original, Raw, Record, RecordError, key_text};
+use super::super::{Original, Originals, Raw, Record, RecordError, key_text};
 use super::node::{Arena, Node, NodeId};
 use super::py::Py;
 
@@ -15,7 +15,7 @@ pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordErro
         other => return Err(RecordError::NotADict { found: kind(other) }),
     };
     let mut reader = Reader { arena, budget, is_partial: false };
-    let mut record = Record::default();
+    let (mut dict, mut originals) = (Dict::new(), Originals::default());
     reader.entries(entries.len())?;
     for (key_id, value_id) in entries {
         reader.is_partial = false;
@@ -26,11 +26,13 @@ pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordErro
             reader.budget.twice_since(before).ok_or(RecordError::TooLarge)?;
             reader.entries(1)?;
             let raw = Raw::Pickle { key: reader.original(*key_id)?, value: reader.original(*value_id)? };
-            record.kept.0.insert(shown_key.clone(), Original { shown: value.clone(), raw });
+            originals.insert(shown_key.clone(), Original { shown: value.clone(), raw });
+        } else {
+            originals.overwrite(&shown_key);
         }
-        record.dict.insert(shown_key, value);
+        dict.insert(shown_key, value);
     }
-    Ok(record)
+    Ok(Record { dict, kept: originals.finish() })
 }
 
 struct Reader<'a> {
