@@ -1,4 +1,4 @@
-"""Real servers that are loaded, reloaded and killed: what is lost, what hangs and what fails, beside stock Flask-Session.
+"""Real servers that are loaded, reloaded and killed: what is lost, what hangs and what fails, next to stock Flask-Session.
 
     cargo xtask wheel && target/wheel-venv/bin/python bench/python/matrix.py
     target/wheel-venv/bin/python bench/python/matrix.py --short     # seconds; ours alone

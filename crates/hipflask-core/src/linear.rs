@@ -90,7 +90,7 @@ fn texts(length: usize) -> Vec<String> {
     texts
 }
 
-/// Reads all pieces, as a front does whose objects are no values.
+/// Reads all pieces, as a front with its own objects does.
 fn read_pieces(text: &str) -> Result<(), JsonError> {
     let mut json = Reader::new(text)?;
     // Whether each open container is a dict, and whether it is a tuple.

@@ -31,7 +31,7 @@ mod counter {
         (result, STEPS.get() - before)
     }
 
-    /// How many steps a linear reader may take for each byte of its input.
+    /// The steps that a linear reader may take for each byte of its input.
     pub const PER_BYTE: usize = 16;
 
     /// Runs `work`, which reads `length` bytes, and returns its result.

@@ -7,11 +7,11 @@ use super::values::octets;
 use crate::plan::Profile;
 use crate::steps;
 
-/// How many cookies of the session's name are tried in the flask profile. A browser can hold a stale one next to the
+/// The number of cookies of the session's name that the flask profile tries. A browser can hold a stale one next to the
 /// right one; more come from no browser.
 const FLASK_LIMIT: usize = 4;
 
-/// How many cookies of the session's name are tried in the strict profile. A browser sends one for each parent domain
+/// The number of cookies of the session's name that the strict profile tries. A browser sends one for each parent domain
 /// and each prefix of the path, so a real request stays far below.
 const STRICT_LIMIT: usize = 64;
 
@@ -83,7 +83,7 @@ pub struct Choice<T> {
     ambiguous: Option<Ambiguous>,
 }
 
-/// Why the strict profile takes none of several cookies.
+/// The reason why the strict profile accepts no cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ambiguous {

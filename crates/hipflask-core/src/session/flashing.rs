@@ -8,7 +8,7 @@ use super::flash::{DEFAULT_CATEGORY, FLASHES, Flash};
 use crate::value::{Text, Value, to_value};
 
 impl Session {
-    /// Keeps a message for the next page, in the category `message`. Flask reads it, too.
+    /// Keeps a message for the next page, in the category `message`. Flask reads it as well.
     ///
     /// # Errors
     /// [`SessionError`] if the message cannot live in a session.
@@ -32,7 +32,7 @@ impl Session {
     /// The messages that were flashed, which are thereby taken from the session.
     ///
     /// As in Flask the first call takes them all and every further call of the request gives the same ones: a message
-    /// flashed after the first call shows in the next request. An entry that is no pair of category and message is left
+    /// flashed after the first call shows in the next request. An entry that is not a pair of category and message is left
     /// out.
     ///
     /// ```

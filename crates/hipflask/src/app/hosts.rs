@@ -64,7 +64,7 @@ impl TrustedHosts {
     /// Reads `example.org`, `.example.org` for its subdomains as well, and either with a port, which is not looked at.
     ///
     /// # Errors
-    /// The first entry that is no host name.
+    /// The first entry that is not a host name.
     pub(super) fn new(entries: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let read = |entry: String| match trusted(&entry) {
             Some(trusted) => Ok(trusted),

@@ -198,7 +198,7 @@ impl Sessions {
         self.chosen(choice).unwrap_or_else(|| (Data::new(), None))
     }
 
-    /// What decides between several cookies of the session's name.
+    /// The choice between several cookies of the session's name.
     pub(crate) fn choice<T>(&self) -> Choice<T> {
         Choice::new(self.0.rules.profile)
     }

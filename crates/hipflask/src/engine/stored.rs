@@ -45,7 +45,7 @@ impl fmt::Debug for Spawner {
     }
 }
 
-/// What came of a request's cookies.
+/// The session that a request's cookies led to.
 #[derive(Debug)]
 pub(crate) struct FoundStored {
     pub(crate) data: Data,
@@ -71,7 +71,7 @@ impl Server {
         data
     }
 
-    /// What a request gets that came with an id whose record could not be loaded.
+    /// The session of a request whose record could not be loaded.
     pub(crate) fn without_store(&self, error: &StoreError) -> Result<FoundStored, SessionError> {
         let refused = failed(error);
         match self.on_failure.decide(error) {
@@ -84,7 +84,7 @@ impl Server {
     }
 }
 
-/// The log gets the causes, too; whoever handles the error gets its text.
+/// The log gets the causes; the caller gets the text of the error.
 fn failed(error: &StoreError) -> SessionError {
     let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
     let causes: Vec<String> = causes.map(ToString::to_string).collect();

@@ -42,7 +42,7 @@ impl Shared {
         Some((seen, server.sessions.op(data, slot, self.now())))
     }
 
-    /// What becomes of the cookie.
+    /// Decides what becomes of the cookie.
     fn commit(&self, server: &Server, state: &mut State, seen: Seen, saved: Saved) -> Commit {
         let plan = self.plan(seen, saved);
         let id = state.slot.as_ref().and_then(|slot| slot.id());
@@ -145,12 +145,12 @@ impl Shared {
         state.begin_save(false).ok_or(SessionError::NotLoaded)
     }
 
-    /// Whether the session can be changed in this request.
+    /// Fails if the session cannot be changed in this request.
     pub(crate) fn check_writable(&self) -> Result<(), SessionError> {
         writable(&*self.lock()?)
     }
 
-    /// Whether the store's records can hold `value` under `key`.
+    /// Fails if the store's records cannot hold `value` under `key`.
     pub(crate) fn admit(&self, key: &Text, value: &Value) -> Result<(), SessionError> {
         let Some(server) = self.engine().server() else { return Ok(()) };
         server.sessions.check(key, value).map_err(|error| {
@@ -182,7 +182,7 @@ pub(super) enum Stage {
     Last { is_alone: bool },
 }
 
-/// What a save begins with.
+/// The beginning of a save.
 enum Beginning {
     NothingToDo(Option<Seen>, Saved),
     Save(Seen, SaveTask),
@@ -199,7 +199,7 @@ fn nothing_to_do(state: &mut State, op: StoreOp) -> Option<Saved> {
     Some(saved)
 }
 
-/// What was changed in a session that is read-only must not look as if it had been saved.
+/// Fails for a read-only session, so that a change does not look as if it had been saved.
 fn writable(state: &State) -> Result<(), SessionError> {
     state.read_only.as_ref().map_or(Ok(()), |error| Err((**error).clone()))
 }

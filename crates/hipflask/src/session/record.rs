@@ -1,4 +1,4 @@
-//! What a developer is shown of a session's record in the store: plain data, taken when the response is ready.
+//! A session's record in the store, as the inspector shows it: plain data, taken when the response is ready.
 
 #[cfg(feature = "store")]
 use hipflask_core::tagged::KeyOrder;
@@ -20,17 +20,17 @@ pub(crate) struct RecordSeen {
     pub(crate) kind: &'static str,
     /// Where it is, without a password.
     pub(crate) place: String,
-    /// How long a record may be there.
+    /// The longest record that the store takes, in bytes.
     pub(crate) limit: Option<usize>,
     /// `None` if there is no record.
     pub(crate) held: Option<Held>,
-    /// What the request did to it, in one word for programs.
+    /// The effect of the request on it, in one word for programs.
     pub(crate) outcome: &'static str,
     /// The same as a sentence.
     pub(crate) says: String,
 }
 
-/// What is in a record.
+/// The content of a record.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) format: String,
@@ -72,7 +72,7 @@ impl Shared {
     }
 }
 
-/// What a request did to its record.
+/// The effect of a request on its record.
 #[cfg(feature = "store")]
 fn outcome(state: &State, has_id: bool) -> (&'static str, String) {
     let is_stored = state.slot.as_deref().is_some_and(|slot| slot.stored().is_some());

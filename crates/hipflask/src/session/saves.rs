@@ -23,7 +23,7 @@ pub(crate) struct Outcome {
 
 pub(crate) type SaveResult = Result<SaveEnd, SessionError>;
 
-/// How a save ended.
+/// The end of a save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SaveEnd {
     Saved(Saved),
@@ -147,7 +147,7 @@ impl Waiting {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// How often all have been woken.
+    /// The number of times that all have been woken.
     pub(crate) fn wakes(&self) -> u64 {
         self.wakes.load(Ordering::SeqCst)
     }

@@ -264,7 +264,7 @@ async fn named(
 /// Sessions under way.
 struct Work<'a> {
     copier: Copier,
-    /// What goes to the destination together, and how many bytes that are.
+    /// The sessions that go to the destination together, and their size in bytes.
     group: Vec<Entry>,
     group_bytes: usize,
     running: JoinSet<Vec<(Key, Result<Outcome, CopyError>)>>,
@@ -296,7 +296,7 @@ impl Work<'_> {
         }
     }
 
-    /// What has begun, and `is_whole` the group that has not.
+    /// Waits for the groups under way. If `is_whole`, the group that has not begun is sent first.
     async fn rest(&mut self, is_whole: bool, output: &mut Output) -> Result<(), Failure> {
         if is_whole {
             self.send();

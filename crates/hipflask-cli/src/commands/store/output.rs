@@ -178,7 +178,7 @@ pub(super) fn word(format: Format) -> String {
     format.to_string().to_lowercase()
 }
 
-/// What [`Store::skipped`](hipflask_store::store::Store::skipped) counts, for people.
+/// The count of [`Store::skipped`](hipflask_store::store::Store::skipped) as a sentence.
 pub(super) const SKIPPED: &str = "not readable as sessions of this user; left alone";
 
 /// Warns of what a store could not use, if there was anything.
