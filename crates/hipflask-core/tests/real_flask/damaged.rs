@@ -18,12 +18,11 @@ const DAMAGED: usize = 10_000;
 /// The rows, by their first cells. A difference that is none of these fails; a row that nothing falls into fails, too.
 const ROWS: &[&str] = &[ONE_SPELLING, UNREADABLE, LEEWAY, TOO_LARGE, TOO_DEEP, ODD_TAG, ODD_PAIRS];
 const ONE_SPELLING: &str = "one canonical spelling of a signature is accepted";
-const UNREADABLE: &str =
-    "a good signature on an unreadable payload or time is a typed error, to go on with an empty session";
-const LEEWAY: &str = "a timestamp up to 5 s ahead is accepted; can be set, 0 is as Flask";
-const TOO_LARGE: &str = "a payload that inflates beyond 1 MiB is refused; can be set";
+const UNREADABLE: &str = "a good signature on an unreadable payload or time is a typed error";
+const LEEWAY: &str = "a timestamp up to 5 s ahead is accepted (configurable; 0 behaves like Flask)";
+const TOO_LARGE: &str = "a payload that inflates beyond 1 MiB is refused (configurable)";
 const TOO_DEEP: &str = "lists and dicts nested deeper than 50 levels are refused";
-const ODD_TAG: &str = "a tag holds what Flask writes into it, and not all that Python would convert";
+const ODD_TAG: &str = "a tag may contain only what Flask writes into it";
 const ODD_PAIRS: &str = "a session is an object or a list of pairs";
 
 /// How often each row was met.
