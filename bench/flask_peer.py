@@ -1,6 +1,6 @@
-"""Real Flask as a peer of the bench: does what it is told on standard input so many times, and answers in nanoseconds.
+"""Real Flask as a peer of the benchmark: repeats each operation from standard input, and prints the nanoseconds.
 
-Started by the bench with the secret key, the time and the new value of a changed key. One question a line:
+The benchmark starts it with the secret key, the time and the new value of a changed key. Each line is a question:
 `versions`, `cookie PAYLOAD`, `check PAYLOAD COOKIE`, `OPERATION PAYLOAD TIMES`.
 """
 
@@ -27,14 +27,14 @@ sessions, last_value, cookies, changed_cookies = {}, {}, {}, {}
 
 
 def serializer():
-    """Flask makes it anew twice in every request."""
+    """Flask creates the serializer twice in every request."""
     return app.session_interface.get_signing_serializer(app)
 
 
 for name in "SML":
     text = pathlib.Path(__file__).with_name("payloads").joinpath(f"{name.lower()}.json").read_text()
     session = TaggedJSONSerializer().loads(text)
-    assert TaggedJSONSerializer().dumps(session) == text, f"{name} is not spelled as Flask spells it"
+    assert TaggedJSONSerializer().dumps(session) == text, f"{name} is not the JSON that Flask writes"
     sessions[name] = session
     last_value[name] = session[last_key[name]]
     cookies[name] = serializer().dumps(session)

@@ -1,11 +1,11 @@
-"""Real servers that are loaded, reloaded and killed: what is lost, what hangs and what fails, next to stock Flask-Session.
+"""Counts lost, hung and failed requests of real servers under load, reload and kill, compared with Flask-Session.
 
     cargo xtask wheel && target/wheel-venv/bin/python bench/python/matrix.py
-    target/wheel-venv/bin/python bench/python/matrix.py --short     # seconds; ours alone
+    target/wheel-venv/bin/python bench/python/matrix.py --short     # seconds; only ours
 
-For each server, store and event a few clients increment one session. Lost are increments that were answered with 200 and are not
-in the session at the end. Hung is a request without an answer for 20 seconds, or a server that does not stop. A connection that a
-killed worker drops is neither. The table goes to the standard output; the exit code is 1 if ours lost, hung or failed.
+For each server, store and event a few clients increment one session. An increment is lost if its answer was 200 and the session
+does not contain it at the end. A request hangs if it has no answer for 20 seconds, a server if it does not stop. A connection that a
+killed worker drops does not count. The table goes to the standard output; the exit code is 1 if ours lost, hung or failed.
 """
 
 import argparse
@@ -38,7 +38,7 @@ SERVERS = {
     "waitress": [*PYTHON, "waitress", "--listen", "127.0.0.1:{port}", "--threads", "4", "matrix:app"],
     "granian": [*PYTHON, "granian", "--interface", "wsgi", "--workers", "2", "--respawn-failed-workers", "--port", "{port}", "matrix:app"],
 }
-#: waitress has one process and no reload.
+#: waitress has one process and cannot reload.
 EVENTS = {"waitress": ["load"]}
 CLIENTS, PATIENCE = 4, 20
 
@@ -102,7 +102,7 @@ def listens(port, until):
 
 
 def ask(port, path, cookie=None):
-    """Status, body and cookie."""
+    """Returns status, body and cookie."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
         connection.request("GET", path, headers={"Cookie": cookie} if cookie else {})
         response = connection.getresponse()
@@ -110,7 +110,7 @@ def ask(port, path, cookie=None):
 
 
 class Load:
-    """Clients that increment one session until they are stopped."""
+    """Clients that increment one session until this stops them."""
 
     def __init__(self, port, cookie):
         self.port, self.cookie, self.stop = port, cookie, threading.Event()
@@ -143,7 +143,7 @@ class Load:
 
 
 def trial(name, store, event, package, seconds):
-    """What came of one server under load: a dict of counts."""
+    """Returns the counts of one server under load, as a dict."""
     port, found = free_port(), {}
     environment = {**os.environ, "MATRIX_PACKAGE": package, "MATRIX_STORE": store, "PYTHONWARNINGS": "ignore"}
     command = [part.format(port=port) for part in SERVERS[name]]
@@ -152,7 +152,7 @@ def trial(name, store, event, package, seconds):
         try:
             if not listens(port, time.monotonic() + 60):
                 said.seek(0)
-                raise SystemExit(f"{name} does not listen:\n{said.read().decode(errors='replace')}")
+                raise SystemExit(f"{name} did not start to listen:\n{said.read().decode(errors='replace')}")
             cookie = ask(port, "/login")[2]
             with Load(port, cookie) as load:
                 time.sleep(seconds / 2)
@@ -177,11 +177,11 @@ def trial(name, store, event, package, seconds):
 
 @contextlib.contextmanager
 def stores():
-    """A Redis and a file for SQLite: what `MATRIX_STORE` says of each."""
+    """A Redis and a SQLite file, as values of `MATRIX_STORE`."""
     port, directory = free_port(), tempfile.mkdtemp()
     server = subprocess.Popen(["redis-server", "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL)
     try:
-        assert listens(port, time.monotonic() + 30), "redis-server does not start"
+        assert listens(port, time.monotonic() + 30), "redis-server did not start"
         yield {"Redis": str(port), "SQLite": f"{directory}/app.db"}
     finally:
         server.kill()
@@ -191,9 +191,9 @@ def stores():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="ours alone, half a second for each, and one store for each server")
-    parser.add_argument("--seconds", type=float, default=4, help="how long the load is (%(default)s)")
-    parser.add_argument("--server", action="append", choices=SERVERS, help="only this one; may be given again")
+    parser.add_argument("--short", action="store_true", help="only ours, half a second each, and one store per server")
+    parser.add_argument("--seconds", type=float, default=4, help="duration of the load (%(default)s)")
+    parser.add_argument("--server", action="append", choices=SERVERS, help="only this server; repeat it for several")
     options = parser.parse_args()
     packages = ["hipflask"] if options.short else ["flask_session", "hipflask"]
     seconds, bad = 1 if options.short else options.seconds, []
@@ -213,7 +213,7 @@ def main():
                         if package == "hipflask" and (found["lost"] or found["hung"] or found["failed"] or not found["good"]):
                             bad.append(f"{name}, {store}, {event}: {json.dumps(found)}")
                     print(f"| {name} | {store} | {event} | {' | '.join(cells)} |", flush=True)
-    print("\n".join(["", *(bad or ["ours lost nothing, hung nowhere and failed nowhere"])]))
+    print("\n".join(["", *(bad or ["ours: no request was lost, hung or failed"])]))
     sys.exit(bool(bad))
 
 

@@ -1,8 +1,8 @@
-"""What many requests leave in the memory of a process: each writes the session or reads it, in turn.
+"""Measures the memory that many requests leave in a process. Requests write and read the session in turn.
 
     cargo xtask wheel && target/wheel-venv/bin/python bench/python/memory.py --requests 1000000
 
-With `--redis PORT` the sessions are in that Redis, else in cookies. Ends with 1 if more is left than `--bound`.
+With `--redis PORT` the sessions are in that Redis, otherwise in cookies. The exit code is 1 if more than `--bound` is left.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import flask
 
 import hipflask
 
-#: Writes of a visitor, each with a read after it, before the session ends and the next visitor comes.
+#: Writes of a user, each followed by a read, before the logout and the next user.
 STAY = 20
 
 
@@ -50,7 +50,7 @@ def environ(app, path):
 
 
 def call(app, environ, cookie):
-    """One request; its text, and the cookie to go on with."""
+    """Sends one request. Returns its text and the cookie for the next one."""
     answer = {}
 
     def start_response(status, headers, exc_info=None):
@@ -66,7 +66,7 @@ def call(app, environ, cookie):
 
 
 def visit(app, requests):
-    """At least so many requests, each of them checked; how many."""
+    """Sends at least this many requests and checks each. Returns how many it sent."""
     read, logout = environ(app, "/read"), environ(app, "/logout")
     writes = [(str(n), environ(app, f"/write/{n}")) for n in range(STAY)]
     done = 0
@@ -84,20 +84,20 @@ def visit(app, requests):
 
 
 def resident():
-    """Bytes of this process that are in memory."""
+    """Returns the resident memory of this process, in bytes."""
     gc.collect()
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
-    raise SystemExit("/proc/self/status does not say VmRSS; this needs Linux")
+    raise SystemExit("/proc/self/status has no VmRSS; this needs Linux")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=20_000, help="how many are measured (%(default)s)")
-    parser.add_argument("--warm-up", type=int, default=5_000, help="how many come before, not measured (%(default)s)")
-    parser.add_argument("--bound", type=float, default=1.0, help="MiB that may be left (%(default)s)")
-    parser.add_argument("--redis", type=int, metavar="PORT", help="keep the sessions in the Redis on this port")
+    parser.add_argument("--requests", type=int, default=20_000, help="number of measured requests (%(default)s)")
+    parser.add_argument("--warm-up", type=int, default=5_000, help="number of requests before the measurement (%(default)s)")
+    parser.add_argument("--bound", type=float, default=1.0, help="largest growth of memory in MiB (%(default)s)")
+    parser.add_argument("--redis", type=int, metavar="PORT", help="store the sessions in the Redis on this port")
     options = parser.parse_args()
     app = make_app(options.redis)
     visit(app, options.warm_up)

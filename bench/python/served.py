@@ -1,13 +1,13 @@
 """Flask under granian, one worker on one core, with wrk on the other: requests per second with a session and without.
 
-"Without" is a session that is there already; where sessions are in Redis, one that sends Redis a GET, and a SET to save, and
-does not look at the answer. "Floor" is the least that does the job: for cookies the headers, which are ready; for Redis the
-script that puts a record in place of the one that was read.
+"Without" is a session that exists already. For Redis, it sends a GET, and a SET to save, and ignores the answers. "Floor" is the
+least work that does the job: for cookies it sends prepared headers, for Redis it runs the script that replaces the record that
+was read.
 
     cargo xtask wheel && target/wheel-venv/bin/python bench/python/served.py
 
-Needs wrk, taskset and Redis (packages wrk, util-linux, redis-server). The servers take turns in each round; figures are
-medians, ratios those of a round.
+Needs wrk, taskset and Redis (packages wrk, util-linux, redis-server). The servers take turns in each round. The numbers
+are medians; the ratios compare servers in the same round.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import redis
 from whole_call import ratio
 
 HERE = pathlib.Path(__file__).parent
-#: Store, payload, path, who takes part, and what is asked of us.
+#: Store, payload, path, servers, and the target for ours.
 ROWS = [
     ("cookie", "S", "read", ("without", "floor", "stock", "ours"), ("of without", 0.9)),
     ("cookie", "M", "read", ("without", "floor", "stock", "ours"), None),
@@ -78,7 +78,7 @@ def served(kind, store, payload, redis_port):
                 break
             time.sleep(0.05)
         else:
-            raise SystemExit("granian does not answer")
+            raise SystemExit("granian did not answer")
         expected = {"S": "alice", "M": None}[payload]
         body, _ = get(port, "/read", cookie)
         assert body and (expected is None or body == expected), body
@@ -88,7 +88,7 @@ def served(kind, store, payload, redis_port):
         server.wait(10)
 
 
-#: Visitors who take turns, so that hardly ever two requests of one session overlap.
+#: Users who take turns, so that two requests of one session rarely overlap.
 VISITORS = 64
 SCRIPT = """
 local cookies, at = {%s}, 0
@@ -100,7 +100,7 @@ end
 
 
 def load(port, path, cookies, seconds):
-    """Requests per second; every one must be answered by a 200."""
+    """Returns requests per second. Every answer must be a 200."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT % ", ".join(f'"{cookie}"' for cookie in cookies))
         script.flush()
@@ -112,7 +112,7 @@ def load(port, path, cookies, seconds):
 
 
 def commands_of(client, port, path, cookie):
-    """What Redis is told in ten requests."""
+    """Returns the commands to Redis per request, from ten requests."""
     client.config_resetstat()
     for _ in range(10):
         get(port, f"/{path}", cookie)
@@ -126,9 +126,9 @@ def commands_of(client, port, path, cookie):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each takes its turn (%(default)s)")
-    parser.add_argument("--store", choices=["cookie", "redis"], help="only the rows of this one")
-    parser.add_argument("--seconds", type=int, default=2, help="how long a turn is (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each server (%(default)s)")
+    parser.add_argument("--store", choices=["cookie", "redis"], help="only the rows of this store")
+    parser.add_argument("--seconds", type=int, default=2, help="seconds of a turn (%(default)s)")
     options = parser.parse_args()
     redis_port = free_port()
     store_server = subprocess.Popen(

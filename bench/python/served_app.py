@@ -1,4 +1,4 @@
-"""The apps that `served.py` has granian serve; which one is told by SERVED."""
+"""The apps that `served.py` runs under granian; the variable SERVED selects one."""
 
 import os
 import pathlib
@@ -24,7 +24,7 @@ app.secret_key = "a secret key of the bench, long enough"
 
 
 class Free(SecureCookieSessionInterface):
-    """A session that is there already and goes nowhere."""
+    """A session that exists already and is never saved."""
 
     def open_session(self, app, request):
         return SecureCookieSession(data)
@@ -34,9 +34,9 @@ class Free(SecureCookieSessionInterface):
 
 
 class Bare(Free):
-    """The same, and what no client of Redis can do without: the commands, written to a socket, and their answers, not read."""
+    """The same, plus the least work of a Redis client: writes the commands to a socket and ignores the answers."""
 
-    #: Each of granian's threads has a connection.
+    #: Each thread of granian has its own connection.
     own = threading.local()
 
     def ask(self, *words):
@@ -56,8 +56,8 @@ class Bare(Free):
 
 
 class RedisFloor(Bare):
-    """The least that keeps the promise that no update is lost: a GET, and a script that puts the new record in place of the one
-    that was read, if it is still there. Nothing is decoded, compared or put into the response.
+    """The least work that loses no update: a GET, and a script that replaces the record if it is still the one that was read.
+    Nothing is decoded, compared or put into the response.
     """
 
     SCRIPT = (
@@ -81,7 +81,7 @@ class RedisFloor(Bare):
         elif session.modified:
             if not hasattr(self.own, "sha"):
                 self.own.sha = self.ask(b"SCRIPT", b"LOAD", self.SCRIPT).split(b"\r\n")[1]
-            # A record of the same length, in which something is new.
+            # A record of the same length with a change.
             record = text.encode()[:-8] + os.urandom(4).hex().encode()
             self.ask(b"EVALSHA", self.own.sha, b"1", session.place, session.record, record)
 
@@ -115,6 +115,6 @@ def read():
 
 @app.get("/write")
 def write():
-    # A new value each time: what is set to what it was need not be written.
+    # A new value each time, because an unchanged session need not be written.
     flask.session["n"] = os.urandom(4).hex()
     return "written"

@@ -1,9 +1,9 @@
-"""Whole WSGI calls of a Flask view with a session: Flask's own interface, ours, the least that any could do, and none.
+"""Times whole WSGI calls of a Flask view with a session: with Flask's interface, ours, the least work, and none.
 
     cargo xtask wheel && target/wheel-venv/bin/python bench/python/whole_call.py
 
-They take turns in each round; the figures are medians of the processor time of a call, and of what it was to the others' in
-the same round. Every answer is checked.
+The interfaces take turns in each round. The numbers are medians of the CPU time of a call; the ratios compare calls in the
+same round. Every answer is checked.
 """
 
 import argparse
@@ -24,14 +24,14 @@ PAYLOADS = {
     name: pathlib.Path(__file__).parents[1].joinpath("payloads", f"{name.lower()}.json").read_text() for name in "SML"
 }
 KEYS = {"S": "username", "M": "user_id", "L": "user_id"}
-#: How many times faster than Flask a call must be.
+#: The targets: how many times faster than Flask a call must be.
 TARGETS = {("S", "read"): 2.1, ("M", "read"): 2.4, ("S", "write"): 3.0, ("M", "write"): 3.9, ("L", "write"): 4.0}
-#: How much more than a session that costs nothing.
+#: The target for S read, relative to a session that costs nothing.
 SHARE = 1.12
 
 
 class Free(SecureCookieSessionInterface):
-    """A session that is there already and goes nowhere: what no other interface can beat."""
+    """A session that exists already and is never saved. No other interface can be faster."""
 
     def __init__(self, data):
         self.session = SecureCookieSession(data)
@@ -44,8 +44,8 @@ class Free(SecureCookieSessionInterface):
 
 
 class Floor(SecureCookieSessionInterface):
-    """What no interface can leave out: an object for each request, `Vary`, and `Set-Cookie`, which is ready here and as long as
-    Flask's, for Werkzeug looks through it. Nothing is verified, read, written or signed.
+    """The least work of any interface: an object for each request, `Vary`, and a prepared `Set-Cookie`. The cookie is as long as
+    Flask's, because Werkzeug reads it. Nothing is verified, read, written or signed.
     """
 
     def __init__(self, data):
@@ -64,7 +64,7 @@ class Floor(SecureCookieSessionInterface):
 
 
 class Visit:
-    """A view of one app, and a request for it."""
+    """A view of one app and a request for it."""
 
     def __init__(self, interface, payload, act):
         self.key = KEYS[payload]
@@ -102,7 +102,7 @@ class Visit:
         return answer["status"], answer["headers"], body
 
     def check(self):
-        """That the session was really read and really saved."""
+        """Checks that the session was read and saved."""
         status, headers, body = self.call()
         expected = {"untouched": "untouched", "read": self.value, "write": "changed"}[self.act]
         assert status == "200 OK" and body.decode() == expected
@@ -139,7 +139,7 @@ INTERFACES = {
 
 
 def measure(rounds, times):
-    """The microseconds of each call in each round, the interfaces taking turns."""
+    """Returns the microseconds of each call in each round; the interfaces take turns."""
     visits = {
         (payload, act, name): Visit(interface, payload, act)
         for payload in "SML"
@@ -156,13 +156,13 @@ def measure(rounds, times):
 
 
 def ratio(above, below):
-    """Of two interfaces in the same rounds: what else the machine does is beside both."""
+    """Returns the median ratio of `above` to `below` per round, so that other load affects both."""
     return statistics.median(one / other for one, other in zip(above, below))
 
 
 def report(samples):
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("Flask", "Werkzeug", "hipflask"))
-    print(f"{versions}, Python {platform.python_version()}; microseconds of processor time a call\n")
+    print(f"{versions}, Python {platform.python_version()}; microseconds of CPU time per call\n")
     print("| | Flask | **hipflask** | floor | free | times faster | floor | of free | floor | target |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     missed = []
@@ -183,7 +183,7 @@ def report(samples):
 
 
 def time_zlib(rounds, times):
-    """Microseconds that this Python's zlib alone takes for what a cookie holds."""
+    """Prints the microseconds that zlib alone takes for the content of a cookie."""
     for payload in "ML":
         text = TaggedJSONSerializer().dumps(TaggedJSONSerializer().loads(PAYLOADS[payload])).encode()
         deflated = zlib.compress(text)
@@ -199,8 +199,8 @@ def time_zlib(rounds, times):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="how often each takes its turn (%(default)s)")
-    parser.add_argument("--times", type=int, default=400, help="calls in a turn (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each interface (%(default)s)")
+    parser.add_argument("--times", type=int, default=400, help="calls per turn (%(default)s)")
     options = parser.parse_args()
     missed = report(measure(options.rounds, options.times))
     print()

@@ -1,4 +1,4 @@
-"""The bench's app as real Flask with Flask-Session on Redis; granian serves it."""
+"""The benchmark's app in real Flask with Flask-Session on Redis; granian serves it."""
 
 import json
 import os
@@ -34,6 +34,6 @@ def write():
 
 @app.get("/fill/<name>")
 def fill(name):
-    # Flask-Session's msgpack has no tags; the members stand there as JSON has them.
+    # Flask-Session's msgpack has no tags; it stores the members as they are in JSON.
     session.update(json.loads((payloads / f"{name.lower()}.json").read_text()))
     return ""

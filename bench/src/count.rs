@@ -1,8 +1,9 @@
-//! Counted instructions: the gate against getting slower.
+//! The gate that counts instructions, so that Hipflask does not get slower.
 //!
-//! Clocks differ from machine to machine and from minute to minute. Instructions under valgrind do not: it shows every
-//! program the same processor. That processor has no SHA instructions, so the hash runs in software there, which is ten
-//! times the instructions and would hide everything else. Callgrind counts function by function, so they are told apart.
+//! Times differ from machine to machine and from minute to minute. Instructions under valgrind do
+//! not, because it shows every program the same processor. That processor has no SHA instructions,
+//! so the hash runs in software there. That takes ten times the instructions and would hide
+//! everything else. Callgrind counts each function, so the gate can separate the hash.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,18 +14,18 @@ use serde::{Deserialize, Serialize};
 use crate::ours::{self, Operation};
 use crate::payload::ALL;
 
-/// How much an operation may grow before the gate fails, in percent.
+/// The largest growth of an operation that passes the gate, in percent.
 const TOLERANCE: f64 = 5.0;
 
-/// How often an operation runs under the counter.
+/// The number of times that an operation runs under the counter.
 const TIMES: u64 = 16;
 
-/// Of the baseline, and of what is counted now.
+/// The counts of the baseline or of this run.
 #[derive(Serialize, Deserialize)]
 pub struct Baseline {
-    /// What the counts depend on besides the code.
+    /// The tools that the counts depend on.
     made_with: MadeWith,
-    /// For each `operation/payload` the instructions of one run.
+    /// The instructions of one run of each `operation/payload`.
     operations: BTreeMap<String, Count>,
 }
 
@@ -51,13 +52,13 @@ fn name(operation: &Operation) -> String {
     format!("{}/{}", operation.name, operation.payload)
 }
 
-/// Runs one operation so that callgrind can count it. Not for people.
+/// Runs one operation so that callgrind can count it. The gate calls this.
 pub fn run_counted(wanted: &str) -> Result<(), String> {
     let mut operation = operations()
         .into_iter()
         .find(|operation| name(operation) == wanted)
-        .ok_or_else(|| format!("there is no operation `{wanted}`"))?;
-    // What is done once in a process (features of the processor, buffers that are kept) is not counted.
+        .ok_or_else(|| format!("unknown operation `{wanted}`"))?;
+    // Work that a process does once (CPU features, reused buffers) does not count.
     for _ in 0..4 {
         (operation.run)();
     }
@@ -65,7 +66,7 @@ pub fn run_counted(wanted: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Callgrind counts what happens in here, found by this name.
+/// Callgrind counts the instructions in this function, which it finds by its name.
 #[inline(never)]
 fn counted_runs(run: &mut dyn FnMut()) {
     for _ in 0..TIMES {
@@ -73,12 +74,12 @@ fn counted_runs(run: &mut dyn FnMut()) {
     }
 }
 
-/// Compares with the baseline. `Ok(false)` if something has grown too much.
+/// Compares with the baseline. Returns `Ok(false)` if an operation grew too much.
 pub fn gate() -> Result<bool, String> {
     let text = std::fs::read_to_string(baseline_path())
-        .map_err(|error| format!("bench/instructions.json cannot be read: {error}; `accept` makes it"))?;
+        .map_err(|error| format!("cannot read bench/instructions.json: {error}; `accept` creates it"))?;
     let baseline: Baseline = serde_json::from_str(&text)
-        .map_err(|error| format!("bench/instructions.json: {error}; `accept` makes it anew"))?;
+        .map_err(|error| format!("bench/instructions.json: {error}; `accept` creates it again"))?;
     let now = count_all()?;
     let mut grown = Vec::new();
     println!("instructions of one run            ours      change            hash      change");
@@ -99,15 +100,15 @@ pub fn gate() -> Result<bool, String> {
     let gone: Vec<_> =
         baseline.operations.keys().filter(|name| !now.operations.contains_key(*name)).collect();
     if !gone.is_empty() {
-        println!("in the baseline, but not counted any more: {gone:?}");
+        println!("in the baseline, but no longer counted: {gone:?}");
     }
     if grown.is_empty() {
         println!("nothing grew by more than {TOLERANCE} %");
         return Ok(true);
     }
     println!(
-        "\n{} grew by more than {TOLERANCE} % over bench/instructions.json (or is new there).\n\
-         Not meant? Look at the change that did it; `valgrind --tool=callgrind` shows where.\n\
+        "\n{} grew by more than {TOLERANCE} % against bench/instructions.json (or is new).\n\
+         Not intended? Look at the change that caused it; `valgrind --tool=callgrind` shows where.\n\
          Worth it? Accept the new counts, and say in the commit why:\n    \
          cargo run --release --no-default-features -- accept      (in bench/)",
         grown.join(", ")
@@ -123,12 +124,12 @@ pub fn gate() -> Result<bool, String> {
     Ok(false)
 }
 
-/// Makes what is counted now the baseline.
+/// Makes the current counts the baseline.
 pub fn accept() -> Result<(), String> {
     let mut text = serde_json::to_string_pretty(&count_all()?).map_err(|error| error.to_string())?;
     text.push('\n');
     std::fs::write(baseline_path(), text).map_err(|error| format!("bench/instructions.json: {error}"))?;
-    println!("bench/instructions.json now holds these counts; commit it and say why they changed");
+    println!("bench/instructions.json now contains these counts; commit it and say why they changed");
     Ok(())
 }
 
@@ -176,17 +177,17 @@ fn count(name: &str) -> Result<Count, String> {
         .args(["count", name])
         .stdout(Stdio::null())
         .status()
-        .map_err(|error| format!("valgrind could not be started: {error}"))?;
+        .map_err(|error| format!("cannot start valgrind: {error}"))?;
     let profile = std::fs::read_to_string(&out);
     let _ = std::fs::remove_file(&out);
     if !status.success() {
-        return Err(format!("valgrind ended with {status} at {name}"));
+        return Err(format!("valgrind exited with {status} at {name}"));
     }
     let costs = costs(&profile.map_err(|error| format!("{}: {error}", out.display()))?);
     let all: u64 = costs.values().sum();
     let hash: u64 = costs.iter().filter(|(function, _)| is_hash(function)).map(|(_, cost)| cost).sum();
     if hash == 0 {
-        return Err(format!("{name}: no function of sha1 was counted, so the counts cannot be told apart"));
+        return Err(format!("{name}: no function of sha1 was counted, so the hash cannot be separated"));
     }
     Ok(Count { ours: (all - hash) / TIMES, hash: hash / TIMES })
 }
@@ -195,13 +196,13 @@ fn is_hash(function: &str) -> bool {
     function.contains("sha1") && !function.contains("hipflask")
 }
 
-/// The instructions of each function itself, from a profile of callgrind.
+/// The instructions of each function, without its callees, from a callgrind profile.
 fn costs(profile: &str) -> BTreeMap<String, u64> {
     let (mut names, mut costs) = (BTreeMap::new(), BTreeMap::new());
     let (mut function, mut is_call) = (String::new(), false);
     for line in profile.lines() {
         if let Some(named) = line.strip_prefix("fn=").or_else(|| line.strip_prefix("cfn=")) {
-            // `(7) name` the first time, `(7)` from then on.
+            // `(7) name` the first time, then `(7)`.
             let (number, name) = named.split_once(' ').unwrap_or((named, ""));
             if !name.is_empty() {
                 names.insert(number.to_owned(), name.to_owned());
@@ -213,7 +214,8 @@ fn costs(profile: &str) -> BTreeMap<String, u64> {
             is_call = true;
         } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
             let cost: u64 = line.split_whitespace().nth(1).and_then(|cost| cost.parse().ok()).unwrap_or(0);
-            // The line after a call holds what the called function did, which stands there as well.
+            // The line after a call repeats the callee's instructions, which are counted there
+            // already.
             if !core::mem::take(&mut is_call) {
                 *costs.entry(function.clone()).or_insert(0) += cost;
             }
@@ -226,7 +228,7 @@ fn first_line(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(program)
         .args(arguments)
         .output()
-        .map_err(|error| format!("`{program}` could not be started: {error}"))?;
+        .map_err(|error| format!("cannot start `{program}`: {error}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
 }
 

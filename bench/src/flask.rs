@@ -1,4 +1,4 @@
-//! Real Flask in a Python process beside ours.
+//! Real Flask in a separate Python process.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use std::rc::Rc;
 use crate::measure::Row;
 use crate::payload::{ALL, CHANGED, KEY, NOW, Payload};
 
-/// Where `cargo xtask setup` puts the interpreter, from the root of the repository.
+/// The interpreter that `cargo xtask setup` installs, relative to the root of the repository.
 const INTERPRETER: &str = "target/flask-venv/bin/python";
 
-/// A Flask that answers one line for each that it gets.
+/// A Flask process that answers each line with one line.
 #[derive(Clone)]
 pub struct Flask(Rc<RefCell<Pipes>>);
 
@@ -40,15 +40,13 @@ impl Flask {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| {
-                format!("{INTERPRETER} could not be started: {error}; try `cargo xtask setup`")
-            })?;
+            .map_err(|error| format!("cannot start {INTERPRETER}: {error}; try `cargo xtask setup`"))?;
         let to = child.stdin.take();
         let from = child.stdout.take().map(BufReader::new).ok_or("Flask has no standard output")?;
         Ok(Self(Rc::new(RefCell::new(Pipes { child, to, from }))))
     }
 
-    /// What Flask is made of: `Flask 3.1.3, itsdangerous 2.2.0, Python 3.11.2`.
+    /// The versions: `Flask 3.1.3, itsdangerous 2.2.0, Python 3.11.2`.
     pub fn versions(&self) -> String {
         self.ask("versions")
     }
@@ -65,11 +63,11 @@ impl Flask {
             writeln!(to, "{question}").and_then(|()| to.flush()).expect("Flask listens");
         }
         pipes.from.read_line(&mut answer).expect("Flask answers");
-        assert!(answer.ends_with('\n'), "Flask failed at `{question}`; its complaint stands above");
+        assert!(answer.ends_with('\n'), "Flask failed at `{question}`; its error is above");
         answer.trim_end().to_owned()
     }
 
-    /// Hands over a cookie of ours, which Flask must read and find equal to its own session.
+    /// Checks that Flask reads our cookie as the same session as its own.
     pub fn check(&self, payload: Payload, cookie: &str) {
         let mut question = format!("check {} ", payload.name);
         let _ = write!(question, "{cookie}");

@@ -1,4 +1,4 @@
-//! The fastest primitives that are known, each alone: what no session in this format can be faster than.
+//! The fastest primitives that we know, each alone. No session in this format can be faster.
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use crate::measure::Row;
 use crate::ours;
 use crate::payload::Payload;
 
-/// What an operation is made of at least. The faster of alternatives counts.
+/// The least work of each operation. The faster of alternatives counts.
 pub const PARTS: &[(&str, &[&[&str]])] = &[
     ("open-first-key", &[MAC, BASE64_READ, &["json-first-key-sonic-rs"]]),
     ("open-last-key", &[MAC, BASE64_READ, &["json-last-key-sonic-rs"]]),
@@ -47,7 +47,7 @@ const BASE64_WRITE_DEFLATED: &[&str] = &["base64-write-deflated"];
 const INFLATE: &[&str] = &["inflate-libdeflate"];
 const DEFLATE: &[&str] = &["deflate-libdeflate"];
 const TREE: &[&str] = &["json-tree-sonic-rs", "json-tree-serde_json"];
-/// What values that own what they hold add to a tree that lies in one arena and borrows its texts.
+/// The cost of owned values, in addition to a tree in one arena that borrows its texts.
 const CONTAINERS: &[&str] = &["own-containers"];
 const TEXTS: &[&str] = &["own-texts"];
 const TEXT: &[&str] = &["json-text-sonic-rs", "json-text-serde_json"];
@@ -77,7 +77,7 @@ pub fn rows(payload: Payload) -> Vec<Row> {
     rows
 }
 
-/// RustCrypto's block function under padding of our own, both pads computed beforehand.
+/// RustCrypto's block function under our own padding, with both pads computed in advance.
 fn hmac(payload: Payload, compression: Compression) -> impl FnMut() {
     use sha1::block_api::compress;
     const INITIAL: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
@@ -172,7 +172,8 @@ fn tree_serde(payload: Payload) -> impl FnMut() {
     }
 }
 
-/// One allocation of the exact size for each list, tuple and dict, 16 bytes for a value and 16 for a key, all then freed.
+/// Allocates each list, tuple and dict in its exact size, then frees all of them. A value and a key
+/// take 16 bytes each.
 fn own_containers(payload: Payload) -> impl FnMut() {
     let mut sizes = Vec::new();
     each_value(&Value::Dict(ours::dict(payload)), &mut |value| match value {
@@ -188,7 +189,7 @@ fn own_containers(payload: Payload) -> impl FnMut() {
     }
 }
 
-/// One allocation and copy for each text that does not fit into 22 bytes, all then freed.
+/// Allocates and copies each text of over 22 bytes, then frees all of them.
 fn own_texts(payload: Payload) -> impl FnMut() {
     let mut texts: Vec<String> = Vec::new();
     let mut add = |text: &Text| texts.extend((text.len() > 22).then(|| text.to_string()));
@@ -236,10 +237,10 @@ fn text_serde(payload: Payload) -> impl FnMut() {
     }
 }
 
-/// Steps over what stands before the key, builds nothing, and checks nothing of what stands after it.
+/// Skips to the key. It builds nothing, and checks nothing after the key.
 fn key_sonic(payload: Payload, key: &'static str) -> impl FnMut() {
     move || {
-        let value = sonic_rs::get(black_box(payload.json), [key]).expect("the key is there");
+        let value = sonic_rs::get(black_box(payload.json), [key]).expect("the key exists");
         assert!(!value.as_raw_str().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The bench of Hipflask. `--help` says how to use it.
+//! The cookie benchmark. `--help` explains how to use it.
 
 mod count;
 #[cfg(feature = "peers")]
@@ -18,27 +18,27 @@ mod typed;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-Times Hipflask's sessions beside others', and counts their instructions.
+Times the cookies of Hipflask and other libraries, and counts Hipflask's instructions.
 
 Usage: cargo run --release -- [COMMAND] [OPTIONS]      (in bench/)
 
-  (no command)      times everything, interleaved, and says which targets are met; about a minute and a half
-      --quick       a few rounds only: to see that it runs, not to quote
-      --rounds N    so many rounds [200]
-      --only TEXT   only rows whose name holds TEXT, such as decode-all/M; targets that lack a rival are left out
+  (no command)      times everything, in turns, and shows which targets are met; about a minute and a half
+      --quick       a few rounds, to check that it runs; do not quote its numbers
+      --rounds N    the number of rounds [200]
+      --only TEXT   only rows whose name contains TEXT, such as decode-all/M; skips targets without a peer
       --no-flask    without real Flask, which `cargo xtask setup` puts into target/flask-venv
       --json        for programs
   list              the names of all rows
   gate              counts instructions with valgrind; fails if an operation grew by more than 5 %
-  accept            makes the counts of now the baseline of `gate` (bench/instructions.json)
-  native            times the MACs in a build for this processor as well: it must not be slower
+  accept            makes the current counts the baseline of `gate` (bench/instructions.json)
+  native            also times the MACs in a build for this processor, which must not be slower
 
-Times are for people: medians of processor time, on whatever machine this is. They fail nothing; compare ratios, not
-nanoseconds. `gate` is for machines: the same code gives the same counts anywhere. `gate`, `accept` and `native` need
-none of the peers: with `--no-default-features` before the `--` they are built in less than a minute.
+Times are for people: medians of CPU time on this machine. A missed target is not an error. Compare ratios, not
+nanoseconds. `gate` is for machines: the same code gives the same counts everywhere. `gate`, `accept` and `native` do not
+need the peers: with `--no-default-features` before the `--` they build in less than a minute.
 
-Names are operation/payload/who, such as open-last-key/M/ours. Payloads: S {\"username\":\"alice\"}, M 378 bytes of JSON,
-L 2.9 kB. `-deflated` is the cookie as Flask sends it. README.md says what is measured and what came out.";
+Names are operation/payload/peer, such as open-last-key/M/ours. Payloads: S {\"username\":\"alice\"}, M 378 bytes of JSON,
+L 2.9 kB. `-deflated` is the cookie as Flask sends it. README.md explains what is measured, with the results.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 
 enum Wrong {
     Usage(String),
-    #[cfg_attr(not(feature = "peers"), expect(dead_code, reason = "only times can fail in this way"))]
+    #[cfg_attr(not(feature = "peers"), expect(dead_code, reason = "only timing can fail in this way"))]
     Failed(String),
 }
 
@@ -95,7 +95,7 @@ fn times(options: &[&str]) -> Result<(), Wrong> {
     let mut rows = rows(flask.as_ref());
     rows.retain(|row| row.name.contains(&options.only));
     if rows.is_empty() {
-        return Err(Wrong::Usage(format!("no row's name holds `{}`; `list` shows all", options.only)));
+        return Err(Wrong::Usage(format!("no row's name contains `{}`; `list` shows all", options.only)));
     }
     if options.list {
         rows.iter().for_each(|row| println!("{}", row.name));
@@ -163,7 +163,7 @@ impl Options {
             Self { quick: false, json: false, list: false, flask: true, rounds: 200, only: String::new() };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value after it"));
+            let mut value = || words.next().ok_or_else(|| format!("option `{word}` needs a value"));
             match word {
                 "--quick" => (options.quick, options.rounds) = (true, 15),
                 "--json" => options.json = true,
@@ -173,9 +173,9 @@ impl Options {
                 "--rounds" => {
                     let rounds = value()?;
                     let number = rounds.parse().ok().filter(|&rounds| rounds > 0);
-                    options.rounds = number.ok_or_else(|| format!("`{rounds}` is no number of rounds"))?;
+                    options.rounds = number.ok_or_else(|| format!("`{rounds}` is not a number of rounds"))?;
                 }
-                other => return Err(format!("there is no command or option `{other}`")),
+                other => return Err(format!("unknown command or option `{other}`")),
             }
         }
         Ok(options)

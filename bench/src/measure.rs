@@ -1,19 +1,19 @@
-//! Many short rounds, one row after the other, in processor time.
+//! Measures CPU time in many short rounds, one row after the other.
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// One thing that is timed.
+/// One operation that is timed.
 pub struct Row {
-    /// `operation/payload/who`, such as `open-last-key/M/ours`.
+    /// `operation/payload/peer`, such as `open-last-key/M/ours`.
     pub name: String,
-    /// Runs it so many times and returns the nanoseconds of processor time, of whatever process did the work.
+    /// Runs it this many times and returns the CPU time in nanoseconds of the process that worked.
     run: Box<dyn FnMut(u32) -> u64>,
     times: u32,
     samples: Vec<f64>,
 }
 
 impl Row {
-    /// A row of this process. `once` must check its own answer.
+    /// A row that runs in this process. `once` must check its own answer.
     pub fn new(name: String, mut once: impl FnMut() + 'static) -> Self {
         Self::measured_elsewhere(name, move |times| {
             let start = processor_time();
@@ -29,18 +29,18 @@ impl Row {
         Self { name, run: Box::new(run), times: 1, samples: Vec::new() }
     }
 
-    /// Nanoseconds for one run: the median of all rounds.
+    /// Nanoseconds of one run: the median of all rounds.
     pub fn median(&self) -> f64 {
         quantile(&self.samples, 0.5)
     }
 
-    /// How far the middle half of the rounds spreads, as a share of the median.
+    /// The spread of the middle half of the rounds, relative to the median.
     #[cfg(feature = "peers")]
     pub fn spread(&self) -> f64 {
         (quantile(&self.samples, 0.75) - quantile(&self.samples, 0.25)) / self.median()
     }
 
-    /// Finds how often to run it so that a round takes `batch` nanoseconds.
+    /// Finds the number of runs for a round of `batch` nanoseconds.
     fn calibrate(&mut self, batch: u64) {
         loop {
             let taken = (self.run)(self.times).max(1);
@@ -58,15 +58,15 @@ impl Row {
     }
 }
 
-/// How long to measure.
+/// The number and length of the rounds.
 #[derive(Clone, Copy)]
 pub struct Plan {
     pub rounds: u32,
-    /// The aim for one round of one row, in nanoseconds.
+    /// The intended time of one round of one row, in nanoseconds.
     pub batch: u64,
 }
 
-/// Measures all rows, interleaved, so that a noisy minute falls on all alike.
+/// Measures all rows in turns, so that noise affects all of them alike.
 pub fn measure(rows: &mut [Row], plan: Plan, mut progress: impl FnMut(u32)) {
     for row in &mut *rows {
         row.calibrate(plan.batch);
@@ -79,7 +79,7 @@ pub fn measure(rows: &mut [Row], plan: Plan, mut progress: impl FnMut(u32)) {
     }
 }
 
-/// Nanoseconds that this process has been on a processor.
+/// CPU time of this process in nanoseconds.
 pub fn processor_time() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64

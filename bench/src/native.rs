@@ -1,7 +1,7 @@
-//! The MAC in a build for this very processor, beside the ordinary build.
+//! Compares the MAC in a build for this processor with the ordinary build.
 //!
-//! `-C target-cpu=native` has been seen to make RustCrypto's HMAC a hundred times slower: its SHA code without `vzeroupper`
-//! before it, after code that left the upper halves of the vector registers dirty.
+//! `-C target-cpu=native` can make RustCrypto's HMAC a hundred times slower. Its SHA code then runs
+//! without a `vzeroupper` after code that left the upper halves of the vector registers dirty.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::measure::{Plan, Row, measure};
 use crate::ours;
 use crate::payload::ALL;
 
-/// How many times slower a native build may be before it is called a trap.
+/// The ratio of native to ordinary time above which the check fails.
 const TRAP: f64 = 2.0;
 
 /// Times the MACs in this build.
@@ -23,7 +23,7 @@ pub fn macs() -> Vec<(String, f64)> {
             rows.push(Row::new(format!("{digest}/{}/ours", payload.name), ours::mac(payload, digest)));
         }
         rows.push(Row::new(format!("sha1/{}/rustcrypto", payload.name), ours::mac_of_rustcrypto(payload)));
-        // What a session does between two MACs may be what leaves the registers dirty.
+        // A session's work between two MACs may leave the registers dirty.
         let whole = ours::change_with(payload, hipflask_core::signing::Compression::Never);
         rows.push(Row::new(format!("open-change-save/{}/ours", payload.name), whole));
     }
@@ -31,7 +31,8 @@ pub fn macs() -> Vec<(String, f64)> {
     rows.iter().map(|row| (row.name.clone(), row.median())).collect()
 }
 
-/// Builds this program for this processor, has it time its MACs, and compares. `Ok(false)` if it fell into the trap.
+/// Builds this program for this processor, times its MACs there, and compares. Returns `Ok(false)`
+/// if the native build is too slow.
 pub fn compare() -> Result<bool, String> {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = bench.join("target/native");
@@ -44,15 +45,15 @@ pub fn compare() -> Result<bool, String> {
         .env("RUSTFLAGS", "-Ctarget-cpu=native")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
-        .map_err(|error| format!("cargo could not be started: {error}"))?;
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
     if !built.success() {
-        return Err("the native build failed; what cargo says stands above".to_owned());
+        return Err("the native build failed; cargo's error is above".to_owned());
     }
     let output = Command::new(target.join("release/hipflask-bench"))
         .arg("macs")
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|error| format!("the native build could not be started: {error}"))?;
+        .map_err(|error| format!("cannot start the native build: {error}"))?;
     let native: Vec<(String, f64)> = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("the native build failed: {error}"))?;
 
@@ -66,11 +67,11 @@ pub fn compare() -> Result<bool, String> {
         }
     }
     if trapped.is_empty() {
-        println!("\nNo trap on this processor: a native build signs as fast as an ordinary one.");
+        println!("\nOn this processor a native build signs as fast as an ordinary one.");
         return Ok(true);
     }
     println!(
-        "\nTHE TRAP: in a native build {} more than {TRAP} times slower.\n\
+        "\nTOO SLOW: in a native build {} more than {TRAP} times slower.\n\
          Do not build with `-C target-cpu=native`: the ordinary build finds the processor's SHA instructions at run time.",
         if trapped.len() == 1 { format!("{} is", trapped[0]) } else { format!("{} are", trapped.join(", ")) }
     );

@@ -1,4 +1,4 @@
-//! What Hipflask does. Everything here asserts its answer.
+//! The operations of Hipflask. Each asserts its answer.
 
 use std::hint::black_box;
 
@@ -12,15 +12,15 @@ use hipflask_core::value::{Dict, Value};
 use crate::payload::{CHANGED, KEY, NOW, Payload};
 use crate::typed::Ours;
 
-/// Something that can be run again and again.
+/// An operation that can run repeatedly.
 pub struct Operation {
-    /// `open-last-key`.
+    /// The name, such as `open-last-key`.
     pub name: &'static str,
     pub payload: &'static str,
     pub run: Box<dyn FnMut()>,
 }
 
-/// Where a payload is deflated.
+/// The form of the cookie: deflated or not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Plain,
@@ -36,7 +36,7 @@ impl Form {
     }
 }
 
-/// All operations on `payload`, of a size whose deflated form is asked for only where Flask deflates.
+/// All operations on `payload`, with the deflated form only if Flask deflates the payload.
 pub fn operations(payload: Payload) -> Vec<Operation> {
     let mut operations = vec![
         operation("open-first-key", payload, open_first(payload, Form::Plain)),
@@ -71,7 +71,9 @@ pub fn now() -> UnixTime {
 }
 
 pub fn dict(payload: Payload) -> Dict {
-    let Ok(Value::Dict(dict)) = tagged::from_str(payload.json) else { panic!("{}: no dict", payload.name) };
+    let Ok(Value::Dict(dict)) = tagged::from_str(payload.json) else {
+        panic!("{} is not a dict", payload.name)
+    };
     assert_eq!(
         tagged::to_string(&Value::Dict(dict.clone())).as_deref(),
         Ok(payload.json),
@@ -80,7 +82,7 @@ pub fn dict(payload: Payload) -> Dict {
     dict
 }
 
-/// The cookie that Hipflask makes of a payload.
+/// The cookie that Hipflask makes from a payload.
 pub fn cookie(payload: Payload, compression: Compression) -> String {
     codec(compression).seal(&Session::from_dict(dict(payload)), now()).expect("a session of ordinary depth")
 }
@@ -98,12 +100,12 @@ fn open_first(payload: Payload, form: Form) -> impl FnMut() {
     let (codec, cookie) = (codec(form.compression()), cookie(payload, form.compression()));
     move || {
         let opened = codec.open(black_box(cookie.as_bytes()), now()).expect("a good cookie");
-        let value = opened.session.value(payload.first).expect("the key is there");
+        let value = opened.session.value(payload.first).expect("the key exists");
         assert_eq!(first_text(value, payload), Some(payload.first_text()));
     }
 }
 
-/// In S the name, else the text of the second flash.
+/// The name in S, otherwise the text of the second flash.
 fn first_text(value: &Value, payload: Payload) -> Option<&str> {
     if payload.has_flashes() {
         value.as_items()?.get(1)?.as_items()?.get(1)?.as_str()
@@ -116,7 +118,8 @@ fn decode_all(payload: Payload, form: Form) -> impl FnMut() {
     decode_cookie(payload, cookie(payload, form.compression()))
 }
 
-/// Reads every value of `cookie`. All of it is compared before; each run looks at the first and the last key.
+/// Reads every value of `cookie`. The whole session is compared once; each run compares the first
+/// and the last key.
 pub fn decode_cookie(payload: Payload, cookie: String) -> impl FnMut() {
     let codec = codec(Compression::Never);
     assert_eq!(codec.open_dict(cookie.as_bytes(), now()), Ok(dict(payload)));
@@ -131,12 +134,12 @@ pub fn decode_cookie(payload: Payload, cookie: String) -> impl FnMut() {
     }
 }
 
-/// Reads every key as a type of its own.
+/// Reads every key as its own type.
 fn decode_typed(payload: Payload) -> impl FnMut() {
     let (codec, cookie) = (codec(Compression::Never), cookie(payload, Compression::Never));
     move || {
         let opened = codec.open(black_box(cookie.as_bytes()), now()).expect("a good cookie");
-        black_box(Ours::read(&opened.session).expect("of these types")).check(payload);
+        black_box(Ours::read(&opened.session).expect("the keys have these types")).check(payload);
     }
 }
 
@@ -160,12 +163,12 @@ pub fn change_with(payload: Payload, compression: Compression) -> impl FnMut() {
     let after = codec.seal(&Session::from_dict(changed), now()).expect("a session of ordinary depth");
     move || {
         let mut session = codec.open(black_box(before.as_bytes()), now()).expect("a good cookie").session;
-        session.set(payload.last.0, CHANGED).expect("a str can live in a session");
+        session.set(payload.last.0, CHANGED).expect("a session can store a str");
         assert_eq!(codec.seal(&session, now()).expect("a session of ordinary depth"), after);
     }
 }
 
-/// Our MAC over the undeflated cookie of a payload.
+/// Our MAC over the cookie of a payload, not deflated.
 pub fn mac(payload: Payload, digest: Digest) -> impl FnMut() {
     let cookie = cookie(payload, Compression::Never).into_bytes();
     let signer = Signer::builder(KEY)
@@ -177,7 +180,7 @@ pub fn mac(payload: Payload, digest: Digest) -> impl FnMut() {
     move || assert_eq!(signer.verify(black_box(&cookie), &signature), Some(0))
 }
 
-/// The MAC that a program makes which takes RustCrypto's crates as they are.
+/// The MAC of a program that uses RustCrypto's crates directly.
 pub fn mac_of_rustcrypto(payload: Payload) -> impl FnMut() {
     use hmac::{Hmac, KeyInit, Mac};
     let cookie = cookie(payload, Compression::Never).into_bytes();

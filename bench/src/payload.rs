@@ -1,6 +1,6 @@
-//! The three sessions that everything is measured with, as Flask writes them.
+//! The three sessions that all benchmarks use, as Flask writes them.
 
-/// A session as Flask's tagged JSON, and what is looked for in it.
+/// A session as Flask's tagged JSON, and the keys that operations read.
 #[derive(Clone, Copy)]
 pub struct Payload {
     pub name: &'static str,
@@ -12,7 +12,7 @@ pub struct Payload {
     pub keys: usize,
 }
 
-/// A user's name, and nothing else.
+/// Only a user name.
 pub const S: Payload = Payload {
     name: "S",
     json: include_str!("../payloads/s.json"),
@@ -30,7 +30,7 @@ pub const M: Payload = Payload {
     keys: 6,
 };
 
-/// A shop's full session, with every tag that Flask has but the escape: 2.9 kB.
+/// A shop's full session, with every tag of Flask except the escape: 2.9 kB.
 pub const L: Payload = Payload {
     name: "L",
     json: include_str!("../payloads/l.json"),
@@ -41,7 +41,7 @@ pub const L: Payload = Payload {
 
 pub const ALL: [Payload; 3] = [S, M, L];
 
-/// What stands under [`Payload::first`]: in S the name, else the text of the second flash.
+/// The text under [`Payload::first`]: the name in S, otherwise the second flash.
 pub const SECOND_FLASH: &str = "One item in your cart is sold out.";
 
 impl Payload {
@@ -54,10 +54,10 @@ impl Payload {
     }
 }
 
-/// What `open-change-save` sets the last key to.
+/// The value that `open-change-save` sets the last key to.
 pub const CHANGED: &str = "b99999";
 
 pub const KEY: &str = "a secret key for measuring, 32 B";
 
-/// The time of everything, in seconds since 1970.
+/// The time of all operations, in seconds since 1970.
 pub const NOW: u64 = 1_700_000_000;

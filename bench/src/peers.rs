@@ -1,4 +1,5 @@
-//! What others do with the same sessions, each in its own format. Everything here asserts its answer.
+//! The operations of other libraries on the same sessions, each in its own format. Each asserts its
+//! answer.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,10 +20,10 @@ use crate::ours;
 use crate::payload::{CHANGED, KEY, NOW, Payload};
 use crate::typed::Theirs;
 
-/// The four operations of every peer that keeps its session in a signed cookie.
+/// A peer that keeps its session in a signed cookie, with its four operations.
 trait Peer: Clone + 'static {
     const NAME: &'static str;
-    /// What a handler gets.
+    /// The session that a handler gets.
     type Session: Clone;
 
     fn of(json: &Value) -> Self::Session;
@@ -30,9 +31,10 @@ trait Peer: Clone + 'static {
     fn save(&self, session: &Self::Session) -> String;
     fn get<'s>(session: &'s Self::Session, key: &str) -> Cow<'s, Value>;
     fn set(session: &mut Self::Session, key: &str, text: &str);
-    /// What opening leaves undone before every value is there.
+    /// Decodes the values that opening has not decoded.
     fn decode_rest(session: &Self::Session) -> usize;
-    /// Whether it reads Flask's undeflated cookie. It is given that one then, which it may write in another way.
+    /// Returns `true` if the peer reads Flask's cookie that is not deflated. It then gets that
+    /// cookie, which it may write in another form.
     fn reads_ours(&self) -> bool {
         false
     }
@@ -119,21 +121,21 @@ fn rows_of<P: Peer>(peer: &P, payload: Payload) -> Vec<Row> {
     ]
 }
 
-/// In S the name, else the text of the second flash.
+/// The name in S, otherwise the text of the second flash.
 fn first_text(value: &Value, payload: Payload) -> Option<&str> {
     if payload.has_flashes() { value.get(1)?.get(" t")?.get(1)?.as_str() } else { value.as_str() }
 }
 
-/// What is encrypted at random takes more or less room when percent-encoded.
+/// Percent-encoding changes the length of a randomly encrypted value.
 fn same_length(cookie: &str, expected: &str) -> bool {
     cookie.len().abs_diff(expected.len()) < expected.len() / 8 + 40
 }
 
-/// The crate `itsdangerous`: the same cookie as ours, undeflated.
+/// The crate `itsdangerous`: the same cookie as ours, not deflated.
 #[derive(Clone)]
 struct Itsdangerous(std::rc::Rc<dyn Timed>);
 
-/// The serializer's own type cannot be written down.
+/// Hides the serializer's type, which has no name.
 trait Timed {
     fn sign(&self, value: &Value) -> String;
     fn unsign(&self, text: &str) -> Value;
@@ -218,7 +220,8 @@ impl Peer for Itsdangerous {
     }
 }
 
-/// The last key alone, read without a tree: the crate's fastest way, for who knows all sessions beforehand.
+/// Only the last key, read without a tree: the crate's fastest way, if all sessions are known in
+/// advance.
 #[derive(Deserialize)]
 struct Last {
     #[serde(alias = "username")]
@@ -233,7 +236,7 @@ fn one_field(payload: Payload) -> Row {
     })
 }
 
-/// Every key as a type of its own, tags among the types.
+/// Every key as its own type, including the tags.
 fn typed(payload: Payload) -> [Row; 2] {
     let crate_itsdangerous = {
         let (peer, cookie) = (Itsdangerous::new(), ours::cookie(payload, Compression::Never));
@@ -253,7 +256,8 @@ fn typed(payload: Payload) -> [Row; 2] {
     ]
 }
 
-/// cookie-rs: JSON, signed (or encrypted) by the jar, percent-encoded because cookies allow no quotes.
+/// cookie-rs: JSON, signed (or encrypted) by the jar, percent-encoded because cookies allow no
+/// quotes.
 #[derive(Clone)]
 struct CookieRs {
     key: cookie::Key,
@@ -353,7 +357,8 @@ impl Peer for CookieRsPrivate {
     }
 }
 
-/// actix-session: each value JSON of its own in a map, the map JSON again, and the jar as its middleware uses it.
+/// actix-session: each value is JSON in a map, the map is JSON as well, with the jar of its
+/// middleware.
 #[derive(Clone)]
 struct Actix {
     key: actix_web::cookie::Key,
@@ -400,7 +405,7 @@ impl Actix {
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => panic!("a store that keeps nothing has nothing to wait for"),
+        Poll::Pending => panic!("a cookie store does not wait"),
     }
 }
 
@@ -439,7 +444,7 @@ macro_rules! actix {
                 values.filter(|value| black_box(value).is_ok()).count()
             }
 
-            /// The order of a `HashMap` differs from one to the next.
+            /// The order of a `HashMap` differs between maps.
             fn is_deterministic(&self) -> bool {
                 false
             }

@@ -1,4 +1,4 @@
-//! Medians to a table for people, or JSON for programs, with the targets.
+//! Prints the medians and targets, as a table for people or JSON for programs.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::floor::PARTS;
 use crate::measure::Row;
 
-/// Who is measured against: the faster of these.
+/// The rivals that the targets compare with: the faster of these.
 const RIVALS: [&str; 2] = ["itsdangerous", "cookie-rs"];
 
 const PAYLOADS: [&str; 3] = ["S", "M", "L"];
 
-/// Time over the faster rival, S / M / L.
+/// The highest time relative to the faster rival, S / M / L.
 const TARGETS: [(&str, &[&str], [f64; 3]); 4] = [
     (
         "open and read one key (the worse of first and last)",
@@ -25,7 +25,7 @@ const TARGETS: [(&str, &[&str], [f64; 3]); 4] = [
     ("open, change, save", &["open-change-save"], [0.30, 0.30, 0.30]),
 ];
 
-/// Time over Flask's, for the deflated cookies that Flask sends.
+/// The highest time relative to Flask's, for the deflated cookies that Flask sends.
 const FLASK_TARGETS: [(&str, f64); 2] = [("M", 1.0 / 15.0), ("L", 1.0 / 12.0)];
 
 pub struct Report {
@@ -34,7 +34,7 @@ pub struct Report {
     about: Vec<(&'static str, String)>,
 }
 
-/// One target and what was reached.
+/// One target and its result.
 struct Verdict {
     goal: &'static str,
     payload: &'static str,
@@ -98,7 +98,7 @@ impl Report {
                 self.of("decode-flask-cookie", payload, "ours"),
                 self.of("decode-all-deflated", payload, "flask"),
             ) {
-                let goal = "decode Flask's own deflated cookie, over Flask's time";
+                let goal = "decode Flask's own deflated cookie, relative to Flask's time";
                 verdicts.push(Verdict { goal, payload, ratio: ours / flask, target });
             }
         }
@@ -109,7 +109,7 @@ impl Report {
         for (what, value) in &self.about {
             println!("{what:<10} {value}");
         }
-        println!("\nmedian ns of processor time; x: over the faster of {} (S, M, L)", RIVALS.join(" and "));
+        println!("\nmedian ns of CPU time; x: relative to the faster of {} (S, M, L)", RIVALS.join(" and "));
         let mut names: Vec<(&str, &str)> = self.medians.keys().filter_map(|name| parts(name)).collect();
         names.sort_unstable();
         names.dedup();
@@ -119,12 +119,12 @@ impl Report {
                 println!("\n{operation}");
                 self.print_line(operation, "(floor)", |payload| self.floor(operation, payload));
                 let owned = format!("{operation}-owned");
-                self.print_line(operation, "(floor, values that own)", |payload| self.floor(&owned, payload));
+                self.print_line(operation, "(floor, owned values)", |payload| self.floor(&owned, payload));
             }
             before = operation;
             self.print_line(operation, who, |payload| self.of(operation, payload, who));
         }
-        println!("\nprimitives, of which the floors are summed");
+        println!("\nprimitives that add up to the floors");
         let mut names: Vec<(&str, &str)> = self.medians.keys().filter_map(|name| parts(name)).collect();
         names.retain(|(_, who)| *who == "floor");
         names.dedup();
@@ -182,7 +182,7 @@ impl Report {
     }
 }
 
-/// Operation and who, of `operation/payload/who`.
+/// The operation and the peer in `operation/payload/peer`.
 fn parts(name: &str) -> Option<(&str, &str)> {
     let (operation, rest) = name.split_once('/')?;
     Some((operation, rest.split_once('/')?.1))
@@ -208,7 +208,7 @@ fn processor() -> String {
     }
 }
 
-/// The versions that the lock file holds.
+/// The versions in the lock file.
 fn crates() -> String {
     const NAMES: [&str; 10] = [
         "itsdangerous",

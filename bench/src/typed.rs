@@ -1,7 +1,7 @@
-//! A session of which a handler wants every key as a type of its own. Ours are Flask's values; who does not know the tags
-//! must have them among the types.
+//! A session whose keys a handler reads as Rust types. Hipflask resolves Flask's tags; peers that
+//! do not know the tags need types for them.
 
-#![allow(dead_code, reason = "that a field is read out of the cookie is measured, not what becomes of it")]
+#![allow(dead_code, reason = "only reading the fields from the cookie is measured")]
 
 use serde::Deserialize;
 
@@ -54,7 +54,7 @@ pub struct Notifications {
     pub sms: bool,
 }
 
-/// What both have under the same names.
+/// The fields that both have under the same names.
 macro_rules! session_of {
     ($name:ident, $flash:ty, $uuid:ty, $markup:ty, $date:ty, $bytes:ty) => {
         #[derive(Deserialize)]
@@ -76,7 +76,7 @@ macro_rules! session_of {
         }
 
         impl $name {
-            /// The keys that are there, and the sum of all that is in the cart.
+            /// The number of keys, and the sum of the cart.
             fn told(&self) -> (usize, u64) {
                 let there = [
                     self.flashes.is_some(),

@@ -1,4 +1,4 @@
-//! The bench of sessions in Redis. `--help` says how to use it.
+//! The Redis benchmark. `--help` explains how to use it.
 
 #[path = "../../web/src/asked.rs"]
 mod asked;
@@ -12,13 +12,13 @@ mod machine;
 mod on_actix;
 mod on_axum;
 #[path = "../../src/payload.rs"]
-#[expect(dead_code, reason = "the bench of the cookies uses more of it")]
+#[expect(dead_code, reason = "the cookie benchmark uses more of it")]
 mod payload;
 mod peer;
 #[path = "../../web/src/placed.rs"]
 mod placed;
 #[path = "../../web/src/reply.rs"]
-#[expect(dead_code, reason = "the bench of web servers uses more of it")]
+#[expect(dead_code, reason = "the web server benchmark uses more of it")]
 mod reply;
 mod report;
 mod run;
@@ -28,20 +28,21 @@ mod stores;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-Times Hipflask's sessions in Redis in web servers, beside bare GET and SET and beside other sessions.
+Times web servers with Hipflask's sessions in Redis, with bare GET and SET, and with other session libraries.
 
 Usage: cargo run --release -p hipflask-bench-redis -- [OPTIONS]            (in bench/)
-       cargo run --release -p hipflask-bench-redis -- stores               our file and SQLite stores beside bare files and rows
+       cargo run --release -p hipflask-bench-redis -- stores               our file and SQLite stores against bare files and rows
 
-      --quick       a few rounds only: to see that it runs, not to quote
-      --rounds N    so many rounds [20]
-      --per-second N   asks each server so often in a second, instead of again as soon as it answers
-      --only TEXT   only rows whose name holds TEXT, such as read/M/ours; the bare client comes with them
+      --quick       a few rounds, to check that it runs; do not quote its numbers
+      --rounds N    the number of rounds [20]
+      --per-second N   sends each server N requests a second, instead of the next one after each answer
+      --only TEXT   only rows whose name contains TEXT, such as read/M/ours, and the bare client
       --json        for programs
 
-Each app is a server of one thread on one core; Redis and the load generator share another. Eight visitors ask at once, each
-with a session of its own; every answer is compared, and afterwards every session must have counted each of its visits. Needs
-redis-server, two cores, and for Flask-Session `cargo xtask setup`; without that it is left out and said so.";
+Each app is a server of one thread on one core; Redis and the load generator share another. Eight clients send requests at
+the same time, each with its own session. Every answer is compared, and at the end every session must have counted each of its
+visits. You need redis-server and two cores. Flask-Session needs `cargo xtask setup`; without it, the benchmark skips
+Flask-Session and says so.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -79,14 +80,14 @@ impl Options {
         let mut options = Self { rounds: 20, millis: 200, only: String::new(), per_second: None };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value after it"));
+            let mut value = || words.next().ok_or_else(|| format!("option `{word}` needs a value"));
             match word {
                 "--quick" => (options.rounds, options.millis) = (2, 100),
                 "--json" => {}
                 "--only" => options.only = (*value()?).to_owned(),
                 "--rounds" => options.rounds = number(value()?)?,
                 "--per-second" => options.per_second = Some(number(value()?)?),
-                other => return Err(format!("there is no option `{other}`\n\n{HELP}")),
+                other => return Err(format!("unknown option `{other}`\n\n{HELP}")),
             }
         }
         Ok(options)
@@ -94,5 +95,5 @@ impl Options {
 }
 
 fn number(word: &str) -> Result<u32, String> {
-    word.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{word}` is no number above 0"))
+    word.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{word}` is not a number above 0"))
 }

@@ -1,4 +1,4 @@
-//! The app on actix-web, under each kind of session.
+//! The app on actix-web, with each session library.
 
 use actix_web::web::{ServiceConfig, get};
 use hipflask::SessionError;

@@ -1,4 +1,4 @@
-//! The app on axum, over bare redis-rs and under each kind of session.
+//! The app on axum, with bare redis-rs and with each session library.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,21 +27,21 @@ pub async fn app(peer: Peer, url: &str) -> Router {
         Peer::Ours => ours().layer(sessions(url).await.layer()),
         Peer::OursForABrowser => {
             let builder = Sessions::builder().session_permanent(false);
-            let sessions = builder.store_url(url).await.expect("Redis is there").build();
-            ours().layer(sessions.expect("nothing is missing").layer())
+            let sessions = builder.store_url(url).await.expect("Redis is reachable").build();
+            ours().layer(sessions.expect("the configuration is complete").layer())
         }
         Peer::TowerSessions => {
-            let config = Config::from_url(url).expect("the URL is one of Redis");
+            let config = Config::from_url(url).expect("the URL is a Redis URL");
             let pool = Pool::new(config, None, None, None, 1).expect("one connection is enough");
-            pool.init().await.expect("Redis is there");
+            pool.init().await.expect("Redis is reachable");
             tower_sessions().layer(SessionManagerLayer::new(RedisStore::new(pool)).with_secure(false))
         }
         Peer::AxumSession => {
-            let client = redis::Client::open(url).expect("the URL is one of Redis");
+            let client = redis::Client::open(url).expect("the URL is a Redis URL");
             let pool = redis_pool::RedisPool::from(client);
             let config = SessionConfig::default().with_secure(false);
             let store = SessionStore::<SessionRedisPool>::new(Some(pool.into()), config).await;
-            axum_session().layer(SessionLayer::new(store.expect("Redis is there")))
+            axum_session().layer(SessionLayer::new(store.expect("Redis is reachable")))
         }
         Peer::Floor => floor::app(url, floor::PERMANENT).await,
         Peer::FloorForABrowser => floor::app(url, floor::FOR_A_BROWSER).await,
@@ -49,9 +49,14 @@ pub async fn app(peer: Peer, url: &str) -> Router {
     }
 }
 
-/// Our engine on Redis as it comes.
+/// Our engine on Redis with its defaults.
 pub async fn sessions(url: &str) -> Sessions {
-    Sessions::builder().store_url(url).await.expect("Redis is there").build().expect("nothing is missing")
+    Sessions::builder()
+        .store_url(url)
+        .await
+        .expect("Redis is reachable")
+        .build()
+        .expect("the configuration is complete")
 }
 
 async fn untouched() -> &'static str {
@@ -78,11 +83,11 @@ impl Bare {
                 .pttl(key)
                 .query_async(&mut self.connection)
                 .await
-                .expect("Redis is there");
+                .expect("Redis is reachable");
             assert!(left > 0);
             record
         } else {
-            self.connection.get(key).await.expect("Redis is there")
+            self.connection.get(key).await.expect("Redis is reachable")
         };
         assert!(!record.is_empty());
         record
@@ -93,11 +98,11 @@ async fn bare(url: &str, with_expiry: bool) -> Router {
     async fn write(State(mut bare): State<Bare>, headers: HeaderMap) -> String {
         let key = key(&headers);
         let record = bare.read(&key).await;
-        let _: () = bare.connection.set_ex(&key, record, LIFETIME).await.expect("Redis is there");
+        let _: () = bare.connection.set_ex(&key, record, LIFETIME).await.expect("Redis is reachable");
         (bare.visits.fetch_add(1, Ordering::Relaxed) + 1).to_string()
     }
-    let client = redis::Client::open(url).expect("the URL is one of Redis");
-    let connection = client.get_multiplexed_async_connection().await.expect("Redis is there");
+    let client = redis::Client::open(url).expect("the URL is a Redis URL");
+    let connection = client.get_multiplexed_async_connection().await.expect("Redis is reachable");
     let mut router = Router::new().route(UNTOUCHED, get(untouched)).route(WRITE, get(write));
     for payload in ALL {
         router = router
@@ -116,9 +121,11 @@ async fn bare(url: &str, with_expiry: bool) -> Router {
                         u8::from(bare.with_expiry),
                         bare.visits.fetch_add(1, Ordering::Relaxed)
                     );
-                    let record = Format::Msgpack.write(&contents(payload)).expect("msgpack holds it");
+                    let record =
+                        Format::Msgpack.write(&contents(payload)).expect("msgpack can store the payload");
                     let key = format!("session:{id}");
-                    let _: () = bare.connection.set_ex(key, record, LIFETIME).await.expect("Redis is there");
+                    let _: () =
+                        bare.connection.set_ex(key, record, LIFETIME).await.expect("Redis is reachable");
                     ([(header::SET_COOKIE, format!("session={id}; Path=/"))], "")
                 }),
             );
@@ -155,7 +162,7 @@ fn tower_sessions() -> Router {
     use tower_sessions::Session;
     async fn write(session: Session) -> String {
         let visits = session.get::<u64>(VISITS).await.expect("a number").unwrap_or(0) + 1;
-        session.insert(VISITS, visits).await.expect("a number can be kept");
+        session.insert(VISITS, visits).await.expect("a number can be stored");
         visits.to_string()
     }
     let mut router = Router::new().route(UNTOUCHED, get(untouched)).route(WRITE, get(write));

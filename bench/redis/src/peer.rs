@@ -1,23 +1,23 @@
-//! Who is measured, and what is asked of them.
+//! The peers that are measured, and their names.
 
 use hipflask::core::session::Session;
 use hipflask::{Dict, Value};
 
 use crate::payload::Payload;
 
-/// What keeps a session in Redis.
+/// A peer that keeps sessions in Redis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Peer {
-    /// axum and redis-rs alone: `GET`, or `GET` and `SET`.
+    /// axum and redis-rs without sessions: `GET`, or `GET` and `SET`.
     Bare,
-    /// The same, but each read asks for the time left as well: `GET` and `PTTL` sent together, as ours does.
+    /// The same, but each read also sends `PTTL`, together with `GET`, as Hipflask does.
     BareWithExpiry,
-    /// The bare client, and what a session has to do beside its values: the least that anything costs which loses no update.
+    /// The bare client plus the least work for a session that loses no update.
     Floor,
-    /// The same with sessions that end with the browser: no cookie is sent with a read.
+    /// The same with sessions that are not permanent: a read sends no cookie.
     FloorForABrowser,
     Ours,
-    /// Ours with sessions that end with the browser: no cookie is sent with a read.
+    /// Hipflask with sessions that are not permanent: a read sends no cookie.
     OursForABrowser,
     OursOnActix,
     TowerSessions,
@@ -57,7 +57,7 @@ impl Peer {
         }
     }
 
-    /// Whether it knows nothing of its records, and so counts no visits of a session.
+    /// Returns `true` if the peer never decodes its records, and so cannot count visits.
     pub const fn is_bare(self) -> bool {
         matches!(self, Self::Bare | Self::BareWithExpiry | Self::Floor | Self::FloorForABrowser)
     }
@@ -69,7 +69,7 @@ impl Peer {
 
 pub const LIFETIME: u64 = 31 * 24 * 60 * 60;
 
-/// The payload as every store can keep it: markup as text.
+/// The payload in a form that every store supports: markup as text.
 pub fn contents(payload: Payload) -> Dict {
     let session = Session::from_json(payload.json).expect("the payload is a session");
     let plain = |value: &Value| match value {

@@ -1,4 +1,4 @@
-//! Medians to tables for people, or JSON for programs, with the targets.
+//! Prints the medians and targets, as tables for people or JSON for programs.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use crate::payload::{ALL, Payload};
 use crate::peer::Peer;
 use crate::run::Row;
 
-/// At most so much of the bare client's processor time, for S, M and L.
+/// The highest CPU time relative to the bare client, for S, M and L.
 const TARGETS: [(Operation, [f64; 3]); 2] =
     [(Operation::Read, [1.10, 1.15, 1.4]), (Operation::Write, [1.15, 1.2, 1.4])];
-/// And so many commands.
+/// The highest number of commands.
 const COMMANDS: [(Operation, f64); 3] =
     [(Operation::Untouched, 0.0), (Operation::Read, 1.0), (Operation::Write, 2.0)];
 
@@ -31,7 +31,7 @@ fn find(rows: &[Row], peer: Peer, operation: Operation, payload: Payload) -> Opt
     rows.iter().find(|row| (row.peer, row.operation, row.payload.name) == (peer, operation, payload.name))
 }
 
-/// Its processor time over the bare client's.
+/// The CPU time relative to the bare client.
 fn ratio(rows: &[Row], row: &Row) -> Option<f64> {
     Some(row.cpu / find(rows, Peer::Bare, row.operation, row.payload)?.cpu)
 }
@@ -41,8 +41,7 @@ fn verdicts(rows: &[Row]) -> Vec<Verdict> {
     for (operation, targets) in TARGETS {
         for (payload, target) in ALL.into_iter().zip(targets) {
             let Some(row) = find(rows, Peer::Ours, operation, payload) else { continue };
-            let goal =
-                format!("{} {}, processor time over the bare client's", payload.name, operation.name());
+            let goal = format!("{} {}, CPU time relative to the bare client", payload.name, operation.name());
             verdicts.extend(ratio(rows, row).map(|reached| Verdict { goal, reached, target }));
         }
     }
@@ -79,15 +78,15 @@ pub fn print(rows: &[Row], as_json: bool) {
     for (what, value) in machine::about() {
         println!("{what:<10} {value}");
     }
-    table(rows, "the server's processor time for a request, us, and its share of the bare client's", |row| {
+    table(rows, "the server's CPU time per request, us, and relative to the bare client", |row| {
         format!("{:.1} {:.2}x", row.cpu, ratio(rows, row).unwrap_or(f64::NAN))
     });
     table(rows, "requests per second", |row| format!("{:.0}", row.per_second));
     table(rows, "latency p50, us", |row| format!("{:.0}", row.p50));
-    table(rows, "commands for a request / round trips", |row| {
+    table(rows, "commands / round trips per request", |row| {
         format!("{:.1} / {:.1}", row.commands, row.trips)
     });
-    println!("\nwhat Redis is sent\n");
+    println!("\ncommands to Redis\n");
     for peer in Peer::ALL {
         let of = |operation| find(rows, peer, operation, ALL[0]).map_or("", |row| row.names.as_str());
         println!("{:<28}read: {:<24} write: {}", peer.name(), of(Operation::Read), of(Operation::Write));

@@ -1,4 +1,4 @@
-//! Asks every server the same, in turns.
+//! Sends every server the same requests, in turns.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ pub struct Row {
     pub payload: Payload,
     pub per_second: f64,
     pub p50: f64,
-    /// The server's processor time for a request, in microseconds.
+    /// The server's CPU time per request, in microseconds.
     pub cpu: f64,
-    /// Commands that Redis was sent for a request, under load.
+    /// Commands to Redis per request, under load.
     pub commands: f64,
-    /// How often Redis had something to read for a request, one request at a time.
+    /// Reads of Redis from its sockets per request, with one request at a time.
     pub trips: f64,
-    /// The commands by their names.
+    /// The names of the commands.
     pub names: String,
 }
 
-/// One thing that is asked of one server by eight visitors.
+/// One operation that eight clients request from one server.
 struct Question<'s> {
     server: &'s Server,
     operation: Operation,
@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> Result<Vec<Row>, String> {
         if Operation::ALL.iter().any(|&o| ALL.into_iter().any(|p| wanted(peer, o, p))) {
             match Server::start(peer, servers_core, &redis) {
                 Ok(server) => servers.push(server),
-                Err(error) if peer == Peer::FlaskSession => eprintln!("left out: {error}"),
+                Err(error) if peer == Peer::FlaskSession => eprintln!("skipped: {error}"),
                 Err(error) => return Err(error),
             }
         }
@@ -72,7 +72,7 @@ pub fn run(options: &Options) -> Result<Vec<Row>, String> {
         }
     }
     if questions.is_empty() {
-        return Err(format!("no row's name holds `{}`", options.only));
+        return Err(format!("no row's name contains `{}`", options.only));
     }
     let time = Duration::from_millis(options.millis);
     for round in 0..options.rounds {
@@ -109,13 +109,13 @@ impl<'s> Question<'s> {
             let pairs = reply.set_cookies.iter().filter_map(|line| line.split(';').next());
             question.cookies.push(pairs.collect::<Vec<_>>().join("; "));
         }
-        // Redis sees each request by itself here, and nothing else.
+        // Here Redis serves one request at a time, and nothing else.
         let (reads, calls) = (reads(redis)?, calls(redis)?);
         let requests = 50;
         for _ in 0..requests {
             question.check_one(0)?;
         }
-        // Asking costs two itself: the connection's greeting, and the question.
+        // The measurement itself adds two: the connection's greeting, and the question.
         let own = own_reads(redis)?;
         question.trips = (reads_since(reads, redis)? - own) / f64::from(requests);
         question.names = names(&calls, &self::calls(redis)?, requests);
@@ -132,7 +132,7 @@ impl<'s> Question<'s> {
         }
     }
 
-    /// One visit of one visitor, whose answer is known but for how often the session was visited.
+    /// One visit of one client. Its answer is known except for the number of visits.
     fn check_one(&mut self, visitor: usize) -> Result<u64, String> {
         let path = self.operation.path(self.payload);
         let reply = self.ask(&path, &self.cookies[visitor].clone())?;
@@ -159,7 +159,7 @@ impl<'s> Question<'s> {
     fn sample(&mut self, time: Duration, per_second: Option<u32>, redis: &Redis) -> Result<(), String> {
         let (path, expected) = (self.operation.path(self.payload), self.expected());
         let calls_before = total(&calls(redis)?);
-        let cpu = || self.server.processor_time().ok_or("/proc does not tell a server's time");
+        let cpu = || self.server.processor_time().ok_or("/proc does not show the server's CPU time");
         let before = cpu()?;
         let round = load::run(self.server.address, &path, &self.cookies, &expected, time, per_second)
             .map_err(|error| self.complain(&error.to_string()))?;
@@ -211,7 +211,7 @@ impl<'s> Question<'s> {
     }
 }
 
-/// Each command and how often it was called.
+/// Each command and its number of calls.
 type Calls = Vec<(String, u64)>;
 
 fn calls(redis: &Redis) -> Result<Calls, String> {
@@ -220,7 +220,8 @@ fn calls(redis: &Redis) -> Result<Calls, String> {
         let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
         Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
     };
-    // What a script calls is counted beside the script; and what we ask ourselves is not theirs.
+    // Redis counts the commands of a script as well as the script. The commands of this program do
+    // not count.
     let is_own = |name: &str| matches!(name, "info" | "client|setinfo" | "hello" | "select" | "ping");
     Ok(info.lines().filter_map(line).filter(|(name, _)| !is_own(name)).collect())
 }
@@ -257,7 +258,8 @@ fn reads_since(before: u64, redis: &Redis) -> Result<f64, String> {
     Ok((reads(redis)? - before) as f64)
 }
 
-/// What our own questions add: measured, not assumed. Two of them, one for the calls and one for the reads, lie between.
+/// The reads that this program itself adds. They are measured, not assumed. Between the two counts
+/// lie two questions, one for the calls and one for the reads.
 fn own_reads(redis: &Redis) -> Result<f64, String> {
     let before = reads(redis)?;
     let _ = calls(redis)?;

@@ -1,4 +1,4 @@
-//! Each app as a server of its own, and the Redis that they share.
+//! A server process for each app, and the Redis that they share.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use crate::cores::listen;
 use crate::peer::Peer;
 use crate::{on_actix, on_axum};
 
-/// A Redis of our own, in memory alone.
+/// A Redis server that this program starts, without persistence.
 pub struct Redis {
     child: Child,
     pub url: String,
@@ -28,7 +28,7 @@ impl Redis {
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| {
-                format!("redis-server does not start ({error}); install the package redis-server")
+                format!("redis-server did not start ({error}); install the package redis-server")
             })?;
         let redis = Self { child, url: format!("redis://127.0.0.1:{port}/0") };
         wait_for((Ipv4Addr::LOCALHOST, port).into(), "redis-server")?;
@@ -61,16 +61,17 @@ impl Server {
         if peer == Peer::FlaskSession {
             return Self::start_granian(core, redis);
         }
-        let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+        let program = std::env::current_exe()
+            .map_err(|error| format!("cannot find the path of this program: {error}"))?;
         let child = Command::new(program)
             .args(["serve", peer.name(), &core.to_string(), &redis.url])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("the server of {} does not start: {error}", peer.name()))?;
+            .map_err(|error| format!("the server of {} did not start: {error}", peer.name()))?;
         let mut server = Self { peer, child, address: (Ipv4Addr::LOCALHOST, 0).into() };
         let mut line = String::new();
-        let stdout = server.child.stdout.take().ok_or("a server without standard output")?;
+        let stdout = server.child.stdout.take().ok_or("the server has no standard output")?;
         BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
         server.address =
             line.trim().parse().map_err(|_| format!("the server of {} does not listen", peer.name()))?;
@@ -97,13 +98,13 @@ impl Server {
             .env("BENCH_REDIS", &redis.url)
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|error| format!("granian does not start: {error}"))?;
+            .map_err(|error| format!("granian did not start: {error}"))?;
         let server = Self { peer: Peer::FlaskSession, child, address: (Ipv4Addr::LOCALHOST, port).into() };
         wait_for(server.address, "Flask-Session on granian (`cargo xtask setup` installs it)")?;
         Ok(server)
     }
 
-    /// Nanoseconds that all its threads, and its children's, have been on a core.
+    /// CPU time of all threads of the server and its children, in nanoseconds.
     pub fn processor_time(&self) -> Option<u64> {
         let mut total = 0;
         let mut processes = vec![self.child.id()];
@@ -119,7 +120,8 @@ impl Server {
     }
 }
 
-/// A server of ours ends with its standard input; granian by the signal that it takes its workers along for.
+/// Our servers stop at the end of their standard input. granian stops itself and its workers on a
+/// signal.
 impl Drop for Server {
     fn drop(&mut self) {
         if self.peer == Peer::FlaskSession {
@@ -150,15 +152,15 @@ fn wait_for(address: SocketAddr, what: &str) -> Result<(), String> {
     Err(format!("{what} does not listen"))
 }
 
-/// Serves `peer` on a core until standard input ends. Prints where.
+/// Serves `peer` on a core until standard input ends. Prints the address.
 pub fn serve(peer: &str, core: &str, url: &str) -> Result<(), String> {
-    let peer = Peer::by_name(peer).ok_or("no such peer")?;
+    let peer = Peer::by_name(peer).ok_or("unknown peer")?;
     let listener = listen(core)?;
     let url = url.to_owned();
     let served = actix_web::rt::System::new().block_on(async move {
         match peer {
             Peer::OursOnActix => {
-                // Each worker thread would have to share it; one worker has it alone.
+                // With several workers, the threads would share the core.
                 let sessions = on_axum::sessions(&url).await;
                 let make =
                     move || actix_web::App::new().wrap(sessions.middleware()).configure(on_actix::ours);

@@ -1,4 +1,5 @@
-//! Our file and SQLite stores beside bare reads and writes of the same bytes, without a web around them.
+//! Our file and SQLite stores against bare reads and writes of the same bytes, without a web
+//! server.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ const ROUNDS: usize = 60;
 const TIMES: u32 = 20;
 const TTL: Duration = Duration::from_secs(LIFETIME);
 
-/// Microseconds for a read and for a write, medians.
+/// Median microseconds of a read and a write.
 type Pair = [f64; 2];
 
 pub fn run() -> Result<(), String> {
@@ -71,13 +72,13 @@ fn per_time(begin: Instant) -> f64 {
     begin.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES)
 }
 
-/// A load, and a replace with as many bytes; what was written last must be there.
+/// Loads, and replaces with the same number of bytes. The last write must be stored.
 async fn ours(store: &dyn Store, name: &str, data: &[u8]) -> Result<Pair, String> {
     let key = Key::new("session:", name).map_err(|e| e.to_string())?;
     let now = UnixTime::from_secs(1_800_000_000);
     match store.create(&key, data, TTL, now).await.map_err(|e| e.to_string())? {
         Created::Created(_) => {}
-        Created::Exists => return Err("the record is there already".to_owned()),
+        Created::Exists => return Err("the record exists already".to_owned()),
     }
     let begin = Instant::now();
     for _ in 0..TIMES {
@@ -96,11 +97,11 @@ async fn ours(store: &dyn Store, name: &str, data: &[u8]) -> Result<Pair, String
     }
     let write = per_time(begin);
     let stored = store.load(&key, now).await.map_err(|e| e.to_string())?;
-    assert!(stored.is_some_and(|stored| stored.data == next), "the last write is not there");
+    assert!(stored.is_some_and(|stored| stored.data == next), "the last write is missing");
     Ok([read, write])
 }
 
-/// What a program does that keeps a file whole: write beside it, and rename.
+/// Replaces a file atomically: writes a temporary file and renames it.
 fn bare_file(path: &Path, data: &[u8]) -> std::io::Result<Pair> {
     std::fs::write(path, data)?;
     let begin = Instant::now();
@@ -108,12 +109,12 @@ fn bare_file(path: &Path, data: &[u8]) -> std::io::Result<Pair> {
         assert_eq!(std::fs::read(path)?.len(), data.len());
     }
     let read = per_time(begin);
-    let (beside, mut next) = (path.with_extension("new"), data.to_vec());
+    let (temporary, mut next) = (path.with_extension("new"), data.to_vec());
     let begin = Instant::now();
     for time in 0..TIMES {
         next[0] = time as u8;
-        std::fs::write(&beside, &next)?;
-        std::fs::rename(&beside, path)?;
+        std::fs::write(&temporary, &next)?;
+        std::fs::rename(&temporary, path)?;
     }
     Ok([read, per_time(begin)])
 }

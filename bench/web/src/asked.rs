@@ -1,11 +1,11 @@
-//! What is asked of every app, and by which paths.
+//! The operations that every app serves, and their paths.
 
 use crate::payload::Payload;
 
-/// What a request does with its session.
+/// An operation of a request on its session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
-    /// The request carries the cookie, and the handler does not look at the session.
+    /// The request has the cookie, and the handler does not use the session.
     Untouched,
     /// Reads one text: the payload's last key.
     Read,
@@ -45,7 +45,7 @@ pub fn fill_path(payload: Payload) -> String {
     format!("/fill/{}", payload.name)
 }
 
-/// The payload's members as those know them that have no tags.
+/// The payload's members for peers that do not know Flask's tags.
 pub fn members(payload: Payload) -> serde_json::Map<String, serde_json::Value> {
     serde_json::from_str(payload.json).expect("the payload is an object")
 }

@@ -1,4 +1,4 @@
-//! Who runs on which core, and where a server of ours listens.
+//! Pins servers and the load generator to cores.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -11,20 +11,22 @@ pub fn two_cores() -> Result<[usize; 2], String> {
     let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| cores.is_set(core));
     match (cores.next(), cores.next()) {
         (Some(first), Some(second)) => Ok([first, second]),
-        _ => Err("this needs two cores: one for the server, one for who asks and what both share".to_owned()),
+        _ => {
+            Err("this needs two cores: one for the server, one for the load generator and the rest"
+                .to_owned())
+        }
     }
 }
 
 pub fn pin_to(core: usize) -> Result<(), String> {
     let mut cores = CpuSet::new();
     cores.set(core);
-    sched_setaffinity(None, &cores)
-        .map_err(|error| format!("this process cannot be pinned to a core: {error}"))
+    sched_setaffinity(None, &cores).map_err(|error| format!("cannot pin this process to a core: {error}"))
 }
 
-/// For a server that is this program again: on a core of its own, until standard input ends. Prints where.
+/// Runs a server in this process on the given core until standard input ends. Prints the address.
 pub fn listen(core: &str) -> Result<TcpListener, String> {
-    pin_to(core.parse().map_err(|_| "no such core")?)?;
+    pin_to(core.parse().map_err(|_| "unknown core")?)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     listener.set_nonblocking(true).map_err(|error| error.to_string())?;

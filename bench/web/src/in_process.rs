@@ -1,4 +1,4 @@
-//! The apps called as functions: no sockets, no HTTP, one thread.
+//! Calls the apps as functions: no sockets, no HTTP, one thread.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -33,12 +33,12 @@ pub struct Timed {
 trait App: 'static {
     type Response;
     fn ask(&mut self, request: &Ask) -> impl Future<Output = Self::Response>;
-    /// The whole body, and how many `Set-Cookie`.
+    /// Returns the whole body and the number of `Set-Cookie` headers.
     fn body(response: Self::Response) -> impl Future<Output = (Bytes, usize)>;
     fn reply(response: Self::Response) -> impl Future<Output = Reply>;
 }
 
-/// A request to be made again and again, in both frameworks' types.
+/// A request that is repeated, in both frameworks' types.
 struct Ask {
     uri: Uri,
     cookie: HeaderValue,
@@ -48,7 +48,7 @@ struct Ask {
 
 impl Ask {
     fn new(path: &str, cookie: &str) -> Self {
-        // As a parser gives them: slices of what was read.
+        // Slices of the input, as a parser returns them.
         let bytes = Bytes::copy_from_slice(cookie.as_bytes());
         Self {
             uri: path.parse().expect("a path"),
@@ -131,7 +131,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Measures all rows whose name holds `only`.
+/// Measures all rows whose name contains `only`.
 pub fn run(plan: Plan, only: &str) -> Result<Vec<Timed>, String> {
     let system = Rc::new(System::new());
     let (mut rows, mut about) = (Vec::new(), Vec::new());
@@ -150,7 +150,7 @@ pub fn run(plan: Plan, only: &str) -> Result<Vec<Timed>, String> {
         }
     }
     if rows.is_empty() {
-        return Err(format!("no row's name holds `{only}`"));
+        return Err(format!("no row's name contains `{only}`"));
     }
     measure(&mut rows, plan, |round| {
         if round % 10 == 0 {
@@ -177,7 +177,7 @@ fn row(
     payload: Payload,
 ) -> Result<(Row, usize), String> {
     if peer.framework() == Peer::Axum {
-        // Every handler becomes a service here, as when it is served, and not at each request.
+        // Turns every handler into a service once, as a server does, not for each request.
         let app = system.block_on(async { on_axum::app(peer).await.with_state(()) }).into_service();
         return row_of(system.clone(), name, app, visitor, operation, payload);
     }
@@ -187,7 +187,7 @@ fn row(
     })
 }
 
-/// Fills the session, asks once with care, and then as often as it takes.
+/// Fills the session, checks one request thoroughly, and then repeats it for the measurement.
 fn row_of<A: App>(
     system: Rc<SystemRunner>,
     name: String,
@@ -215,7 +215,7 @@ fn row_of<A: App>(
             }
             let taken = processor_time() - start;
             visitor.went_by(times.into());
-            // What the last round wrote is there.
+            // The session contains what the last round wrote.
             check(&mut app, &mut visitor, &path).await.unwrap_or_else(|wrong| panic!("{wrong}"));
             taken
         })

@@ -12,14 +12,14 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use crate::reply::{Expected, Reply};
 
 pub const CONNECTIONS: usize = 8;
-/// A server that says nothing for so long has failed.
+/// A server that does not answer for this long has failed.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// What came of a round.
+/// The result of a round.
 pub struct Round {
     pub requests: u64,
     pub taken: Duration,
-    /// From the first byte sent to the last one received, of each request, in ascending order.
+    /// The time from the first byte sent to the last one received, per request, in ascending order.
     pub latencies: Vec<Duration>,
 }
 
@@ -28,7 +28,7 @@ struct Connection {
     received: Vec<u8>,
     sent_at: Instant,
     request: Vec<u8>,
-    /// When the request is to be sent, or was to be.
+    /// The time at which the request is due, or was due.
     due: Instant,
     waits: bool,
 }
@@ -42,37 +42,37 @@ impl Connection {
     fn send(&mut self) -> io::Result<()> {
         self.waits = false;
         self.sent_at = Instant::now();
-        // Some hundred bytes into an empty buffer go at once.
+        // An empty socket buffer takes a few hundred bytes at once.
         self.stream.write_all(&self.request)
     }
 
-    /// Reads what is there, and says whether a whole response is.
+    /// Reads the available bytes. Returns whether they complete a response.
     fn receive(&mut self) -> io::Result<Option<Response>> {
         let mut chunk = [0; 8192];
         let length = self.stream.read(&mut chunk)?;
         if length == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up"));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
         }
         self.received.extend_from_slice(&chunk[..length]);
         Response::parse(&self.received)
     }
 }
 
-/// Where the parts of a response are, in the bytes received.
+/// The parts of a response, as positions in the received bytes.
 struct Response {
     status: u16,
-    /// The header lines, names and all.
+    /// The header lines, including the names.
     head: std::ops::Range<usize>,
     body: std::ops::Range<usize>,
 }
 
 impl Response {
-    /// `None` if it has not all come yet.
+    /// Returns `None` if the response is not complete yet.
     fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
         let head = 0..end;
         let text = std::str::from_utf8(&bytes[head.clone()])
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a header that is no text"))?;
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a header is not text"))?;
         let status = text.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0);
         let length = lines(text, "content-length").next().and_then(|length| length.parse().ok()).unwrap_or(0);
         let body = end + 4..end + 4 + length;
@@ -93,7 +93,7 @@ fn request(path: &str, cookie: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cookie}\r\n").into_bytes()
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub fn ask(address: SocketAddr, path: &str, cookie: &str) -> io::Result<Reply> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -114,8 +114,11 @@ pub fn ask(address: SocketAddr, path: &str, cookie: &str) -> io::Result<Reply> {
     })
 }
 
-/// Asks for so long, on all connections at once, which share the cookies out. Each asks again as soon as it is answered, or
-/// all of them together `per_second` times: then every server does the same in the same time. Ends by itself.
+/// Sends requests on all connections for the given time; the connections share the cookies.
+///
+/// Each connection sends its next request as soon as it has an answer. With `per_second`, all of
+/// them together send that many requests a second, so that every server does the same work in the
+/// same time.
 pub fn run(
     address: SocketAddr,
     path: &str,
@@ -127,7 +130,7 @@ pub fn run(
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let mut connections = Vec::new();
     let pause = per_second.map(|rate| Duration::from_secs(1) / rate);
-    // Else a wait takes up to 50 us longer than was asked.
+    // Otherwise a wait takes up to 50 us longer than requested.
     rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?;
     let start = Instant::now();
     for at in 0..CONNECTIONS {
@@ -178,7 +181,7 @@ pub fn run(
     Ok(Round { requests: latencies.len() as u64, taken, latencies })
 }
 
-/// Sends what is due, and says when the next is.
+/// Sends the requests that are due. Returns when the next one is due.
 fn send_due(connections: &mut [Connection]) -> io::Result<Option<Instant>> {
     let mut next: Option<Instant> = None;
     for connection in connections.iter_mut().filter(|connection| connection.waits) {

@@ -1,4 +1,4 @@
-//! Each app as a server of its own on one core, the load generator on another.
+//! A server process for each app on one core, the load generator on another.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,11 +14,11 @@ use crate::payload::{M, Payload, S};
 use crate::peer::{Keeps, Peer, is_wanted};
 use crate::visit::Visitor;
 
-/// How long to measure.
+/// The number and length of the rounds.
 #[derive(Clone, Copy)]
 pub struct Plan {
     pub rounds: u32,
-    /// Of one row in one round.
+    /// The time of one row in one round.
     pub time: Duration,
 }
 
@@ -30,9 +30,9 @@ pub struct Served {
     pub per_second: f64,
     pub p50: f64,
     pub p99: f64,
-    /// The server's processor time for a request, in microseconds.
+    /// The server's CPU time per request, in microseconds.
     pub cpu: f64,
-    /// How much of the time the server was on its core.
+    /// The share of the time that the server used its core.
     pub busy: f64,
 }
 
@@ -45,23 +45,24 @@ struct Server {
 impl Server {
     /// Starts this program again as the server of `peer`.
     fn start(peer: Peer, core: usize) -> Result<Self, String> {
-        let program = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+        let program = std::env::current_exe()
+            .map_err(|error| format!("cannot find the path of this program: {error}"))?;
         let child = Command::new(program)
             .args(["serve", peer.name(), &core.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("the server of {} does not start: {error}", peer.name()))?;
+            .map_err(|error| format!("the server of {} did not start: {error}", peer.name()))?;
         let mut server = Self { peer, child, address: (Ipv4Addr::LOCALHOST, 0).into() };
         let mut line = String::new();
-        let stdout = server.child.stdout.take().ok_or("a server without standard output")?;
+        let stdout = server.child.stdout.take().ok_or("the server has no standard output")?;
         BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
         server.address =
             line.trim().parse().map_err(|_| format!("the server of {} does not listen", peer.name()))?;
         Ok(server)
     }
 
-    /// Nanoseconds that all its threads have been on a core.
+    /// CPU time of all threads of the server, in nanoseconds.
     fn processor_time(&self) -> Option<u64> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
         let time = |path: std::path::PathBuf| {
@@ -71,7 +72,7 @@ impl Server {
     }
 }
 
-/// A server ends with its standard input; this is for one that hangs.
+/// A server stops at the end of its standard input; this stops one that hangs.
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.kill());
@@ -79,7 +80,7 @@ impl Drop for Server {
     }
 }
 
-/// One thing that is asked of one server.
+/// One operation that is requested from one server.
 struct Question<'s> {
     server: &'s Server,
     visitor: Visitor,
@@ -88,7 +89,7 @@ struct Question<'s> {
     samples: Vec<[f64; 5]>,
 }
 
-/// Measures all rows, interleaved.
+/// Measures all rows in turns.
 pub fn run(plan: Plan, only: &str) -> Result<Vec<Served>, String> {
     let [servers_core, own_core] = two_cores()?;
     pin_to(own_core)?;
@@ -109,7 +110,7 @@ pub fn run(plan: Plan, only: &str) -> Result<Vec<Served>, String> {
         }
     }
     if questions.is_empty() {
-        return Err(format!("no row's name holds `{only}`"));
+        return Err(format!("no row's name contains `{only}`"));
     }
     for round in 0..plan.rounds {
         let rows = questions.len();
@@ -135,7 +136,7 @@ impl<'s> Question<'s> {
         let address = self.server.address;
         let path = self.operation.path(self.payload);
         if self.operation == Operation::Write && self.server.peer.keeps() == Keeps::InServer {
-            // It went on counting meanwhile.
+            // The server has counted other requests meanwhile.
             let reply =
                 load::ask(address, &path, &self.visitor.cookie()).map_err(|error| error.to_string())?;
             self.visitor.resume(&reply)?;
@@ -145,10 +146,10 @@ impl<'s> Question<'s> {
             visitor.check(&reply)
         };
         check(&mut self.visitor)?;
-        let before = self.server.processor_time().ok_or("/proc does not tell a server's time")?;
+        let before = self.server.processor_time().ok_or("/proc does not show the server's CPU time")?;
         let round = load::run(address, &path, &[self.visitor.cookie()], &self.visitor.expected(), time, None)
             .map_err(|error| self.visitor.complain(&error.to_string()))?;
-        let after = self.server.processor_time().ok_or("/proc does not tell a server's time")?;
+        let after = self.server.processor_time().ok_or("/proc does not show the server's CPU time")?;
         let cpu = (after - before) as f64 / 1e3;
         let at = |share: f64| {
             let at = (round.latencies.len().saturating_sub(1) as f64 * share) as usize;
@@ -179,9 +180,9 @@ impl<'s> Question<'s> {
     }
 }
 
-/// Serves `peer` on a core until standard input ends. Prints where.
+/// Serves `peer` on a core until standard input ends. Prints the address.
 pub fn serve(peer: &str, core: &str) -> Result<(), String> {
-    let peer = Peer::by_name(peer).ok_or("no such peer")?;
+    let peer = Peer::by_name(peer).ok_or("unknown peer")?;
     let listener = listen(core)?;
     let system = actix_web::rt::System::new();
     let served = if peer.framework() == Peer::Axum {

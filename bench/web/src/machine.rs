@@ -1,4 +1,4 @@
-//! On what it was measured.
+//! The machine and the versions of a measurement.
 
 use std::process::Command;
 
@@ -21,14 +21,14 @@ fn processor() -> String {
             info.lines().find(|line| line.split(':').next().is_some_and(|field| field.trim() == name))?;
         Some(line.split_once(':')?.1.trim())
     };
-    // Not those that this process may use: it may be pinned to one.
+    // Not the cores that this process may use: it may be pinned to one.
     let cores = info.lines().filter(|line| line.starts_with("processor")).count();
     let name = field("model name").unwrap_or(std::env::consts::ARCH);
     let [family, model] = ["cpu family", "model"].map(|name| field(name).unwrap_or("unknown"));
     format!("{name} (family {family}, model {model}), {cores} cores")
 }
 
-/// The versions that the lock file holds; of several the newest, which comes last.
+/// The versions in the lock file. If a crate has several, the last one is the newest.
 fn crates() -> String {
     const NAMES: [&str; 8] = [
         "axum",

@@ -1,4 +1,4 @@
-//! The bench of Hipflask in web servers. `--help` says how to use it.
+//! The web server benchmark. `--help` explains how to use it.
 
 mod asked;
 mod cores;
@@ -7,12 +7,12 @@ mod load;
 mod loopback;
 mod machine;
 #[path = "../../src/measure.rs"]
-#[expect(dead_code, reason = "the rows there have names, and check themselves")]
+#[expect(dead_code, reason = "the rows there have names and check their answers")]
 mod measure;
 mod on_actix;
 mod on_axum;
 #[path = "../../src/payload.rs"]
-#[expect(dead_code, reason = "the bench of the cookies uses more of it")]
+#[expect(dead_code, reason = "the cookie benchmark uses more of it")]
 mod payload;
 mod peer;
 mod placed;
@@ -26,27 +26,27 @@ use std::time::Duration;
 use peer::Peer;
 
 const HELP: &str = "\
-Times Hipflask's sessions in web servers, beside the frameworks alone and beside their other sessions.
+Times web servers with Hipflask's sessions, without sessions, and with other session libraries.
 
 Usage: cargo run --release -p hipflask-bench-web -- COMMAND [OPTIONS]      (in bench/)
 
   in-process        the apps called as functions, without sockets; half a minute
   loopback          each app as a server on one core, a load generator on another; five minutes; needs two cores
-  peers             who is measured
+  peers             the names of the peers
 
-      --quick       a few rounds only: to see that it runs, not to quote
-      --rounds N    so many rounds [in-process 300, loopback 20]
-      --only TEXT   only rows whose name holds TEXT, such as read/M/ours or tower; the frameworks alone come with them
+      --quick       a few rounds, to check that it runs; do not quote its numbers
+      --rounds N    the number of rounds [in-process 300, loopback 20]
+      --only TEXT   only rows whose name contains TEXT, such as read/M/ours or tower, and the bare frameworks
       --json        for programs
       --markdown    the tables of README.md
 
-Names are operation/payload/peer. Operations: `untouched` sends the cookie to a handler that does not look at the session,
+Names are operation/payload/peer. Operations: `untouched` sends the cookie to a handler that does not use the session,
 `read` reads one text, `write` reads a number and sets it to one more. Payloads: S {\"username\":\"alice\"}, M 378 bytes of
-JSON. Every answer is compared, and after each round a further request shows that what was written is there.
+JSON. Every answer is compared, and after each round another request checks that the writes were saved.
 
-All rows take turns in each round, and medians count. Processor time holds on a busy machine; requests per second and
-latencies do not: run `loopback` when nothing else runs. It opens ports on 127.0.0.1 only and ends by itself.
-A missed target fails nothing. README.md says what came out.";
+All rows take turns in each round; the tables show medians. CPU time is valid on a busy machine; requests per second and
+latencies are not, so run `loopback` when nothing else runs. It opens ports on 127.0.0.1 only.
+A missed target is not an error. README.md has the results.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -63,8 +63,8 @@ fn main() -> ExitCode {
         ["serve", peer, core] => loopback::serve(peer, core).map_err(Wrong::Failed),
         ["in-process", options @ ..] => Options::parse(options, 300).and_then(in_process),
         ["loopback", options @ ..] => Options::parse(options, 20).and_then(over_loopback),
-        [] => Err(Wrong::Usage("say which: in-process or loopback".to_owned())),
-        [other, ..] => Err(Wrong::Usage(format!("there is no command `{other}`"))),
+        [] => Err(Wrong::Usage("missing command: in-process or loopback".to_owned())),
+        [other, ..] => Err(Wrong::Usage(format!("unknown command `{other}`"))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,7 +108,7 @@ fn over_loopback(options: Options) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// How the tables are printed.
+/// The output format.
 enum Form {
     Text,
     Json,
@@ -129,7 +129,7 @@ impl Options {
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value =
-                || words.next().ok_or_else(|| Wrong::Usage(format!("`{word}` needs a value after it")));
+                || words.next().ok_or_else(|| Wrong::Usage(format!("option `{word}` needs a value")));
             match word {
                 "--quick" => (options.quick, options.usual) = (true, usual / 20),
                 "--json" => options.form = Form::Json,
@@ -139,10 +139,11 @@ impl Options {
                     let rounds = value()?;
                     let number = rounds.parse().ok().filter(|&rounds| rounds > 0);
                     options.rounds = Some(
-                        number.ok_or_else(|| Wrong::Usage(format!("`{rounds}` is no number of rounds")))?,
+                        number
+                            .ok_or_else(|| Wrong::Usage(format!("`{rounds}` is not a number of rounds")))?,
                     );
                 }
-                other => return Err(Wrong::Usage(format!("there is no option `{other}`"))),
+                other => return Err(Wrong::Usage(format!("unknown option `{other}`"))),
             }
         }
         Ok(options)

@@ -1,4 +1,4 @@
-//! The same app on actix-web, alone and under each kind of session.
+//! The same app on actix-web, without sessions and with each session library.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use hipflask::core::session::Session as Data;
 use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{M, Payload, S};
 
-/// Runs `$body` with `$make`, which makes the app under `$peer`: each is of a type of its own.
+/// Runs `$body` with `$make`, which makes the app for `$peer`. Each app has its own type.
 macro_rules! with_app {
     ($peer:expr, $make:ident => $body:expr) => {
         match $peer {

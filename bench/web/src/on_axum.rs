@@ -1,4 +1,4 @@
-//! The same app on axum, alone and under each kind of session.
+//! The same app on axum, without sessions and with each session library.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use crate::visit::sessions;
 
 const LONG_KEY: [u8; 64] = [7; 64];
 
-/// The app under `peer`, which is one of axum's.
+/// The app for `peer`, which must be an axum peer.
 pub async fn app(peer: Peer) -> Router {
     match peer {
         Peer::Ours => ours().layer(sessions().layer()),
@@ -45,7 +45,7 @@ pub async fn app(peer: Peer) -> Router {
     }
 }
 
-/// A service around another that does nothing of its own.
+/// A service that only calls the service inside it.
 #[derive(Clone)]
 struct Nothing<S>(S);
 
@@ -63,14 +63,14 @@ impl<S: Service<R>, R> Service<R> for Nothing<S> {
     }
 }
 
-/// As our engine does it where the session is in the cookie.
+/// The cookie that our engine sends for a session in a cookie.
 const SENDS: Sends = Sends { attributes: "; HttpOnly; Path=/", with_reads: false };
 
 async fn untouched() -> &'static str {
     "untouched"
 }
 
-/// What a handler reads is a `String` of its own, so here, too.
+/// Handlers read an owned `String`, so this does as well.
 fn alone() -> Router {
     let visits = Arc::new(AtomicU64::new(0));
     let mut router = Router::new().route(UNTOUCHED, get(untouched)).route(
@@ -88,7 +88,7 @@ fn alone() -> Router {
     router
 }
 
-/// The same with a place that each handler finds.
+/// The same with an extension that each handler reads.
 fn placed() -> Router {
     let visits = Arc::new(AtomicU64::new(0));
     let mut router = Router::new().route(UNTOUCHED, get(untouched)).route(
@@ -146,7 +146,7 @@ fn tower_sessions() -> Router {
     type Outcome = Result<String, tower_sessions::session::Error>;
     async fn write(session: Session) -> String {
         let visits = session.get::<u64>(VISITS).await.expect("a number").unwrap_or(0) + 1;
-        session.insert(VISITS, visits).await.expect("a number can be kept");
+        session.insert(VISITS, visits).await.expect("a number can be stored");
         visits.to_string()
     }
     let mut router = Router::new().route(UNTOUCHED, get(untouched)).route(WRITE, get(write));
@@ -207,7 +207,7 @@ impl FromRef<JarKey> for Key {
     }
 }
 
-/// A session as many write it themselves: an object as JSON in one signed cookie.
+/// A session as many apps write it by hand: an object as JSON in one signed cookie.
 fn signed_jar() -> Router<JarKey> {
     type Jar = SignedCookieJar<Key>;
     fn read(jar: &Jar) -> Map<String, Value> {

@@ -1,16 +1,19 @@
-//! Who is measured, and what is asked of them.
+//! The peers that are measured.
 
 use crate::asked::Operation;
 use crate::payload::Payload;
 
-/// A framework, alone or under a kind of session.
+/// A framework, without sessions or with a session library.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Peer {
     Axum,
-    /// Axum below a layer that does nothing: what every layer pays to the router.
+    /// Axum with a layer that does nothing: the cost of any layer in axum's router.
     EmptyLayer,
-    /// Axum below a layer that gives each request a place to share and each response the headers that are due: the least that
-    /// a session costs which handlers find on their request, beside its opening and sealing.
+    /// Axum with a layer that puts an extension on each request and the due headers on each
+    /// response.
+    ///
+    /// This is the least cost of a session that handlers find on their request, without opening and
+    /// sealing.
     PlaceAndHeaders,
     Ours,
     TowerSessions,
@@ -23,12 +26,12 @@ pub enum Peer {
     ActixPrivate,
 }
 
-/// Where a session is kept, which decides how it shows that a write lasts.
+/// The place of a session, which decides how to check that a write was saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Keeps {
-    /// In the server: each request finds what the one before it wrote.
+    /// In the server: each request finds what the previous one wrote.
     InServer,
-    /// In the cookie: who sends the same cookie again gets the same answer again.
+    /// In the cookie: the same cookie gets the same answer.
     InCookie,
 }
 
@@ -69,7 +72,7 @@ impl Peer {
         Self::ALL.into_iter().find(|peer| peer.name() == name)
     }
 
-    /// The framework without sessions that it is compared with.
+    /// The bare framework to compare with.
     pub const fn framework(self) -> Self {
         match self {
             Self::Actix | Self::OursOnActix | Self::ActixSigned | Self::ActixPrivate => Self::Actix,
@@ -81,7 +84,7 @@ impl Peer {
         self == self.framework()
     }
 
-    /// Whether there is a session at all.
+    /// Returns `true` if the peer has sessions.
     pub fn has_sessions(self) -> bool {
         !self.is_framework() && !matches!(self, Self::EmptyLayer | Self::PlaceAndHeaders)
     }
@@ -95,13 +98,15 @@ impl Peer {
             Self::Ours | Self::SignedJar | Self::OursOnActix | Self::ActixSigned | Self::ActixPrivate => {
                 Keeps::InCookie
             }
-            // The frameworks count in a variable, so that their answers are as long as the others'.
+            // The bare frameworks count in a variable, so that their answers are as long as the
+            // others'.
             _ => Keeps::InServer,
         }
     }
 }
 
-/// Whether a row is asked for by `only`. A framework alone comes with what is measured against it.
+/// Returns `true` if `only` selects the row. A bare framework is selected with the peers that are
+/// compared with it.
 pub fn is_wanted(only: &str, operation: Operation, payload: Payload, peer: Peer) -> bool {
     let named = |peer: Peer| format!("{}/{}/{}", operation.name(), payload.name, peer.name()).contains(only);
     let others = Peer::ALL.into_iter().filter(|other| other.framework() == peer);

@@ -1,4 +1,5 @@
-//! A layer that does what a session's has to do beside the session: a place on each request, and the headers that are due.
+//! A layer that does a session layer's work without the session: an extension on each request, and
+//! the headers that are due.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use axum::response::Response;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-/// What a handler says of the session that it would have.
+/// The extension in which a handler notes how it would use the session.
 #[derive(Clone)]
 pub struct Place(Arc<AtomicU8>);
 
@@ -28,14 +29,16 @@ impl Place {
 /// The cookie of a response.
 #[derive(Clone, Copy)]
 pub struct Sends {
-    /// What stands behind the value.
+    /// The text after the value.
     pub attributes: &'static str,
-    /// Whether a response to a read has one, too.
+    /// Set if the response to a read has a cookie as well.
     pub with_reads: bool,
 }
 
-/// A service that puts a place on each request, keeps hold of it and of the cookie until the response is there, and then
-/// sends the headers that are due: what is left of a session if opening, changing and keeping it cost nothing.
+/// A service that puts an extension on each request and the due headers on each response.
+///
+/// It keeps the extension and the cookie until the response is ready. This is the cost of a session
+/// if opening, changing and saving it cost nothing.
 #[derive(Clone)]
 pub struct Sharing<S> {
     inner: S,

@@ -1,6 +1,6 @@
-//! What comes back, and what must come back.
+//! Replies and the expected replies.
 
-/// What came back.
+/// A reply.
 #[derive(Debug, Default)]
 pub struct Reply {
     pub status: u16,
@@ -9,7 +9,7 @@ pub struct Reply {
     pub varies: bool,
 }
 
-/// What each reply of a round must be.
+/// The expected reply of each request in a round.
 pub struct Expected {
     text: String,
     number: Option<u64>,
@@ -17,7 +17,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// This text; or, if there is a number, any number greater than it.
+    /// Expects this text or, if there is a number, any greater number.
     pub fn new(text: String, number: Option<u64>, set_cookies: usize) -> Self {
         Self { text, number, set_cookies }
     }
@@ -33,7 +33,7 @@ impl Expected {
         is_right && set_cookies == self.set_cookies
     }
 
-    /// Many visitors at once, whose replies come in any order.
+    /// Expects the replies of many clients in any order.
     pub fn is_met_in_any_order(&self, body: &[u8], set_cookies: usize) -> bool {
         let is_right = match self.number {
             None => body == self.text.as_bytes(),

@@ -1,4 +1,4 @@
-//! Medians to tables for people, or JSON for programs, with the targets.
+//! Prints the medians and targets, as tables for people or JSON for programs.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::peer::Peer;
 
 const PAYLOADS: [Payload; 2] = [S, M];
 
-/// One target and what was reached.
+/// One target and its result.
 struct Verdict {
     goal: String,
     reached: f64,
@@ -78,7 +78,7 @@ fn print_about_markdown() {
     println!("{}.", about.join("; "));
 }
 
-/// A table as README.md has it. Rows without a cell are left out.
+/// Prints a table for README.md. Rows without a cell are left out.
 fn print_markdown_table(title: &str, cell: impl Fn(Peer, Operation, Payload) -> Option<String>) {
     let heads: Vec<String> =
         columns().map(|(operation, payload)| format!("{} {}", payload.name, operation.name())).collect();
@@ -105,7 +105,7 @@ impl InProcess {
             .find(|row| (row.peer, row.operation, row.payload.name) == (peer, operation, payload.name))
     }
 
-    /// Microseconds over the same framework without sessions.
+    /// Microseconds more than the bare framework.
     fn adds(&self, row: &Timed) -> Option<f64> {
         let alone = self.row(row.peer.framework(), row.operation, row.payload)?;
         Some((row.ns - alone.ns) / 1e3)
@@ -126,7 +126,7 @@ impl InProcess {
                 let headers = ours.set_cookies as f64;
                 verdicts.push(Verdict::at_most(format!("{what}, Set-Cookie headers"), headers, 0.0));
             } else if let Some(theirs) = self.added(Peer::TowerSessions, operation, payload) {
-                let goal = format!("{what}, over what tower-sessions' memory store adds");
+                let goal = format!("{what}, relative to what tower-sessions' memory store adds");
                 verdicts.push(Verdict::at_most(goal, added / theirs, 1.0 / 3.0));
             }
         }
@@ -137,7 +137,7 @@ impl InProcess {
     pub fn print_markdown(&self) {
         print_about_markdown();
         let title =
-            "Microseconds for a request; in brackets the framework alone, else what the session adds:";
+            "Microseconds per request: in brackets the bare framework, otherwise what the session adds:";
         print_markdown_table(title, |peer, operation, payload| {
             let row = self.row(peer, operation, payload)?;
             if peer.is_framework() {
@@ -151,7 +151,7 @@ impl InProcess {
     pub fn print(&self) {
         print_about();
         println!(
-            "\nmedian us of processor time for a request: in brackets the framework alone, else what the session adds\n"
+            "\nmedian us of CPU time per request: in brackets the bare framework, otherwise what the session adds\n"
         );
         print_head(14);
         for peer in Peer::ALL {
@@ -196,7 +196,7 @@ impl Loopback {
             .find(|row| (row.peer, row.operation, row.payload.name) == (peer, operation, payload.name))
     }
 
-    /// What it has of the framework's requests per second.
+    /// The requests per second relative to the bare framework.
     fn share(&self, row: &Served) -> Option<f64> {
         Some(row.per_second / self.row(row.peer.framework(), row.operation, row.payload)?.per_second)
     }
@@ -208,13 +208,13 @@ impl Loopback {
     fn verdicts(&self) -> Vec<Verdict> {
         let verdict = |payload: Payload| {
             let share = self.share(self.row(Peer::Ours, Operation::Read, payload)?)?;
-            let goal = format!("{} read, of the requests per second of axum alone", payload.name);
+            let goal = format!("{} read, of the requests per second of bare axum", payload.name);
             Some(Verdict::at_least(goal, share, 0.8))
         };
         let by_cpu = |payload: Payload| {
             let alone = self.row(Peer::Axum, Operation::Read, payload)?;
             let share = alone.cpu / self.row(Peer::Ours, Operation::Read, payload)?.cpu;
-            let goal = format!("{} read, the same by the servers' processor time", payload.name);
+            let goal = format!("{} read, the same by the servers' CPU time", payload.name);
             Some(Verdict::at_least(goal, share, 0.8))
         };
         PAYLOADS.into_iter().flat_map(|payload| [verdict(payload), by_cpu(payload)]).flatten().collect()
@@ -223,8 +223,8 @@ impl Loopback {
     /// The tables of README.md.
     pub fn print_markdown(&self) {
         print_about_markdown();
-        println!("The servers were on their core {:.0} % of the time or more.", self.least_busy() * 100.0);
-        let title = "Requests per second, and the share of the framework alone:";
+        println!("The servers used their core for {:.0} % of the time or more.", self.least_busy() * 100.0);
+        let title = "Requests per second, and the share of the bare framework:";
         print_markdown_table(title, |peer, operation, payload| {
             let row = self.row(peer, operation, payload)?;
             if peer.is_framework() {
@@ -232,7 +232,7 @@ impl Loopback {
             }
             self.share(row).map(|share| format!("{:.0} %", share * 100.0))
         });
-        let title = "The server's processor time for a request, in microseconds: in brackets the framework alone, else what the \
+        let title = "The server's CPU time per request in microseconds: in brackets the bare framework, otherwise what the \
                      session adds:";
         print_markdown_table(title, |peer, operation, payload| {
             let row = self.row(peer, operation, payload)?;
@@ -254,12 +254,12 @@ impl Loopback {
 
     pub fn print(&self) {
         print_about();
-        self.table("requests per second, and the share of the framework alone", |row| {
+        self.table("requests per second, and the share of the bare framework", |row| {
             let share = self.share(row).unwrap_or(f64::NAN) * 100.0;
             format!("{:.0} {share:>3.0} %", row.per_second)
         });
         self.table(
-            "the server's processor time, us: in brackets the framework alone, else what the session adds",
+            "the server's CPU time, us: in brackets the bare framework, otherwise what the session adds",
             |row| {
                 if row.peer.is_framework() {
                     format!("({:.1})", row.cpu)
@@ -270,10 +270,10 @@ impl Loopback {
         );
         self.table("latency p50 / p99, us", |row| format!("{:.0} / {:.0}", row.p50, row.p99));
         let busy = self.least_busy();
-        println!("\nthe servers were on their core {:.0} % of the time or more", busy * 100.0);
+        println!("\nthe servers used their core for {:.0} % of the time or more", busy * 100.0);
         if busy < 0.9 {
             println!(
-                "that is little: something else ran there, or who asks is too slow; trust the processor time, not the rest"
+                "this is low: something else ran there, or the load generator is too slow; trust only the CPU time"
             );
         }
         Verdict::print(&self.verdicts());

@@ -1,4 +1,4 @@
-//! One visitor, who keeps cookies and knows each answer beforehand.
+//! A client that stores cookies and knows each answer in advance.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ pub struct Visitor {
     operation: Operation,
     payload: Payload,
     cookies: BTreeMap<String, String>,
-    /// What `visits` holds in the session that the cookies stand for.
+    /// The value of `visits` in the client's session.
     visits: u64,
-    /// How many `Set-Cookie` each reply has.
+    /// The number of `Set-Cookie` headers in each reply.
     set_cookies: usize,
 }
 
@@ -25,7 +25,7 @@ impl Visitor {
     pub fn new(peer: Peer, operation: Operation, payload: Payload) -> Self {
         let mut cookies = BTreeMap::new();
         if !peer.has_sessions() {
-            // The same line to look over, though nobody asks for it.
+            // The same header to read, though no handler uses it.
             let session = Session::from_json(payload.json).expect("the payload is a session");
             let value = sessions().seal(&session).expect("a session of ordinary depth");
             cookies.insert("session".to_owned(), value);
@@ -33,12 +33,12 @@ impl Visitor {
         Self { peer, operation, payload, cookies, visits: 0, set_cookies: 0 }
     }
 
-    /// The line that the next request carries.
+    /// The `Cookie` line of the next request.
     pub fn cookie(&self) -> String {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
-    /// Keeps what the reply sets, and says what is wrong with it.
+    /// Stores the cookies of the reply. Returns an error if the reply is wrong.
     pub fn keep(&mut self, reply: &Reply) -> Result<(), String> {
         if reply.status != 200 {
             return Err(self.complain(&format!("answered {} with `{}`", reply.status, reply.body)));
@@ -52,7 +52,8 @@ impl Visitor {
         Ok(())
     }
 
-    /// The reply to the measured request, once, outside of what is timed: a write lasts and is counted on.
+    /// Checks one reply to the measured request outside the timing: a write is saved and counted
+    /// on.
     pub fn check(&mut self, reply: &Reply) -> Result<(), String> {
         self.keep(reply)?;
         if self.operation == Operation::Write {
@@ -69,7 +70,7 @@ impl Visitor {
             Operation::Write => (1, true),
         };
         if self.peer.is_ours() && (self.set_cookies, reply.varies) != (sets, varies) {
-            return Err(self.complain("sent other headers than Flask"));
+            return Err(self.complain("did not send the same headers as Flask"));
         }
         Ok(())
     }
@@ -82,28 +83,28 @@ impl Visitor {
         }
     }
 
-    /// The answers to the next requests, which all carry the same cookie.
+    /// The answers to the next requests, which all have the same cookie.
     pub fn expected(&self) -> Expected {
         let number = match (self.operation, self.peer.keeps()) {
             (Operation::Write, Keeps::InServer) => Some(self.visits),
             _ => None,
         };
         let text = match self.operation {
-            // A cookie goes on from where it was.
+            // A session in a cookie continues from the value in the cookie.
             Operation::Write => (self.visits + 1).to_string(),
             _ => self.answer(),
         };
         Expected::new(text, number, self.set_cookies)
     }
 
-    /// So many requests went by that a server counted.
+    /// Adds requests that the server has counted.
     pub fn went_by(&mut self, requests: u64) {
         if self.operation == Operation::Write && self.peer.keeps() == Keeps::InServer {
             self.visits += requests;
         }
     }
 
-    /// Others asked as well, who knows how often: the server has counted on from where this visitor left.
+    /// Accepts a higher count, because other clients have sent requests to the same session.
     pub fn resume(&mut self, reply: &Reply) -> Result<(), String> {
         self.keep(reply)?;
         match reply.body.parse() {
@@ -124,7 +125,7 @@ impl Visitor {
     }
 }
 
-/// Our engine as it comes.
+/// Our engine with its defaults.
 pub fn sessions() -> Sessions {
     Sessions::builder().secret_key(KEY).build().expect("the key is not empty")
 }
