@@ -1,10 +1,9 @@
 //! Subcommands of cargo that come from elsewhere: cargo-deny and cargo-hack.
 
-use std::fs;
 use std::process::Command;
 
+use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::python::{make_environment, pip_install};
 use crate::workspace::{Workspace, read, run};
 
 /// The step `dependencies`: licences, banned crates, sources and, where its database can be had, advisories.
@@ -51,25 +50,12 @@ fn tool(workspace: &Workspace, name: &str) -> Result<Command, Failure> {
     if read(of_machine().arg("--version")).is_ok() {
         return Ok(of_machine());
     }
-    install(workspace)?;
-    let mut command = workspace.command(workspace.path(ENVIRONMENT).join("bin").join(&program));
+    ENVIRONMENT.ensure(workspace)?;
+    let mut command = workspace.command(ENVIRONMENT.program(workspace, &program));
     command.arg(name);
     Ok(command)
 }
 
-/// Makes [`ENVIRONMENT`] hold what [`REQUIREMENTS`] lists, unless it does already.
-fn install(workspace: &Workspace) -> Result<(), Failure> {
-    let (stamp, wanted) = (workspace.path(STAMP), fs::read_to_string(workspace.path(REQUIREMENTS)).ok());
-    if wanted.is_some() && fs::read_to_string(&stamp).ok() == wanted {
-        return Ok(());
-    }
-    make_environment(workspace, ENVIRONMENT)?;
-    pip_install(workspace, ENVIRONMENT, &["--requirement", REQUIREMENTS])?;
-    fs::write(&stamp, wanted.unwrap_or_default())
-        .map_err(|error| Failure::new(format!("{STAMP} cannot be written: {error}")))
-}
-
 const STORES: &str = "dynamodb,file,memcached,mongodb,mysql,postgres,redis,redis-tls,sqlite";
-const ENVIRONMENT: &str = "target/cargo-tools-venv";
-const STAMP: &str = "target/cargo-tools-venv/installed.txt";
-const REQUIREMENTS: &str = "xtask/python/cargo-tools.txt";
+const ENVIRONMENT: Environment<'static> =
+    Environment { folder: "target/cargo-tools-venv", lists: &["xtask/python/cargo-tools.txt"] };

@@ -101,7 +101,7 @@ mod tests {
     use super::{compatibility_rows, named_tests};
 
     #[test]
-    fn the_tests_of_a_table_are_what_stands_in_backticks_in_its_last_column() {
+    fn tests_are_backticked_in_the_last_column() {
         let rows = compatibility_rows(
             "| a | test |\n| --- | --- |\n| `x` | `one`, `two` |\n| y | not yet |\n\n| b | c |\n",
         );

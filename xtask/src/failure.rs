@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn step_adds_its_remedy_only_if_none_is_known() {
+    fn step_adds_its_remedy_if_none_exists() {
         let failure = Failure::new("no python3").in_step("setup", "try again");
         assert_eq!(failure.to_string(), "Failed: setup: no python3\nTo do:  try again");
         let failure = Failure::new("a").with_remedy("b").in_step("c", "d");

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::failure::Failure;
 use crate::workspace::{Workspace, read, run};
-use crate::{python, tools};
+use crate::{flask, tools};
 
 /// Builds, seeds and runs every target for 20 seconds, or for `HIPFLASK_FUZZ_SECONDS`.
 pub(crate) fn every_parser(workspace: &Workspace) -> Result<String, Failure> {
@@ -21,9 +21,9 @@ pub(crate) fn every_parser_at_length(workspace: &Workspace) -> Result<String, Fa
 
 fn every_parser_for(workspace: &Workspace, seconds: &str) -> Result<String, Failure> {
     let seconds = std::env::var("HIPFLASK_FUZZ_SECONDS").unwrap_or_else(|_| seconds.to_owned());
-    python::setup(workspace)?;
+    flask::setup(workspace)?;
     tools::need(workspace, "c++")?;
-    let mut seeds = workspace.command(workspace.path(python::INTERPRETER));
+    let mut seeds = flask::FLASK.python(workspace);
     run(seeds.args(["-B", "wire/seeds.py", CORPUS]))?;
     let programs = build(workspace)?;
     let targets = targets(workspace);
@@ -81,7 +81,7 @@ fn start(workspace: &Workspace, programs: &Path, target: &str, seconds: &str) ->
 /// Waits for a target and returns the number of inputs that it ran.
 fn finish(workspace: &Workspace, target: &str, mut child: Child) -> Result<u64, Failure> {
     let status = child.wait().map_err(|error| Failure::new(format!("{target}: {error}")))?;
-    // A panic may quote bytes that are no text.
+    // A panic may quote bytes that are not UTF-8.
     let said = fs::read(log(workspace, target)).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     if !status.success() {

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn help_names_every_command_on_a_line_of_its_own() {
+    fn every_command_has_its_line_in_help() {
         for name in ["check", "test", "full", "setup", "fuzz", "mutants", "wheel", "stores", "wire"] {
             assert!(text().lines().any(|line| line.trim_start().starts_with(name)), "{name}");
         }

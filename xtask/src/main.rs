@@ -3,7 +3,9 @@
 
 mod cargo_tools;
 mod documents;
+mod environment;
 mod failure;
+mod flask;
 mod fuzz;
 mod help;
 mod mutants;
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
 
 /// Installs what `test` needs in addition to Rust.
 fn set_up(workspace: &Workspace) -> Result<(), Failure> {
-    println!("{}", python::setup(workspace)?);
+    println!("{}", flask::setup(workspace)?);
     tools::setup(workspace)?;
     println!("browser, servers, compiler and valgrind are installed");
     Ok(())

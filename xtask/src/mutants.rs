@@ -1,4 +1,4 @@
-//! Takes each check out of the verify path, one at a time, and sees that a unit test of hipflask-core notices.
+//! Removes each check from the verify path, one at a time, and expects a unit test of hipflask-core to fail.
 //!
 //! The table is in `mutants/table.rs`. The checkout is left alone: the changes are made to copies under `target/mutants`.
 
@@ -17,15 +17,14 @@ use crate::failure::Failure;
 use crate::workspace::Workspace;
 use table::{MUTANTS, Mutant};
 
-/// Fails with the names of the changes that no test noticed, or whose place in the sources is gone.
+/// Fails with the names of the changes that no test noticed, or whose text is missing from the sources.
 pub(crate) fn all_are_noticed(workspace: &Workspace) -> Result<String, Failure> {
     let lost: Vec<&str> =
         MUTANTS.iter().filter(|mutant| !mutant.fits(workspace)).map(|m| m.removes).collect();
     if !lost.is_empty() {
         let what = format!("the text to change was not found for: {}", lost.join("; "));
-        return Err(
-            Failure::new(what).with_remedy("find where the check went and mend xtask/src/mutants/table.rs")
-        );
+        return Err(Failure::new(what)
+            .with_remedy("find where the check moved and correct xtask/src/mutants/table.rs"));
     }
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::new());
@@ -60,7 +59,7 @@ impl Mutant {
     }
 }
 
-/// Whether each change was noticed, under what it removes.
+/// The checks that were removed, each with `true` if a test failed.
 type Outcomes = Mutex<Vec<(&'static str, bool)>>;
 
 fn work(
@@ -108,7 +107,7 @@ impl<'w> Copy<'w> {
             true => Some("members = [\"crates/*\", \"xtask\"]"),
             false => Some(line),
         })?;
-        // The unit tests do without the testkit; with it core would be built twice for each change.
+        // The unit tests do not need the testkit; with it core would be built twice for each change.
         edit(&self.root.join(CORE).join("Cargo.toml"), |line| {
             Some(line).filter(|line| !line.starts_with("hipflask-testkit"))
         })?;
@@ -125,7 +124,7 @@ impl<'w> Copy<'w> {
         passed.map(|passed| !passed).map_err(|failure| Failure::new(format!("{}: {failure}", mutant.removes)))
     }
 
-    /// Builds, and runs the unit tests whose names hold one of `filters`. What never ends does not pass.
+    /// Builds, and runs the unit tests whose names contain one of `filters`. A run that takes too long has failed.
     fn tests_pass(&self, filters: &[&str]) -> Result<bool, Failure> {
         let mut command = self.workspace.command(self.build()?);
         command.current_dir(self.root.join(CORE)).args(filters).arg("--quiet").env("PROPTEST_CASES", "32");
@@ -145,11 +144,11 @@ impl<'w> Copy<'w> {
         }
     }
 
-    /// The program with the unit tests.
+    /// Builds the program with the unit tests and returns its path.
     fn build(&self) -> Result<PathBuf, Failure> {
         let mut cargo = self.workspace.cargo("test -p hipflask-core --lib --no-run");
         cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target"));
-        // One file is changed at a time, so what was built before is worth keeping, even in CI.
+        // One file changes at a time, so incremental builds are worth their disk space, even in CI.
         cargo.env("CARGO_INCREMENTAL", "1").env("CARGO_BUILD_JOBS", "1").env("CARGO_TERM_COLOR", "never");
         cargo.env("CARGO_PROFILE_TEST_DEBUG", "0").env("CARGO_PROFILE_DEV_DEBUG", "0");
         let output =
@@ -186,7 +185,7 @@ fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
 
 const CORE: &str = "crates/hipflask-core";
 
-/// The tests take a few seconds; a check that is gone can make one of them run forever.
+/// The tests take a few seconds; without a check one of them may run forever.
 const LONGEST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -194,7 +193,7 @@ mod tests {
     use super::{MUTANTS, Workspace};
 
     #[test]
-    fn every_change_has_its_place_in_the_sources_and_a_name_of_its_own() {
+    fn each_change_fits_the_sources_and_has_its_name() {
         let workspace = Workspace::find();
         for (number, mutant) in MUTANTS.iter().enumerate() {
             assert!(mutant.fits(&workspace), "{} is gone from {}", mutant.from, mutant.file);

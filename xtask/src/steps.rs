@@ -5,11 +5,11 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::report::Step;
 use crate::workspace::run;
-use crate::{cargo_tools, documents, fuzz, mutants, python, rings, rules, tools, wheel};
+use crate::{cargo_tools, documents, flask, fuzz, mutants, rings, rules, tools, wheel};
 
 /// The quick steps, which need nothing but Rust.
 pub(crate) const CHECK: &[Step] =
-    &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, RINGS, TESTS_WITHOUT_FLASK, DOC_TESTS];
+    &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, RINGS, TESTS_WITHOUT_FLASK, DOC_TESTS_WITHOUT_STORES];
 
 /// All steps that CI runs.
 pub(crate) const TEST: &[Step] = &[
@@ -50,7 +50,7 @@ const FORMAT: Step = Step {
 const SETUP: Step = Step {
     name: "setup",
     remedy: "read the lines above; then `cargo xtask setup` tries again",
-    run: python::setup,
+    run: flask::setup,
 };
 
 const TOOLS: Step = Step {
@@ -100,17 +100,17 @@ const DEPENDENCIES: Step = Step {
     run: cargo_tools::dependencies_are_allowed,
 };
 
-const TESTS: Step =
-    Step {
-        name: "tests",
-        remedy: "run the failing test alone: `cargo test -p CRATE NAME_OF_THE_TEST`",
-        run: |workspace| {
-            // The command brings stores with it, whose tests would run here and once more with the stores.
-            passes(&mut workspace.cargo(
-                "test --workspace --exclude hipflask-cli --lib --bins --tests --examples --no-fail-fast",
-            ))
-        },
-    };
+const TESTS: Step = Step {
+    name: "tests",
+    remedy: "run the failing test alone: `cargo test -p CRATE NAME_OF_THE_TEST`",
+    run: |workspace| {
+        // TESTS_STORES runs the three packages with stores, with all features and compiled once.
+        passes(&mut workspace.cargo(
+            "test --workspace --exclude hipflask-store --exclude hipflask --exclude hipflask-cli \
+             --lib --bins --tests --examples --no-fail-fast",
+        ))
+    },
+};
 
 // Tests that talk to real Flask have `real_flask` in their names, those in a browser `real_browser`, those with servers
 // `real_server`: see CONTRIBUTING.md.
@@ -136,12 +136,13 @@ const TESTS_STOCK_ZLIB: Step = Step {
 };
 
 const TESTS_STORES: Step = Step {
-    name: "tests, stores on real servers",
+    name: "tests, stores and web",
     remedy: "run it alone: `cargo test -p hipflask-store -p hipflask -p hipflask-cli --all-features NAME_OF_THE_TEST`",
     run: |workspace| {
-        passes(&mut workspace.cargo("test -p hipflask-store --all-features --lib --tests --no-fail-fast"))?;
-        passes(&mut workspace.cargo("test -p hipflask --all-features --test stores --no-fail-fast"))?;
-        passes(&mut workspace.cargo("test -p hipflask-cli --all-features --bins --tests --no-fail-fast"))
+        passes(&mut workspace.cargo(
+            "test -p hipflask-store -p hipflask -p hipflask-cli --all-features \
+             --lib --bins --tests --examples --no-fail-fast",
+        ))
     },
 };
 
@@ -160,8 +161,14 @@ const LONG_TESTS: Step = Step {
 const DOC_TESTS: Step = Step {
     name: "examples in docs",
     remedy: "run it alone: `cargo test --doc`",
-    run: |workspace| passes(&mut workspace.cargo("test --workspace --doc --quiet")),
+    run: |workspace| {
+        passes(&mut workspace.cargo("test -p hipflask-core -p hipflask-testkit --doc --quiet"))?;
+        passes(&mut workspace.cargo("test -p hipflask-store -p hipflask --all-features --doc --quiet"))
+    },
 };
+
+const DOC_TESTS_WITHOUT_STORES: Step =
+    Step { run: |workspace| passes(&mut workspace.cargo("test --workspace --doc --quiet")), ..DOC_TESTS };
 
 const PYTHON: Step = Step {
     name: "python package",
@@ -195,7 +202,7 @@ const FEATURES: Step = Step {
         // The lints see the package as it is for every Python. For a single one PyO3 must be shown which.
         let mut for_one_python =
             workspace.cargo("clippy --quiet -p hipflask-python --no-default-features -- -D warnings");
-        passes(for_one_python.env("PYO3_PYTHON", workspace.path(python::INTERPRETER)))?;
+        passes(for_one_python.env("PYO3_PYTHON", flask::FLASK.program(workspace, "python")))?;
         Ok(packages)
     },
 };

@@ -1,4 +1,4 @@
-//! The programs that the tests run beside Rust and Python: a browser, servers, a compiler, valgrind.
+//! The programs that tests need in addition to Rust and Python: a browser, servers, a compiler, valgrind.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ struct Tool {
 }
 
 const TOOLS: &[Tool] = &[
-    // The driver stands for both; the font, too: without one a page is a page of boxes.
+    // Without a font every letter on a page is a box.
     Tool {
         name: "Chromium's driver",
         programs: &["chromedriver"],

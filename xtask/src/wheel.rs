@@ -1,92 +1,96 @@
-//! The Python package: its wheels are built, installed where nothing else is, and tested there.
+//! Builds the wheels of the Python package, installs them into an empty environment and tests them there.
 
 use std::fs;
 
+use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::python::{self, interpreter, make_environment, pip_install};
+use crate::flask;
+use crate::python;
 use crate::workspace::{Workspace, read, run};
 
 /// Which of the two wheels is installed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Choice {
-    /// What pip takes if it has both: the one for this very Python.
+    /// The one for this very Python, which pip prefers.
     Pip,
     /// The one for every CPython from 3.9 on.
     Abi3,
 }
 
-/// Builds both wheels and installs one of them into [`ENVIRONMENT`], which is made if it is not there.
+/// Builds both wheels and installs one of them into [`ENVIRONMENT`], which it creates if it is missing.
 pub(crate) fn build_and_install(workspace: &Workspace, choice: Choice) -> Result<String, Failure> {
     let wheels = build_both(workspace)?;
     build_service(workspace)?;
-    if !is_ready(workspace) {
+    if !ENVIRONMENT.is_ready(workspace) {
         install_into_new_environment(workspace, &wheels.abi3)?;
     }
     let installed = install(workspace, &wheels, choice)?;
     Ok(format!(
         "built {}, for every CPython from 3.9 on,\n  and {}, for this Python alone, which pip prefers\n\
-         installed {installed} into {ENVIRONMENT}",
-        wheels.abi3, wheels.own
+         installed {installed} into {}",
+        wheels.abi3, wheels.own, ENVIRONMENT.folder
     ))
 }
 
-/// The step of `test`: each wheel brings what it needs into an empty environment, and its tests pass there. The wheel that pip
-/// chooses runs all of them, and the other those of [`WHERE_WHEELS_DIFFER`]: only how Python's objects are read and made is not
-/// the same code in both.
+/// The step of `test`: each wheel installs what it needs into an empty environment, and its tests pass there.
+///
+/// The wheel that pip chooses runs all of them, and the other those of [`WHERE_WHEELS_DIFFER`]: only the code that reads and
+/// creates Python's objects differs.
 pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<String, Failure> {
     let wheels = build_both(workspace)?;
     build_service(workspace)?;
     install_into_new_environment(workspace, &wheels.abi3)?;
-    // The one that pip chooses comes last, and stays for whoever uses the environment next.
+    // The one that pip chooses is last and stays installed, for benches and other steps.
     for choice in [Choice::Abi3, Choice::Pip] {
         install(workspace, &wheels, choice)?;
         let tests: Vec<String> = match choice {
             Choice::Abi3 => WHERE_WHEELS_DIFFER.iter().map(|test| format!("{TESTS}/{test}")).collect(),
             Choice::Pip => vec![TESTS.to_owned()],
         };
-        let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
+        let mut pytest = ENVIRONMENT.python(workspace);
         run(pytest.args(["-m", "pytest"]).args(tests))?;
     }
     Ok("both wheels".to_owned())
 }
 
-/// The tests of sessions in a store, on the databases that the wheel of most users is without, and of panics in every entry
-/// point, which no other wheel can plant. Built without optimization, for most of it has been compiled so by the tests of the
-/// stores.
+/// Tests sessions in the databases that are not in the default wheel, and panics in every entry point, which no other wheel
+/// can plant.
+///
+/// This wheel is not optimized: the tests of the stores have already compiled most of it that way.
 pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Failure> {
     let _ = fs::remove_dir_all(workspace.path(FULL_WHEELS));
     build(workspace, FULL_WHEELS, &["--profile", "dev", "--features", "full,planted-panics"])?;
     let wheel = wheels_in(workspace, FULL_WHEELS)
         .pop()
         .ok_or_else(|| Failure::new(format!("maturin left no wheel in {FULL_WHEELS}")))?;
-    if !is_ready(workspace) {
+    if !ENVIRONMENT.is_ready(workspace) {
         install_into_new_environment(workspace, &wheel)?;
     }
     let _ = fs::remove_dir_all(workspace.path(FULL));
-    pip_install(workspace, ENVIRONMENT, &["--target", FULL, "--no-deps", &wheel])?;
-    let mut pytest = workspace.command(interpreter(workspace, ENVIRONMENT));
+    ENVIRONMENT.pip_install(workspace, &["--target", FULL, "--no-deps", &wheel])?;
+    let mut pytest = ENVIRONMENT.python(workspace);
     pytest.env("PYTHONPATH", workspace.path(FULL)).args(["-m", "pytest", "--stores", DATABASES]);
     run(pytest.args(STORE_TESTS.map(|test| format!("{TESTS}/{test}"))))?;
     Ok(format!("on {DATABASES}"))
 }
 
-/// A step of `full`: real servers are loaded, reloaded and killed, and no update is lost.
+/// A step of `full`: loads, reloads and kills real servers, and counts lost updates.
 pub(crate) fn serves_under_load(workspace: &Workspace) -> Result<String, Failure> {
     build_and_install(workspace, Choice::Pip)?;
-    run(workspace.command(interpreter(workspace, ENVIRONMENT)).arg(MATRIX))?;
+    run(ENVIRONMENT.python(workspace).arg(MATRIX))?;
     Ok("no update lost".to_owned())
 }
 
-/// A step of `full`: the twins, the odd values and the races on each Python that this machine has, with the newest packages
-/// there.
+/// A step of `full`: the twins, the odd values and the races on each Python of this machine, with the newest packages for it.
 pub(crate) fn works_on_every_python(workspace: &Workspace) -> Result<String, Failure> {
     let wheel = build_both(workspace)?.abi3;
     let pythons = python::all(workspace);
     for (version, program) in &pythons {
-        let place = format!("{ENVIRONMENT}-{version}");
-        run(workspace.command(program).args(["-m", "venv", "--clear"]).arg(workspace.path(&place)))?;
-        pip_install(workspace, &place, &[&[wheel.as_str()], ON_EVERY_PYTHON].concat())?;
-        let mut pytest = workspace.command(interpreter(workspace, &place));
+        let folder = format!("{}-{version}", ENVIRONMENT.folder);
+        let environment = Environment { folder: &folder, lists: &[] };
+        environment.create_with(workspace, program)?;
+        environment.pip_install(workspace, &[&[wheel.as_str()], ON_EVERY_PYTHON].concat())?;
+        let mut pytest = environment.python(workspace);
         pytest.env("HIPFLASK_TWINS", "100").args(["-m", "pytest"]);
         run(pytest.args(QUICK_TESTS.map(|test| format!("{TESTS}/{test}"))))?;
     }
@@ -102,9 +106,9 @@ struct Wheels {
     own: String,
 }
 
-/// What both have in common is compiled once.
+/// Builds both after each other, so that the crates that they share are compiled once.
 fn build_both(workspace: &Workspace) -> Result<Wheels, Failure> {
-    // pip must find these two there, and no older one.
+    // pip must find only these two in the folder.
     let _ = fs::remove_dir_all(workspace.path(WHEELS));
     build(workspace, WHEELS, &[])?;
     build(workspace, WHEELS, &["--no-default-features"])?;
@@ -118,90 +122,64 @@ fn build_both(workspace: &Workspace) -> Result<Wheels, Failure> {
     }
 }
 
-/// Puts the chosen wheel in the place of the one that is installed, and sees that it is this one.
+/// Replaces the installed wheel by the chosen one, and checks that pip took it.
 fn install(workspace: &Workspace, wheels: &Wheels, choice: Choice) -> Result<String, Failure> {
     let (wanted, mut what) = match choice {
         Choice::Pip => (&wheels.own, vec!["--no-index", "--find-links", WHEELS, "hipflask"]),
         Choice::Abi3 => (&wheels.abi3, vec![wheels.abi3.as_str()]),
     };
     what.extend(["--force-reinstall", "--no-deps"]);
-    pip_install(workspace, ENVIRONMENT, &what)?;
-    let tag = read(workspace.command(interpreter(workspace, ENVIRONMENT)).args(["-c", PRINT_TAG]))?;
+    ENVIRONMENT.pip_install(workspace, &what)?;
+    let tag = read(ENVIRONMENT.python(workspace).args(["-c", PRINT_TAG]))?;
     if wanted.contains(&format!("-{}-", tag.trim())) {
         return Ok(wanted.clone());
     }
     Err(Failure::new(format!("{wanted} was to be installed, but pip took the wheel for {}", tag.trim())))
 }
 
-/// Adds a wheel to those in `place`.
-fn build(workspace: &Workspace, place: &str, options: &[&str]) -> Result<(), Failure> {
-    if fs::read_to_string(workspace.path(TOOLS_STAMP)).ok() != fs::read_to_string(workspace.path(TOOLS)).ok()
-    {
-        make_environment(workspace, TOOLS_ENVIRONMENT)?;
-        pip_install(workspace, TOOLS_ENVIRONMENT, &["--requirement", TOOLS])?;
-        stamp(workspace, TOOLS_STAMP, &[TOOLS])?;
-    }
-    let mut maturin = workspace.command(workspace.path(TOOLS_ENVIRONMENT).join("bin/maturin"));
-    maturin.args(["build", "--quiet", "--manifest-path", MANIFEST, "--out", place]).args(options);
-    run(maturin.arg("--interpreter").arg(interpreter(workspace, TOOLS_ENVIRONMENT)))
+/// Adds a wheel to those in `folder`.
+fn build(workspace: &Workspace, folder: &str, options: &[&str]) -> Result<(), Failure> {
+    TOOLS.ensure(workspace)?;
+    let mut maturin = workspace.command(TOOLS.program(workspace, "maturin"));
+    maturin.args(["build", "--quiet", "--manifest-path", MANIFEST, "--out", folder]).args(options);
+    run(maturin.arg("--interpreter").arg(TOOLS.program(workspace, "python")))
 }
 
-/// Their paths, from the root.
-fn wheels_in(workspace: &Workspace, place: &str) -> Vec<String> {
-    let files = fs::read_dir(workspace.path(place)).into_iter().flatten().flatten();
+/// The paths of the wheels in `folder`, from the root.
+fn wheels_in(workspace: &Workspace, folder: &str) -> Vec<String> {
+    let files = fs::read_dir(workspace.path(folder)).into_iter().flatten().flatten();
     let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.ends_with(".whl")).map(|name| format!("{place}/{name}")).collect()
+    names.filter(|name| name.ends_with(".whl")).map(|name| format!("{folder}/{name}")).collect()
 }
 
-/// What the tests of the wheel run beside Flask, with the features that the tests of the stores have built.
+/// Builds the Rust service that the tests run next to Flask, with the features that the tests of the stores have built.
 fn build_service(workspace: &Workspace) -> Result<(), Failure> {
-    run(&mut workspace.cargo("build --quiet --package hipflask --all-features --example beside_flask"))
+    run(&mut workspace.cargo(
+        "build --quiet -p hipflask-store -p hipflask -p hipflask-cli --all-features --example beside_flask",
+    ))
 }
 
-/// First the wheel with what it asks for, so that something it forgot to ask for is noticed; then what its tests need.
+/// Installs the wheel with its own requirements first, so that a missing one is noticed; then those of its tests.
 fn install_into_new_environment(workspace: &Workspace, wheel: &str) -> Result<(), Failure> {
-    let _ = fs::remove_file(workspace.path(STAMP));
-    make_environment(workspace, ENVIRONMENT)?;
-    pip_install(workspace, ENVIRONMENT, &[wheel])?;
-    run(workspace.command(interpreter(workspace, ENVIRONMENT)).args([
-        "-W",
-        "error",
-        "-c",
-        "import hipflask",
-    ]))?;
-    pip_install(
-        workspace,
-        ENVIRONMENT,
-        &["--requirement", python::REQUIREMENTS, "--requirement", TEST_REQUIREMENTS],
-    )?;
-    stamp(workspace, STAMP, &[python::REQUIREMENTS, TEST_REQUIREMENTS])
+    ENVIRONMENT.create(workspace)?;
+    ENVIRONMENT.pip_install(workspace, &[wheel])?;
+    run(ENVIRONMENT.python(workspace).args(["-W", "error", "-c", "import hipflask"]))?;
+    ENVIRONMENT.install_lists(workspace)
 }
 
-fn is_ready(workspace: &Workspace) -> bool {
-    let wanted = lists(workspace, &[python::REQUIREMENTS, TEST_REQUIREMENTS]);
-    fs::read_to_string(workspace.path(STAMP)).is_ok_and(|installed| installed == wanted)
-}
-
-fn stamp(workspace: &Workspace, stamp: &str, files: &[&str]) -> Result<(), Failure> {
-    fs::write(workspace.path(stamp), lists(workspace, files))
-        .map_err(|error| Failure::new(format!("{stamp} cannot be written: {error}")))
-}
-
-fn lists(workspace: &Workspace, files: &[&str]) -> String {
-    files.iter().map(|file| fs::read_to_string(workspace.path(file)).unwrap_or_default()).collect()
-}
-
-/// Where the tests of the wheel run.
-const ENVIRONMENT: &str = "target/wheel-venv";
-const STAMP: &str = "target/wheel-venv/installed.txt";
-const TOOLS_ENVIRONMENT: &str = "target/wheel-tools-venv";
-const TOOLS_STAMP: &str = "target/wheel-tools-venv/installed.txt";
+/// The tests of the wheel run in this one.
+const ENVIRONMENT: Environment<'static> = Environment {
+    folder: "target/wheel-venv",
+    lists: &[flask::REQUIREMENTS, "xtask/python/wheel-tests.txt"],
+};
+const TOOLS: Environment<'static> =
+    Environment { folder: "target/wheel-tools-venv", lists: &["xtask/python/wheel-tools.txt"] };
 const WHEELS: &str = "target/wheels";
-/// For which Python and which of its interfaces the installed wheel was built: `cp311-cp311`.
+/// Prints the Python and the interface for which the installed wheel was built: `cp311-cp311`.
 const PRINT_TAG: &str = "import email, importlib.metadata
 wheel = email.message_from_string(importlib.metadata.distribution('hipflask').read_text('WHEEL'))
 print(wheel['Tag'].rpartition('-')[0])";
-/// The wheel with every store, and where it is unpacked, to be found before the other.
+/// The wheel with every store; it is unpacked into [`FULL`], which precedes the environment on the path.
 const FULL_WHEELS: &str = "target/wheels-full";
 const FULL: &str = "target/wheel-full";
 const DATABASES: &str = "postgres,mariadb,mongodb,dynamodb";
@@ -220,7 +198,7 @@ const WHERE_WHEELS_DIFFER: [&str; 9] = [
 ];
 const MATRIX: &str = "bench/python/matrix.py";
 const QUICK_TESTS: [&str; 3] = ["test_hypothesis_twins.py", "test_odd_values.py", "test_races.py"];
-/// What those tests import, without versions: no one version of some of them is for every Python.
+/// The packages that those tests import, without versions: some have no version for every Python.
 const ON_EVERY_PYTHON: &[&str] = &[
     "Flask-Session",
     "Flask-SQLAlchemy",
@@ -235,5 +213,3 @@ const ON_EVERY_PYTHON: &[&str] = &[
 ];
 const MANIFEST: &str = "crates/hipflask-python/Cargo.toml";
 const TESTS: &str = "crates/hipflask-python/tests";
-const TOOLS: &str = "xtask/python/wheel-tools.txt";
-const TEST_REQUIREMENTS: &str = "xtask/python/wheel-tests.txt";

@@ -34,7 +34,7 @@ const EQUIVALENT: &[Equivalent] = &[
     },
     Equivalent {
         text: "let (old_records, old_bytes) = old.map_or((1, 0), |old| (1, key.len() + old.data.len()));",
-        because: "the number is multiplied by zero if there was no record",
+        because: "the number is multiplied by zero if no record existed",
     },
     Equivalent {
         text: r#".any(|key| json.strip_prefix(b"{\"").and_then(|rest| rest.strip_prefix(key.as_bytes())).is_none())"#,
@@ -100,7 +100,7 @@ fn changes(source: &str) -> Vec<Change> {
     all
 }
 
-/// Whether a line is a whole statement.
+/// Returns `true` if a line is a complete statement.
 fn is_balanced(code: &str) -> bool {
     code.matches('(').count() == code.matches(')').count() && !code.starts_with(['.', ')', '}'])
 }
@@ -113,7 +113,7 @@ impl Change {
     }
 }
 
-/// What becomes what, at every place.
+/// Each text and its replacement, tried at every occurrence.
 const OPERATORS: &[(&str, &str)] = &[
     (" < ", " <= "),
     (" < ", " > "),
@@ -158,7 +158,7 @@ const OPERATORS: &[(&str, &str)] = &[
     ("DeletedIf::Deleted", "DeletedIf::Gone"),
 ];
 
-/// What the tests make of a change.
+/// The outcome of the tests for a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Noticed,

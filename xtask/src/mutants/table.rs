@@ -1,9 +1,9 @@
-//! Which checks are taken out, and how.
+//! The checks to remove, and how.
 
 /// A change that takes one check out of hipflask-core.
 #[derive(Debug)]
 pub(super) struct Mutant {
-    /// What the sources do no longer with it.
+    /// The behaviour that is missing with the change.
     pub(super) removes: &'static str,
     /// Under `crates/hipflask-core/`.
     pub(super) file: &'static str,
