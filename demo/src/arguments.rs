@@ -10,16 +10,16 @@ pub(crate) enum Wanted {
 pub(crate) const HELP: &str = "\
 Usage: cargo demo [--port N] [--store URL]
 
-  --port N      where to listen: 5000 unless given, 0 for any port that is free
-  --store URL   where tutorial 3 keeps its sessions: files in target/ unless given, or memory:, file:DIRECTORY. Others
-                need their feature: `cargo run --package hipflask-demo --features redis -- --store redis://127.0.0.1`";
+  --port N      the port to listen on: 5000 by default, 0 for any free port
+  --store URL   the store of tutorial 3: files in target/ by default, or memory:, file:DIRECTORY. Other stores need
+                their feature: `cargo run --package hipflask-demo --features redis -- --store redis://127.0.0.1`";
 
 /// Reads the arguments.
 ///
 /// # Errors
-/// The error message for wrong arguments.
+/// Returns the error message for wrong arguments.
 pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    // `cargo demo` ends in a `--` of its own; who types another one means the same.
+    // `cargo demo` adds `--`; another one from the user is ignored.
     let arguments: Vec<String> = arguments.enumerate().filter(is_meant).map(|(_, word)| word).collect();
     let words: Vec<&str> = arguments.iter().flat_map(|argument| both(argument)).collect();
     let (mut port, mut store, mut left) = (5000, None, words.as_slice());
@@ -27,18 +27,18 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Wanted, St
         left = match left {
             [] => return Ok(Wanted::Serve { port, store }),
             ["--help" | "-h", ..] => return Ok(Wanted::Help),
-            ["--port"] => return Err("--port needs a number after it".into()),
+            ["--port"] => return Err("option `--port` needs a number".into()),
             ["--port", number, rest @ ..] => {
                 let wrong = || format!("--port must be a number from 0 to 65535, not `{number}`");
                 port = number.parse().map_err(|_| wrong())?;
                 rest
             }
-            ["--store"] => return Err("--store needs a URL after it".into()),
+            ["--store"] => return Err("option `--store` needs a URL".into()),
             ["--store", url, rest @ ..] => {
                 store = Some((*url).to_owned());
                 rest
             }
-            [word, ..] => return Err(format!("`{word}` is not known here")),
+            [word, ..] => return Err(format!("unknown argument `{word}`")),
         };
     }
 }
@@ -47,7 +47,7 @@ fn is_meant((place, argument): &(usize, String)) -> bool {
     *place > 0 || argument != "--"
 }
 
-/// `--port=81` is `--port` and `81`; a URL keeps what it has.
+/// Splits `--port=81` into `--port` and `81`. A URL stays whole.
 fn both(argument: &str) -> impl Iterator<Item = &str> {
     let parts = if argument.starts_with("--") { 2 } else { 1 };
     argument.splitn(parts, '=')

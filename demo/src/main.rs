@@ -53,7 +53,7 @@ async fn serve(port: u16, url: Option<String>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The page, and each tutorial below a path of its own.
+/// The page, and each tutorial under its own path.
 fn app(store: &Arc<dyn Store>) -> Result<Router, Box<dyn Error>> {
     let mut app = page::router(&store.describe().place);
     for tutorial in &tutorials::ALL {
@@ -69,31 +69,31 @@ fn app(store: &Arc<dyn Store>) -> Result<Router, Box<dyn Error>> {
 
 /// Files in `SESSION_FILE_DIR`, otherwise next to the program, which is in `target`.
 fn files() -> Arc<dyn Store> {
-    let beside = || std::env::current_exe().unwrap_or_default().with_file_name("demo-sessions");
-    Arc::new(FileStore::new(std::env::var_os("SESSION_FILE_DIR").map_or_else(beside, PathBuf::from)))
+    let next_to_program = || std::env::current_exe().unwrap_or_default().with_file_name("demo-sessions");
+    Arc::new(FileStore::new(std::env::var_os("SESSION_FILE_DIR").map_or_else(next_to_program, PathBuf::from)))
 }
 
-/// The error and its causes, and how a store comes into the demo.
+/// The error with its causes, and the way to add a missing store to the demo.
 fn explained(error: &StoreError) -> String {
     let causes = std::iter::successors(error.source(), |error| (*error).source());
     let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
     let remedy =
-        "`cargo run --package hipflask-demo --features redis -- --store ..` has the one of that name";
+        "`cargo run --package hipflask-demo --features redis -- --store ..` builds the demo with that store";
     if text.contains("compiled in") { format!("{text}. {remedy}") } else { text }
 }
 
 fn not_bound(port: u16, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::AddrInUse {
-        return format!("Port {port} cannot be used: {error}");
+        return format!("cannot use port {port}: {error}");
     }
     let other = port.checked_add(1).unwrap_or(5000);
     format!(
-        "Port {port} is taken by another program. Stop that one, or use another port: `cargo demo --port {other}`, or \
-         `cargo demo --port 0` for any that is free."
+        "another program uses port {port}; stop it, or use another port: `cargo demo --port {other}`, or \
+         `cargo demo --port 0` for any free port"
     )
 }
 
-/// Without a handler for signals the program is ended by them all the same.
+/// If the signal handler cannot be installed, signals still stop the program.
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

@@ -10,8 +10,7 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use crate::tutorials::{ALL, Action, Tutorial};
 
-/// The page and what it needs: nothing from elsewhere.
-/// Sessions in a store are kept in `place`.
+/// The page and its files; it loads nothing from other hosts. `place` is the address of the store.
 pub(crate) fn router(place: &str) -> Router {
     let page = html(place);
     Router::new()
@@ -76,7 +75,8 @@ fn form(tutorial: &Tutorial, action: &Action) -> String {
     )
 }
 
-/// The program's page, without scripts, and the inspector's view of it. Both are fetched when they first become visible.
+/// The program's page, without scripts, and the inspector's view of it. The browser loads both when they
+/// become visible.
 fn frames(tutorial: &Tutorial) -> String {
     let (number, prefix) = (tutorial.number, tutorial.prefix());
     format!(

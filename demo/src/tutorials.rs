@@ -1,28 +1,28 @@
-//! The tutorials: what the page says of each, what can be done with it, and the program itself.
+//! The tutorials: the text, the forms and the program of each.
 
 use hipflask::App;
 
 #[path = "../../crates/hipflask/examples/tutorial_1.rs"]
-#[expect(dead_code, reason = "a program with a main of its own")]
+#[expect(dead_code, reason = "each program has its own main")]
 mod tutorial_1;
 #[path = "../../crates/hipflask/examples/tutorial_2.rs"]
-#[expect(dead_code, reason = "a program with a main of its own")]
+#[expect(dead_code, reason = "each program has its own main")]
 mod tutorial_2;
 #[path = "../../crates/hipflask/examples/tutorial_3.rs"]
-#[expect(dead_code, reason = "a program with a main of its own")]
+#[expect(dead_code, reason = "each program has its own main")]
 mod tutorial_3;
 #[path = "../../crates/hipflask/examples/tutorial_4.rs"]
-#[expect(dead_code, reason = "a program with a main of its own")]
+#[expect(dead_code, reason = "each program has its own main")]
 mod tutorial_4;
 #[path = "../../crates/hipflask/examples/tutorial_5.rs"]
-#[expect(dead_code, reason = "a program with a main of its own")]
+#[expect(dead_code, reason = "each program has its own main")]
 mod tutorial_5;
 
 /// A tutorial, as the page shows it.
 pub(crate) struct Tutorial {
     pub(crate) number: u8,
     pub(crate) title: &'static str,
-    /// With `{place}` where the page is to say where the sessions are kept.
+    /// The description. The page replaces `{place}` with the address of the store.
     pub(crate) about: &'static str,
     pub(crate) actions: &'static [Action],
     pub(crate) app: fn() -> App,
@@ -30,7 +30,7 @@ pub(crate) struct Tutorial {
     pub(crate) stored: bool,
 }
 
-/// A form of one button, with or without fields.
+/// A form with one button, with or without fields.
 pub(crate) struct Action {
     pub(crate) button: &'static str,
     pub(crate) method: Method,
@@ -53,7 +53,7 @@ pub(crate) enum Method {
 }
 
 impl Tutorial {
-    /// The path that its program is below, without the slash at the end.
+    /// The path prefix of the program, without a slash at the end.
     pub(crate) fn prefix(&self) -> String {
         format!("/tutorial/{}", self.number)
     }
@@ -93,7 +93,7 @@ pub(crate) const ALL: [Tutorial; 5] = [
     Tutorial {
         number: 2,
         title: "Log in, log out",
-        about: "The name is kept in the session at login and popped at logout. Logging out removes the cookie, because \
+        about: "Login stores the name in the session, and logout pops it. Logging out removes the cookie, because \
                 nothing else is left in the session.",
         actions: &[
             post("Log in", "/login", &[field("username", "User name", "alice")]),
@@ -107,8 +107,8 @@ pub(crate) const ALL: [Tutorial; 5] = [
         number: 3,
         title: "Sessions in files",
         about: "Flask-Session with <code>SESSION_TYPE=filesystem</code>: the session is a file on the server, and the \
-                cookie carries only its id. They are kept in <code>{place}</code>. The inspector \
-                shows the id and the record that it stands for.",
+                cookie contains only its id. Sessions are kept in <code>{place}</code>. The inspector \
+                shows the id and the record.",
         actions: &[
             post("Set the session", "/set_session", &[field("username", "User name", "bob")]),
             get("Get the session", "/get_session"),
@@ -119,8 +119,8 @@ pub(crate) const ALL: [Tutorial; 5] = [
     },
     Tutorial {
         number: 4,
-        title: "A form kept in the session",
-        about: "What a visitor types into a form is kept in the session and read again on another page. The cookie is \
+        title: "A form stored in the session",
+        about: "The session stores what a user enters into a form, and another page reads it. The cookie is \
                 signed, not encrypted: look at its payload.",
         actions: &[
             post(
@@ -136,8 +136,8 @@ pub(crate) const ALL: [Tutorial; 5] = [
     Tutorial {
         number: 5,
         title: "Everything a session can do",
-        about: "Set, get, update, pop, clear; dicts as values, and a change inside of one, which Flask forgets without \
-                <code>session.modified = True</code> and <code>edit</code> notices by itself.",
+        about: "Set, get, update, pop, clear, and dicts as values. Flask forgets a change inside a dict without \
+                <code>session.modified = True</code>; <code>edit</code> notices it.",
         actions: &[
             get("Set msg, show it", "/"),
             get("Get", "/get"),
@@ -172,7 +172,7 @@ mod tests {
     use super::{ALL, Method};
 
     #[tokio::test]
-    async fn every_button_leads_to_a_route_of_its_program_and_every_form_has_its_fields() {
+    async fn every_button_and_form_matches_its_route() {
         for tutorial in &ALL {
             let app = (tutorial.app)();
             let store = || Arc::new(MemoryStore::new());
@@ -190,7 +190,7 @@ mod tests {
                         .body(fields.join("&").into()),
                 };
                 let status = router.clone().oneshot(request.unwrap()).await.unwrap().status();
-                // Taking something out of a dict that is not there yet is the program's to refuse.
+                // The program may refuse to remove a key from a dict that does not exist yet.
                 assert!(!status.is_client_error(), "{}: {status}", action.path);
             }
         }

@@ -1,4 +1,4 @@
-//! Each tutorial's story, told by a real browser on the demo. `cargo xtask setup` installs the browser.
+//! A real browser uses each tutorial of the demo. `cargo xtask setup` installs the browser.
 
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
@@ -7,7 +7,7 @@ mod stage;
 use stage::story;
 
 #[tokio::test]
-async fn a_real_browser_sets_and_gets_the_session_of_tutorial_1() {
+async fn real_browser_sets_and_gets_tutorial_1() {
     story(1, |story| async move {
         story.press("Get the session", "Username: Guest, Logged in: False").await;
         story.inspector_says("only read").await;
@@ -22,7 +22,7 @@ async fn a_real_browser_sets_and_gets_the_session_of_tutorial_1() {
 }
 
 #[tokio::test]
-async fn a_real_browser_logs_in_reads_and_logs_out_of_tutorial_2() {
+async fn real_browser_logs_out_of_tutorial_2() {
     story(2, |story| async move {
         story.press("Who am I?", "You are not logged in").await;
         story.fill("username", "Ada <Lovelace>").await;
@@ -33,7 +33,7 @@ async fn a_real_browser_logs_in_reads_and_logs_out_of_tutorial_2() {
         story.press("Who am I?", "Logged in as Ada <Lovelace>").await;
         story.screenshot("tutorial-2").await;
         story.press("Log out", "You are not logged in").await;
-        // The redirect to `/` came after the logout; both are there.
+        // The redirect to `/` followed the logout; the page shows both.
         story.inspector_says("GET / 200").await;
         story.inspector_says("GET /logout 302").await;
         story.inspector_says("nothing is left in it: its cookie is removed").await;
@@ -43,7 +43,7 @@ async fn a_real_browser_logs_in_reads_and_logs_out_of_tutorial_2() {
 }
 
 #[tokio::test]
-async fn a_real_browser_keeps_its_session_of_tutorial_3_in_a_file() {
+async fn real_browser_stores_tutorial_3_in_a_file() {
     story(3, |story| async move {
         story.page_says("kept in file:").await;
         story.press("Get the session", "No session data found.").await;
@@ -65,7 +65,7 @@ async fn a_real_browser_keeps_its_session_of_tutorial_3_in_a_file() {
 }
 
 #[tokio::test]
-async fn a_real_browser_sends_the_form_of_tutorial_4() {
+async fn real_browser_sends_the_form_of_tutorial_4() {
     story(4, |story| async move {
         story.press("Show session data", "Session Data:").await;
         story.fill("name", "Grace").await;
@@ -80,7 +80,7 @@ async fn a_real_browser_sends_the_form_of_tutorial_4() {
 }
 
 #[tokio::test]
-async fn a_real_browser_sets_updates_pops_and_clears_in_tutorial_5() {
+async fn real_browser_sets_and_clears_in_tutorial_5() {
     story(5, |story| async move {
         story.press("Set msg, show it", "Hello").await;
         story.press("Get", "Hello").await;
@@ -109,7 +109,7 @@ async fn a_real_browser_sets_updates_pops_and_clears_in_tutorial_5() {
 }
 
 #[tokio::test]
-async fn a_real_browser_finds_every_tutorial_on_a_screen_as_wide_as_a_phone() {
+async fn real_browser_shows_every_tutorial_on_a_phone() {
     story(2, |story| async move {
         story.as_wide_as_a_phone().await;
         story.press("Log in", "Logged in as alice").await;

@@ -1,14 +1,15 @@
-//! A Rust service beside a Flask app: both keep their sessions on one Redis with one `SECRET_KEY`, so whoever logs in at one
-//! of them is logged in at the other. Flask's half is
+//! A Rust service that shares its logins with a Flask app. Both keep their sessions in one Redis with
+//! one `SECRET_KEY`, so a user who logs in to one is logged in to the other. Flask's half is
 //!
 //! ```python
 //! app.config.update(SESSION_TYPE="redis", SESSION_USE_SIGNER=True)
 //! hipflask.Session(app)
 //! ```
 //!
-//! An upload shows what the save protocol is for. The session is read when it begins and written when it ends, and until
-//! then Flask changes the same session or ends it: no change is lost, and no logout is undone. With stock Flask-Session
-//! on the other side that holds only for the changes that Flask makes.
+//! An upload shows the purpose of the save protocol. The handler reads the session when the upload
+//! begins, and writes it at the end. Meanwhile Flask changes the same session or logs the user out: no
+//! change is lost, and no logout is undone. If the Flask app uses plain Flask-Session, this holds only
+//! for the changes that Flask makes.
 
 use std::env;
 
@@ -61,8 +62,10 @@ async fn logout() -> Result<Response> {
     Ok(redirect(url_for("index")?))
 }
 
-/// Notes in the session how long the upload was, and counts it. It takes the body as it comes, not as `Bytes`, so that
-/// a visitor who is not logged in is told so before anything is sent.
+/// Stores the length of the upload in the session, and counts the upload.
+///
+/// The handler takes the body as a stream, not as `Bytes`. So it can reject a user who is not logged in
+/// before the client sends the body.
 async fn upload(Path(name): Path<String>, body: Body) -> Result<Response> {
     let session = session().await?;
     if user(&session)?.is_none() {
@@ -70,12 +73,12 @@ async fn upload(Path(name): Path<String>, body: Body) -> Result<Response> {
     }
     let length = to_bytes(body, LONGEST).await?.len();
     session.set(name, length)?;
-    // Counted on top of whatever the others have counted meanwhile.
+    // Adds to the count of other requests meanwhile.
     session.increment("uploads", 1)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The same for whoever only wants to know the length: the session is read, not changed.
+/// Returns the length of the upload. It only reads the session.
 async fn measure(body: Body) -> Result<Response> {
     if user(&session().await?)?.is_none() {
         return Ok(StatusCode::UNAUTHORIZED.into_response());

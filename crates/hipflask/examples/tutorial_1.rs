@@ -1,7 +1,8 @@
 //! Tutorial 1: the session behind Flask's proxy, `session._get_current_object()`.
 //!
-//! Where the tutorial is wrong about Flask: the class is `SecureCookieSession`, and it is the one that is a `dict`, not the
-//! other way round. There is no session id, in the cookie or in the URL: the cookie holds all of the data, signed.
+//! The tutorial is wrong about Flask: the class is `SecureCookieSession`, which is a `dict`, not the
+//! other way round. A session id does not exist, neither in the cookie nor in the URL. The cookie
+//! contains all of the data, signed.
 
 use axum::routing::get;
 use hipflask::{App, Result, session};

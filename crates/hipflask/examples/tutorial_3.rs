@@ -1,9 +1,11 @@
-//! Tutorial 3: Flask-Session with `SESSION_TYPE = "filesystem"`. The session is a file; the cookie carries only its id, and
-//! no secret key is needed.
+//! Tutorial 3: Flask-Session with `SESSION_TYPE = "filesystem"`.
 //!
-//! Where the tutorial is wrong about Flask: its program stands on one line, which is no Python, and does not show how far in
-//! the last `return` of `set_session` is. Inside the `if`, a GET returns nothing, and Flask answers 500; so it stands
-//! outside here. And the session object is Flask's own: Flask-Session only changes where it is kept.
+//! The session is a file. The cookie contains only its id, and the app needs no secret key.
+//!
+//! The tutorial is wrong about Flask: its program is on one line, which is not valid Python, and does
+//! not show the indentation of the last `return` of `set_session`. Inside the `if`, a GET would return
+//! nothing, and Flask would answer 500; so here it is outside. And the session object is Flask's own:
+//! Flask-Session only changes where it is stored.
 
 use std::env;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ async fn set_session(form: Form<Name>) -> Result<&'static str> {
     Ok(nothing_to_set().await)
 }
 
-/// A GET is told the same, and sets nothing.
+/// A GET gets the same answer, but sets nothing.
 async fn nothing_to_set() -> &'static str {
     "Session data set successfully!"
 }

@@ -1,8 +1,9 @@
-//! Tutorial 4: a form that is kept in the session.
+//! Tutorial 4: a form that is stored in the session.
 //!
-//! Where the tutorial is wrong about Flask: the session is not encrypted. Everybody who has the cookie can read it; the
-//! key only keeps them from changing it. Two of its lines are no Python (`first name`, `last name`), and it looks for
-//! `'last name'` where it has stored `'lastname'`, so that the last name would never be shown.
+//! The tutorial is wrong about Flask: the session is not encrypted. Everybody with the cookie can read
+//! it; the key only prevents changes. Two of its lines are not valid Python (`first name`,
+//! `last name`). It also reads `'last name'` but stores `'lastname'`, so it would never show the last
+//! name.
 
 use axum::routing::{get, post};
 use hipflask::{App, Form, Result, session};

@@ -1,13 +1,16 @@
-//! Tutorial 5: everything that can be done with a session, step by step. Each step is a route; what the tutorial prints to
-//! the console is printed there and shown on the page, too.
+//! Tutorial 5: everything that a session can do, step by step.
 //!
-//! Where the tutorial is wrong about Flask:
+//! Each step is a route. The program prints what the tutorial prints to the console, and also shows it
+//! on the page.
 //!
-//! - Nothing is kept in a directory of the server. The session is in the cookie, signed and readable. (That is
-//!   Flask-Session's text, which the program does not use.)
-//! - The secret key is not to be encrypted but random.
-//! - `session.modified = True` is not needed to set a key. It is for changes inside of a value: here `edit` sees those.
-//! - The next request has the keys in alphabetical order, not in the order in which they were set.
+//! The tutorial is wrong about Flask:
+//!
+//! - The server stores nothing in a directory. The session is in the cookie, signed and readable.
+//!   (The tutorial describes Flask-Session, which the program does not use.)
+//! - The secret key must be random, not encrypted.
+//! - Setting a key does not need `session.modified = True`. That is for changes inside a value, which
+//!   `edit` notices here.
+//! - The next request has the keys in alphabetical order, not in the order of their creation.
 
 use axum::response::Html;
 use axum::routing::get;
@@ -130,14 +133,14 @@ async fn nested() -> Result<String> {
     item_tuples().await
 }
 
-/// Removes the inner dict. The tutorial leaves out `session.modified = True`, so that Flask shows it again in the next
-/// request.
+/// Removes the inner dict. The tutorial omits `session.modified = True`, so Flask shows the dict again in
+/// the next request.
 async fn nested_pop() -> Result<String> {
     session().await?.edit(|session| session.at("item")?.remove("key"))?;
     item_tuples().await
 }
 
-/// What Python's `print` makes of a value: text stands without quotes.
+/// The text that Python's `print` shows for a value: strings without quotes.
 fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| repr(value), str::to_owned)
 }
