@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use hipflask_core::codec::SessionCodec;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{Compression, Derivation, Digest, Signer};
 use hipflask_core::tagged;
 use hipflask_core::time::UnixTime;
@@ -84,7 +84,9 @@ pub fn dict(payload: Payload) -> Dict {
 
 /// The cookie that Hipflask makes from a payload.
 pub fn cookie(payload: Payload, compression: Compression) -> String {
-    codec(compression).seal(&Session::from_dict(dict(payload)), now()).expect("a session of ordinary depth")
+    codec(compression)
+        .seal(&SessionDict::from_dict(dict(payload)), now())
+        .expect("a session of ordinary depth")
 }
 
 fn open_last(payload: Payload, form: Form) -> impl FnMut() {
@@ -145,7 +147,7 @@ fn decode_typed(payload: Payload) -> impl FnMut() {
 
 pub fn encode(payload: Payload, compression: Compression) -> impl FnMut() {
     let (codec, expected) = (codec(compression), cookie(payload, compression));
-    let session = Session::from_dict(dict(payload));
+    let session = SessionDict::from_dict(dict(payload));
     move || {
         let cookie = codec.seal(black_box(&session), now()).expect("a session of ordinary depth");
         assert_eq!(cookie, expected);
@@ -160,7 +162,7 @@ pub fn change_with(payload: Payload, compression: Compression) -> impl FnMut() {
     let (codec, before) = (codec(compression), cookie(payload, compression));
     let mut changed = dict(payload);
     changed.insert(payload.last.0, CHANGED);
-    let after = codec.seal(&Session::from_dict(changed), now()).expect("a session of ordinary depth");
+    let after = codec.seal(&SessionDict::from_dict(changed), now()).expect("a session of ordinary depth");
     move || {
         let mut session = codec.open(black_box(before.as_bytes()), now()).expect("a good cookie").session;
         session.set(payload.last.0, CHANGED).expect("a session can store a str");

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use hipflask_core::session::{Session, SessionError};
+use hipflask_core::session::{EntryError, SessionDict};
 
 use crate::payload::{Payload, SECOND_FLASH};
 
@@ -117,7 +117,7 @@ macro_rules! tags {
 tags!(Tuple(" t"): (String, String), Uuid(" u"): String, Markup(" m"): String, Date(" d"): String, Bytes(" b"): String);
 
 impl Ours {
-    pub fn read(session: &Session) -> Result<Self, SessionError> {
+    pub fn read(session: &SessionDict) -> Result<Self, EntryError> {
         Ok(Self {
             flashes: session.get("_flashes")?,
             cart: session.get("cart")?,

@@ -2,7 +2,7 @@
 //! reader takes many steps for a byte.
 #![no_main]
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::steps::assert_linear;
 use hipflask_core::tagged::{self, KeyOrder};
 use hipflask_core::value::Value;
@@ -17,7 +17,7 @@ fuzz_target!(|text: &[u8]| {
     };
     let _ = assert_linear("the plain reader", length, || tagged::from_str_plain(text));
     // What is no plain object is read whole.
-    let scanned = assert_linear("the scan", 2 * length, || Session::from_json(text));
+    let scanned = assert_linear("the scan", 2 * length, || SessionDict::from_json(text));
     match (&read, &scanned) {
         (Ok(Value::Dict(dict)), Ok(session)) => {
             assert_eq!(&assert_linear("all members", length, || session.to_dict()), dict);

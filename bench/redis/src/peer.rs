@@ -1,6 +1,6 @@
 //! The peers that are measured, and their names.
 
-use hipflask::core::session::Session;
+use hipflask::core::session::SessionDict;
 use hipflask::{Dict, Value};
 
 use crate::payload::Payload;
@@ -71,7 +71,7 @@ pub const LIFETIME: u64 = 31 * 24 * 60 * 60;
 
 /// The payload in a form that every store supports: markup as text.
 pub fn contents(payload: Payload) -> Dict {
-    let session = Session::from_json(payload.json).expect("the payload is a session");
+    let session = SessionDict::from_json(payload.json).expect("the payload is a session");
     let plain = |value: &Value| match value {
         Value::Markup(text) => Value::Str(text.clone()),
         other => other.clone(),

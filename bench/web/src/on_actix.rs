@@ -9,7 +9,7 @@ use actix_session::storage::CookieSessionStore;
 use actix_web::cookie::Key;
 use actix_web::web::{ServiceConfig, get};
 use hipflask::SessionError;
-use hipflask::core::session::Session as Data;
+use hipflask::core::session::SessionDict;
 
 use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{M, Payload, S};
@@ -76,7 +76,7 @@ pub fn ours(app: &mut ServiceConfig) {
         Ok(visits.to_string())
     }
     async fn fill(session: Session, payload: Payload) -> Result<&'static str, SessionError> {
-        let filled = Data::from_json(payload.json).expect("the payload is a session");
+        let filled = SessionDict::from_json(payload.json).expect("the payload is a session");
         session.update(filled.items().map(|(key, value)| (key.clone(), value.clone())))?;
         Ok("")
     }

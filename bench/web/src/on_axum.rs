@@ -10,7 +10,7 @@ use axum::{Extension, Router};
 use axum_extra::extract::SignedCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key};
 use axum_session::{SessionConfig, SessionNullPool, SessionStore};
-use hipflask::core::session::Session as Data;
+use hipflask::core::session::SessionDict;
 use hipflask::{Session, SessionError};
 use serde_json::{Map, Value};
 use tower_service::Service;
@@ -133,7 +133,7 @@ fn ours() -> Router {
             .route(
                 &fill_path(payload),
                 get(async move |session: Session| -> Result<(), SessionError> {
-                    let filled = Data::from_json(payload.json).expect("the payload is a session");
+                    let filled = SessionDict::from_json(payload.json).expect("the payload is a session");
                     session.update(filled.items().map(|(key, value)| (key.clone(), value.clone())))
                 }),
             );

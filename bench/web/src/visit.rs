@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hipflask::Sessions;
-use hipflask::core::session::Session;
+use hipflask::core::session::SessionDict;
 
 use crate::asked::Operation;
 use crate::payload::{KEY, Payload};
@@ -26,7 +26,7 @@ impl Visitor {
         let mut cookies = BTreeMap::new();
         if !peer.has_sessions() {
             // The same header to read, though no handler uses it.
-            let session = Session::from_json(payload.json).expect("the payload is a session");
+            let session = SessionDict::from_json(payload.json).expect("the payload is a session");
             let value = sessions().seal(&session).expect("a session of ordinary depth");
             cookies.insert("session".to_owned(), value);
         }

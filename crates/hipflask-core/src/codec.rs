@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::session::{Session, dict_from_json};
+use crate::session::{SessionDict, dict_from_json};
 use crate::signing::{
     Age, Compression, Derivation, Digest, KeyRing, MAX_INFLATED, PayloadCodec, PayloadError, SignatureError,
     Signer, SignerConfigError, TimestampSigner, split_unverified,
@@ -47,7 +47,7 @@ pub struct SessionCodec {
 #[non_exhaustive]
 pub struct Opened {
     /// The session, unmodified.
-    pub session: Session,
+    pub session: SessionDict,
     /// When it was signed.
     pub issued_at: UnixTime,
     /// Which key signed it: 0 is the one that signs now, others are being rotated out.
@@ -59,7 +59,7 @@ pub struct Opened {
 #[non_exhaustive]
 pub struct Unverified {
     /// The claimed session.
-    pub session: Session,
+    pub session: SessionDict,
     /// The claimed time of signing, if it can be read.
     pub issued_at: Option<UnixTime>,
     /// The JSON of the payload, as it stands there.
@@ -129,7 +129,7 @@ impl SessionCodec {
     /// [`OpenError`]; its [`reason`](OpenError::reason) is for logs and tools.
     pub fn open(&self, value: &[u8], now: UnixTime) -> Result<Opened, OpenError> {
         let signed = self.signer.unsign(value, now, self.age)?;
-        let session = Session::from_json(self.json(signed.value)?).map_err(OpenError::Json)?;
+        let session = SessionDict::from_json(self.json(signed.value)?).map_err(OpenError::Json)?;
         let issued_at = signed.issued_at.unwrap_or(UnixTime::from_secs(0));
         Ok(Opened { session, issued_at, key: signed.key })
     }
@@ -148,8 +148,8 @@ impl SessionCodec {
     ///
     /// # Errors
     /// [`JsonError`] if the session is too long to be read back; the error names its largest key. And if a value is nested
-    /// too deep; [`Session`] lets none in.
-    pub fn seal(&self, session: &Session, now: UnixTime) -> Result<String, JsonError> {
+    /// too deep; [`SessionDict`] lets none in.
+    pub fn seal(&self, session: &SessionDict, now: UnixTime) -> Result<String, JsonError> {
         let json = session.to_json(self.order)?;
         check_length(&json)?;
         let mut value = String::with_capacity(json.len() / 3 * 4 + 4 + self.signer.overhead(now));
@@ -166,7 +166,7 @@ impl SessionCodec {
         let parts = split_unverified(value, b'.').filter(|parts| parts.timestamp_text.is_some());
         let parts = parts.ok_or(SignatureError::TimestampMissing)?;
         let json = text(PayloadCodec::default().decode(parts.value)?)?;
-        let session = Session::from_json(json.clone()).map_err(OpenError::Json)?;
+        let session = SessionDict::from_json(json.clone()).map_err(OpenError::Json)?;
         Ok(Unverified {
             session,
             issued_at: parts.timestamp,
@@ -324,7 +324,7 @@ mod tests {
             ),
         ];
         for (cookie, dict) in cases {
-            let session = Session::from_dict(dict);
+            let session = SessionDict::from_dict(dict);
             assert_eq!(codec().seal(&session, NOW).unwrap(), cookie);
             let opened = codec().open(cookie.as_bytes(), NOW).unwrap();
             assert_eq!(opened.session, session);
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn sessions_too_long_to_read_back_are_refused() {
-        let mut session = Session::from_json(r#"{"a":1}"#).unwrap();
+        let mut session = SessionDict::from_json(r#"{"a":1}"#).unwrap();
         session.set("bio", "x".repeat((1 << 20) - r#"{"a":1,"bio":""}"#.len())).unwrap();
         let cookie = codec().seal(&session, NOW).unwrap();
         assert_eq!(codec().open(cookie.as_bytes(), NOW).unwrap().session, session);

@@ -8,7 +8,7 @@
 //! let codec = SessionCodec::builder("the SECRET_KEY of the Flask app").build()?;
 //! let now = UnixTime::from_secs(1_700_000_000);
 //!
-//! let mut session = hipflask_core::session::Session::new();
+//! let mut session = hipflask_core::session::SessionDict::new();
 //! session.set("username", "ada")?;
 //! let cookie = codec.seal(&session, now)?;
 //!
@@ -19,7 +19,7 @@
 //!
 //! | module | what is in it |
 //! | --- | --- |
-//! | [`session`] | [`Session`](session::Session): Flask's dict with its flags, flashed messages, and a log of changes |
+//! | [`session`] | [`SessionDict`](session::SessionDict): Flask's dict with its flags, flashed messages, and a log of changes |
 //! | [`codec`] | [`SessionCodec`](codec::SessionCodec): session to cookie value and back |
 //! | [`plan`] | what a response must do about its session, as plain data |
 //! | [`cookie`] | reading `Cookie`, writing `Set-Cookie` |

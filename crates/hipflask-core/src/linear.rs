@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use crate::codec::SessionCodec;
 use crate::cookie;
 use crate::plan::Profile;
-use crate::session::Session;
+use crate::session::SessionDict;
 use crate::signing::{Compression, PayloadCodec, TimestampSigner};
 use crate::steps::assert_linear;
 use crate::tagged::{self, JsonError, Piece, Reader};
@@ -132,8 +132,8 @@ fn json_readers_are_linear(texts: &[String]) {
         is_linear("from_str_plain", text, length, || tagged::from_str_plain(text));
         is_linear("the reader of pieces", text, length, || read_pieces(text));
         let session = format!("{{\"k\":{text}}}");
-        is_linear("from_json", text, length, || Session::from_json(session.as_str()));
-        let Ok(session) = Session::from_json(session) else { continue };
+        is_linear("from_json", text, length, || SessionDict::from_json(session.as_str()));
+        let Ok(session) = SessionDict::from_json(session) else { continue };
         is_linear("a type that does not fit", text, length, || session.get::<u8>("k"));
         let session = session.clone();
         is_linear("IgnoredAny", text, length, || session.get::<IgnoredAny>("k"));
@@ -253,7 +253,7 @@ fn many_changes_take_few_steps_each() {
     let is_linear = |what: &str, work: &mut dyn FnMut()| is_linear(what, "many keys", KEYS as usize, work);
     let base = numbered(0..KEYS);
 
-    let mut session = Session::from_dict(base.clone());
+    let mut session = SessionDict::from_dict(base.clone());
     let backwards = numbered((0..KEYS / 2).rev());
     let nothing = Dict::new();
     is_linear("adopt", &mut || session.adopt(backwards.clone(), false, &nothing, |_| false).unwrap());
@@ -263,7 +263,7 @@ fn many_changes_take_few_steps_each() {
     is_linear("replay", &mut || session.changes().replay(&ours, &mut newest));
     assert_eq!(newest, backwards);
 
-    let mut session = Session::from_dict(base.clone());
+    let mut session = SessionDict::from_dict(base.clone());
     is_linear("an edit that fails", &mut || {
         let failed = session.edit(|s| {
             base.keys().for_each(|key| s.insert(format!("new {key}"), 1));

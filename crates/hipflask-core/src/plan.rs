@@ -6,7 +6,7 @@ use core::time::Duration;
 /// What a request has done to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "these are Flask's four flags")]
-pub struct Seen {
+pub struct SessionFlags {
     /// Nothing is in it.
     pub empty: bool,
     /// It was changed.
@@ -70,17 +70,17 @@ pub struct Plan {
 /// Decides what the response must do: Flask's `save_session`, without doing it.
 ///
 /// ```
-/// use hipflask_core::plan::{CookieOp, Rules, Seen, plan};
-/// let cleared = Seen { empty: true, modified: true, accessed: true, permanent: false };
+/// use hipflask_core::plan::{CookieOp, Rules, SessionFlags, plan};
+/// let cleared = SessionFlags { empty: true, modified: true, accessed: true, permanent: false };
 /// assert_eq!(plan(cleared, Rules::default()).cookie, CookieOp::Remove);
 /// ```
 #[must_use]
-pub const fn plan(seen: Seen, rules: Rules) -> Plan {
-    let cookie = reason(seen, rules).cookie();
+pub const fn plan(flags: SessionFlags, rules: Rules) -> Plan {
+    let cookie = reason(flags, rules).cookie();
     let sends = !matches!(cookie, CookieOp::Leave);
     Plan {
         cookie,
-        vary_cookie: seen.accessed || sends,
+        vary_cookie: flags.accessed || sends,
         no_store: sends && matches!(rules.profile, Profile::Strict),
     }
 }
@@ -88,8 +88,8 @@ pub const fn plan(seen: Seen, rules: Rules) -> Plan {
 /// Why a `Set-Cookie` is sent or not: the rows of the table that [`plan`] follows. Printed, it is a sentence for people.
 ///
 /// ```
-/// use hipflask_core::plan::{Rules, Seen, reason};
-/// let read = Seen { empty: false, modified: false, accessed: true, permanent: false };
+/// use hipflask_core::plan::{Rules, SessionFlags, reason};
+/// let read = SessionFlags { empty: false, modified: false, accessed: true, permanent: false };
 /// assert_eq!(
 ///     reason(read, Rules::default()).to_string(),
 ///     "The session was only read: no Set-Cookie, but Vary: Cookie."
@@ -115,12 +115,12 @@ pub enum Reason {
 
 /// Says why: see [`Reason`].
 #[must_use]
-pub const fn reason(seen: Seen, rules: Rules) -> Reason {
-    match seen {
-        Seen { empty: true, modified: true, .. } => Reason::Emptied,
-        Seen { empty: false, modified: true, permanent, .. } => Reason::Changed { permanent },
-        Seen { empty: false, permanent: true, .. } if rules.refresh_each_request => Reason::Refreshed,
-        Seen { accessed: true, .. } => Reason::Read,
+pub const fn reason(flags: SessionFlags, rules: Rules) -> Reason {
+    match flags {
+        SessionFlags { empty: true, modified: true, .. } => Reason::Emptied,
+        SessionFlags { empty: false, modified: true, permanent, .. } => Reason::Changed { permanent },
+        SessionFlags { empty: false, permanent: true, .. } if rules.refresh_each_request => Reason::Refreshed,
+        SessionFlags { accessed: true, .. } => Reason::Read,
         _ => Reason::Untouched,
     }
 }
@@ -171,8 +171,9 @@ mod tests {
 
     fn flask(text: &str) -> Plan {
         let has = |flag: char| text.contains(flag);
-        let seen = Seen { empty: has('e'), modified: has('m'), accessed: has('a'), permanent: has('p') };
-        plan(seen, Rules { refresh_each_request: has('r'), profile: Profile::Flask })
+        let flags =
+            SessionFlags { empty: has('e'), modified: has('m'), accessed: has('a'), permanent: has('p') };
+        plan(flags, Rules { refresh_each_request: has('r'), profile: Profile::Flask })
     }
 
     #[test]
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_reason_says_what_the_plan_does() {
-        for (flags, start) in [
+        for (letters, start) in [
             ("r", "Nobody looked"),
             ("ae", "The session was only read"),
             ("am", "The session was modified and is not empty: saved"),
@@ -211,20 +212,21 @@ mod tests {
             ("ap", "The session was only read"),
             ("aem", "The session was modified and nothing is left"),
         ] {
-            let has = |flag: char| flags.contains(flag);
-            let seen = Seen { empty: has('e'), modified: has('m'), accessed: has('a'), permanent: has('p') };
+            let has = |flag: char| letters.contains(flag);
+            let flags =
+                SessionFlags { empty: has('e'), modified: has('m'), accessed: has('a'), permanent: has('p') };
             let rules = Rules { refresh_each_request: has('r'), profile: Profile::Flask };
-            let reason = reason(seen, rules);
-            assert!(reason.to_string().starts_with(start), "{flags}: {reason}");
-            assert_eq!(reason.cookie(), plan(seen, rules).cookie, "{flags}");
+            let reason = reason(flags, rules);
+            assert!(reason.to_string().starts_with(start), "{letters}: {reason}");
+            assert_eq!(reason.cookie(), plan(flags, rules).cookie, "{letters}");
         }
     }
 
     #[test]
     fn the_strict_profile_keeps_what_carries_a_cookie_out_of_caches() {
         let rules = Rules { profile: Profile::Strict, ..Rules::default() };
-        let seen = Seen { empty: false, modified: true, accessed: true, permanent: false };
-        assert!(plan(seen, rules).no_store);
-        assert!(!plan(Seen { modified: false, ..seen }, rules).no_store);
+        let flags = SessionFlags { empty: false, modified: true, accessed: true, permanent: false };
+        assert!(plan(flags, rules).no_store);
+        assert!(!plan(SessionFlags { modified: false, ..flags }, rules).no_store);
     }
 }

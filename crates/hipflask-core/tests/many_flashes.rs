@@ -1,19 +1,19 @@
 //! What is added to a list costs the same however long the list is.
 
 use allocation_counter::measure;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
 
 /// The bytes that `work` allocates when it is done so many times to one session.
-fn allocated(times: usize, work: fn(&mut Session)) -> u64 {
+fn allocated(times: usize, work: fn(&mut SessionDict)) -> u64 {
     let mut session =
-        Session::from_json(r#"{"_flashes":[{" t":["message","old"]}],"list":[1]}"#).expect("a session");
+        SessionDict::from_json(r#"{"_flashes":[{" t":["message","old"]}],"list":[1]}"#).expect("a session");
     let info = measure(|| (0..times).for_each(|_| work(&mut session)));
     info.bytes_total
 }
 
 #[track_caller]
-fn grows_evenly(work: fn(&mut Session)) {
+fn grows_evenly(work: fn(&mut SessionDict)) {
     let (few, many) = (allocated(1_000, work), allocated(20_000, work));
     // Vectors grow by doubling: 20 times the work takes at most 40 times the bytes.
     assert!(many <= 40 * few.max(1_000), "{few} bytes for 1,000, {many} for 20,000");
@@ -30,7 +30,7 @@ fn flashes_and_pushes_cost_the_same_each() {
 #[test]
 fn replay_of_many_flashes_copies_each_once() {
     let replayed = |times: usize| {
-        let mut session = Session::new();
+        let mut session = SessionDict::new();
         (0..times).for_each(|_| session.flash("Welcome back").unwrap());
         let ours = session.to_dict();
         let mut newest = Dict::from([("_flashes", Value::List(vec![]))]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hipflask_core::codec::SessionCodec;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::tagged::{self, KeyOrder};
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, MAX_DEPTH, Value, from_value, to_value};
@@ -56,10 +56,10 @@ fn deepest_sessions_fit_a_small_stack() {
         on_a_small_stack(move || {
             let codec = SessionCodec::builder("k").build().unwrap();
             let now = UnixTime::from_secs(1_700_000_000);
-            let loaded = Session::from_json(format!("{{\"k\":{json}}}")).unwrap();
+            let loaded = SessionDict::from_json(format!("{{\"k\":{json}}}")).unwrap();
             loaded.get::<IgnoredAny>("k").unwrap();
             let value = loaded.get::<Value>("k").unwrap().unwrap();
-            let mut session = Session::new();
+            let mut session = SessionDict::new();
             session.insert("k", value.clone()).unwrap();
             session.set("s", &value).unwrap();
             session.edit(|s| s.at("s").map(|held| *held = value.clone())).unwrap();
@@ -88,10 +88,10 @@ fn recursive_types_fit_a_small_stack() {
         for _ in 0..(MAX_DEPTH - 4) / 2 {
             tree = Tree { inside: vec![leaf()], named: BTreeMap::from([("a".to_owned(), tree)]) };
         }
-        let mut session = Session::new();
+        let mut session = SessionDict::new();
         session.set("tree", &tree).unwrap();
         assert_eq!(session.get::<Tree>("tree").unwrap().unwrap(), tree);
         let json = String::from_utf8(session.to_json(KeyOrder::Sorted).unwrap()).unwrap();
-        assert_eq!(Session::from_json(json).unwrap().get::<Tree>("tree").unwrap().unwrap(), tree);
+        assert_eq!(SessionDict::from_json(json).unwrap().get::<Tree>("tree").unwrap().unwrap(), tree);
     });
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hipflask_core::codec::{OpenError, check_length};
-use hipflask_core::plan::{CookieOp, Profile, Rules, Seen, plan};
+use hipflask_core::plan::{CookieOp, Profile, Rules, SessionFlags, plan};
 use hipflask_core::signing::{Age, Compression, PayloadCodec, TimestampSigner};
 use hipflask_core::tagged;
 use hipflask_core::time::UnixTime;
@@ -229,7 +229,7 @@ struct Planned {
 fn plan_of(settings: &Settings<'_, '_>, session: &Bound<'_, PyAny>) -> PyResult<Planned> {
     let py = session.py();
     let flag = |name: &Bound<'_, PyString>| session.getattr(name)?.is_truthy();
-    let mut seen = Seen {
+    let mut seen = SessionFlags {
         empty: !session.is_truthy()?,
         modified: flag(intern!(py, "modified"))?,
         accessed: flag(intern!(py, "accessed"))?,

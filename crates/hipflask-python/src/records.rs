@@ -1,6 +1,6 @@
 //! Python's sessions to what records hold, as msgspec and pickle would have it, and back.
 
-use hipflask_core::session::{Part, Session};
+use hipflask_core::session::{Part, SessionDict};
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 use hipflask_store::record::{EncodeError, Format, Kept, Pieces, Problem, Record};
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
@@ -18,7 +18,7 @@ use crate::raw;
 /// The dict of a session that came in the record `data`. What a value shows only in part is read again by Python.
 pub(crate) fn dict_of_session<'py>(
     py: Python<'py>,
-    session: &Session,
+    session: &SessionDict,
     kept: &Kept,
     data: &[u8],
 ) -> PyResult<Bound<'py, PyDict>> {
@@ -38,7 +38,7 @@ pub(crate) fn dict_of_session<'py>(
 }
 
 /// Whether a dict holds what its session came with, to the letter. If not, it may still mean the same.
-pub(crate) fn is_as_it_came(dict: &Bound<'_, PyDict>, session: &Session) -> bool {
+pub(crate) fn is_as_it_came(dict: &Bound<'_, PyDict>, session: &SessionDict) -> bool {
     let mut make = Builder::begin(dict.py());
     let mut is_same = |(key, part): (&Text, Part<'_>)| {
         let (Part::Raw(bytes), Some(key)) = (part, key.as_str()) else { return false };

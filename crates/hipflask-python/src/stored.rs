@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{KeyRing, SecretKey};
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Int};
@@ -71,7 +71,7 @@ impl Rules {
 /// Where a session of Python came from: its record as it was read. `None` while it is saved, and after a panic, when nobody
 /// knows what was saved.
 #[pyclass(frozen, module = "hipflask._native")]
-pub(crate) struct StoredSession(Mutex<Option<(Session, Slot)>>);
+pub(crate) struct StoredSession(Mutex<Option<(SessionDict, Slot)>>);
 
 /// What a request has said of its session, beside what it left in it.
 struct Asked<'a, 'py> {
@@ -90,9 +90,9 @@ impl Asked<'_, '_> {
 
 /// A session with what a request did to it; as it was read, too, if it is saved alone.
 struct Adopted {
-    data: Session,
+    data: SessionDict,
     slot: Slot,
-    read: Option<Session>,
+    read: Option<SessionDict>,
 }
 
 #[pymethods]
@@ -375,16 +375,16 @@ impl StoredSessions {
 }
 
 impl StoredSession {
-    fn of(session: Session, slot: Slot) -> Self {
+    fn of(session: SessionDict, slot: Slot) -> Self {
         Self(Mutex::new(Some((session, slot))))
     }
 
-    fn take(&self, py: Python<'_>) -> PyResult<(Session, Slot)> {
+    fn take(&self, py: Python<'_>) -> PyResult<(SessionDict, Slot)> {
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         taken.ok_or_else(|| raise(py, "SessionStoreError", IN_USE))
     }
 
-    fn put(&self, session: Session, slot: Slot) {
+    fn put(&self, session: SessionDict, slot: Slot) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((session, slot));
     }
 }
@@ -394,7 +394,7 @@ impl StoredSession {
     /// That of a session that was not read from a record.
     #[new]
     fn new(py: Python<'_>) -> PyResult<Self> {
-        entry(py, "StoredSession", || Ok(Self::of(Session::default(), Slot::default())))
+        entry(py, "StoredSession", || Ok(Self::of(SessionDict::default(), Slot::default())))
     }
 
     /// The session as it was last read or saved.
@@ -420,8 +420,8 @@ const NOT_IN_THIS_WHEEL: &str = "this wheel of hipflask is without PostgreSQL, M
 /// Saves `changed`, which was read as `read`, if the record is still as it was read.
 async fn save_alone(
     sessions: &ServerSessions,
-    mut read: Session,
-    changed: &mut Session,
+    mut read: SessionDict,
+    changed: &mut SessionDict,
     slot: &mut Slot,
     now: UnixTime,
 ) -> Result<Saved, SaveError> {

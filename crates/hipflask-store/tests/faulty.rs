@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
@@ -29,7 +29,7 @@ enum Recovers {
 async fn fails_and_recovers(proxy: Proxy, store: Arc<dyn Store>, recovers: Recovers) {
     store.ready().await.unwrap();
     let sessions = ServerSessions::new(store, Ids::builder().build().unwrap(), Duration::from_secs(600));
-    let (mut session, mut slot) = (Session::new(), Slot::default());
+    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     session.set("user", "ada").unwrap();
     let _ = sessions.save(&mut session, &mut slot, NOW).await.unwrap();
     let visitor = Visitor { cookie: sessions.ids().to_cookie(slot.id().unwrap()), sessions };
@@ -69,7 +69,7 @@ struct Visitor {
 }
 
 impl Visitor {
-    async fn loads(&self, answers: Answers) -> Result<(Session, Box<Slot>), StoreError> {
+    async fn loads(&self, answers: Answers) -> Result<(SessionDict, Box<Slot>), StoreError> {
         let opened = tokio::time::timeout(HANGS, self.sessions.open(self.cookie.as_bytes(), NOW)).await;
         match opened.unwrap_or_else(|_| panic!("{answers:?}: a load hangs"))? {
             Opened::Found { session, slot } => Ok((session, slot)),
@@ -80,7 +80,7 @@ impl Visitor {
     async fn saves(
         &self,
         answers: Answers,
-        session: &mut Session,
+        session: &mut SessionDict,
         slot: &mut Slot,
     ) -> Result<Saved, StoreError> {
         let saved = tokio::time::timeout(HANGS, self.sessions.save(session, slot, NOW)).await;

@@ -2,7 +2,7 @@
 //! steps than its length allows. Memory is counted, not estimated; steps are counted in what is allocated for them.
 
 use allocation_counter::{AllocationInfo, measure};
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 use hipflask_store::record::{Format, Kept, MAX_BYTES, MAX_MEMORY, Problem, RecordError};
 
@@ -232,7 +232,7 @@ fn a_session_too_long_to_read_back_is_an_error() {
         let error = format.write(&dict).unwrap_err();
         assert_eq!((error.problem, error.key), (Problem::TooLarge, "essay".into()), "{format}");
     }
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     session.set("essay", "x".repeat(MAX_BYTES)).unwrap();
     let error = Format::Msgpack.write_session(&session, &Kept::default()).unwrap_err();
     assert!(

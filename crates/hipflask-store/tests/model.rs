@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Dict;
 use hipflask_store::id::Ids;
@@ -82,7 +82,7 @@ fn run_on(actors: &[Actor], careless: bool) {
             ids,
             LIFETIME,
         ));
-        let (mut session, mut slot) = (Session::new(), Slot::default());
+        let (mut session, mut slot) = (SessionDict::new(), Slot::default());
         session.set("base", true).unwrap();
         assert_eq!(sessions.save(&mut session, &mut slot, NOW).await.unwrap(), Saved::Created);
         let cookie = sessions.ids().to_cookie(slot.id().unwrap());
@@ -139,7 +139,7 @@ async fn check(sessions: &ServerSessions, memory: &MemoryStore, cookie: &str, ou
             assert!(!live.contains("base"), "a removal that came back: {}", context());
         }
     }
-    let n = Session::from_dict(live).get::<usize>("n").unwrap().unwrap_or(0);
+    let n = SessionDict::from_dict(live).get::<usize>("n").unwrap().unwrap_or(0);
     assert_eq!(n, sum, "every acknowledged increment counts once: {}", context());
 }
 

@@ -15,7 +15,7 @@ pub enum SessionError {
     OutsideRequest,
     /// A value is of another type, or cannot live in a session.
     #[error(transparent)]
-    Value(#[from] hipflask_core::session::SessionError),
+    Value(#[from] hipflask_core::session::EntryError),
     /// A method of the session was called inside of the closure of its own [`with`](crate::Session::with) or
     /// [`edit`](crate::Session::edit).
     #[error(

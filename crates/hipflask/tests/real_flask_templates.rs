@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use axum::routing::get;
-use hipflask::core::session::Session as Data;
+use hipflask::core::session::SessionDict;
 use hipflask::core::time::{DateTime, UnixTime};
 use hipflask::core::value::Uuid;
 use hipflask::{App, Dict, Int, Result, Sessions, Value, context, render_template, render_template_string};
@@ -218,7 +218,7 @@ impl Case {
     /// The page and the headers, or the page that explains an error.
     fn ours(&self) -> Result<(String, Vec<(String, String)>), String> {
         let sessions = sessions();
-        let session = Data::from_dict(self.session.clone());
+        let session = SessionDict::from_dict(self.session.clone());
         let mut request = Request::get("/page?x=1").header(header::HOST, "localhost");
         if !session.is_empty() {
             let cookie = format!("session={}", sessions.seal(&session).unwrap());

@@ -1,11 +1,11 @@
 //! A session that was changed elsewhere: in a dict that keeps no log.
 
-use super::data::Session;
-use super::error::SessionError;
+use super::data::SessionDict;
+use super::error::EntryError;
 use super::flash::FLASHES;
 use crate::value::{Dict, Int, Text, Value};
 
-impl Session {
+impl SessionDict {
     /// Makes the session hold `now`, in that order, and logs what is different: for a front whose session is a dict of its
     /// own, such as Python's. A change inside a value is noticed like any other.
     ///
@@ -13,25 +13,25 @@ impl Session {
     /// key is different though its values are equal. Flashed messages that were taken, and new ones, are logged as that.
     ///
     /// ```
-    /// use hipflask_core::session::Session;
+    /// use hipflask_core::session::SessionDict;
     /// use hipflask_core::value::{Dict, Value};
-    /// let mut session = Session::from_dict(Dict::from([("a", 1), ("b", 2)]));
+    /// let mut session = SessionDict::from_dict(Dict::from([("a", 1), ("b", 2)]));
     /// session.adopt(Dict::from([("b", 2), ("c", 3)]), false, &Dict::new(), |_| false)?;
     /// let mut newest = Dict::from([("a", Value::from(1)), ("b", Value::from(7))]);
     /// session.changes().replay(&session.to_dict(), &mut newest);
     /// assert_eq!(newest, Dict::from([("b", Value::from(7)), ("c", Value::from(3))]));
-    /// # Ok::<(), hipflask_core::session::SessionError>(())
+    /// # Ok::<(), hipflask_core::session::EntryError>(())
     /// ```
     ///
     /// # Errors
-    /// [`SessionError`] for a value that is nested too deep; then the session is not to be used any more.
+    /// [`EntryError`] for a value that is nested too deep; then the session is not to be used any more.
     pub fn adopt(
         &mut self,
         now: Dict,
         cleared: bool,
         added: &Dict<Int>,
         differs: impl Fn(&Text) -> bool,
-    ) -> Result<(), SessionError> {
+    ) -> Result<(), EntryError> {
         if cleared {
             self.clear();
         }
@@ -49,7 +49,7 @@ impl Session {
         Ok(())
     }
 
-    fn change(&mut self, key: Text, value: Value, added: &Dict<Int>) -> Result<(), SessionError> {
+    fn change(&mut self, key: Text, value: Value, added: &Dict<Int>) -> Result<(), EntryError> {
         if let (Some(by), Value::Int(number)) = (added.get(&key), &value)
             && self.sum(&key, by).as_ref() == Some(number)
         {
@@ -99,12 +99,12 @@ mod tests {
     use super::*;
 
     fn dict(json: &str) -> Dict {
-        Session::from_json(json).unwrap().to_dict()
+        SessionDict::from_json(json).unwrap().to_dict()
     }
 
     /// What a request that saw `base` and left `now` makes of `newest`.
     fn replayed(base: &str, now: &str, newest: &str) -> Dict {
-        let mut session = Session::from_json(base).unwrap();
+        let mut session = SessionDict::from_json(base).unwrap();
         session.adopt(dict(now), false, &Dict::new(), |_| false).unwrap();
         assert_eq!(session.to_dict(), dict(now));
         let mut newest = dict(newest);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_was_changed_elsewhere_is_logged_key_by_key() {
-        let mut session = Session::from_json(r#"{"a":1,"b":[1,2],"c":{"d":1}}"#).unwrap();
+        let mut session = SessionDict::from_json(r#"{"a":1,"b":[1,2],"c":{"d":1}}"#).unwrap();
         session.adopt(session.to_dict(), false, &Dict::new(), |_| false).unwrap();
         assert!(!session.is_modified() && session.changes().is_empty());
         let newest = r#"{"a":5,"b":[9],"c":{"d":9},"e":1}"#;
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_was_cleared_takes_what_another_request_adds_along() {
-        let mut session = Session::from_json(r#"{"a":1,"b":2}"#).unwrap();
+        let mut session = SessionDict::from_json(r#"{"a":1,"b":2}"#).unwrap();
         session.adopt(dict(r#"{"a":1}"#), true, &Dict::new(), |_| false).unwrap();
         let mut newest = dict(r#"{"a":5,"z":1}"#);
         session.changes().replay(&session.to_dict(), &mut newest);
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn what_was_added_adds_up_unless_the_number_was_set_as_well() {
         let sum = |now: i64| {
-            let mut session = Session::from_dict(Dict::from([("n", 3)]));
+            let mut session = SessionDict::from_dict(Dict::from([("n", 3)]));
             let added = Dict::from([("n", Int::from(2)), ("m", Int::from(1))]);
             session.adopt(Dict::from([("n", now), ("m", 1)]), false, &added, |_| false).unwrap();
             let mut newest = Dict::from([("n", 100), ("m", 10)]);
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_the_other_dict() {
-        let mut session = Session::from_json(r#"{"a":1,"b":2,"c":3}"#).unwrap();
+        let mut session = SessionDict::from_json(r#"{"a":1,"b":2,"c":3}"#).unwrap();
         session.adopt(dict(r#"{"c":3,"d":4,"a":1}"#), false, &Dict::new(), |_| false).unwrap();
         assert_eq!(session.keys().map(|key| key.as_str().unwrap()).collect::<Vec<_>>(), ["c", "d", "a"]);
     }

@@ -136,14 +136,14 @@ impl Changes {
     /// that were only added to and lists that were only pushed to or taken from are merged.
     ///
     /// ```
-    /// use hipflask_core::session::Session;
+    /// use hipflask_core::session::SessionDict;
     /// use hipflask_core::value::{Dict, Value};
-    /// let mut ours = Session::from_dict(Dict::from([("visits", 1)]));
+    /// let mut ours = SessionDict::from_dict(Dict::from([("visits", 1)]));
     /// ours.increment("visits", 1)?;
     /// let mut newest = Dict::from([("visits", Value::from(5)), ("theme", Value::from("dark"))]);
     /// ours.changes().replay(&ours.to_dict(), &mut newest);
     /// assert_eq!(newest, Dict::from([("visits", Value::from(6)), ("theme", Value::from("dark"))]));
-    /// # Ok::<(), hipflask_core::session::SessionError>(())
+    /// # Ok::<(), hipflask_core::session::EntryError>(())
     /// ```
     pub fn replay(&self, ours: &Dict, newest: &mut Dict) {
         if self.cleared {

@@ -1,4 +1,4 @@
-//! [`Session`]: the dict and its flags.
+//! [`SessionDict`]: the dict and its flags.
 
 use core::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::changes::Changes;
-use super::error::SessionError;
+use super::error::EntryError;
 use super::flash::Flash;
-use crate::plan::Seen;
+use crate::plan::SessionFlags;
 use crate::tagged::{
     self, JsonError, JsonErrorKind, KeyOrder, Member, Style, is_registered, read_member, read_typed,
     write_key, write_value,
@@ -28,17 +28,17 @@ const PERMANENT: &str = "_permanent";
 /// written back as it came.
 ///
 /// ```
-/// use hipflask_core::session::Session;
-/// let mut session = Session::new();
+/// use hipflask_core::session::SessionDict;
+/// let mut session = SessionDict::new();
 /// session.set("username", "ada")?;
 /// session.set("cart", vec![("pear", 2), ("fig", 1)])?;
 /// assert_eq!(session.get::<String>("username")?.as_deref(), Some("ada"));
 /// assert_eq!(session.pop::<Vec<(String, u32)>>("cart")?.unwrap().len(), 2);
 /// assert!(session.is_modified());
-/// # Ok::<(), hipflask_core::session::SessionError>(())
+/// # Ok::<(), hipflask_core::session::EntryError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct Session {
+pub struct SessionDict {
     source: Source,
     members: Dict<Slot>,
     modified: bool,
@@ -170,9 +170,9 @@ fn read(member: Option<Member>, source: &Source) -> Value {
 }
 
 /// Shows the keys and flags, never a value: sessions end up in logs.
-impl core::fmt::Debug for Session {
+impl core::fmt::Debug for SessionDict {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Session")
+        f.debug_struct("SessionDict")
             .field("keys", &self.keys().collect::<Vec<_>>())
             .field("modified", &self.modified)
             .field("accessed", &self.accessed)
@@ -181,7 +181,7 @@ impl core::fmt::Debug for Session {
     }
 }
 
-impl Session {
+impl SessionDict {
     /// An empty session that came from nowhere: [`is_new`](Self::is_new).
     #[must_use]
     pub fn new() -> Self {
@@ -329,8 +329,8 @@ impl Session {
     /// The value of `key` as a Rust type; `None` if there is no such key, or if it holds None and `T` does not want that.
     ///
     /// # Errors
-    /// [`SessionError`] if the value is of another type; it names the key, what was found and what was asked.
-    pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
+    /// [`EntryError`] if the value is of another type; it names the key, what was found and what was asked.
+    pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, EntryError> {
         let Some(slot) = self.members.get(&key) else { return Ok(None) };
         match slot.text(&self.source).and_then(read_typed) {
             Some(value) => Ok(Some(value)),
@@ -387,18 +387,18 @@ impl Session {
     /// Sets `key`: Python's `session[key] = value`. Counts as a change even if the value is the same.
     ///
     /// # Errors
-    /// [`SessionError`] if the value cannot live in a session; then nothing is changed.
-    pub fn set(&mut self, key: impl Into<Text>, value: impl Serialize) -> Result<(), SessionError> {
+    /// [`EntryError`] if the value cannot live in a session; then nothing is changed.
+    pub fn set(&mut self, key: impl Into<Text>, value: impl Serialize) -> Result<(), EntryError> {
         let key = key.into();
-        let value = to_value(&value).map_err(|problem| SessionError::new(key.as_bytes(), problem))?;
+        let value = to_value(&value).map_err(|problem| EntryError::new(key.as_bytes(), problem))?;
         self.insert(key, value)
     }
 
     /// [`set`](Self::set) for a value that is one already.
     ///
     /// # Errors
-    /// [`SessionError`] with [`ValueError::TooDeep`] if it is nested too deep; then nothing is changed.
-    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Result<(), SessionError> {
+    /// [`EntryError`] with [`ValueError::TooDeep`] if it is nested too deep; then nothing is changed.
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Result<(), EntryError> {
         let (key, value) = (key.into(), value.into());
         check_value(&key, &value, 0)?;
         self.changes.set(key.clone());
@@ -416,8 +416,8 @@ impl Session {
     /// change.
     ///
     /// # Errors
-    /// [`SessionError`] if the value is of another type; then it stays.
-    pub fn pop<T: DeserializeOwned>(&mut self, key: impl AsKey) -> Result<Option<T>, SessionError> {
+    /// [`EntryError`] if the value is of another type; then it stays.
+    pub fn pop<T: DeserializeOwned>(&mut self, key: impl AsKey) -> Result<Option<T>, EntryError> {
         let value = self.get(&key)?;
         self.remove(key);
         Ok(value)
@@ -454,31 +454,27 @@ impl Session {
     /// Sets `key` if it is not there and returns what it holds then: Python's `setdefault`. No change if it was there.
     ///
     /// # Errors
-    /// [`SessionError`] if the value cannot live in a session.
+    /// [`EntryError`] if the value cannot live in a session.
     #[doc(alias = "setdefault")]
-    pub fn set_default(
-        &mut self,
-        key: impl Into<Text>,
-        value: impl Serialize,
-    ) -> Result<&Value, SessionError> {
+    pub fn set_default(&mut self, key: impl Into<Text>, value: impl Serialize) -> Result<&Value, EntryError> {
         let key = key.into();
         if !self.contains(&key) {
             self.set(key.clone(), value)?;
         }
         match self.members.get(&key) {
             Some(slot) => Ok(slot.value(&self.source)),
-            None => Err(SessionError::new(key.as_bytes(), ValueError::no_such_key(key.as_bytes()))),
+            None => Err(EntryError::new(key.as_bytes(), ValueError::no_such_key(key.as_bytes()))),
         }
     }
 
     /// Sets all of `entries`: Python's `update`. A change even if there are none.
     ///
     /// # Errors
-    /// [`SessionError`] for the first value that cannot live in a session; those before it are set.
+    /// [`EntryError`] for the first value that cannot live in a session; those before it are set.
     pub fn update<K: Into<Text>, T: Serialize>(
         &mut self,
         entries: impl IntoIterator<Item = (K, T)>,
-    ) -> Result<(), SessionError> {
+    ) -> Result<(), EntryError> {
         self.modified = true;
         entries.into_iter().try_for_each(|(key, value)| self.set(key, value))
     }
@@ -487,8 +483,8 @@ impl Session {
     /// store add up.
     ///
     /// # Errors
-    /// [`SessionError`] if the key holds something else than an `int`.
-    pub fn increment(&mut self, key: impl Into<Text>, by: impl Into<Int>) -> Result<Int, SessionError> {
+    /// [`EntryError`] if the key holds something else than an `int`.
+    pub fn increment(&mut self, key: impl Into<Text>, by: impl Into<Int>) -> Result<Int, EntryError> {
         let (key, by) = (key.into(), by.into());
         let sum = match self.value(&key) {
             None => by.clone(),
@@ -496,7 +492,7 @@ impl Session {
             Some(other) => return Err(mismatch(&key, other, "an int to add to")),
         };
         if !sum.is_readable() {
-            return Err(SessionError::new(key.as_bytes(), ValueError::TooManyDigits));
+            return Err(EntryError::new(key.as_bytes(), ValueError::TooManyDigits));
         }
         self.changes.add(key.clone(), &by);
         self.put(key, sum.clone().into());
@@ -507,14 +503,14 @@ impl Session {
     /// kept.
     ///
     /// # Errors
-    /// [`SessionError`] if the key holds something else than a `list`, or the item cannot live in a session.
-    pub fn push(&mut self, key: impl Into<Text>, item: impl Serialize) -> Result<(), SessionError> {
+    /// [`EntryError`] if the key holds something else than a `list`, or the item cannot live in a session.
+    pub fn push(&mut self, key: impl Into<Text>, item: impl Serialize) -> Result<(), EntryError> {
         let key = key.into();
-        let item = to_value(&item).map_err(|problem| SessionError::new(key.as_bytes(), problem))?;
+        let item = to_value(&item).map_err(|problem| EntryError::new(key.as_bytes(), problem))?;
         self.push_value(key, item)
     }
 
-    pub(super) fn push_value(&mut self, key: Text, item: Value) -> Result<(), SessionError> {
+    pub(super) fn push_value(&mut self, key: Text, item: Value) -> Result<(), EntryError> {
         check_value(&key, &item, 1)?;
         match self.value(&key) {
             None => self.put(key.clone(), Value::List(Vec::new())),
@@ -647,8 +643,8 @@ impl Session {
 
     /// What [`plan`](crate::plan::plan) has to know of it.
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        Seen {
+    pub fn flags(&self) -> SessionFlags {
+        SessionFlags {
             empty: self.is_empty(),
             modified: self.modified,
             accessed: self.accessed,
@@ -658,28 +654,28 @@ impl Session {
 }
 
 /// Equal if they hold the same, whatever their flags.
-impl PartialEq for Session {
+impl PartialEq for SessionDict {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.items().all(|(key, value)| other.value(key) == Some(value))
     }
 }
 
-fn convert<T: DeserializeOwned>(key: &[u8], value: &Value) -> Result<T, SessionError> {
-    from_value(value).map_err(|problem| SessionError::new(key, problem))
+fn convert<T: DeserializeOwned>(key: &[u8], value: &Value) -> Result<T, EntryError> {
+    from_value(value).map_err(|problem| EntryError::new(key, problem))
 }
 
 /// Checks that what is written can be read again. The value stands `inside` so many lists of its key.
-fn check_value(key: &Text, value: &Value, inside: usize) -> Result<(), SessionError> {
+fn check_value(key: &Text, value: &Value, inside: usize) -> Result<(), EntryError> {
     // One level is the session itself, one the escape of a key that looks like a tag.
     match value.unreadable(MAX_DEPTH - 2 - inside) {
         None => Ok(()),
-        Some(why) => Err(SessionError::new(key.as_bytes(), why.into())),
+        Some(why) => Err(EntryError::new(key.as_bytes(), why.into())),
     }
 }
 
-fn mismatch(key: &Text, found: &Value, wanted: &str) -> SessionError {
+fn mismatch(key: &Text, found: &Value, wanted: &str) -> EntryError {
     let problem = ValueError::Mismatch { found: found.kind(), wanted: wanted.into() };
-    SessionError::new(key.as_bytes(), problem)
+    EntryError::new(key.as_bytes(), problem)
 }
 
 /// Python's `bool(value)`.
@@ -727,5 +723,5 @@ const USUAL_LENGTH: usize = 1000;
 
 const _: () = {
     const fn is_shareable<T: Send + Sync>() {}
-    is_shareable::<Session>();
+    is_shareable::<SessionDict>();
 };

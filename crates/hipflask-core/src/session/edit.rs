@@ -1,18 +1,18 @@
 //! Changes inside a value, noticed without a word.
 
-use super::data::Session;
-use super::error::SessionError;
+use super::data::SessionDict;
+use super::error::EntryError;
 use crate::value::{AsKey, Dict, Text, Value, ValueError};
 
-/// A session opened for changes inside its values, within [`Session::edit`].
+/// A session opened for changes inside its values, within [`SessionDict::edit`].
 #[derive(Debug)]
 pub struct Editor<'s> {
-    session: &'s mut Session,
+    session: &'s mut SessionDict,
     /// Each key that was lent out, with what it held before.
     before: Dict<Option<Value>>,
 }
 
-impl Session {
+impl SessionDict {
     /// Changes values in place. What really changed counts as modified, and nobody has to say `session.modified = True`.
     ///
     /// If the closure fails or panics, every key is as it was before.
@@ -21,8 +21,8 @@ impl Session {
     /// What the closure returns; and [`ValueError::TooDeep`] if a value ends up nested too deep.
     ///
     /// ```
-    /// use hipflask_core::session::Session;
-    /// let mut session = Session::from_json(r#"{"item":{"key":{"address":"Earth","name":"Soumitra"}}}"#)?;
+    /// use hipflask_core::session::SessionDict;
+    /// let mut session = SessionDict::from_json(r#"{"item":{"key":{"address":"Earth","name":"Soumitra"}}}"#)?;
     /// session.edit(|s| s.at("item")?.at("key")?.remove("name"))?;
     /// assert!(session.is_modified());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -30,7 +30,7 @@ impl Session {
     pub fn edit<R>(
         &mut self,
         change: impl FnOnce(&mut Editor<'_>) -> Result<R, ValueError>,
-    ) -> Result<R, SessionError> {
+    ) -> Result<R, EntryError> {
         let mut editor = Editor { session: self, before: Dict::new() };
         let result = change(&mut editor);
         let before = std::mem::take(&mut editor.before).into_entries();
@@ -50,8 +50,8 @@ impl Session {
         }
         match (result, failed) {
             (Ok(value), None) => Ok(value),
-            (Err(problem), None) => Err(SessionError { key: Text::default(), problem }),
-            (_, Some((key, problem))) => Err(SessionError { key: key.unwrap_or_default(), problem }),
+            (Err(problem), None) => Err(EntryError { key: Text::default(), problem }),
+            (_, Some((key, problem))) => Err(EntryError { key: key.unwrap_or_default(), problem }),
         }
     }
 }

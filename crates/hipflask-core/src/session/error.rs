@@ -6,14 +6,14 @@ use crate::value::{Text, ValueError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("session key {key:?}: {problem}")]
 #[non_exhaustive]
-pub struct SessionError {
+pub struct EntryError {
     /// The key.
     pub key: Text,
     /// What is wrong with its value.
     pub problem: ValueError,
 }
 
-impl SessionError {
+impl EntryError {
     /// `problem` is what is wrong with the value of `key`: for what keeps sessions, and cannot keep every value.
     #[must_use]
     pub const fn about(key: Text, problem: ValueError) -> Self {

@@ -1,18 +1,18 @@
-//! The methods of [`Session`] for flashed messages.
+//! The methods of [`SessionDict`] for flashed messages.
 
 use serde::Serialize;
 
-use super::data::Session;
-use super::error::SessionError;
+use super::data::SessionDict;
+use super::error::EntryError;
 use super::flash::{DEFAULT_CATEGORY, FLASHES, Flash};
 use crate::value::{Text, Value, to_value};
 
-impl Session {
+impl SessionDict {
     /// Keeps a message for the next page, in the category `message`. Flask reads it as well.
     ///
     /// # Errors
-    /// [`SessionError`] if the message cannot live in a session.
-    pub fn flash(&mut self, message: impl Serialize) -> Result<(), SessionError> {
+    /// [`EntryError`] if the message cannot live in a session.
+    pub fn flash(&mut self, message: impl Serialize) -> Result<(), EntryError> {
         self.flash_as(DEFAULT_CATEGORY, message)
     }
 
@@ -20,12 +20,8 @@ impl Session {
     ///
     /// # Errors
     /// As [`flash`](Self::flash).
-    pub fn flash_as(
-        &mut self,
-        category: impl Into<Text>,
-        message: impl Serialize,
-    ) -> Result<(), SessionError> {
-        let message = to_value(&message).map_err(|problem| SessionError::new(FLASHES.as_bytes(), problem))?;
+    pub fn flash_as(&mut self, category: impl Into<Text>, message: impl Serialize) -> Result<(), EntryError> {
+        let message = to_value(&message).map_err(|problem| EntryError::new(FLASHES.as_bytes(), problem))?;
         self.push_value(FLASHES.into(), Value::Tuple(vec![Value::Str(category.into()), message]))
     }
 
@@ -36,14 +32,14 @@ impl Session {
     /// out.
     ///
     /// ```
-    /// use hipflask_core::session::Session;
-    /// let mut session = Session::new();
+    /// use hipflask_core::session::SessionDict;
+    /// let mut session = SessionDict::new();
     /// session.flash("Welcome back")?;
     /// session.flash_as("error", "No such page")?;
     /// let errors: Vec<_> = session.flashed_messages().iter().filter(|m| m.category == "error").collect();
     /// assert_eq!(errors[0].text(), "No such page");
     /// assert!(session.is_empty());
-    /// # Ok::<(), hipflask_core::session::SessionError>(())
+    /// # Ok::<(), hipflask_core::session::EntryError>(())
     /// ```
     #[doc(alias = "get_flashed_messages")]
     pub fn flashed_messages(&mut self) -> &[Flash] {

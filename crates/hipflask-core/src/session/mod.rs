@@ -12,7 +12,7 @@ mod tests;
 
 pub use changes::{Change, Changes};
 pub(crate) use data::dict_from_json;
-pub use data::{Part, Session};
+pub use data::{Part, SessionDict};
 pub use edit::Editor;
-pub use error::SessionError;
+pub use error::EntryError;
 pub use flash::{DEFAULT_CATEGORY, FLASHES, Flash};

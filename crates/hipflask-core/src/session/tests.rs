@@ -1,24 +1,24 @@
 use super::*;
 use crate::value::{Dict, Value, ValueError};
 
-fn loaded(json: &str) -> Session {
-    Session::from_json(json).unwrap()
+fn loaded(json: &str) -> SessionDict {
+    SessionDict::from_json(json).unwrap()
 }
 
-fn json(session: &Session) -> String {
+fn json(session: &SessionDict) -> String {
     String::from_utf8(session.to_json(crate::tagged::KeyOrder::Sorted).unwrap()).unwrap()
 }
 
 /// Rows of `modified`, each seen in Flask 3.1.3.
 #[test]
 fn what_counts_as_modified_is_what_counts_in_flask() {
-    type Act = fn(&mut Session);
+    type Act = fn(&mut SessionDict);
     let acts: [(&str, bool, Act); 24] = [
         ("set", true, |s| s.set("b", 1).unwrap()),
         ("set to the same value", true, |s| s.set("a", 1).unwrap()),
         ("remove a present key", true, |s| drop(s.remove("a"))),
         ("remove a missing key", false, |s| drop(s.remove("zz"))),
-        ("clear", true, Session::clear),
+        ("clear", true, SessionDict::clear),
         ("pop a present key", true, |s| assert_eq!(s.pop::<i64>("a").unwrap(), Some(1))),
         ("pop a missing key", false, |s| assert_eq!(s.pop::<i64>("zz").unwrap(), None)),
         ("pop as the wrong type", false, |s| assert!(s.pop::<String>("a").is_err())),
@@ -47,7 +47,7 @@ fn what_counts_as_modified_is_what_counts_in_flask() {
         assert_eq!(session.is_modified(), modified, "{name}");
         assert_eq!(session.changes().is_empty(), !modified || name == "update with nothing", "{name}");
     }
-    let mut empty = Session::new();
+    let mut empty = SessionDict::new();
     assert!(empty.pop_item().is_none() && !empty.is_modified() && empty.is_new());
     empty.clear();
     assert!(empty.is_modified());
@@ -93,7 +93,7 @@ fn a_type_that_does_not_fit_names_key_and_types_and_not_the_value() {
 #[test]
 fn a_value_nested_too_deep_is_refused_when_it_is_set() {
     let deep = (1..crate::value::MAX_DEPTH).fold(Value::None, |inner, _| Value::List(vec![inner]));
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     assert_eq!(session.insert("k", deep.clone()).unwrap_err().problem, ValueError::TooDeep);
     session.insert("k", deep.as_items().unwrap()[0].clone()).unwrap();
     let error = session.edit(|s| {
@@ -102,14 +102,14 @@ fn a_value_nested_too_deep_is_refused_when_it_is_set() {
         Ok(())
     });
     assert_eq!(error.unwrap_err().problem, ValueError::TooDeep);
-    assert_eq!(Session::from_json(json(&session)).unwrap(), session);
+    assert_eq!(SessionDict::from_json(json(&session)).unwrap(), session);
 }
 
 /// Where a key is read later, its value must have been checked before.
 #[test]
 fn a_session_beyond_a_bound_is_refused_where_it_comes_in() {
     use crate::tagged::{JsonErrorKind, MAX_BYTES};
-    let refused = |json: String| Session::from_json(json).err().map(|error| error.kind().clone());
+    let refused = |json: String| SessionDict::from_json(json).err().map(|error| error.kind().clone());
     let nested = |depth: usize| format!(r#"{{"k":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
     assert_eq!(refused(nested(crate::value::MAX_DEPTH)), None);
     assert_eq!(refused(nested(crate::value::MAX_DEPTH + 1)), Some(JsonErrorKind::TooDeep));
@@ -123,7 +123,7 @@ fn a_session_beyond_a_bound_is_refused_where_it_comes_in() {
 
 #[test]
 fn flashed_messages_are_stored_as_flask_stores_them_and_taken_once() {
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     session.flash("one").unwrap();
     session.flash_as("error", "two").unwrap();
     assert_eq!(json(&session), r#"{"_flashes":[{" t":["message","one"]},{" t":["error","two"]}]}"#);
@@ -142,29 +142,29 @@ fn flashed_messages_are_stored_as_flask_stores_them_and_taken_once() {
 
 #[test]
 fn permanent_is_a_key_and_counts_as_content() {
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     session.set_permanent(true);
     assert!(session.is_permanent() && !session.is_empty());
     session.set_permanent(false);
     assert_eq!(json(&session), r#"{"_permanent":false}"#);
 }
 
-fn replayed(base: &str, ours: impl FnOnce(&mut Session), newest: &str) -> String {
+fn replayed(base: &str, ours: impl FnOnce(&mut SessionDict), newest: &str) -> String {
     let mut session = loaded(base);
     ours(&mut session);
     let mut dict = loaded(newest).to_dict();
     session.changes().replay(&session.to_dict(), &mut dict);
-    json(&Session::from_dict(dict))
+    json(&SessionDict::from_dict(dict))
 }
 
 #[test]
 fn changes_replay_on_what_another_request_saved() {
-    type Act = fn(&mut Session);
+    type Act = fn(&mut SessionDict);
     let cases: [(&str, &str, Act, &str, &str); 12] = [
         ("another key is kept", "{}", |s| s.set("a", 1).unwrap(), r#"{"b":2}"#, r#"{"a":1,"b":2}"#),
         ("on one key ours counts", r#"{"a":0}"#, |s| s.set("a", 1).unwrap(), r#"{"a":2}"#, r#"{"a":1}"#),
         ("a removed key stays gone", r#"{"a":0}"#, |s| drop(s.remove("a")), r#"{"a":2,"b":1}"#, r#"{"b":1}"#),
-        ("clear clears theirs, too", "{}", Session::clear, r#"{"a":2}"#, "{}"),
+        ("clear clears theirs, too", "{}", SessionDict::clear, r#"{"a":2}"#, "{}"),
         (
             "increments add up",
             r#"{"n":1}"#,
@@ -235,14 +235,14 @@ fn changes_replay_on_what_another_request_saved() {
 
 #[test]
 fn from_dict_is_unmodified_and_equal_to_what_was_loaded() {
-    let session = Session::from_dict(Dict::from([("a", 1)]));
+    let session = SessionDict::from_dict(Dict::from([("a", 1)]));
     assert!(!session.is_modified() && !session.is_new());
     assert_eq!(session, loaded(r#"{"a":1}"#));
 }
 
 #[test]
 fn a_session_with_nothing_but_permanent_is_blank() {
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     assert!(session.is_blank());
     session.set_permanent(true);
     assert!(session.is_blank());
@@ -251,7 +251,7 @@ fn a_session_with_nothing_but_permanent_is_blank() {
 }
 
 /// A session of which a save has begun, with every kind of change before and after that, and the copy to save.
-fn being_saved() -> (Session, Session) {
+fn being_saved() -> (SessionDict, SessionDict) {
     let mut session = loaded(r#"{"n":1,"l":[1],"gone":1}"#);
     session.increment("n", 1).unwrap();
     session.push("l", 2).unwrap();
@@ -284,7 +284,7 @@ fn abandoned_save_leaves_all_changes_to_be_saved() {
     session.abandon_save(copy.changes().clone());
     let mut newest = Dict::from([("n", 10.into()), ("l", Value::List(vec![0.into()])), ("gone", 7.into())]);
     session.changes().replay(&session.to_dict(), &mut newest);
-    assert_eq!(json(&Session::from_dict(newest)), r#"{"gone":2,"l":[0,2,3],"n":12}"#);
+    assert_eq!(json(&SessionDict::from_dict(newest)), r#"{"gone":2,"l":[0,2,3],"n":12}"#);
     // What was taken from a list, and a session that was cleared.
     let mut session = loaded(r#"{"_flashes":[{" t":["message","one"]}],"a":1}"#);
     assert_eq!(session.flashed_messages().len(), 1);
@@ -315,7 +315,7 @@ fn integers_are_read_as_every_type_they_fit() {
     let wide = [i64::MIN.to_string(), u64::MAX.to_string(), i128::MIN.to_string(), i128::MAX.to_string()];
     let huge = [u128::MAX.to_string(), format!("{}0", u128::MAX), format!("-{}", u128::MAX)];
     for text in bounds.map(str::to_owned).into_iter().chain(wide).chain(huge) {
-        let mut set = Session::new();
+        let mut set = SessionDict::new();
         set.insert("n", text.parse::<crate::value::Int>().unwrap()).unwrap();
         for session in [set, loaded(&format!(r#"{{"n":{text}}}"#))] {
             macro_rules! agrees {
@@ -341,7 +341,7 @@ fn integers_are_read_as_every_type_they_fit() {
 
 #[test]
 fn u128_goes_through_set_and_get() {
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     session.set("n", u128::MAX).unwrap();
     assert_eq!(session.get::<u128>("n").unwrap(), Some(u128::MAX));
     assert_eq!(loaded(&json(&session)).get::<u128>("n").unwrap(), Some(u128::MAX));
@@ -352,7 +352,7 @@ fn u128_goes_through_set_and_get() {
 #[test]
 fn integers_that_could_not_be_read_back_are_refused() {
     let most: crate::value::Int = "9".repeat(crate::value::Int::MAX_DIGITS).parse().unwrap();
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     session.insert("n", most.clone()).unwrap();
     assert_eq!(session.increment("n", 1).unwrap_err().problem, ValueError::TooManyDigits);
     let more = &most + &1.into();
@@ -362,7 +362,7 @@ fn integers_that_could_not_be_read_back_are_refused() {
     );
     let edited = session.edit(|s| s.at("n").map(|held| *held = more.into()));
     assert_eq!(edited.unwrap_err().problem, ValueError::TooManyDigits);
-    assert_eq!(Session::from_json(json(&session)).unwrap(), session);
+    assert_eq!(SessionDict::from_json(json(&session)).unwrap(), session);
 }
 
 /// A tag is a level of JSON that Rust does not see, and so is the escape of the session's only key.
@@ -375,14 +375,14 @@ fn deepest_values_of_every_kind_are_read_back() {
     {
         let mut deepest = scalar;
         loop {
-            let mut session = Session::new();
+            let mut session = SessionDict::new();
             if session.insert(key, deepest.clone()).is_err() {
                 break;
             }
-            assert_eq!(Session::from_json(json(&session)).unwrap(), session, "{key}");
-            let mut pushed = Session::new();
+            assert_eq!(SessionDict::from_json(json(&session)).unwrap(), session, "{key}");
+            let mut pushed = SessionDict::new();
             if pushed.push(key, &deepest).is_ok() {
-                assert_eq!(Session::from_json(json(&pushed)).unwrap(), pushed, "{key}");
+                assert_eq!(SessionDict::from_json(json(&pushed)).unwrap(), pushed, "{key}");
             }
             deepest = Value::List(vec![deepest]);
         }

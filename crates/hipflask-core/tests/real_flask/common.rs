@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hipflask_core::codec::SessionCodec;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{Compression, PayloadCodec};
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
@@ -20,7 +20,7 @@ pub(crate) fn codec(compression: Compression) -> SessionCodec {
     SessionCodec::builder("k").leeway(Duration::ZERO).compression(compression).build().unwrap()
 }
 
-pub(crate) fn described(session: &Session) -> String {
+pub(crate) fn described(session: &SessionDict) -> String {
     describe::describe(&Value::Dict(session.to_dict()))
 }
 

@@ -1,6 +1,6 @@
 //! Session cookies, both ways: what Flask signs we read, what we sign Flask reads, and what passes through us.
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::Compression;
 use hipflask_core::tagged::KeyOrder;
 use hipflask_core::value::{Dict, Int, Text, Value};
@@ -45,7 +45,7 @@ fn sessions_that_we_sign_open_in_real_flask_to_the_same() {
         for codec in rules.map(codec) {
             let cookies: Vec<String> = sessions
                 .iter()
-                .map(|session| codec.seal(&Session::from_dict(dict(&session.value)), NOW).unwrap())
+                .map(|session| codec.seal(&SessionDict::from_dict(dict(&session.value)), NOW).unwrap())
                 .collect();
             let verdicts = flask.open(&Settings::default(), &cookies).unwrap();
             for (session, verdict) in sessions.iter().zip(&verdicts) {
@@ -60,7 +60,7 @@ fn the_bytes_that_we_sign_are_those_that_real_flask_signs() {
     let (plain, as_flask) = (codec(Compression::Never), codec(Compression::AsFlask));
     for_each_batch(|_, _, sessions| {
         for session in sessions {
-            let ours = Session::from_dict(dict(&session.value));
+            let ours = SessionDict::from_dict(dict(&session.value));
             if !session.cookie.starts_with('.') {
                 assert_eq!(plain.seal(&ours, NOW).unwrap(), session.cookie, "{}", session.value);
             }
@@ -114,7 +114,7 @@ fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
 }
 
 /// One change, made to our session by its methods and to a plain dict by hand.
-fn change(chance: &mut Chance, donors: &[Value], ours: &mut Session, model: &mut Dict) {
+fn change(chance: &mut Chance, donors: &[Value], ours: &mut SessionDict, model: &mut Dict) {
     let present: Vec<Text> = model.keys().cloned().collect();
     let donor = chance.pick(donors).clone();
     let key = match present.as_slice() {
@@ -171,12 +171,13 @@ fn a_session_that_nobody_changed_is_written_as_real_flask_writes_it_again() {
         let again = flask.sign(&Settings::default(), &opened).unwrap();
         for (session, again) in sessions.iter().zip(again) {
             let expected = json_of(&again.unwrap());
-            let written =
-                |session: &Session| String::from_utf8(session.to_json(KeyOrder::Sorted).unwrap()).unwrap();
-            let ours = Session::from_json(json_of(&session.cookie)).unwrap();
+            let written = |session: &SessionDict| {
+                String::from_utf8(session.to_json(KeyOrder::Sorted).unwrap()).unwrap()
+            };
+            let ours = SessionDict::from_json(json_of(&session.cookie)).unwrap();
             assert_eq!(written(&ours), expected, "copied as text");
             assert_eq!(parse(&session.opened), Ok(Value::Dict(ours.to_dict())));
-            assert_eq!(written(&Session::from_dict(ours.to_dict())), expected, "read and written");
+            assert_eq!(written(&SessionDict::from_dict(ours.to_dict())), expected, "read and written");
         }
     });
 }

@@ -1,7 +1,7 @@
 //! The other spellings of a session: keys in the order in which they came, and the plain JSON of itsdangerous.
 
 use hipflask_core::codec::SessionCodec;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{Compression, UrlSafeSerializer, UrlSafeTimedSerializer};
 use hipflask_core::tagged::{KeyOrder, to_string_plain};
 use hipflask_core::value::Value;
@@ -25,13 +25,13 @@ fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
         let values: Vec<&str> = sessions.iter().map(|session| session.value.as_str()).collect();
         let cookies = flask.sign_unsorted(&Settings::default(), &values).unwrap();
         for (value, theirs) in values.iter().zip(cookies) {
-            let (ours, theirs) = (Session::from_dict(dict(value)), theirs.unwrap());
+            let (ours, theirs) = (SessionDict::from_dict(dict(value)), theirs.unwrap());
             let cookie = codec.seal(&ours, NOW).unwrap();
             assert_eq!(json_of(&cookie), json_of(&theirs), "{value}");
             // And again, now that it came from a cookie: the order is that of the cookie.
             let passing = codec.open(cookie.as_bytes(), NOW).unwrap().session;
             let again = codec.seal(&passing, NOW).unwrap();
-            let fresh = codec.seal(&Session::from_dict(passing.to_dict()), NOW).unwrap();
+            let fresh = codec.seal(&SessionDict::from_dict(passing.to_dict()), NOW).unwrap();
             assert_eq!(json_of(&again), json_of(&fresh), "{}", described(&passing));
         }
     }

@@ -2,7 +2,7 @@
 
 use hipflask_core::cookie::{CookieConfig, CookieConfigError, SameSite};
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::Compression;
 use hipflask_testkit::chance::Chance;
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json, json};
@@ -99,7 +99,7 @@ fn header(config: &CookieConfig, session: &str, op: CookieOp) -> String {
     match op {
         CookieOp::Remove => config.removal(),
         CookieOp::Set { expires } => {
-            let session = Session::from_dict(dict(session));
+            let session = SessionDict::from_dict(dict(session));
             let value = codec(Compression::Never).seal(&session, NOW).unwrap();
             config.set(&value, expires.then(|| NOW.saturating_add(LIFETIME)))
         }
@@ -130,11 +130,11 @@ fn the_plan_does_what_real_flask_does_for_every_combination_of_flags() {
         });
     }
     for (saved, case) in flask.save(&cases).unwrap().into_iter().zip(&cases) {
-        let mut session = Session::from_dict(dict(&case.session));
+        let mut session = SessionDict::from_dict(dict(&case.session));
         session.set_modified(case.modified);
         session.set_accessed(case.accessed);
         let refresh_each_request = case.config["SESSION_REFRESH_EACH_REQUEST"] == true;
-        let plan = plan(session.seen(), Rules { refresh_each_request, profile: Profile::Flask });
+        let plan = plan(session.flags(), Rules { refresh_each_request, profile: Profile::Flask });
         let headers = saved.unwrap().headers;
         let find =
             |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
@@ -206,7 +206,7 @@ fn a_cookie_over_the_limit_is_told_in_the_words_of_real_flask() {
     for length in 2990..3010 {
         let text: String = (0..length).map(|_| char::from(33 + chance.below(58) as u8)).collect();
         let text = text.replace(['"', '\\'], "x");
-        let mut session = Session::new();
+        let mut session = SessionDict::new();
         session.set("a", &text).unwrap();
         let value = codec.seal(&session, NOW).unwrap();
         for limit in [4093, 0, 4080] {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use hipflask_core::codec::SessionCodec;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{
     Age, Compression, Derivation, Digest, KeyRing, SignatureError, Signer, TimestampSigner,
 };
@@ -45,7 +45,7 @@ fn keys() -> Vec<Vec<u8>> {
 #[test]
 fn every_derivation_digest_salt_and_key_signs_and_opens_as_in_real_flask() {
     let mut flask = RealFlask::start().unwrap();
-    let session = Session::from_dict(dict(SESSION));
+    let session = SessionDict::from_dict(dict(SESSION));
     for derivation in DERIVATIONS {
         for digest in DIGESTS {
             for salt in ["cookie-session", "", "s\u{e9}l", "a.b"] {
@@ -85,7 +85,7 @@ fn rotation_lists_sign_with_the_same_key_and_open_with_the_same_keys_as_in_real_
     let now = UnixTime::from_secs(1_700_000_000);
     for signing in &lists {
         let theirs = flask.sign(signing, &[SESSION]).unwrap().remove(0).unwrap();
-        assert_eq!(codec(signing).seal(&Session::from_dict(dict(SESSION)), now).unwrap(), theirs);
+        assert_eq!(codec(signing).seal(&SessionDict::from_dict(dict(SESSION)), now).unwrap(), theirs);
         for opening in &lists {
             let verdict = flask.open(opening, &[&theirs]).unwrap().remove(0);
             let ours = codec(opening).open(theirs.as_bytes(), now);

@@ -3,7 +3,7 @@
 use hipflask_core::codec::SessionCodec;
 use hipflask_core::cookie::{CookieConfig, SameSite, values};
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
-use hipflask_core::session::{Session, SessionError};
+use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::signing::Compression;
 use hipflask_core::value::{Dict, Value, ValueError};
 use hipflask_testkit::chance::Chance;
@@ -24,7 +24,7 @@ struct Step {
     name: &'static str,
     covers: &'static [&'static str],
     arguments: fn(&mut Random<'_>) -> Vec<Json>,
-    ours: fn(&mut Session, &[Json]) -> Outcome,
+    ours: fn(&mut SessionDict, &[Json]) -> Outcome,
 }
 
 const STEPS: &[Step] = &[
@@ -363,7 +363,7 @@ fn compare(visit: &Visit, steps: &[&Step], visited: &Visited) -> usize {
             .unwrap_or(true),
         profile: Profile::Flask,
     };
-    let plan = plan(session.seen(), rules);
+    let plan = plan(session.flags(), rules);
     let header =
         |name: &str| visited.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
     assert_eq!(header("Vary"), plan.vary_cookie.then_some("Cookie"), "{}", shown());
@@ -396,10 +396,10 @@ fn compare(visit: &Visit, steps: &[&Step], visited: &Visited) -> usize {
 }
 
 /// The session of the first cookie of that name, or a new one.
-fn open(codec: &SessionCodec, header: Option<&str>, now: hipflask_core::time::UnixTime) -> Session {
+fn open(codec: &SessionCodec, header: Option<&str>, now: hipflask_core::time::UnixTime) -> SessionDict {
     let value = values(header.map(str::as_bytes), "session").next();
     let opened = value.and_then(|value| codec.open(value.as_bytes(), now).ok());
-    opened.map_or_else(Session::new, |opened| opened.session)
+    opened.map_or_else(SessionDict::new, |opened| opened.session)
 }
 
 fn cookie_config(config: &Map<String, Json>) -> CookieConfig {
@@ -426,7 +426,7 @@ struct After {
     session: String,
 }
 
-fn seen_by_us(session: &Session, outcome: Outcome) -> After {
+fn seen_by_us(session: &SessionDict, outcome: Outcome) -> After {
     After {
         outcome: outcome.map(|value| describe(&value)).map_err(str::to_owned),
         flags: [session.is_accessed(), session.is_modified(), session.is_permanent(), session.is_new()],
@@ -445,14 +445,14 @@ fn theirs_of(step: &StepSeen) -> Box<After> {
 }
 
 /// `session[key].append(value)`: a change inside a value, which ours sees and Flask does not.
-fn append(session: &mut Session, arguments: &[Json]) -> Outcome {
+fn append(session: &mut SessionDict, arguments: &[Json]) -> Outcome {
     let was = session.is_modified();
     let edited = session.edit(|edit| edit.at(key(arguments))?.push(value(&arguments[1])));
     assert_eq!(session.is_modified(), was || edited.is_ok(), "the change was seen");
     session.set_modified(was);
     match edited {
         Ok(()) => none(),
-        Err(SessionError { problem: ValueError::NoSuchKey { .. }, .. }) => Err("KeyError"),
+        Err(EntryError { problem: ValueError::NoSuchKey { .. }, .. }) => Err("KeyError"),
         Err(_) => Err("AttributeError"),
     }
 }
@@ -461,7 +461,7 @@ fn none() -> Outcome {
     Ok(Value::None)
 }
 
-fn fits(outcome: Result<(), SessionError>) -> Outcome {
+fn fits(outcome: Result<(), EntryError>) -> Outcome {
     // What chance makes is shallow; what is left is a `_flashes` that is no list.
     outcome.map(|()| Value::None).map_err(|_| "AttributeError")
 }
@@ -579,7 +579,7 @@ fn a_flash_that_is_no_pair_is_left_out_where_real_flask_fails() {
         let steps = vec![set, json!(["flashed", {}])];
         let visited = flask.visit(&[Visit { steps, ..Visit::default() }]).unwrap();
         assert!(visited[0].steps[1].error.is_some(), "{flashes}");
-        let mut session = Session::new();
+        let mut session = SessionDict::new();
         session.insert("_flashes", parse(flashes).unwrap()).unwrap();
         assert_eq!(session.flashed_messages().len(), usize::from(flashes.contains("s62")), "{flashes}");
     }

@@ -30,7 +30,7 @@ use core::fmt;
 use std::collections::HashSet;
 
 use hipflask_core::session::Changes;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Kind, MAX_DEPTH, Text, Value};
 
 pub use budget::MAX_MEMORY;
@@ -98,7 +98,7 @@ impl Format {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn open(data: &[u8]) -> Result<(Session, Kept), RecordError> {
+    pub fn open(data: &[u8]) -> Result<(SessionDict, Kept), RecordError> {
         if Self::of(data) == Self::Msgpack
             && data.len() <= MAX_BYTES
             && let Some(session) = msgpack::open(data)
@@ -106,14 +106,14 @@ impl Format {
             return Ok((session, Kept::default()));
         }
         let record = Self::read(data)?;
-        Ok((Session::from_dict(record.dict), record.kept))
+        Ok((SessionDict::from_dict(record.dict), record.kept))
     }
 
     /// Writes a session that was [opened](Self::open). What nobody changed is not read for that.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_session(self, session: &Session, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+    pub fn write_session(self, session: &SessionDict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
         match self {
             Self::Msgpack => {
                 let written = msgpack::write_parts(session.len(), session.parts(), kept);

@@ -1,6 +1,6 @@
 //! MessagePack as msgspec 0.22 writes it.
 
-use hipflask_core::session::{Part, Session};
+use hipflask_core::session::{Part, SessionDict};
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
@@ -23,7 +23,7 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
 
 /// The session of a record, its values checked and not read. `None` if that cannot be: it is damaged, no map of texts, or holds
 /// what a [`Value`] cannot; [`read`] tells then.
-pub(super) fn open(data: &[u8]) -> Option<Session> {
+pub(super) fn open(data: &[u8]) -> Option<SessionDict> {
     let mut reader = Reader::of(data);
     let length = map_length(&mut reader).ok()??;
     let mut skipper = Skipper { data, at: reader.at, budget: reader.budget };
@@ -35,7 +35,7 @@ pub(super) fn open(data: &[u8]) -> Option<Session> {
         skipper.value(MAX_DEPTH - 1)?;
         members.push((key, start as u32..skipper.at as u32));
     }
-    (skipper.at == data.len()).then(|| Session::from_record(data.into(), members, checked))
+    (skipper.at == data.len()).then(|| SessionDict::from_record(data.into(), members, checked))
 }
 
 /// Goes over values and checks them as [`Reader`] does, without making any.

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
-//! use hipflask_core::{session::Session, time::UnixTime};
+//! use hipflask_core::{session::SessionDict, time::UnixTime};
 //! use hipflask_store::{id::Ids, memory::MemoryStore, save::{Opened, Saved, ServerSessions, Slot}};
 //! # fn block_on<F: Future>(future: F) -> F::Output {
 //! #     let mut future = std::pin::pin!(future);
@@ -27,7 +27,7 @@
 //! let sessions = ServerSessions::new(Arc::new(MemoryStore::new()), Ids::builder().build()?, Duration::from_secs(3600));
 //! let now = UnixTime::from_secs(1_700_000_000);
 //!
-//! let (mut session, mut slot) = (Session::new(), Slot::default());
+//! let (mut session, mut slot) = (SessionDict::new(), Slot::default());
 //! session.set("username", "ada")?;
 //! assert_eq!(sessions.save(&mut session, &mut slot, now).await?, Saved::Created);
 //! let cookie = sessions.ids().to_cookie(slot.id().expect("it has been created"));
@@ -56,7 +56,7 @@ pub use protocol::{Attempt, TransactError};
 pub use sessions::ServerSessions;
 pub use slot::Slot;
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 
 use crate::id::IdError;
 use crate::record::RecordError;
@@ -68,7 +68,7 @@ pub enum Opened {
     /// The session and where it came from.
     Found {
         /// The session, unmodified.
-        session: Session,
+        session: SessionDict,
         /// Where it came from.
         slot: Box<Slot>,
     },

@@ -1,6 +1,6 @@
 //! The content of a write, and its outcomes.
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::value::Dict;
 
 use crate::record::{EncodeError, Format, Kept};
@@ -9,7 +9,7 @@ use crate::store::Stored;
 /// What is written: the session of a request, or that with another request's changes.
 #[derive(Clone, Copy)]
 pub(super) enum Content<'c> {
-    Session(&'c Session),
+    Session(&'c SessionDict),
     Dict(&'c Dict),
 }
 
@@ -21,7 +21,7 @@ impl Content<'_> {
         }
     }
 
-    /// As [`Session::is_blank`].
+    /// As [`SessionDict::is_blank`].
     pub(super) fn is_empty(self) -> bool {
         match self {
             Self::Session(session) => session.is_blank(),

@@ -1,6 +1,6 @@
 //! The save protocol: carries out what was decided.
 
-use hipflask_core::session::{Session, SessionError};
+use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::time::UnixTime;
 
 use super::counters::count;
@@ -60,7 +60,7 @@ impl ServerSessions {
     /// [`SaveError`]. Then the response must not claim that anything was saved.
     pub async fn save(
         &self,
-        session: &mut Session,
+        session: &mut SessionDict,
         slot: &mut Slot,
         now: UnixTime,
     ) -> Result<Saved, SaveError> {
@@ -110,11 +110,11 @@ impl ServerSessions {
 
     /// What [`save`](Self::save) would do now. With [`StoreOp::Leave`] there is nothing to wait for.
     #[must_use]
-    pub fn op(&self, session: &Session, slot: &Slot, now: UnixTime) -> StoreOp {
+    pub fn op(&self, session: &SessionDict, slot: &Slot, now: UnixTime) -> StoreOp {
         if slot.is_ended() { StoreOp::Leave } else { decide(self.seen(session, slot, now)) }
     }
 
-    fn seen(&self, session: &Session, slot: &Slot, now: UnixTime) -> Seen {
+    fn seen(&self, session: &SessionDict, slot: &Slot, now: UnixTime) -> Seen {
         let expires = slot.stored().map(|stored| stored.expires);
         Seen {
             stored: slot.place.is_some(),
@@ -138,10 +138,10 @@ impl ServerSessions {
     /// [`TransactError`]: what `change` said, or why nothing was saved.
     pub async fn transact<T, E>(
         &self,
-        session: &mut Session,
+        session: &mut SessionDict,
         slot: &mut Slot,
         now: UnixTime,
-        mut change: impl FnMut(&mut Session) -> Result<T, E>,
+        mut change: impl FnMut(&mut SessionDict) -> Result<T, E>,
     ) -> Result<T, TransactError<E>> {
         for _ in 0..self.attempts {
             let mut next = session.clone();
@@ -165,8 +165,8 @@ impl ServerSessions {
     /// [`SaveError`]. The slot is as it was then.
     pub async fn attempt(
         &self,
-        session: &Session,
-        mut next: Session,
+        session: &SessionDict,
+        mut next: SessionDict,
         slot: &mut Slot,
         now: UnixTime,
     ) -> Result<Attempt, SaveError> {
@@ -232,18 +232,18 @@ impl ServerSessions {
 #[must_use]
 pub enum Attempt {
     /// The session as it was saved, and how.
-    Saved(Session, Saved),
+    Saved(SessionDict, Saved),
     /// The session was deleted: logged out, expired, or moved to a new id. Nothing was written.
     Gone,
     /// Another request was first, and nothing was written. This is what it left, with the session's own changes made again;
     /// the slot now names that record.
-    Conflict(Session),
+    Conflict(SessionDict),
 }
 
 /// Why a transaction was not carried out. Nothing of it was saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum TransactError<E = SessionError> {
+pub enum TransactError<E = EntryError> {
     /// The change itself said no.
     #[error("{0}")]
     Refused(E),

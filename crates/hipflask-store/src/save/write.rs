@@ -1,6 +1,6 @@
 //! Replacing a record, and moving it to a new id.
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Dict;
 
@@ -18,7 +18,7 @@ use crate::store::{DeletedIf, Key, Stored};
 pub(super) struct Write<'a> {
     pub(super) sessions: &'a ServerSessions,
     /// The session as its request left it.
-    pub(super) session: &'a Session,
+    pub(super) session: &'a SessionDict,
     /// The originals of what our own session was given.
     pub(super) kept: &'a Kept,
     pub(super) now: UnixTime,
@@ -72,7 +72,7 @@ impl Write<'_> {
     }
 
     /// The session with its changes made again on what another request left, which is now what the place names.
-    pub(super) fn rebase(&self, place: &mut Place, current: Stored) -> Result<Session, SaveError> {
+    pub(super) fn rebase(&self, place: &mut Place, current: Stored) -> Result<SessionDict, SaveError> {
         let Record { dict, kept, .. } = self.read_newer(&place.key, &current)?;
         (place.stored, place.kept) = (current, kept);
         Ok(self.session.rebased(dict))

@@ -7,7 +7,7 @@ mod memory;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::id::Ids;
@@ -121,7 +121,7 @@ fn a_record_that_cannot_be_read_is_no_session_and_is_left_as_it_is() {
 fn a_record_that_becomes_unreadable_while_a_request_runs_is_not_overwritten() {
     let store = Arc::new(MemoryStore::new());
     let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
-    let (mut session, mut slot) = (Session::new(), Slot::default());
+    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     session.set("a", 1).unwrap();
     let _ = block_on(sessions.save(&mut session, &mut slot, NOW)).unwrap();
     let key = slot.key().unwrap().clone();
@@ -136,7 +136,7 @@ fn a_record_that_becomes_unreadable_while_a_request_runs_is_not_overwritten() {
 fn a_value_that_records_cannot_hold_fails_the_save_by_name_and_writes_nothing() {
     let store = Arc::new(MemoryStore::new());
     let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     session.insert("bio", Value::Markup("<b>".into())).unwrap();
     let error = block_on(sessions.save(&mut session, &mut Slot::default(), NOW)).unwrap_err();
     assert!(error.to_string().starts_with("session key \"bio\": msgpack cannot hold Markup"), "{error}");
@@ -154,7 +154,7 @@ fn a_session_of_another_language_keeps_its_originals_and_the_id_that_it_was_show
         let sessions =
             ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), Duration::from_secs(600));
         let record = Format::read(first).unwrap();
-        let (mut session, mut slot) = (Session::new(), Slot::default());
+        let (mut session, mut slot) = (SessionDict::new(), Slot::default());
         session.adopt(record.dict, false, &Dict::new(), |_| false).unwrap();
         slot.keep(record.kept);
         let id = sessions.ids().fresh().unwrap();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, ServerSessions, Slot};
@@ -24,7 +24,7 @@ pub(crate) async fn nobody_starves(processes: Vec<Arc<dyn Store>>) {
             Arc::new(ServerSessions::new(store, ids, Duration::from_secs(600)))
         })
         .collect();
-    let (mut session, mut slot) = (Session::new(), Slot::default());
+    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     session.set("n", 0).unwrap();
     let _ = sessions[0].save(&mut session, &mut slot, NOW).await.unwrap();
     let cookie = sessions[0].ids().to_cookie(slot.id().unwrap());

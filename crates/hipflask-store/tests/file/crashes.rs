@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_store::file::FileStore;
 use hipflask_store::id::Ids;
@@ -105,7 +105,7 @@ fn add_fifty(store: FileStore, cookie: &str) {
 fn increments_of_four_processes_add_up() {
     let directory = tempfile::tempdir().unwrap();
     let sessions = sessions(FileStore::new(directory.path()));
-    let (mut session, mut slot) = (Session::new(), Slot::default());
+    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     session.set("n", 0).unwrap();
     let _ = block_on(sessions.save(&mut session, &mut slot, now())).unwrap();
     let cookie = sessions.ids().to_cookie(slot.id().unwrap());

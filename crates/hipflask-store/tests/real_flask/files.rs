@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Value;
 use hipflask_store::file::FileStore;
@@ -73,7 +73,7 @@ impl Shared {
         visit(&mut self.flask, &self.config, cookie, steps)
     }
 
-    fn open(&self, cookie: &str) -> Option<(Session, Slot)> {
+    fn open(&self, cookie: &str) -> Option<(SessionDict, Slot)> {
         match block_on(self.sessions.open(cookie.as_bytes(), now())).unwrap() {
             Opened::Found { session, slot } => Some((session, *slot)),
             Opened::Unknown => None,
@@ -81,7 +81,7 @@ impl Shared {
         }
     }
 
-    fn save(&self, session: &mut Session, slot: &mut Slot) -> Saved {
+    fn save(&self, session: &mut SessionDict, slot: &mut Slot) -> Saved {
         block_on(self.sessions.save(session, slot, now())).unwrap()
     }
 
@@ -90,7 +90,7 @@ impl Shared {
     }
 }
 
-fn shown(session: &Session) -> String {
+fn shown(session: &SessionDict) -> String {
     describe(&Value::Dict(session.to_dict()))
 }
 
@@ -136,7 +136,7 @@ fn what_real_flask_session_writes_to_the_directory_we_read_change_and_end() {
 #[test]
 fn what_we_write_to_the_directory_real_flask_session_reads_changes_and_ends() {
     let mut both = Shared::new();
-    let (mut session, mut slot) = (Session::new(), Slot::default());
+    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     session.set_permanent(true);
     session.set("user", "ada").unwrap();
     assert_eq!(both.save(&mut session, &mut slot), Saved::Created);

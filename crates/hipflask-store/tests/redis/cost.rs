@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
 use hipflask_store::store::{Replaced, Stored, expiry};
@@ -82,7 +82,7 @@ async fn a_request_that_reads_is_one_command_and_one_that_writes_two_real_server
     let store = open(&server.url());
     store.ready().await.unwrap();
     let sessions = ServerSessions::new(store, Ids::builder().build().unwrap(), HOUR);
-    let (mut session, mut slot) = (Session::new(), Slot::default());
+    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     session.set("n", 0).unwrap();
     let _ = sessions.save(&mut session, &mut slot, now()).await.unwrap();
     let cookie = sessions.ids().to_cookie(slot.id().unwrap());

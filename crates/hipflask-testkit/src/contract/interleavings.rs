@@ -1,6 +1,6 @@
 //! Two requests of one session, step by step: what each of them saves is kept, and what was ended stays so.
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, TransactError};
 use hipflask_store::store::Scan;
@@ -31,7 +31,7 @@ pub(super) async fn all(bench: &Bench) {
 /// A session that a request has opened.
 struct Request<'s> {
     sessions: &'s ServerSessions,
-    session: Session,
+    session: SessionDict,
     slot: Slot,
 }
 
@@ -59,7 +59,7 @@ impl<'s> Request<'s> {
 /// A stored session that holds `entries`, and its cookie.
 pub(super) async fn stored(sessions: &ServerSessions, entries: &[(&str, Value)]) -> String {
     let mut slot = Slot::default();
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     for (key, value) in entries {
         session.insert(*key, value.clone()).expect("a plain value");
     }
@@ -402,7 +402,7 @@ async fn transactions(bench: &Bench) {
     let cookie = stored(sessions, &[("left", 1.into())]).await;
     let mut one = Request::open(sessions, &cookie).await;
     let mut two = Request::open(sessions, &cookie).await;
-    let take = |session: &mut Session| match session.get::<i64>("left").expect("a number") {
+    let take = |session: &mut SessionDict| match session.get::<i64>("left").expect("a number") {
         Some(left) if left > 0 => session.set("left", left - 1).map_err(|_| "set"),
         _ => Err("nothing is left"),
     };
@@ -475,7 +475,7 @@ async fn fifty_transactions(bench: &Bench) {
         let mut request = Request::open(sessions, cookie).await;
         give_way().await;
         let (session, slot) = (&mut request.session, &mut request.slot);
-        let add = |session: &mut Session| {
+        let add = |session: &mut SessionDict| {
             let n = session.get::<i64>("n")?.unwrap_or(0);
             session.set("n", n + 1).map(|()| n)
         };

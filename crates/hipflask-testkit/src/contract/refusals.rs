@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
 
@@ -29,7 +29,7 @@ fn spied(bench: &Bench) -> (SpyStore, ServerSessions) {
     (spy.clone(), bench.sessions_in(Arc::new(spy)))
 }
 
-async fn open(sessions: &ServerSessions, cookie: &str) -> (Session, Slot) {
+async fn open(sessions: &ServerSessions, cookie: &str) -> (SessionDict, Slot) {
     match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
         Opened::Found { session, slot } => (session, *slot),
         other => panic!("load: a session that was saved is found: {other:?}"),
@@ -38,12 +38,12 @@ async fn open(sessions: &ServerSessions, cookie: &str) -> (Session, Slot) {
 
 async fn calls_are_as_few_as_can_be(bench: &Bench) {
     let (spy, sessions) = spied(bench);
-    let save = async |session: &mut Session, slot: &mut Slot, at| {
+    let save = async |session: &mut SessionDict, slot: &mut Slot, at| {
         spy.forget();
         sessions.save(session, slot, at).await.expect("save")
     };
 
-    let (mut session, mut slot) = (Session::new(), Slot::default());
+    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     assert_eq!(
         save(&mut session, &mut slot, now()).await,
         Saved::Unchanged,
@@ -214,7 +214,7 @@ async fn taken_ids(bench: &Bench) {
     let saved = sessions.save(&mut session, &mut slot, now()).await.expect("save");
     assert_eq!(saved, Saved::Regenerated, "create, for an id that exists: also when an id is renewed");
     spy.collide(usize::MAX);
-    let mut session = Session::new();
+    let mut session = SessionDict::new();
     session.set("a", 1).expect("set");
     let saved = sessions.save(&mut session, &mut Slot::default(), now()).await;
     assert!(
@@ -239,7 +239,7 @@ async fn a_failed_read_writes_nothing(bench: &Bench) {
 }
 
 /// What a request does to a session that holds `a: 1`.
-type Act = fn(&mut Session, &mut Slot);
+type Act = fn(&mut SessionDict, &mut Slot);
 
 const ACTS: [(&str, Act); 5] = [
     ("write", |session, _| session.set("a", 2).expect("set")),

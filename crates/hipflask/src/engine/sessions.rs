@@ -11,7 +11,7 @@ use hipflask_core::cookie::{Choice, CookieConfig, candidates};
 #[cfg(feature = "store")]
 use hipflask_core::plan::Plan;
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
-use hipflask_core::session::Session as Data;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 
 use super::bad_signatures::BadSignatures;
@@ -135,7 +135,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::NotWritten`].
-    pub fn seal(&self, session: &Data) -> Result<String, SessionError> {
+    pub fn seal(&self, session: &SessionDict) -> Result<String, SessionError> {
         if self.0.keyless {
             return Err(SessionError::NoSecretKey);
         }
@@ -149,7 +149,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`OpenError`] says why it is no session.
-    pub fn unseal(&self, value: &str) -> Result<Data, OpenError> {
+    pub fn unseal(&self, value: &str) -> Result<SessionDict, OpenError> {
         self.0.codec.open(value.as_bytes(), self.now()).map(|opened| opened.session)
     }
 
@@ -171,9 +171,9 @@ impl Sessions {
         &self,
         lines: impl Iterator<Item = &'h [u8]>,
         now: UnixTime,
-    ) -> (Data, Option<UnixTime>) {
+    ) -> (SessionDict, Option<UnixTime>) {
         if self.0.keyless {
-            return (Data::new(), None);
+            return (SessionDict::new(), None);
         }
         let mut choice = self.choice();
         for value in self.values(lines) {
@@ -195,7 +195,7 @@ impl Sessions {
                 Err(error) => self.note_refusal(&error, now),
             }
         }
-        self.chosen(choice).unwrap_or_else(|| (Data::new(), None))
+        self.chosen(choice).unwrap_or_else(|| (SessionDict::new(), None))
     }
 
     /// The choice between several cookies of the session's name.
@@ -293,7 +293,7 @@ impl Sessions {
     /// Carries out the plan for a session at the end of its request.
     pub(crate) fn commit(
         &self,
-        data: &mut Data,
+        data: &mut SessionDict,
         issued_at: Option<UnixTime>,
         now: UnixTime,
     ) -> Result<Commit, SessionError> {
@@ -302,7 +302,7 @@ impl Sessions {
             return if unchanged { Ok(Commit::default()) } else { Err(SessionError::NoSecretKey) };
         }
         self.0.timeouts.settle(data, false, now);
-        let mut seen = data.seen();
+        let mut seen = data.flags();
         let is_due = |issued_at| self.0.timeouts.is_refresh_due(issued_at, self.0.lifetime, now);
         seen.modified |= seen.accessed && !seen.empty && issued_at.is_some_and(is_due);
         let plan = plan(seen, self.0.rules);
@@ -317,7 +317,7 @@ impl Sessions {
         Ok(Commit { set_cookie, vary_cookie: plan.vary_cookie, no_store: plan.no_store })
     }
 
-    fn set_cookie(&self, data: &Data, now: UnixTime, expires: bool) -> Result<String, SessionError> {
+    fn set_cookie(&self, data: &SessionDict, now: UnixTime, expires: bool) -> Result<String, SessionError> {
         let value =
             self.0.codec.seal(data, now).map_err(|error| SessionError::NotWritten(error.to_string()))?;
         let header = self.0.cookie.set(&value, expires.then(|| now.saturating_add(self.0.lifetime)));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hipflask_core::session::Session as Data;
+use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::save::{SaveError, ServerSessions, Slot};
 use hipflask_store::store::StoreError;
@@ -48,7 +48,7 @@ impl fmt::Debug for Spawner {
 /// The session that a request's cookies led to.
 #[derive(Debug)]
 pub(crate) struct FoundStored {
-    pub(crate) data: Data,
+    pub(crate) data: SessionDict,
     pub(crate) slot: Option<Box<Slot>>,
     /// Why it is empty and must not be changed, if so.
     pub(crate) read_only: Option<Box<SessionError>>,
@@ -61,11 +61,11 @@ impl Server {
     }
 
     /// A session that came from nowhere. As in Flask-Session it is permanent from the start, and still counts as empty.
-    pub(crate) fn fresh(&self) -> Data {
+    pub(crate) fn fresh(&self) -> SessionDict {
         let mut data = if self.permanent {
-            Data::from_dict(Dict::from([("_permanent", Value::Bool(true))]))
+            SessionDict::from_dict(Dict::from([("_permanent", Value::Bool(true))]))
         } else {
-            Data::new()
+            SessionDict::new()
         };
         data.set_new(true);
         data

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hipflask_core::plan::touch_interval;
-use hipflask_core::session::Session as Data;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 
 /// The key under which a session keeps when it began, in seconds since 1970. Only there while an absolute timeout is set.
@@ -21,7 +21,7 @@ pub(crate) struct Timeouts {
 
 impl Timeouts {
     /// Whether the session has lasted too long. One that does not say when it began has no right to go on.
-    pub(crate) fn is_over(self, data: &Data, now: UnixTime) -> bool {
+    pub(crate) fn is_over(self, data: &SessionDict, now: UnixTime) -> bool {
         let Some(absolute) = self.absolute else { return false };
         if data.is_empty() {
             return false;
@@ -32,7 +32,7 @@ impl Timeouts {
 
     /// Notes when a session began that is about to be saved, or takes the note away where nothing else is left. In a store a
     /// session with only `_permanent` counts as empty, in a cookie it does not.
-    pub(crate) fn settle(self, data: &mut Data, stored: bool, now: UnixTime) {
+    pub(crate) fn settle(self, data: &mut SessionDict, stored: bool, now: UnixTime) {
         if self.absolute.is_none() || !data.is_modified() {
             return;
         }
@@ -46,7 +46,7 @@ impl Timeouts {
 
     /// Lets the absolute limit count from now: at a login.
     #[cfg(feature = "store")]
-    pub(crate) fn restart(self, data: &mut Data, now: UnixTime) {
+    pub(crate) fn restart(self, data: &mut SessionDict, now: UnixTime) {
         if self.absolute.is_some() && data.contains(CREATED) {
             // A number always fits.
             let _ = data.insert(CREATED, now.as_secs());
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_session_ends_an_hour_after_it_began_however_often_it_is_saved() {
-        let mut session = Data::new();
+        let mut session = SessionDict::new();
         session.set("user", "ada").unwrap();
         HOUR.settle(&mut session, false, at(1000));
         session.set("user", "bob").unwrap();
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_session_that_does_not_say_when_it_began_is_over() {
-        let mut session = Data::new();
+        let mut session = SessionDict::new();
         assert!(!HOUR.is_over(&session, at(0)));
         session.set("user", "ada").unwrap();
         assert!(HOUR.is_over(&session, at(0)));
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_note_goes_with_the_last_key() {
-        let mut session = Data::new();
+        let mut session = SessionDict::new();
         session.set("user", "ada").unwrap();
         HOUR.settle(&mut session, false, at(1));
         session.remove("user");

@@ -1,6 +1,6 @@
 //! What is remembered of one request and its response.
 
-use hipflask_core::plan::Seen;
+use hipflask_core::plan::SessionFlags;
 use hipflask_core::time::UnixTime;
 
 use crate::engine::Sessions;
@@ -43,7 +43,7 @@ pub(super) struct Answer {
     pub(super) set_cookie: Option<String>,
     pub(super) vary: Option<String>,
     /// The session's flags; `None` if nobody opened it.
-    pub(super) seen: Option<(Seen, bool)>,
+    pub(super) seen: Option<(SessionFlags, bool)>,
     /// The session's record, if it is in a store.
     pub(super) record: Option<RecordSeen>,
 }

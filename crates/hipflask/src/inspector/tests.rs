@@ -227,7 +227,7 @@ async fn a_cookie_that_is_refused_says_why_and_one_of_an_old_key_says_which() {
         assert!(last["arrival"].as_str().unwrap().starts_with("A cookie was sent but refused"), "{last}");
         assert_eq!(last["flags"]["new"], true);
 
-        let mut session = hipflask_core::session::Session::new();
+        let mut session = hipflask_core::session::SessionDict::new();
         session.set("user", "ada").unwrap();
         browser.set("session", &sessions(&["the key of last year"]).seal(&session).unwrap());
         browser.get(&app, "/read").await;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hipflask_core::codec::{OpenError, SessionCodec};
-use hipflask_core::plan::{CookieOp, Reason, Seen, reason};
+use hipflask_core::plan::{CookieOp, Reason, SessionFlags, reason};
 use hipflask_core::signing::split_unverified;
 use hipflask_core::time::UnixTime;
 
@@ -164,7 +164,7 @@ impl Arrival {
 }
 
 impl Why {
-    fn of(seen: Seen, was_set: bool, sessions: &Sessions) -> Self {
+    fn of(seen: SessionFlags, was_set: bool, sessions: &Sessions) -> Self {
         let reason = reason(seen, sessions.rules());
         if reason.cookie() != CookieOp::Leave && !was_set {
             return Self::NotSaved(reason);
@@ -225,4 +225,5 @@ impl fmt::Display for Key {
     }
 }
 
-const UNTOUCHED: Seen = Seen { empty: false, modified: false, accessed: false, permanent: false };
+const UNTOUCHED: SessionFlags =
+    SessionFlags { empty: false, modified: false, accessed: false, permanent: false };

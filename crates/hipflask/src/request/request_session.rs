@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 #[cfg(feature = "inspector")]
-use hipflask_core::plan::Seen;
+use hipflask_core::plan::SessionFlags;
 #[cfg(feature = "inspector")]
-use hipflask_core::session::Session as Data;
+use hipflask_core::session::SessionDict;
 
 use crate::engine::{Commit, Sessions};
 use crate::error::SessionError;
@@ -210,11 +210,12 @@ impl RequestSession {
 
     /// What has been done to it so far, and whether it is new; `None` while nobody has opened it.
     #[cfg(feature = "inspector")]
-    pub(crate) fn seen(&self) -> Option<(Seen, bool)> {
+    pub(crate) fn seen(&self) -> Option<(SessionFlags, bool)> {
         let state = self.0.lock().ok()?;
         // What the visitor has not filled is empty in a store, permanent from the start as it is.
-        let blank = |data: &Data| self.0.engine.is_stored() && data.is_blank();
-        let seen = |data: &Data| Seen { empty: data.is_empty() || blank(data), ..data.seen() };
+        let blank = |data: &SessionDict| self.0.engine.is_stored() && data.is_blank();
+        let seen =
+            |data: &SessionDict| SessionFlags { empty: data.is_empty() || blank(data), ..data.flags() };
         state.data.as_ref().map(|data| (seen(data), data.is_new()))
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hipflask_core::plan::{CookieOp, Plan, Seen, plan};
-use hipflask_core::session::{Session as Data, SessionError as Mistake};
+use hipflask_core::plan::{CookieOp, Plan, SessionFlags, plan};
+use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::value::{Text, Value, ValueError};
 use hipflask_store::save::{Attempt, Saved, Slot, StoreOp};
 
@@ -34,16 +34,16 @@ impl Shared {
     }
 
     /// What has been done to the session, and what the store has to do; `None` if nobody has opened it.
-    fn settle(&self, server: &Server, state: &mut State) -> Option<(Seen, StoreOp)> {
+    fn settle(&self, server: &Server, state: &mut State) -> Option<(SessionFlags, StoreOp)> {
         let data = state.data.as_mut()?;
         self.engine().timeouts().settle(data, true, self.now());
-        let seen = Seen { empty: data.is_blank(), ..data.seen() };
+        let seen = SessionFlags { empty: data.is_blank(), ..data.flags() };
         let slot = state.slot.get_or_insert_default();
         Some((seen, server.sessions.op(data, slot, self.now())))
     }
 
     /// Decides what becomes of the cookie.
-    fn commit(&self, server: &Server, state: &mut State, seen: Seen, saved: Saved) -> Commit {
+    fn commit(&self, server: &Server, state: &mut State, seen: SessionFlags, saved: Saved) -> Commit {
         let plan = self.plan(seen, saved);
         let id = state.slot.as_ref().and_then(|slot| slot.id());
         let value = match plan.cookie {
@@ -55,9 +55,10 @@ impl Shared {
         commit
     }
 
-    fn plan(&self, seen: Seen, saved: Saved) -> Plan {
+    fn plan(&self, seen: SessionFlags, saved: Saved) -> Plan {
         let has_new_id = matches!(saved, Saved::Created | Saved::Regenerated);
-        let decided = plan(Seen { modified: seen.modified || has_new_id, ..seen }, self.engine().rules());
+        let decided =
+            plan(SessionFlags { modified: seen.modified || has_new_id, ..seen }, self.engine().rules());
         let cookie = match saved {
             // Another request has ended it, or given it a new id whose cookie must not be overwritten.
             Saved::Gone => CookieOp::Leave,
@@ -70,7 +71,10 @@ impl Shared {
 
     /// Saves what is there now, once other saves of the request have ended. The session is then what was saved, another
     /// request's changes among it. Meanwhile it can be used, unless nobody is there who would.
-    pub(super) async fn save(self: &Arc<Self>, stage: Stage) -> Result<(Option<Seen>, Saved), SessionError> {
+    pub(super) async fn save(
+        self: &Arc<Self>,
+        stage: Stage,
+    ) -> Result<(Option<SessionFlags>, Saved), SessionError> {
         let begin = |state: &mut State| {
             if state.saves.is_under_way() { None } else { Some(self.begin(state, stage)) }
         };
@@ -88,7 +92,7 @@ impl Shared {
         let is_alone = match stage {
             Stage::Last { is_alone } => {
                 state.closed = true;
-                let is_modified = state.data.as_ref().is_some_and(Data::is_modified);
+                let is_modified = state.data.as_ref().is_some_and(SessionDict::is_modified);
                 writable(state).or_else(|error| if is_modified { Err(error) } else { Ok(()) })?;
                 is_alone
             }
@@ -108,7 +112,7 @@ impl Shared {
         Ok(Beginning::Save(seen, self.save_task(data, slot)))
     }
 
-    fn save_task(&self, mut data: Data, mut slot: Box<Slot>) -> SaveTask {
+    fn save_task(&self, mut data: SessionDict, mut slot: Box<Slot>) -> SaveTask {
         let (engine, now) = (self.engine().clone(), self.now());
         Box::pin(async move {
             let saved = match engine.server() {
@@ -121,7 +125,7 @@ impl Shared {
     }
 
     /// One attempt to save `next`, which a transaction has made of `data`.
-    pub(super) fn attempt_task(&self, data: Data, next: Data, mut slot: Box<Slot>) -> SaveTask {
+    pub(super) fn attempt_task(&self, data: SessionDict, next: SessionDict, mut slot: Box<Slot>) -> SaveTask {
         let (engine, now) = (self.engine().clone(), self.now());
         Box::pin(async move {
             let Some(server) = engine.server() else {
@@ -137,7 +141,7 @@ impl Shared {
     }
 
     /// Begins an attempt of a transaction: the session as it is now, and its slot.
-    pub(super) fn begin_attempt(&self, state: &mut State) -> Result<(Data, Box<Slot>), SessionError> {
+    pub(super) fn begin_attempt(&self, state: &mut State) -> Result<(SessionDict, Box<Slot>), SessionError> {
         if state.closed && state.slot.as_ref().is_none_or(|slot| slot.id().is_none()) {
             return Err(SessionError::HeadHasLeft);
         }
@@ -155,7 +159,7 @@ impl Shared {
         let Some(server) = self.engine().server() else { return Ok(()) };
         server.sessions.check(key, value).map_err(|error| {
             let problem = format!("{} cannot hold {}", error.format, error.problem);
-            Mistake::about(error.key, ValueError::Custom(problem)).into()
+            EntryError::about(error.key, ValueError::Custom(problem)).into()
         })
     }
 
@@ -184,8 +188,8 @@ pub(super) enum Stage {
 
 /// The beginning of a save.
 enum Beginning {
-    NothingToDo(Option<Seen>, Saved),
-    Save(Seen, SaveTask),
+    NothingToDo(Option<SessionFlags>, Saved),
+    Save(SessionFlags, SaveTask),
 }
 
 /// The result of a save for which the store has nothing to do; `None` if it has.

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hipflask_core::session::{
-    DEFAULT_CATEGORY, Editor, FLASHES, Flash, Session as Data, SessionError as Mistake,
-};
+use hipflask_core::session::{DEFAULT_CATEGORY, Editor, EntryError, FLASHES, Flash, SessionDict};
 use hipflask_core::value::{AsKey, Dict, Int, Text, Value, ValueError, to_value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,17 +57,17 @@ impl Session {
     ///
     /// # Panics
     /// If the closure of `with` or `edit` on the same session is running on this thread.
-    pub fn with<R>(&self, work: impl FnOnce(&mut Data) -> R) -> R {
+    pub fn with<R>(&self, work: impl FnOnce(&mut SessionDict) -> R) -> R {
         self.try_with(work).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut Data) -> R) -> Result<R, SessionError> {
+    pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut SessionDict) -> R) -> Result<R, SessionError> {
         let mut state = self.0.lock()?;
         let State { data, closed, varies, .. } = &mut *state;
         let data = match data {
             // What is in the store must not be taken for empty.
             None if self.0.engine().is_stored() => return Err(SessionError::NotLoaded),
-            data => data.get_or_insert_with(Data::new),
+            data => data.get_or_insert_with(SessionDict::new),
         };
         data.set_accessed(true);
         if !*closed {
@@ -89,7 +87,7 @@ impl Session {
 
     fn fallible<R, E: Into<SessionError>>(
         &self,
-        work: impl FnOnce(&mut Data) -> Result<R, E>,
+        work: impl FnOnce(&mut SessionDict) -> Result<R, E>,
     ) -> Result<R, SessionError> {
         self.try_with(work)?.map_err(Into::into)
     }
@@ -97,7 +95,7 @@ impl Session {
     /// Changes the session, if it can be changed in this request.
     fn change<R, E: Into<SessionError>>(
         &self,
-        work: impl FnOnce(&mut Data) -> Result<R, E>,
+        work: impl FnOnce(&mut SessionDict) -> Result<R, E>,
     ) -> Result<R, SessionError> {
         #[cfg(feature = "store")]
         if self.0.engine().is_stored() {
@@ -108,7 +106,7 @@ impl Session {
 
     /// The value that is to be set under `key`, provided that what keeps the session can hold it.
     fn admitted(&self, key: &Text, value: impl Serialize) -> Result<Value, SessionError> {
-        let value = to_value(&value).map_err(|problem| Mistake::about(key.clone(), problem))?;
+        let value = to_value(&value).map_err(|problem| EntryError::about(key.clone(), problem))?;
         self.admit(key, &value)?;
         Ok(value)
     }
@@ -220,7 +218,7 @@ impl Session {
     /// Removes the last key with its value: Python's `popitem`.
     #[doc(alias = "popitem")]
     pub fn pop_item(&self) -> Option<(Text, Value)> {
-        self.with(Data::pop_item)
+        self.with(SessionDict::pop_item)
     }
 
     /// Removes everything; a change even if there was nothing. A session in a store keeps `_permanent`, as Flask-Session's
@@ -435,7 +433,7 @@ fn warn_of_vary(varies: &mut bool) {
 }
 
 /// Work on a cookie's session whose response head has left: it goes on as usual in memory, and what is lost is warned of.
-fn warned_of<R>(data: &mut Data, work: impl FnOnce(&mut Data) -> R) -> R {
+fn warned_of<R>(data: &mut SessionDict, work: impl FnOnce(&mut SessionDict) -> R) -> R {
     let before = data.clone();
     let result = work(data);
     let keys = differences(&before, data);
@@ -450,7 +448,7 @@ fn warned_of<R>(data: &mut Data, work: impl FnOnce(&mut Data) -> R) -> R {
 }
 
 /// The keys that do not hold the same.
-fn differences(before: &Data, after: &Data) -> Vec<Text> {
+fn differences(before: &SessionDict, after: &SessionDict) -> Vec<Text> {
     let gone = before.keys().filter(|key| !after.contains(key));
     let others = after.items().filter(|(key, value)| before.value(key) != Some(value)).map(|(key, _)| key);
     gone.chain(others).cloned().collect()

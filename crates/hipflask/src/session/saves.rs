@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use hipflask_core::session::{Changes, Session as Data};
+use hipflask_core::session::{Changes, SessionDict};
 use hipflask_store::save::{Saved, Slot};
 
 use crate::error::SessionError;
@@ -16,7 +16,7 @@ pub(crate) type SaveTask = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// A finished [`SaveTask`].
 pub(crate) struct Outcome {
-    pub(crate) data: Data,
+    pub(crate) data: SessionDict,
     pub(crate) slot: Box<Slot>,
     pub(crate) result: SaveResult,
 }

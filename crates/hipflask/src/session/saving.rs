@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use hipflask_core::session::Session as Data;
+use hipflask_core::session::SessionDict;
 use hipflask_store::save::Slot;
 
 use super::saves::{Orphan, Outcome, Report, Requested, SaveEnd, SaveResult, SaveTask, Waiting};
@@ -19,7 +19,7 @@ use crate::error::SessionError;
 
 impl State {
     /// Returns the session and its slot, to save them: themselves if nobody else needs them meanwhile, or copies.
-    pub(crate) fn begin_save(&mut self, is_alone: bool) -> Option<(Data, Box<Slot>)> {
+    pub(crate) fn begin_save(&mut self, is_alone: bool) -> Option<(SessionDict, Box<Slot>)> {
         if is_alone {
             let data = self.data.take()?;
             self.saves.begin(None);

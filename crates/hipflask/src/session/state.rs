@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hipflask_core::session::Session as Data;
+use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 
 use super::lock::{Guard, Lock};
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
 /// The session and how far its request has come.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) data: Option<Data>,
+    pub(crate) data: Option<SessionDict>,
     /// When the cookie was signed that the session came from.
     pub(crate) issued_at: Option<UnixTime>,
     /// The response head has left: what changes now is lost.

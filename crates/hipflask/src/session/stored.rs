@@ -1,6 +1,6 @@
 //! The methods of [`Session`] for sessions in a store.
 
-use hipflask_core::session::{Session as Data, SessionError as Mistake};
+use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_store::save::{SaveError, Saved, TransactError};
 
 use super::finish::Stage;
@@ -78,7 +78,7 @@ impl Session {
     /// [`SessionError::HeadHasLeft`] for a session in a cookie or a new one, after the response head has left.
     pub async fn transact<R>(
         &self,
-        mut change: impl FnMut(&mut Data) -> Result<R, hipflask_core::session::SessionError>,
+        mut change: impl FnMut(&mut SessionDict) -> Result<R, hipflask_core::session::EntryError>,
     ) -> Result<R, SessionError> {
         let shared = self.shared();
         shared.check_writable()?;
@@ -109,7 +109,7 @@ impl Session {
             begun.goes_on();
             match shared.run(shared.attempt_task(data, next, slot)).await? {
                 SaveEnd::Saved(Saved::Gone) => {
-                    return Err(SessionError::NotWritten(TransactError::<Mistake>::Gone.to_string()));
+                    return Err(SessionError::NotWritten(TransactError::<EntryError>::Gone.to_string()));
                 }
                 SaveEnd::Saved(_) => return Ok(answer),
                 SaveEnd::Conflict => {}

@@ -30,9 +30,9 @@ pub(crate) fn sessions() -> Sessions {
 /// The `Cookie` header of a visitor whose session holds what `fill` puts in.
 pub(crate) fn cookie(
     sessions: &Sessions,
-    fill: impl FnOnce(&mut hipflask::core::session::Session),
+    fill: impl FnOnce(&mut hipflask::core::session::SessionDict),
 ) -> String {
-    let mut session = hipflask::core::session::Session::new();
+    let mut session = hipflask::core::session::SessionDict::new();
     fill(&mut session);
     format!("{}={}", sessions.cookie().name(), sessions.seal(&session).unwrap())
 }
@@ -120,7 +120,7 @@ impl Answer {
     }
 
     /// What the session's cookie holds that it sets.
-    pub(crate) fn session(&self, sessions: &Sessions) -> Option<hipflask::core::session::Session> {
+    pub(crate) fn session(&self, sessions: &Sessions) -> Option<hipflask::core::session::SessionDict> {
         let start = format!("{}=", sessions.cookie().name());
         let value = self.set_cookies().into_iter().find_map(|line| line.strip_prefix(&start))?;
         Some(sessions.unseal(value.split(';').next()?).unwrap())

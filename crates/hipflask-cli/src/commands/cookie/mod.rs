@@ -9,7 +9,7 @@ mod verify;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Command, Subcommand};
 use hipflask_core::codec::{OpenError, SessionCodec, SessionCodecBuilder};
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{Compression, Derivation, Digest, split_unverified};
 use hipflask_core::tagged::KeyOrder;
 
@@ -97,7 +97,7 @@ impl Signing {
 }
 
 /// The session as the cookie has it, in the order of its keys.
-fn json(session: &Session) -> Result<Vec<u8>, OpenError> {
+fn json(session: &SessionDict) -> Result<Vec<u8>, OpenError> {
     session.to_json(KeyOrder::Insertion).map_err(OpenError::Json)
 }
 
@@ -118,7 +118,7 @@ fn size_row(page: &mut Page, value: &str) {
 }
 
 /// What is known of the session's flags, and the session.
-fn session_rows(page: &mut Page, session: &Session) {
+fn session_rows(page: &mut Page, session: &SessionDict) {
     let permanent = match (session.contains("_permanent"), session.is_permanent()) {
         (_, true) => "yes (_permanent): the browser keeps the cookie",
         (true, false) => "no (_permanent is false): ends with the browser",

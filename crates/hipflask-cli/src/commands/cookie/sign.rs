@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 use hipflask_core::codec::SessionCodec;
-use hipflask_core::session::Session;
+use hipflask_core::session::SessionDict;
 use hipflask_core::tagged::JsonError;
 
 use super::{Signing, session_rows, size_row};
@@ -56,8 +56,8 @@ struct SessionSigner {
 }
 
 impl SessionSigner {
-    fn sign(&self, json: &str) -> Result<(Session, String), JsonError> {
-        let session = Session::from_json(json)?;
+    fn sign(&self, json: &str) -> Result<(SessionDict, String), JsonError> {
+        let session = SessionDict::from_json(json)?;
         let cookie = self.codec.seal(&session, self.clock.now())?;
         Ok((session, cookie))
     }
