@@ -43,7 +43,7 @@ ROWS = [
 
 
 HEAD = """\
-| | without | floor | stock | **hipflask** | of without | floor of stock | **of stock** | target | Redis, a request: stock / hipflask |
+| | without | floor | stock | **hipflask** | of without | floor of stock | **of stock** | target | Redis per request: stock / hipflask |
 |---|---|---|---|---|---|---|---|---|---|"""
 
 
