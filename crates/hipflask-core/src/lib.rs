@@ -37,6 +37,8 @@
 //!   Needs a C compiler. Without it a pure Rust zlib writes other bytes of the same meaning.
 //! - `count-steps`: counts the steps of the readers, for tests and fuzz targets. Not for production.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod base64;
 
 pub mod codec;

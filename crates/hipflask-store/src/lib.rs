@@ -20,6 +20,8 @@
 //! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
 //! what to write is settled above it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod connect;
 mod hex;
 mod together;

@@ -32,6 +32,8 @@
 //! | `D1700000000000000,0` | a date and time: microseconds since 1970, offset from UTC in seconds |
 //! | `[x,y]` `(x,y)` `{k:v}` | list, tuple, dict in its order |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod chance;
 pub mod clock;
 pub mod contract;

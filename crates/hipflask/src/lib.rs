@@ -34,6 +34,8 @@
 //! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds http-body-util.
 //! - `inspector`: shows a developer what a session holds and why its cookie was sent. Adds getrandom.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "app")]
 mod app;
 mod engine;
@@ -83,10 +85,10 @@ pub use hipflask_store as store;
 
 /// Compiles the cells of the page for those who come from Flask.
 #[cfg(all(doctest, feature = "app"))]
-#[doc = include_str!("../../../docs/coming-from-flask.md")]
+#[doc = include_str!("../docs/coming-from-flask.md")]
 struct ComingFromFlask;
 
 /// Compiles the example of the README.
 #[cfg(all(doctest, feature = "app"))]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
