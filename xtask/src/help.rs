@@ -14,15 +14,19 @@ const COMMANDS: &[(&str, &str)] = &[
         "builds the wheels of the Python package and installs one into target/wheel-venv, for its tests",
     ),
     ("stores", "tests the Python package on PostgreSQL, MariaDB, MongoDB and DynamoDB"),
+    ("release", "with --dry-run: builds packages and wheels and checks the version; publishes nothing"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
 
 /// Each command's option and its effect.
-const OPTIONS: &[(&str, &str, &str)] = &[(
-    "wheel",
-    "--abi3",
-    "installs the wheel for every CPython from 3.9 on, in place of the faster one for this Python alone",
-)];
+const OPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "wheel",
+        "--abi3",
+        "installs the wheel for every CPython from 3.9 on, in place of the faster one for this Python alone",
+    ),
+    ("release", "--dry-run", "is required: the commands that publish are printed, for a person to run"),
+];
 
 pub(crate) fn text() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND\n\n");

@@ -9,7 +9,9 @@ mod flask;
 mod fuzz;
 mod help;
 mod mutants;
+mod packages;
 mod python;
+mod release;
 mod report;
 mod rings;
 mod rules;
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
         ["stores"] => finish(wheel::works_with_every_store(&workspace).map(|note| println!("{note}"))),
         ["wheel"] => finish(install_wheel(&workspace, wheel::Choice::Pip)),
         ["wheel", "--abi3"] => finish(install_wheel(&workspace, wheel::Choice::Abi3)),
+        ["release", "--dry-run"] => finish(release::dry_run(&workspace).map(|note| println!("{note}"))),
+        ["release"] => {
+            misuse(Some("`cargo xtask release` publishes nothing itself and needs --dry-run".into()))
+        }
         ["wire"] => finish(wire::record(&workspace).map(|note| println!("{note}"))),
         ["help" | "--help" | "-h"] => {
             println!("{}", help::text());

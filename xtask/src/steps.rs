@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::report::Step;
 use crate::workspace::run;
-use crate::{cargo_tools, documents, flask, fuzz, mutants, rings, rules, tools, wheel};
+use crate::{cargo_tools, documents, flask, fuzz, mutants, packages, rings, rules, tools, wheel};
 
 /// The quick steps, which need nothing but Rust.
 pub(crate) const CHECK: &[Step] =
@@ -22,6 +22,8 @@ pub(crate) const TEST: &[Step] = &[
     RULES,
     RINGS,
     DEPENDENCIES,
+    RUST_VERSIONS,
+    PACKAGES,
     TESTS,
     TESTS_STOCK_ZLIB,
     TESTS_STORES,
@@ -35,8 +37,17 @@ pub(crate) const TEST: &[Step] = &[
 ];
 
 /// The long runs, which `test` leaves out or runs in a short form. They add to `test` and do not repeat it.
-pub(crate) const FULL: &[Step] =
-    &[SETUP, TOOLS, LONG_TESTS, LONG_FUZZ, STORE_MUTANTS, FEATURE_PAIRS, PYTHON_SERVERS, PYTHON_VERSIONS];
+pub(crate) const FULL: &[Step] = &[
+    SETUP,
+    TOOLS,
+    LONG_TESTS,
+    LONG_FUZZ,
+    STORE_MUTANTS,
+    FEATURE_PAIRS,
+    PACKAGES_ALONE,
+    PYTHON_SERVERS,
+    PYTHON_VERSIONS,
+];
 
 const FORMAT: Step = Step {
     name: "format",
@@ -88,6 +99,12 @@ const RULES: Step = Step {
     run: rules::core_is_free_of_io,
 };
 
+const RUST_VERSIONS: Step = Step {
+    name: "rust versions",
+    remedy: "raise `rust-version` in the package's Cargo.toml and in its README",
+    run: rules::rust_versions_are_true,
+};
+
 const RINGS: Step = Step {
     name: "rings of modules",
     remedy: "move what both need into a module below them (ARCHITECTURE.md)",
@@ -98,6 +115,18 @@ const DEPENDENCIES: Step = Step {
     name: "dependencies",
     remedy: "choose another crate, or change deny.toml if our users can live with it",
     run: cargo_tools::dependencies_are_allowed,
+};
+
+const PACKAGES: Step = Step {
+    name: "packages",
+    remedy: "run it alone: `cargo package --workspace --no-verify --allow-dirty`",
+    run: packages::are_complete,
+};
+
+const PACKAGES_ALONE: Step = Step {
+    name: "packages alone",
+    remedy: "a package may use nothing outside its folder: see `exclude` in its Cargo.toml",
+    run: packages::work_alone,
 };
 
 const TESTS: Step = Step {

@@ -74,6 +74,39 @@ pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Fa
     Ok(format!("on {DATABASES}"))
 }
 
+/// Builds the wheels and the source distribution of a release, for every Linux since 2014, and returns their paths.
+pub(crate) fn for_release(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    RELEASE_TOOLS.ensure(workspace)?;
+    let _ = fs::remove_dir_all(workspace.path(RELEASE));
+    for options in [&[][..], &["--no-default-features"]] {
+        let mut maturin = release_maturin(workspace, "build")?;
+        maturin.args(["--quiet", "--compatibility", "manylinux2014", "--zig", "--interpreter"]);
+        run(maturin.arg(RELEASE_TOOLS.program(workspace, "python")).args(options))?;
+    }
+    run(&mut release_maturin(workspace, "sdist")?)?;
+    let files = files_in(workspace, RELEASE);
+    for file in &files {
+        let size = fs::metadata(workspace.path(file)).map_or(0, |file| file.len());
+        println!("{file}: {:.2} MB", size as f64 / 1e6);
+        if file.ends_with(".whl") && size > WHEEL_SIZE {
+            return Err(Failure::new(format!("{file} is larger than {:.1} MB", WHEEL_SIZE as f64 / 1e6)));
+        }
+    }
+    Ok(files)
+}
+
+/// The Zig linker is found on `PATH`.
+fn release_maturin(workspace: &Workspace, command: &str) -> Result<std::process::Command, Failure> {
+    let tools = workspace.path(RELEASE_TOOLS.folder).join("bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(tools.clone()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders)
+        .map_err(|error| Failure::new(format!("PATH cannot be extended: {error}")))?;
+    let mut maturin = workspace.command(tools.join("maturin"));
+    maturin.env("PATH", path).args([command, "--manifest-path", MANIFEST, "--out", RELEASE]);
+    Ok(maturin)
+}
+
 /// A step of `full`: loads, reloads and kills real servers, and counts lost updates.
 pub(crate) fn serves_under_load(workspace: &Workspace) -> Result<String, Failure> {
     build_and_install(workspace, Choice::Pip)?;
@@ -145,11 +178,14 @@ fn build(workspace: &Workspace, folder: &str, options: &[&str]) -> Result<(), Fa
     run(maturin.arg("--interpreter").arg(TOOLS.program(workspace, "python")))
 }
 
-/// The paths of the wheels in `folder`, from the root.
 fn wheels_in(workspace: &Workspace, folder: &str) -> Vec<String> {
+    files_in(workspace, folder).into_iter().filter(|name| name.ends_with(".whl")).collect()
+}
+
+/// The paths of the files in `folder`, from the root.
+fn files_in(workspace: &Workspace, folder: &str) -> Vec<String> {
     let files = fs::read_dir(workspace.path(folder)).into_iter().flatten().flatten();
-    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.ends_with(".whl")).map(|name| format!("{folder}/{name}")).collect()
+    files.map(|file| format!("{folder}/{}", file.file_name().to_string_lossy())).collect()
 }
 
 /// Builds the Rust service that the tests run next to Flask, with the features that the tests of the stores have built.
@@ -174,6 +210,11 @@ const ENVIRONMENT: Environment<'static> = Environment {
 };
 const TOOLS: Environment<'static> =
     Environment { folder: "target/wheel-tools-venv", lists: &["xtask/python/wheel-tools.txt"] };
+const RELEASE_TOOLS: Environment<'static> =
+    Environment { folder: "target/release-tools-venv", lists: &["xtask/python/release-tools.txt"] };
+const RELEASE: &str = "target/release-wheels";
+/// Bytes of a wheel in a release.
+const WHEEL_SIZE: u64 = 3_500_000;
 const WHEELS: &str = "target/wheels";
 /// Prints the Python and the interface for which the installed wheel was built: `cp311-cp311`.
 const PRINT_TAG: &str = "import email, importlib.metadata
