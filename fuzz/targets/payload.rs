@@ -1,4 +1,4 @@
-//! Any bytes are a payload: decoded within the bound or refused, and what is encoded is decoded.
+//! Takes any bytes as a payload: it is refused or decoded within the limit, and every encoded payload is decoded.
 #![no_main]
 
 use hipflask_core::signing::{Compression, PayloadCodec};
@@ -6,7 +6,7 @@ use hipflask_core::steps::assert_linear;
 use libfuzzer_sys::fuzz_target;
 
 const BOUND: usize = 1 << 16;
-/// How many bytes a deflated one stands for at most.
+/// The most bytes that one deflated byte can inflate to.
 const MOST_INFLATED: usize = 1032;
 
 fuzz_target!(|payload: &[u8]| {
@@ -16,7 +16,10 @@ fuzz_target!(|payload: &[u8]| {
     }
     for rule in [Compression::AsFlask, Compression::Never, Compression::WhenItPays] {
         let mut text = String::new();
-        PayloadCodec::new(rule).pays_from(16).encode_into(payload, &mut text);
-        assert_eq!(codec.decode(text.as_bytes()).as_deref(), Ok(payload));
+        let encoder = PayloadCodec::new(rule).pays_from(16);
+        assert_linear("encode", payload.len(), || encoder.encode_into(payload, &mut text));
+        let decoded =
+            assert_linear("decode", text.len() + payload.len(), || codec.decode(text.as_bytes()));
+        assert_eq!(decoded.as_deref(), Ok(payload));
     }
 });

@@ -1,4 +1,4 @@
-//! Any bytes are a record: what it holds is alike in every format that can hold it.
+//! Takes any bytes as a record: its content is the same in every format that can hold it.
 #![no_main]
 
 use hipflask_core::value::Value;
@@ -19,17 +19,15 @@ fuzz_target!(|data: &[u8]| {
     if let (Some(msgpack), Some(json)) = (msgpack, json)
         && record.dict.values().all(is_in_utc)
     {
-        let from_msgpack = Format::Json.convert(&msgpack).expect("JSON can hold it").data;
+        let from_msgpack = hipflask_fuzz::convert(Format::Json, &msgpack).expect("JSON can hold it").data;
         assert_eq!(from_msgpack, json, "directly, or by way of MessagePack");
     }
     for format in [Format::Msgpack, Format::Json, Format::Pickle] {
-        if let Ok(converted) = format.convert(data) {
-            assert!(Format::read(&converted.data).is_ok());
-        }
+        let _ = hipflask_fuzz::convert(format, data);
     }
 });
 
-/// Whether all its dates are in UTC, as MessagePack keeps them.
+/// Returns `true` if all dates in it are in UTC, as MessagePack stores them.
 fn is_in_utc(value: &Value) -> bool {
     match value {
         Value::DateTime(date) => date.offset_seconds() == 0,

@@ -1,4 +1,4 @@
-//! Any bytes are a record in MessagePack: read within its bounds or refused, and what is read is written and read alike.
+//! Takes any bytes as a record in MessagePack: it is refused, or read within its bounds and then written and read alike.
 #![no_main]
 
 use hipflask_store::record::Format;

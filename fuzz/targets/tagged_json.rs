@@ -1,5 +1,4 @@
-//! Any text is tagged JSON: the reader and the scan agree on it, and what is read is written and read alike again. No
-//! reader takes many steps for a byte.
+//! Takes any text as tagged JSON: all readers agree on it in linear time, and a value that is read is written and read alike.
 #![no_main]
 
 use hipflask_core::session::SessionDict;

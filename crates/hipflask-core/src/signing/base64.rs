@@ -3,9 +3,11 @@
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
 use crate::base64::Alphabet;
+use crate::steps;
 
 /// Appends the text of `bytes`.
 pub(super) fn encode_append(bytes: &[u8], out: &mut String) {
+    steps::count(bytes.len());
     out.reserve(encoded_len(bytes.len()));
     URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
@@ -17,6 +19,7 @@ pub(super) fn decode_strict<'o>(text: &[u8], out: &'o mut [u8]) -> Option<&'o [u
     if URL_SAFE_NO_PAD.decoded_length(text).ok()? > out.len() {
         return None;
     }
+    steps::count(text.len());
     URL_SAFE_NO_PAD.decode(text, out.as_out()).ok().map(|part| &*part)
 }
 
@@ -27,6 +30,7 @@ pub(super) const fn encoded_len(bytes: usize) -> usize {
 
 /// Decodes strictly if that is possible and as Python does otherwise; `None` if Python gives up as well.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    steps::count(text.len());
     URL_SAFE_NO_PAD.decode_to_vec(text).ok().or_else(|| decode_lenient(text))
 }
 

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::error::SignerConfigError;
+use crate::steps;
 
 /// The hash under the HMAC and the key derivation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -345,6 +346,7 @@ fn digest<H: Hash<BLOCK>, const BLOCK: usize>(message: &[u8]) -> Tag {
 
 /// Hashes `message` to its end into `state`, which has taken `before` bytes (whole blocks) already.
 fn finish<H: Hash<BLOCK>, const BLOCK: usize>(state: &mut H::State, before: usize, message: &[u8]) {
+    steps::count(message.len());
     let (blocks, rest) = message.as_chunks::<BLOCK>();
     if !blocks.is_empty() {
         H::compress(state, blocks);

@@ -153,6 +153,7 @@ impl Default for PayloadCodec {
 
 /// The zlib stream of `json`, if it saves two bytes or more: one goes to the mark.
 fn deflate(json: &[u8]) -> Option<Vec<u8>> {
+    steps::count(json.len());
     static KEPT: Kept<Compress> = Kept::none();
     let mut deflated = Vec::with_capacity(json.len());
     let mut state = KEPT.take().unwrap_or_else(|| Compress::new(flate2::Compression::new(6), true));

@@ -6,7 +6,7 @@ use super::{
     key::KeyRing,
     mac::{Derivation, Digest, LONGEST_TAG, Mac},
 };
-use crate::time::UnixTime;
+use crate::{steps, time::UnixTime};
 
 /// Signs values and verifies signed ones.
 ///
@@ -139,6 +139,7 @@ impl Signer {
 
     #[cold]
     fn refuse<'v>(&self, signed: &'v [u8]) -> Refused<'v> {
+        steps::count(signed.len());
         match signed.iter().rposition(|&byte| byte == self.separator) {
             Some(at) => Refused::BadSignature { value: &signed[..at] },
             None => Refused::NoSeparator,

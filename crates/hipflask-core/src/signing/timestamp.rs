@@ -9,7 +9,7 @@ use super::{
     mac::Derivation,
     signer::{Refused, Signer, Unsigned},
 };
-use crate::time::UnixTime;
+use crate::{steps, time::UnixTime};
 
 /// Signs values together with the time, so that a signature can grow too old.
 ///
@@ -235,6 +235,7 @@ fn bad_signature(refused: &Refused<'_>, separator: u8) -> SignatureError {
 }
 
 fn split_last(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    steps::count(text.len());
     let at = text.iter().rposition(|&byte| byte == separator)?;
     Some((&text[..at], &text[at + 1..]))
 }

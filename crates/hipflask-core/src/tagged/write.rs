@@ -2,6 +2,7 @@
 
 use super::error::{JsonError, JsonErrorKind as Bad};
 use super::tags;
+use crate::steps;
 use crate::value::{Dict, MAX_DEPTH, Text, Value, first_code_point, write_repr};
 
 /// The order in which the keys of a dict are written.
@@ -377,6 +378,7 @@ fn write_key_bytes(out: &mut Vec<u8>, key: &[u8], first: bool) {
 /// for each would cost more than the bytes do.
 #[inline]
 fn write_content(out: &mut Vec<u8>, text: &[u8]) {
+    steps::count(text.len());
     if text.len() < 8 {
         let word = short_word(text);
         if plain_run(word) == text.len() {

@@ -5,6 +5,8 @@ use core::fmt;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::steps;
+
 /// A Python `str`: Unicode text that may also hold lone surrogates, which Rust's `str` cannot.
 ///
 /// Nearly every text is plain UTF-8 and [`as_str`](Self::as_str) gives it. Flask's cookies can carry a lone surrogate
@@ -93,11 +95,13 @@ impl Text {
     /// Reads UTF-8 in which lone surrogates may stand as three bytes each; `None` if it is not that.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        steps::count(bytes.len());
         if let Ok(text) = core::str::from_utf8(bytes) {
             return Some(Self::new(text));
         }
         let mut rest = bytes;
         while let Err(error) = core::str::from_utf8(rest) {
+            steps::count(error.valid_up_to() + 3);
             rest = &rest[error.valid_up_to()..];
             let [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] = rest else {
                 return None;
@@ -112,6 +116,7 @@ impl Text {
         let mut rest = self.as_bytes();
         core::iter::from_fn(move || {
             let (point, after) = first_code_point(rest)?;
+            steps::count(rest.len() - after.len());
             rest = after;
             Some(point)
         })

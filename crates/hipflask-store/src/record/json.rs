@@ -1,6 +1,7 @@
 //! JSON as msgspec 0.22 writes it.
 
 use base64_simd::STANDARD;
+use hipflask_core::steps;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
 use super::budget::Budget;
@@ -112,6 +113,7 @@ impl Reader<'_> {
         loop {
             let rest = &self.data[self.at..];
             let plain = rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20)).count();
+            steps::count(plain);
             text.extend_from_slice(&rest[..plain]);
             self.at += plain;
             match self.next() {
@@ -159,6 +161,7 @@ impl Reader<'_> {
 
     fn four_digits(&mut self) -> Result<u32, RecordError> {
         let digits = self.data.get(self.at..self.at + 4).ok_or_else(|| self.malformed())?;
+        steps::count(4);
         self.at += 4;
         digits.iter().try_fold(0, |number, digit| {
             let digit = char::from(*digit).to_digit(16).ok_or_else(|| self.malformed())?;
@@ -191,6 +194,7 @@ impl Reader<'_> {
 
     fn digits(&mut self) -> usize {
         let count = self.data[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        steps::count(count);
         self.at += count;
         count
     }
@@ -199,6 +203,7 @@ impl Reader<'_> {
         if !self.data[self.at..].starts_with(word.as_bytes()) {
             return Err(self.malformed());
         }
+        steps::count(word.len());
         self.at += word.len();
         Ok(value)
     }
@@ -218,6 +223,7 @@ impl Reader<'_> {
     }
 
     fn peek(&self) -> Option<u8> {
+        steps::count(1);
         self.data.get(self.at).copied()
     }
 

@@ -1,6 +1,7 @@
 //! MessagePack as msgspec 0.22 writes it.
 
 use hipflask_core::session::{Part, SessionDict};
+use hipflask_core::steps;
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
@@ -48,6 +49,7 @@ struct Skipper<'d> {
 impl<'d> Skipper<'d> {
     fn value(&mut self, levels: usize) -> Option<()> {
         let head = *self.data.get(self.at)?;
+        steps::count(1);
         self.at += 1;
         match head {
             0x00..=0x7F | 0xC0 | 0xC2 | 0xC3 | 0xE0..=0xFF => Some(()),
@@ -127,6 +129,7 @@ impl<'d> Skipper<'d> {
 
     fn take(&mut self, length: usize) -> Option<&'d [u8]> {
         let taken = self.data.get(self.at..)?.get(..length)?;
+        steps::count(length);
         self.at += length;
         Some(taken)
     }
@@ -383,6 +386,7 @@ impl<'d> Reader<'d> {
     fn take(&mut self, length: usize) -> Result<&'d [u8], RecordError> {
         let rest = &self.data[self.at..];
         let taken = rest.get(..length).ok_or_else(|| self.malformed())?;
+        steps::count(length);
         self.at += length;
         Ok(taken)
     }

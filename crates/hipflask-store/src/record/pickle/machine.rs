@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use hipflask_core::steps;
 use hipflask_core::value::{BigInt, Int, Text};
 
 use super::super::budget::Budget;
@@ -247,6 +248,7 @@ impl<'d> Machine<'d> {
                 };
                 let copied = globals::copied(&self.arena, args);
                 self.budget.take(copied).ok_or(RecordError::TooLarge)?;
+                steps::count(copied);
                 let made = globals::call(&self.arena, *callable, args);
                 let made = made.ok_or_else(|| forbidden(&format!("{callable:?} with other arguments")))?;
                 self.push(made)?;
@@ -263,6 +265,7 @@ impl<'d> Machine<'d> {
     }
 
     fn extend_list(&mut self, items: &[NodeId]) -> Result<(), RecordError> {
+        steps::count(items.len());
         match self.top()? {
             Node::List(held) => held.extend_from_slice(items),
             _ => return Err(self.malformed()),
@@ -280,6 +283,7 @@ impl<'d> Machine<'d> {
     }
 
     fn pairs(&self, items: &[NodeId]) -> Result<Vec<(NodeId, NodeId)>, RecordError> {
+        steps::count(items.len());
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
             return Err(self.malformed());
@@ -332,6 +336,7 @@ impl<'d> Machine<'d> {
     /// What lies above the last MARK, which goes as well.
     fn marked(&mut self) -> Result<Vec<NodeId>, RecordError> {
         let from = self.marks.pop().ok_or_else(|| self.malformed())?;
+        steps::count(self.stack.len() - from);
         Ok(self.stack.split_off(from))
     }
 
@@ -400,13 +405,16 @@ impl<'d> Machine<'d> {
 
     fn line(&mut self) -> Result<&'d [u8], RecordError> {
         let rest = &self.data[self.at..];
-        let length = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| self.malformed())?;
+        let length = rest.iter().position(|byte| *byte == b'\n');
+        steps::count(length.unwrap_or(rest.len()));
+        let length = length.ok_or_else(|| self.malformed())?;
         self.at += length + 1;
         Ok(&rest[..length])
     }
 
     fn take(&mut self, length: usize) -> Result<&'d [u8], RecordError> {
         let taken = self.data[self.at..].get(..length).ok_or_else(|| self.malformed())?;
+        steps::count(length);
         self.at += length;
         Ok(taken)
     }

@@ -1,5 +1,6 @@
 //! From what a pickle built to what a session shows, with the originals of what it shows only in part.
 
+use hipflask_core::steps;
 use hipflask_core::value::{Dict, Int, Kind, MAX_DEPTH, Text, Value};
 
 use super::super::budget::Budget;
@@ -176,6 +177,7 @@ impl Reader<'_> {
     }
 
     fn count(&mut self, node: &Node) -> Result<(), RecordError> {
+        steps::count(1);
         self.take(match node {
             Node::Bytes(bytes) | Node::ByteArray(bytes) => bytes.len(),
             Node::Str(text) | Node::Markup(text) | Node::Decimal(text) => text.len(),
@@ -192,6 +194,7 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), RecordError> {
+        steps::count(bytes);
         self.budget.take(bytes).ok_or(RecordError::TooLarge)
     }
 
@@ -224,6 +227,7 @@ fn is_cyclic(arena: &Arena) -> bool {
     let mut open: Vec<(NodeId, Vec<NodeId>)> = vec![(arena.root, children(arena.get(arena.root)))];
     marks[arena.root as usize] = Mark::Open;
     while let Some((id, rest)) = open.last_mut() {
+        steps::count(1);
         let Some(child) = rest.pop() else {
             marks[*id as usize] = Mark::Done;
             open.pop();
