@@ -250,7 +250,8 @@ fn numbered(keys: impl Iterator<Item = i64>) -> Dict {
 #[test]
 fn many_changes_take_few_steps_each() {
     const KEYS: i64 = 5_000;
-    let is_linear = |what: &str, work: &mut dyn FnMut()| is_linear(what, "many keys", KEYS as usize, work);
+    let bytes = KEYS as usize * "000000".len();
+    let is_linear = |what: &str, work: &mut dyn FnMut()| is_linear(what, "many keys", bytes, work);
     let base = numbered(0..KEYS);
 
     let mut session = SessionDict::from_dict(base.clone());
