@@ -1,18 +1,17 @@
-//! Base64 as Python's decoder reads it; what we write ourselves goes through base64-simd.
+//! Base64 as Python decodes it. Our own text is encoded by base64-simd.
 
 use crate::steps;
 
-/// The two alphabets, by their last two characters.
+/// The alphabets, named by their last two characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Alphabet {
     /// `+` and `/`.
     Standard,
-    /// `-` and `_`, with `+` and `/` read as well, as Python's `urlsafe_b64decode` does.
+    /// `-` and `_`. `+` and `/` are accepted as well, as in Python's `urlsafe_b64decode`.
     UrlSafe,
 }
 
-/// CPython's non-strict decoder: skips every byte outside the alphabet, stops at the first complete padding, and looks
-/// at neither the spare bits nor what follows. `None` where Python raises.
+/// Decodes as CPython does in its non-strict mode: skips every byte outside the alphabet, stops at the first complete padding, and ignores the spare bits and everything after them. Returns `None` where Python raises.
 #[cold]
 pub(crate) fn decode_lenient(text: impl IntoIterator<Item = u8>, alphabet: Alphabet) -> Option<Vec<u8>> {
     let mut out = Vec::new();
@@ -47,7 +46,7 @@ pub(crate) fn decode_lenient(text: impl IntoIterator<Item = u8>, alphabet: Alpha
     (quad == 0).then_some(out)
 }
 
-/// The six bits of a letter.
+/// Returns the six bits of a character.
 #[inline]
 pub(crate) fn sextet(byte: u8, alphabet: Alphabet) -> Option<u8> {
     Some(match byte {

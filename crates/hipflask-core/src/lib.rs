@@ -1,4 +1,4 @@
-//! What a Flask session is, without any I/O.
+//! Flask's session system without any I/O.
 //!
 //! Reads and writes Flask's session cookie so exactly that Flask cannot tell the difference:
 //!
@@ -17,24 +17,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! | module | what is in it |
+//! | module | content |
 //! | --- | --- |
-//! | [`session`] | [`SessionDict`](session::SessionDict): Flask's dict with its flags, flashed messages, and a log of changes |
+//! | [`session`] | [`SessionDict`](session::SessionDict): Flask's dict with its flags, flashed messages and a log of changes |
 //! | [`codec`] | [`SessionCodec`](codec::SessionCodec): session to cookie value and back |
-//! | [`plan`] | what a response must do about its session, as plain data |
+//! | [`plan`] | a pure function that decides what the response does with the session |
 //! | [`cookie`] | reading `Cookie`, writing `Set-Cookie` |
 //! | [`signing`] | the signers of itsdangerous, for mail links and form tokens as well |
 //! | [`tagged`] | the JSON in the cookie, in Python's spelling |
 //! | [`value`] | everything that a session can hold |
 //! | [`time`] | seconds, datetimes and the dates of HTTP |
 //!
-//! Time, keys and settings come in as arguments; nothing here reads a clock, a file or the environment. No input makes it
-//! panic, and all input is bounded.
+//! Time, keys and settings are arguments: nothing here reads a clock, a file or the environment. No input causes a panic, and the size of every input is limited.
 //!
 //! # Features
 //!
-//! - `stock-zlib`: deflates with the C zlib, so that compressed cookies equal those of a stock CPython byte for byte.
-//!   Needs a C compiler. Without it a pure Rust zlib writes other bytes of the same meaning.
+//! - `stock-zlib`: deflates with the C zlib, so that compressed cookies equal those of CPython byte for byte. Needs a C compiler. Without it, a zlib in pure Rust writes other bytes with the same content.
 //! - `count-steps`: counts the steps that each reader takes, for tests and fuzz targets. Not for production.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,7 +1,6 @@
-//! Points in time as sessions know them: whole seconds for signatures, aware datetimes for values, and the
-//! date format of HTTP in both directions.
+//! Time: whole seconds for signatures, aware datetimes for values, and the date format of HTTP in both directions.
 //!
-//! Nothing here reads a clock: the caller says what time it is.
+//! Nothing here reads a clock. The caller passes the current time.
 
 use core::fmt;
 use core::time::Duration;
@@ -16,30 +15,30 @@ const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Seconds since 1970-01-01T00:00:00Z, fractions dropped, as itsdangerous signs them.
+/// Seconds since 1970-01-01T00:00:00Z without fractions, as itsdangerous signs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(u64);
 
 impl UnixTime {
-    /// The second `secs` after the epoch.
+    /// Creates the time `secs` seconds after the epoch.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs)
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0
     }
 
-    /// The point `duration` later; stops at the largest representable time instead of wrapping.
+    /// Returns the time `duration` later. Stops at the greatest representable time instead of wrapping.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))
     }
 
-    /// This second as HTTP writes dates: `Tue, 14 Nov 2023 22:13:20 GMT`.
+    /// Formats this second as HTTP does: `Tue, 14 Nov 2023 22:13:20 GMT`.
     ///
     /// A time after the year 9999 is written as the last second of 9999, because the format has four digits.
     ///
@@ -55,10 +54,9 @@ impl UnixTime {
     }
 }
 
-/// A point in time with the UTC offset it was written in: Python's aware `datetime`.
+/// A point in time with the UTC offset in which it was written: Python's aware `datetime`.
 ///
-/// Microseconds since the epoch, years 1 to 9999, and an offset of less than a day. Two values are equal only if
-/// the offset is, too. A session cookie keeps whole seconds and always UTC; a server-side record keeps microseconds.
+/// It has microseconds since the epoch in the years 1 to 9999, and an offset of less than a day. Two values are equal only if their offsets are equal. A session cookie stores whole seconds in UTC; a server-side record stores microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTime {
     micros: i64,
@@ -66,20 +64,19 @@ pub struct DateTime {
 }
 
 impl DateTime {
-    /// The UTC time `micros` microseconds after the epoch, or `None` outside the years 1 to 9999.
+    /// Creates the UTC time `micros` microseconds after the epoch. Returns `None` outside the years 1 to 9999.
     #[must_use]
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         Self::new(micros, 0)
     }
 
-    /// The UTC time at a whole second, or `None` after the year 9999.
+    /// Creates the UTC time of a whole second. Returns `None` after the year 9999.
     #[must_use]
     pub fn from_unix_time(time: UnixTime) -> Option<Self> {
         Self::new(i64::try_from(time.as_secs()).ok()?.checked_mul(MICROS)?, 0)
     }
 
-    /// The same instant shown at `offset` seconds east of UTC, or `None` if the offset is a day or more, or the local
-    /// year leaves 1 to 9999.
+    /// Returns the same instant with an offset of `offset` seconds east of UTC. Returns `None` if the offset is a day or more, or if the local year is outside 1 to 9999.
     #[must_use]
     pub fn with_offset(self, offset: i32) -> Option<Self> {
         Self::new(self.micros, offset)
@@ -97,20 +94,19 @@ impl DateTime {
         Self::new(local.checked_sub(i64::from(offset) * MICROS)?, offset)
     }
 
-    /// Microseconds since the epoch; negative before 1970.
+    /// Returns the microseconds since the epoch, which are negative before 1970.
     #[must_use]
     pub const fn unix_micros(self) -> i64 {
         self.micros
     }
 
-    /// Seconds east of UTC.
+    /// Returns the offset in seconds east of UTC.
     #[must_use]
     pub const fn offset_seconds(self) -> i32 {
         self.offset
     }
 
-    /// Reads a date as Werkzeug's `parse_date` does: any RFC 2822 form, and the older ones of HTTP. A date without
-    /// a zone is UTC; a year below 100 is of the years 1969 to 2068; the weekday is not checked.
+    /// Parses a date as Werkzeug's `parse_date` does: every form of RFC 2822, and the older ones of HTTP. A date without a zone is in UTC. A year below 100 is between 1969 and 2068. The weekday is not checked.
     ///
     /// ```
     /// use hipflask_core::time::DateTime;
@@ -123,7 +119,7 @@ impl DateTime {
         parse_fixdate(text.as_bytes()).or_else(|| parse_rfc2822(text))
     }
 
-    /// Reads ISO 8601 with an offset, the form that [`Display`](fmt::Display) writes.
+    /// Parses ISO 8601 with an offset, the form that [`Display`](fmt::Display) writes.
     #[must_use]
     pub fn parse_iso(text: &str) -> Option<Self> {
         steps::count(text.len());
@@ -135,13 +131,13 @@ impl DateTime {
         Self::from_civil(local.parse().ok()?, offset)
     }
 
-    /// Appends the date as a session cookie carries it: in GMT, microseconds dropped.
+    /// Appends the date as a session cookie stores it: in GMT, without microseconds.
     pub fn write_http_date(self, out: &mut String) {
         write_http_date(out, self.micros.div_euclid(MICROS));
     }
 }
 
-/// ISO 8601 with offset, microseconds only where there are some: `2024-01-02T03:04:05+00:00`.
+/// Writes ISO 8601 with the offset, and with microseconds unless they are zero: `2024-01-02T03:04:05+00:00`.
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = self.micros + i64::from(self.offset) * MICROS;
@@ -166,7 +162,7 @@ impl fmt::Debug for DateTime {
     }
 }
 
-/// Appends `Tue, 14 Nov 2023 22:13:20 GMT` for a second since the epoch; years outside 1 to 9999 are clamped.
+/// Appends `Tue, 14 Nov 2023 22:13:20 GMT` for a second since the epoch. Years outside 1 to 9999 are clamped.
 pub(crate) fn write_http_date(out: &mut String, unix_secs: i64) {
     const FIRST: i64 = -62_135_596_800;
     const LAST: i64 = 253_402_300_799;
@@ -198,7 +194,7 @@ fn civil_at(unix_secs: i64) -> Option<civil::DateTime> {
     EPOCH.checked_add(SignedDuration::from_secs(unix_secs)).ok()
 }
 
-/// The one form that Flask itself writes, with the right weekday: no allocation, no guessing.
+/// Parses the one form that Flask writes, with the right weekday. Allocates nothing.
 pub(crate) fn parse_fixdate(text: &[u8]) -> Option<DateTime> {
     let text: &[u8; 29] = text.try_into().ok()?;
     let number = |from: usize, to: usize| {
@@ -217,11 +213,11 @@ pub(crate) fn parse_fixdate(text: &[u8]) -> Option<DateTime> {
         civil::Time::new(number(17, 19)? as i8, number(20, 22)? as i8, number(23, 25)? as i8, 0).ok()?;
     let weekday = WEEKDAYS[date.weekday().to_monday_zero_offset().unsigned_abs() as usize % 7];
     let micros = i64::try_from(date.to_datetime(time).duration_since(EPOCH).as_micros()).ok()?;
-    // The year has four digits, so the bounds of the type hold.
+    // // The year has four digits, so it is within the range of the type.
     (weekday.as_bytes() == &text[..3]).then_some(DateTime { micros, offset: 0 })
 }
 
-/// The forgiving reader of Python's `email.utils`: parts in several orders, named zones, two-digit years.
+/// Parses a date as Python's `email.utils` does: parts in several orders, named zones, two-digit years.
 fn parse_rfc2822(text: &str) -> Option<DateTime> {
     steps::count(text.len());
     let fields = date_fields(text)?;
@@ -234,7 +230,7 @@ fn parse_rfc2822(text: &str) -> Option<DateTime> {
     DateTime::from_civil(date.to_datetime(time), zone_offset(zone)?)
 }
 
-/// The five parts of a date, in the order they stand.
+/// The five parts of a date in the order of the text.
 fn date_fields(text: &str) -> Option<[&str; 5]> {
     let mut parts: Vec<&str> = text.split_whitespace().collect();
     let first = *parts.first()?;
@@ -263,7 +259,7 @@ fn date_fields(text: &str) -> Option<[&str; 5]> {
     parts.try_into().ok()
 }
 
-/// Day, month, year, time and zone, whichever of the accepted orders they stood in.
+/// Returns day, month, year, time and zone, in whichever of the accepted orders they were.
 fn sort_fields([day, month, year, time, zone]: [&str; 5]) -> Option<(&str, i8, &str, &str, &str)> {
     if [day, month, year].iter().any(|part| part.is_empty()) {
         return None;
@@ -318,7 +314,7 @@ fn full_year(year: i64) -> i64 {
     }
 }
 
-/// Seconds east of UTC; what is not a zone is UTC.
+/// Returns the seconds east of UTC. A text that is not a zone means UTC.
 fn zone_offset(zone: &str) -> Option<i32> {
     let zone = zone.to_uppercase();
     let number = match zone.as_str() {
@@ -336,8 +332,7 @@ fn zone_offset(zone: &str) -> Option<i32> {
     i32::try_from(seconds * number.signum()).ok()
 }
 
-/// `int(text)` for the ASCII spellings: a sign, digits, single underscores between digits. A number of more than 64 bits
-/// stops at the largest, which is no part of any date.
+/// Parses `int(text)` in its ASCII spellings: a sign, digits, single underscores between digits. A number of more than 64 bits becomes the greatest one, which no date contains.
 fn python_int(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let well_formed =
@@ -350,7 +345,7 @@ fn python_int(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// Expected values printed by Werkzeug 3.1.9 `parse_date` on Python 3.11.7.
+    /// These values were printed by Werkzeug 3.1.9 `parse_date` on Python 3.11.7.
     #[test]
     fn dates_are_read_as_werkzeug_reads_them() {
         let cases = [
@@ -378,7 +373,7 @@ mod tests {
 
     /// Python fails with an OverflowError, which Flask answers with a 500.
     #[test]
-    fn a_number_in_a_date_that_no_date_has_makes_it_none_and_overflows_nothing() {
+    fn impossible_numbers_in_a_date_make_it_none() {
         for number in ["9999", "99999999999", "9223372036854775807", "99999999999999999999"] {
             for text in [
                 format!("Tue, 14 Nov 2023 22:13:20 +{number}"),
@@ -394,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_before_1970_is_written_and_its_microseconds_are_dropped_downwards() {
+    fn microseconds_before_1970_are_rounded_down() {
         let date = DateTime::from_unix_micros(-2_208_988_800_000_000 + 999_999).unwrap();
         let mut out = String::new();
         date.write_http_date(&mut out);

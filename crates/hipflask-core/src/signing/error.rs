@@ -1,4 +1,4 @@
-//! What can be wrong with a signer's configuration, a signed value, or a payload.
+//! Errors of a signer's configuration, of signed values and of payloads.
 
 use crate::tagged::JsonError;
 use crate::value::ValueError;
@@ -6,28 +6,28 @@ use core::time::Duration;
 
 use crate::time::UnixTime;
 
-/// Why a signed value was refused. Holds nothing of the value and nothing of a key.
+/// The reason why a signed value was refused. Contains nothing of the value or of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// The value is not of the form `value.signature`.
+    /// The value does not have the form `value.signature`.
     #[error("the value holds no separator, so it was never signed; pass the whole signed text")]
     NoSeparator,
-    /// No accepted key makes this signature.
+    /// None of the accepted keys makes this signature.
     #[error(
         "the signature matches none of the accepted keys: the value was changed, or signed with another key, salt, \
          derivation or digest; compare these with the signing side"
     )]
     #[non_exhaustive]
     BadSignature {
-        /// The time that the value claims, if one can be read. It is **not** verified: show it, do not act on it.
+        /// The time that the value claims, if it can be read. It is **not** verified: display it, but do not act on it.
         issued_at: Option<UnixTime>,
-        /// Whether the value had the form `value.timestamp.signature` and was asked to have it.
+        /// Whether the signer expected the form `value.timestamp.signature`, and the value had it.
         timed: bool,
     },
     /// The signature is good, but the value was signed without a time.
     #[error(
-        "the signature is good but there is no timestamp: signed by a plain signer; unsign it with a plain signer"
+        "the signature is good but the timestamp is missing; verify the value with a signer that adds none"
     )]
     TimestampMissing,
     /// The signature is good, but the timestamp is not base64, longer than 8 bytes, or after the year 9999.
@@ -42,25 +42,25 @@ pub enum SignatureError {
         .max_age.as_secs()
     )]
     Expired {
-        /// How long ago the value was signed, in whole seconds.
+        /// The age of the signature in whole seconds.
         age: Duration,
-        /// The greatest age that was accepted, in whole seconds.
+        /// The greatest accepted age in whole seconds.
         max_age: Duration,
-        /// When it was signed (verified).
+        /// The time of signing (verified).
         issued_at: UnixTime,
     },
-    /// The signature is good, but from further in the future than accepted.
+    /// The signature is good, but further in the future than accepted.
     #[error("the signature is from {}s in the future; set the clocks of both machines, or accept a leeway", .ahead.as_secs())]
     Future {
-        /// How far ahead of now the timestamp is, in whole seconds.
+        /// The number of whole seconds between now and the timestamp.
         ahead: Duration,
-        /// When it was signed (verified).
+        /// The time of signing (verified).
         issued_at: UnixTime,
     },
 }
 
 impl SignatureError {
-    /// The class that itsdangerous 2.2.0 raises for the same value. All are subclasses of its `BadSignature`.
+    /// Returns the class that itsdangerous 2.2.0 raises for the same value. All of them are subclasses of its `BadSignature`.
     #[must_use]
     pub const fn itsdangerous_class(&self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl SignatureError {
         }
     }
 
-    /// The time of signing as far as the value tells it; verified only if the signature was good.
+    /// Returns the time of signing if the value claims one. It is verified only if the signature is good.
     #[must_use]
     pub const fn issued_at(&self) -> Option<UnixTime> {
         match self {
@@ -83,19 +83,19 @@ impl SignatureError {
     }
 }
 
-/// Why a signer could not be built. Names no key.
+/// The reason why a signer could not be built. Contains no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerConfigError {
-    /// A key is empty, so that everybody could sign. `index` counts from the signing key, which is 0.
+    /// A key is empty, so that anybody could sign. `index` counts from the signing key, which is 0.
     #[error(
         "secret key number {index} (0 signs) is empty, so anybody could sign; set it or remove it from the list"
     )]
     EmptyKey {
-        /// The place in the key ring; 0 is the signing key.
+        /// The position in the key ring; 0 is the signing key.
         index: usize,
     },
-    /// The separator may occur in a signature.
+    /// The separator can occur in a signature.
     #[error(
         "the separator {separator:?} may be contained in the signature itself; take one that is not an ASCII letter, a \
          digit, `-`, `_` or `=`"
@@ -104,16 +104,16 @@ pub enum SignerConfigError {
         /// The refused separator.
         separator: char,
     },
-    /// The separator is no ASCII character, so signed text would not be text.
+    /// The separator is not an ASCII character, so that signed text would not be text.
     #[error("the separator 0x{separator:02x} is not an ASCII character; take one, for example `.`")]
     SeparatorNotAscii {
         /// The refused separator.
         separator: u8,
     },
-    /// There is no algorithm or mode of this name.
+    /// No algorithm or mode has this name.
     #[error("unknown {what} {name:?}; take one of {expected}")]
     UnknownName {
-        /// What was named: "digest", "key derivation" or "compression".
+        /// The kind of name: "digest", "key derivation" or "compression".
         what: &'static str,
         /// The unknown name, at most 32 characters of it.
         name: String,
@@ -128,21 +128,21 @@ impl SignerConfigError {
     }
 }
 
-/// Why the payload under a good signature could not be read. Holds nothing of the payload.
+/// The reason why a payload with a good signature could not be read. Contains nothing of the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// Not base64, even to Python's lenient decoder.
+    /// It is not base64, even for Python's lenient decoder.
     #[error(
         "the payload is not base64, though its signature is good; the signing side writes another format"
     )]
     NotBase64,
-    /// Marked as compressed, but not a whole zlib stream.
+    /// It is marked as compressed, but is not a complete zlib stream.
     #[error(
         "the payload is marked as compressed but is not a whole zlib stream; the signing side writes another format"
     )]
     NotZlib,
-    /// Larger than accepted after decompression.
+    /// It is larger than accepted after decompression.
     #[error("the payload inflates to more than {limit} bytes; store less in it, or raise the limit")]
     TooLarge {
         /// The greatest accepted size in bytes.
@@ -151,20 +151,20 @@ pub enum PayloadError {
 }
 
 impl PayloadError {
-    /// The class that itsdangerous 2.2.0 raises for the same payload; it is not a `BadSignature`.
+    /// Returns the class that itsdangerous 2.2.0 raises for the same payload. It is not a `BadSignature`.
     ///
-    /// itsdangerous has no limit: what is [`PayloadError::TooLarge`] here it would inflate.
+    /// itsdangerous has no limit and would inflate a [`PayloadError::TooLarge`].
     #[must_use]
     pub const fn itsdangerous_class(&self) -> &'static str {
         "BadPayload"
     }
 }
 
-/// Why a signed payload could not be loaded.
+/// The reason why a signed payload could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// It was not signed by us, or is not accepted any more.
+    /// None of the accepted keys signed it, or it has expired.
     #[error(transparent)]
     Signature(#[from] SignatureError),
     /// It was signed by us, but cannot be read.
@@ -173,13 +173,13 @@ pub enum LoadError {
     /// It was signed by us, but is not JSON.
     #[error("the signature is good, but the payload is not JSON: {0}")]
     Json(JsonError),
-    /// It is JSON, but not of the type that was asked for.
+    /// It is JSON, but not of the requested type.
     #[error("the signature is good, but the payload is of another type: {0}")]
     Value(ValueError),
 }
 
 impl LoadError {
-    /// The class that itsdangerous 2.2.0 raises for the same text.
+    /// Returns the class that itsdangerous 2.2.0 raises for the same text.
     #[must_use]
     pub const fn itsdangerous_class(&self) -> &'static str {
         match self {
@@ -189,17 +189,17 @@ impl LoadError {
     }
 }
 
-/// Why a value could not be signed: JSON cannot hold it.
+/// The reason why a value could not be signed: JSON cannot represent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DumpError {
-    /// The type cannot be turned into a value.
+    /// The type cannot be converted to a value.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// The value has no plain JSON.
+    /// The value cannot be written as plain JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
 }
 
-/// A name in an error is for a person to recognise, not to fill a log.
+/// Shortens a name, so that an error cannot fill a log.
 const LONGEST_NAME: usize = 32;

@@ -1,14 +1,13 @@
-//! Secret keys, and the order in which several are used.
+//! Secret keys, and the order in which several keys are used.
 
 use core::fmt;
 
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A secret key: any bytes. Text is taken as UTF-8, as itsdangerous does.
+/// A secret key: any bytes. Text becomes UTF-8, as in itsdangerous.
 ///
-/// Wipes itself when dropped and prints as `SecretKey(..)`. Two keys cannot be compared: there is nothing to gain from
-/// it, and a comparison that stops at the first difference tells where it is.
+/// It wipes itself when dropped and prints as `SecretKey(..)`. Keys cannot be compared: a comparison that stops at the first difference would reveal its position.
 ///
 /// ```
 /// use hipflask_core::signing::SecretKey;
@@ -20,19 +19,19 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub struct SecretKey(Vec<u8>);
 
 impl SecretKey {
-    /// Whether the key has no bytes. Such a key is refused where a signer is built.
+    /// Returns `true` if the key has no bytes. A signer cannot be built with such a key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The length in bytes.
+    /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Why the key is easy to guess, if it is: an attacker who has one cookie can try keys as fast as he can hash.
+    /// Returns the reason why the key is easy to guess, if it is. An attacker with one cookie can try keys as fast as they can hash.
     ///
     /// ```
     /// use hipflask_core::signing::{SecretKey, Weakness};
@@ -59,17 +58,17 @@ impl SecretKey {
     }
 }
 
-/// Why a key is easy to guess.
+/// The reason why a key is easy to guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Weakness {
     /// It has less than [`SecretKey::SHORTEST`] bytes.
     Short,
-    /// It stands in a manual or a tutorial.
+    /// It was published in a manual or a tutorial.
     Published,
 }
 
-/// What follows the name of the place where the key is.
+/// The end of a sentence that begins with the name of the setting.
 impl fmt::Display for Weakness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,7 +86,7 @@ impl fmt::Display for Weakness {
     }
 }
 
-/// Keys of [`SecretKey::SHORTEST`] bytes or more that stand in manuals and tutorials; shorter ones are weak anyway.
+/// Keys of [`SecretKey::SHORTEST`] bytes or more from manuals and tutorials. Shorter ones are weak anyway.
 const PUBLISHED: [&[u8]; 15] = [
     b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
     b"_5#y2L\"F4Q8z\n\xec]/",
@@ -113,14 +112,14 @@ impl fmt::Debug for SecretKey {
 }
 
 impl From<Vec<u8>> for SecretKey {
-    /// Takes the bytes over without leaving a copy.
+    /// Takes the bytes without leaving a copy.
     fn from(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 }
 
 impl From<String> for SecretKey {
-    /// Takes the text over without leaving a copy.
+    /// Takes the text without leaving a copy.
     fn from(text: String) -> Self {
         Self(text.into_bytes())
     }
@@ -158,7 +157,7 @@ impl<const N: usize> From<&[u8; N]> for SecretKey {
     }
 }
 
-/// The key that signs and the keys that are accepted besides.
+/// The key that signs and the other keys that are accepted.
 ///
 /// ```
 /// use hipflask_core::signing::KeyRing;
@@ -168,33 +167,31 @@ impl<const N: usize> From<&[u8; N]> for SecretKey {
 /// assert_eq!(format!("{keys:?}"), "KeyRing(2 keys)");
 /// ```
 ///
-/// A key of another type becomes a ring of one: wherever a ring is asked, `"text"` or bytes will do.
+/// Wherever a ring is expected, a key, text or bytes are a ring of one key.
 #[doc(alias = "SECRET_KEY_FALLBACKS")]
 #[derive(Clone)]
 pub struct KeyRing {
-    /// In the order in which they are tried; the first signs. Never empty.
+    /// In the order in which they are tried. The first one signs. Never empty.
     keys: Vec<SecretKey>,
 }
 
 impl KeyRing {
-    /// A ring of one key, which signs and verifies.
+    /// Creates a ring of one key, which signs and verifies.
     #[must_use]
     pub fn new(current: impl Into<SecretKey>) -> Self {
         Self { keys: vec![current.into()] }
     }
 
-    /// Accepts what was signed with `old` too. Keys are tried in the order in which they were given.
+    /// Also accepts signatures of `old`. Keys are tried in the order in which they were added.
     #[must_use]
     pub fn accept(mut self, old: impl Into<SecretKey>) -> Self {
         self.keys.push(old.into());
         self
     }
 
-    /// The ring that Flask makes of `SECRET_KEY` and `SECRET_KEY_FALLBACKS`: `secret_key` signs, then it and the
-    /// fallbacks **from last to first** are tried.
+    /// Creates the ring that Flask makes of `SECRET_KEY` and `SECRET_KEY_FALLBACKS`: `secret_key` signs. For verifying it is tried first, then the fallbacks **from last to first**.
     ///
-    /// Same order as Flask 3.1.1 and later. Flask 3.1.0 signed with the last fallback instead; such cookies verify here
-    /// like all that a fallback signed.
+    /// This is the order of Flask 3.1.1 and later. Flask 3.1.0 signed with the last fallback instead. Such cookies verify here like all others that a fallback signed.
     #[must_use]
     pub fn from_flask<K: Into<SecretKey>>(
         secret_key: impl Into<SecretKey>,
@@ -206,13 +203,13 @@ impl KeyRing {
         Self { keys }
     }
 
-    /// The key that signs.
+    /// Returns the key that signs.
     #[must_use]
     pub fn signing(&self) -> &SecretKey {
         &self.keys[0]
     }
 
-    /// Every key that verifies, in the order in which they are tried; the signing key is the first.
+    /// Returns every key that verifies, in the order in which they are tried. The signing key is the first.
     pub fn accepted(&self) -> impl ExactSizeIterator<Item = &SecretKey> {
         self.keys.iter()
     }
@@ -271,15 +268,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_key_signs_and_the_accepted_follow_in_their_order() {
+    fn the_first_key_signs_and_accepted_keys_follow() {
         let keys = KeyRing::new("new").accept("old").accept("older");
         assert_eq!(keys.signing().bytes(), b"new");
         assert_eq!(texts(&keys), [b"new".as_slice(), b"old", b"older"]);
     }
 
-    /// Flask 3.1.3 hands over `[old0, old1, current]`, and itsdangerous 2.2.0 tries them from the end.
+    /// Flask 3.1.3 passes `[old0, old1, current]`, and itsdangerous 2.2.0 tries them from the end.
     #[test]
-    fn flask_fallbacks_are_tried_from_last_to_first_after_the_secret_key() {
+    fn flask_fallbacks_are_tried_from_last_to_first() {
         let keys = KeyRing::from_flask("current", ["old0", "old1"]);
         assert_eq!(keys.signing().bytes(), b"current");
         assert_eq!(texts(&keys), [b"current".as_slice(), b"old1", b"old0"]);

@@ -1,4 +1,4 @@
-//! The payload of itsdangerous' URL-safe serializers: JSON, deflated or not, in base64.
+//! The payload of itsdangerous' URL-safe serializers: JSON in base64, deflated if that saves space.
 
 use core::{fmt, str::FromStr};
 use std::sync::Mutex;
@@ -11,22 +11,21 @@ use super::{
 };
 use crate::steps;
 
-/// The most bytes that a payload inflates to, unless set: 1 MiB. A longer session is not written.
+/// The most bytes that a payload may inflate to by default: 1 MiB. A longer session is not written.
 pub const MAX_INFLATED: usize = 1 << 20;
 
-/// When a payload is deflated. itsdangerous and Flask read all three.
+/// The rule that decides when a payload is deflated. itsdangerous and Flask read all three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Compression {
-    /// JSON over [`PayloadCodec::pays_from`] bytes (1 KiB), or whose payload is over [`PayloadCodec::limit`], if that
-    /// saves two bytes or more. Deflating costs many times what the rest of writing a cookie costs.
+    /// Deflates JSON of more than [`PayloadCodec::pays_from`] bytes (1 KiB), or whose payload is longer than [`PayloadCodec::limit`], if that saves two bytes or more. Deflating costs many times as much as the rest of writing a cookie.
     #[default]
     WhenItPays,
-    /// Always if that saves two bytes or more: the rule of itsdangerous 2.2.0, zlib at level 6.
+    /// Always deflates if that saves two bytes or more: the rule of itsdangerous 2.2.0, with zlib at level 6.
     ///
-    /// With the feature `stock-zlib` the bytes are CPython's too; without it they differ but inflate to the same.
+    /// With the feature `stock-zlib` the bytes equal CPython's. Without it they differ but inflate to the same JSON.
     AsFlask,
-    /// Never.
+    /// Never deflates.
     Never,
 }
 
@@ -53,10 +52,9 @@ impl FromStr for Compression {
     }
 }
 
-/// Turns JSON into the payload of a cookie or link, and back.
+/// A codec between JSON and the payload of a cookie or link.
 ///
-/// A payload is base64 (URL-safe, no padding) of the JSON, or `.` and base64 of the deflated JSON. The codec does not
-/// look into the JSON. It reads only what a signature was good on.
+/// A payload is base64 (URL-safe, no padding) of the JSON, or `.` and base64 of the deflated JSON. The codec does not parse the JSON. Decode a payload only after its signature has been verified.
 ///
 /// ```
 /// use hipflask_core::signing::PayloadCodec;
@@ -69,7 +67,7 @@ impl FromStr for Compression {
 /// # Ok::<(), hipflask_core::signing::PayloadError>(())
 /// ```
 ///
-/// Same rules as itsdangerous 2.2.0 `URLSafeSerializerMixin`, with a bound on what is inflated.
+/// The rules are those of itsdangerous 2.2.0 `URLSafeSerializerMixin`, with a limit on the inflated size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadCodec {
     compression: Compression,
@@ -79,28 +77,27 @@ pub struct PayloadCodec {
 }
 
 impl PayloadCodec {
-    /// A codec that deflates by this rule.
+    /// Creates a codec that deflates by this rule.
     #[must_use]
     pub const fn new(compression: Compression) -> Self {
         Self { compression, pays_from: 1024, limit: usize::MAX, max_inflated: MAX_INFLATED }
     }
 
-    /// With [`Compression::WhenItPays`], the greatest length of JSON in bytes that is left undeflated. 1024 unless set.
+    /// Sets the greatest length of JSON in bytes that stays undeflated with [`Compression::WhenItPays`]. The default is 1024.
     #[must_use]
     pub const fn pays_from(mut self, bytes: usize) -> Self {
         self.pays_from = bytes;
         self
     }
 
-    /// With [`Compression::WhenItPays`], the greatest length of a payload in bytes that fits: a longer one is deflated
-    /// even if its JSON is small. Not a bound: what does not fit when deflated is written all the same. None unless set.
+    /// Sets the greatest length of a payload in bytes that fits with [`Compression::WhenItPays`]. A longer one is deflated even if its JSON is short, and written even if it still does not fit. There is no limit by default.
     #[must_use]
     pub const fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// The most bytes that a payload may inflate to. [`MAX_INFLATED`] unless set.
+    /// Sets the most bytes that a payload may inflate to. The default is [`MAX_INFLATED`].
     #[must_use]
     pub const fn max_inflated(mut self, bytes: usize) -> Self {
         self.max_inflated = bytes;
@@ -119,13 +116,12 @@ impl PayloadCodec {
         }
     }
 
-    /// The JSON in `payload`, whose signature has been found good.
+    /// Returns the JSON of a `payload` whose signature has been verified.
     ///
-    /// Read as leniently as Python reads: either base64 alphabet, padding or none, junk between, anything after the
-    /// zlib stream.
+    /// Decodes as leniently as Python: either base64 alphabet, with or without padding, other bytes in between, anything after the zlib stream.
     ///
     /// # Errors
-    /// [`PayloadError`]: not base64, not zlib, or larger than [`max_inflated`](Self::max_inflated) when inflated.
+    /// [`PayloadError`] if it is not base64, not zlib, or inflates to more than [`max_inflated`](Self::max_inflated).
     pub fn decode(&self, payload: &[u8]) -> Result<Vec<u8>, PayloadError> {
         steps::count(payload.len());
         match payload {
@@ -151,7 +147,7 @@ impl Default for PayloadCodec {
     }
 }
 
-/// The zlib stream of `json`, if it saves two bytes or more: one goes to the mark.
+/// Deflates `json`. Returns `None` if that does not save two bytes; one of them is needed for the marker.
 fn deflate(json: &[u8]) -> Option<Vec<u8>> {
     steps::count(json.len());
     static KEPT: Kept<Compress> = Kept::none();
@@ -160,11 +156,11 @@ fn deflate(json: &[u8]) -> Option<Vec<u8>> {
     let status = state.compress_vec(json, &mut deflated, FlushCompress::Finish).ok()?;
     state.reset();
     KEPT.put_back(state);
-    // There is room for the JSON's length, so without the end of the stream it does not pay either.
+    // The output has room for the length of the JSON, so an incomplete stream does not save space either.
     (status == Status::StreamEnd && deflated.len() + 1 < json.len()).then_some(deflated)
 }
 
-/// What the zlib stream at the front of `deflated` stands for, if that is at most `limit` bytes.
+/// Inflates the zlib stream at the beginning of `deflated`, up to `limit` bytes.
 fn inflate(deflated: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
     static KEPT: Kept<Decompress> = Kept::none();
     let mut state = KEPT.take().unwrap_or_else(|| Decompress::new(true));
@@ -175,7 +171,7 @@ fn inflate(deflated: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
 }
 
 fn inflate_with(state: &mut Decompress, deflated: &[u8], limit: usize) -> Result<Vec<u8>, PayloadError> {
-    // One byte more than the limit tells "full" from "too large".
+    // One byte more than the limit distinguishes "full" from "too large".
     let most = limit.saturating_add(1);
     let mut json = Vec::with_capacity(deflated.len().saturating_mul(USUAL_RATIO).min(most));
     let mut rest = deflated;
@@ -192,7 +188,7 @@ fn inflate_with(state: &mut Decompress, deflated: &[u8], limit: usize) -> Result
             return Ok(json);
         }
         if json.len() < json.capacity() {
-            // There was room to go on, so the stream has no end.
+            // The output was not full, so the stream is incomplete.
             return Err(PayloadError::NotZlib);
         }
         let taken = usize::try_from(state.total_in() - before).unwrap_or(usize::MAX);
@@ -202,8 +198,7 @@ fn inflate_with(state: &mut Decompress, deflated: &[u8], limit: usize) -> Result
     }
 }
 
-/// A state between two uses: to make one takes longer than to inflate a small session. One for all threads, as one of
-/// deflating holds a quarter of a megabyte; who finds it in use makes another and need not wait.
+/// A zlib state between two uses. Creating one takes longer than inflating a small session. All threads share one, because a state for deflating takes 256 KiB. A thread that finds it in use creates another one and does not wait.
 struct Kept<S>(Mutex<Option<S>>);
 
 impl<S> Kept<S> {
@@ -222,12 +217,12 @@ impl<S> Kept<S> {
     }
 }
 
-/// Sessions of 400 bytes to 3 kB deflate to a half or a third: room for these without growing.
+/// Sessions of 400 bytes to 3 kB deflate to a half or a third, so that this much room needs no growth.
 const USUAL_RATIO: usize = 4;
 
 const SMALLEST_GROWTH: usize = 256;
 
-/// Marks a deflated payload.
+/// The marker of a deflated payload.
 const DEFLATED: char = '.';
 
 #[cfg(test)]
@@ -253,7 +248,7 @@ mod tests {
         PayloadCodec::default().decode(payload.as_bytes())
     }
 
-    /// JSON that deflates by about a half, as sessions do.
+    /// JSON that deflates to about a half, as sessions do.
     fn session(len: usize) -> Vec<u8> {
         let mut json: Vec<u8> = b"[".to_vec();
         for n in (0_u32..).map(|n| n.wrapping_mul(2_654_435_761)) {
@@ -276,8 +271,7 @@ mod tests {
         assert_eq!(decode("eyJhIjoiw6kifQ").unwrap(), r#"{"a":"é"}"#.as_bytes());
     }
 
-    /// What itsdangerous 2.2.0 `URLSafeSerializer.load_payload` makes of each payload. All deflated ones were made with
-    /// Python's zlib from `{"a":1}`.
+    /// The results of itsdangerous 2.2.0 `URLSafeSerializer.load_payload`. All deflated payloads were made with Python's zlib from `{"a":1}`.
     #[test]
     fn payloads_are_read_as_itsdangerous_reads_them() {
         let json = Ok(br#"{"a":1}"#.to_vec());
@@ -314,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn as_flask_deflates_whatever_gets_two_bytes_shorter() {
+    fn as_flask_deflates_if_two_bytes_are_saved() {
         let text = encode(PayloadCodec::new(Compression::AsFlask), &sixty());
         assert!(text.starts_with('.') && text.len() < 40, "{text}");
         assert_eq!(decode(&text).unwrap(), sixty());
@@ -322,17 +316,17 @@ mod tests {
 
     #[cfg(feature = "stock-zlib")]
     #[test]
-    fn with_the_stock_zlib_the_bytes_are_those_of_cpython() {
+    fn stock_zlib_writes_the_bytes_of_cpython() {
         let codec = PayloadCodec::new(Compression::AsFlask);
         assert_eq!(encode(codec, &sixty()), DEFLATED_BY_FLASK);
-        // The last of Flask's cookies in `timestamp`, with every type that a session can hold.
+        // The last of Flask's cookies in `timestamp`, with every type that a session can contain.
         let payload = ".eJyrVkpSsqpWUgCSSo4BFrZKtTpKKWARIKkUUpqqo2BgpOCVmKdgZGBkomBgbGVgYmVgquDuGwJSmglRWwpUa4AfGIKU\
                        54JVA0klmyQ7kEAJWABIRhvqGMUCBUAmxZQaGKRaKtUCAC9oJM4";
         assert_eq!(encode(codec, &decode(payload).unwrap()), payload);
     }
 
     #[test]
-    fn a_saving_of_one_byte_is_not_taken() {
+    fn deflating_that_saves_one_byte_is_not_used() {
         let mut savings = Vec::new();
         for len in 0..40 {
             let json = vec![b'x'; len];
@@ -361,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn when_it_pays_deflates_what_would_not_fit() {
+    fn when_it_pays_deflates_payloads_over_the_limit() {
         let json = session(600);
         let deflates = |limit| encode(PayloadCodec::default().limit(limit), &json).starts_with('.');
         assert_eq!((deflates(799), deflates(800)), (true, false), "600 bytes are 800 characters");
@@ -374,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_deflating_would_lengthen_is_left_plain() {
+    fn json_that_deflating_would_lengthen_stays_plain() {
         let mut state = 1_u32;
         let noise: Vec<u8> = core::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -394,9 +388,9 @@ mod tests {
         assert_eq!(text, "session=e30");
     }
 
-    /// States are kept: what one cookie leaves in them must not show in the next.
+    /// States are reused: one cookie must not influence the next.
     #[test]
-    fn a_stream_is_read_and_written_alike_after_whatever_came_before() {
+    fn reused_states_read_and_write_alike() {
         let codec = PayloadCodec::new(Compression::AsFlask);
         let (good, bomb) = (encode(codec, &sixty()), encode(codec, &vec![b' '; 2 << 20]));
         for before in [".", ".eAGrVkpUsjKsBQA", ".eAGrVkpUsjKsBQAIKgII", ".q1ZKVLIyrAUA", &bomb, &good] {

@@ -1,4 +1,4 @@
-//! JSON as one signed, URL-safe text: for links in mails, tokens in forms, cookies.
+//! JSON as one signed, URL-safe text: for links in mails, tokens in forms and cookies.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -13,7 +13,7 @@ use crate::tagged::{JsonErrorKind, from_str_plain, to_string_plain};
 use crate::time::UnixTime;
 use crate::value::{from_value, to_value};
 
-/// Signs JSON so that it can stand in a URL; valid until the key changes.
+/// Signs JSON for use in a URL. The text is valid until the key changes.
 ///
 /// ```
 /// use hipflask_core::signing::{Signer, UrlSafeSerializer};
@@ -24,9 +24,9 @@ use crate::value::{from_value, to_value};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Anything that serde can serialize is taken. Anybody can read the text: it is signed, not encrypted.
+/// It takes every value that serde can serialize. Anybody can read the text: it is signed, not encrypted.
 ///
-/// Same format as itsdangerous 2.2.0 `URLSafeSerializer`.
+/// The format is that of itsdangerous 2.2.0 `URLSafeSerializer`.
 #[doc(alias = "URLSafeSerializer")]
 #[derive(Debug, Clone)]
 pub struct UrlSafeSerializer {
@@ -35,8 +35,7 @@ pub struct UrlSafeSerializer {
 }
 
 impl UrlSafeSerializer {
-    /// Signs with `signer`. Give each purpose a salt of its own; the default of itsdangerous' serializers is
-    /// `itsdangerous`, see [`with_keys`](Self::with_keys).
+    /// Signs with `signer`. Use a different salt for each purpose. The serializers of itsdangerous have the default salt `itsdangerous`; see [`with_keys`](Self::with_keys).
     #[must_use]
     pub fn new(signer: Signer) -> Self {
         Self { signer, codec: PayloadCodec::default() }
@@ -50,30 +49,30 @@ impl UrlSafeSerializer {
         Ok(Self::new(default_signer(keys)?))
     }
 
-    /// Deflates and bounds as `codec` says.
+    /// Encodes payloads with `codec`, by its rule and limits.
     #[must_use]
     pub const fn codec(mut self, codec: PayloadCodec) -> Self {
         self.codec = codec;
         self
     }
 
-    /// The signed text of `value`, as plain JSON.
+    /// Returns the signed text of `value` as plain JSON.
     ///
     /// # Errors
-    /// [`DumpError`] if JSON cannot hold it: bytes, datetimes, UUIDs.
+    /// [`DumpError`] if JSON cannot represent it: bytes, datetimes, UUIDs.
     pub fn dumps<T: Serialize + ?Sized>(&self, value: &T) -> Result<String, DumpError> {
         Ok(self.dumps_json(&json(value)?))
     }
 
-    /// The value that was signed.
+    /// Returns the value that was signed.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if it was not signed with one of the keys, and only then another [`LoadError`].
+    /// [`LoadError::Signature`] if none of the keys signed it. Every other [`LoadError`] implies a good signature.
     pub fn loads<T: DeserializeOwned>(&self, text: &str) -> Result<T, LoadError> {
         value(&self.loads_json(text.as_bytes())?)
     }
 
-    /// The signed text of `json`, which is not looked into.
+    /// Returns the signed text of `json`, which is not parsed.
     #[must_use]
     pub fn dumps_json(&self, json: &[u8]) -> String {
         let mut text = String::new();
@@ -82,16 +81,16 @@ impl UrlSafeSerializer {
         text
     }
 
-    /// The JSON that was signed, not looked into.
+    /// Returns the JSON that was signed, without parsing it.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if it was not signed with one of the keys, and only then [`LoadError::Payload`].
+    /// [`LoadError::Signature`] if none of the keys signed it. [`LoadError::Payload`] implies a good signature.
     pub fn loads_json(&self, text: &[u8]) -> Result<Vec<u8>, LoadError> {
         Ok(self.codec.decode(self.signer.unsign(text)?.value)?)
     }
 }
 
-/// Signs JSON together with the time, so that the text can grow too old.
+/// Signs JSON together with the time, so that the text expires.
 ///
 /// ```
 /// use core::time::Duration;
@@ -105,7 +104,7 @@ impl UrlSafeSerializer {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Same format as itsdangerous 2.2.0 `URLSafeTimedSerializer`: Flask's session cookie and Flask-WTF's form tokens.
+/// The format is that of itsdangerous 2.2.0 `URLSafeTimedSerializer`: Flask's session cookie and Flask-WTF's form tokens.
 #[doc(alias = "URLSafeTimedSerializer")]
 #[derive(Debug, Clone)]
 pub struct UrlSafeTimedSerializer {
@@ -114,8 +113,7 @@ pub struct UrlSafeTimedSerializer {
 }
 
 impl UrlSafeTimedSerializer {
-    /// Signs with `signer`. Give each purpose a salt of its own; the default of itsdangerous' serializers is
-    /// `itsdangerous`, see [`with_keys`](Self::with_keys).
+    /// Signs with `signer`. Use a different salt for each purpose. The serializers of itsdangerous have the default salt `itsdangerous`; see [`with_keys`](Self::with_keys).
     #[must_use]
     pub fn new(signer: TimestampSigner) -> Self {
         Self { signer, codec: PayloadCodec::default() }
@@ -129,26 +127,25 @@ impl UrlSafeTimedSerializer {
         Ok(Self::new(TimestampSigner::new(default_signer(keys)?)))
     }
 
-    /// Deflates and bounds as `codec` says.
+    /// Encodes payloads with `codec`, by its rule and limits.
     #[must_use]
     pub const fn codec(mut self, codec: PayloadCodec) -> Self {
         self.codec = codec;
         self
     }
 
-    /// The text of `value`, as plain JSON, signed at `at`.
+    /// Returns the text of `value` as plain JSON, signed at the time `at`.
     ///
     /// # Errors
-    /// [`DumpError`] if JSON cannot hold it: bytes, datetimes, UUIDs.
+    /// [`DumpError`] if JSON cannot represent it: bytes, datetimes, UUIDs.
     pub fn dumps<T: Serialize + ?Sized>(&self, value: &T, at: UnixTime) -> Result<String, DumpError> {
         Ok(self.dumps_json(&json(value)?, at))
     }
 
-    /// The value that was signed, and when.
+    /// Returns the value that was signed and the time of signing.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if it was not signed with one of the keys or at an accepted time, and only then another
-    /// [`LoadError`].
+    /// [`LoadError::Signature`] if none of the keys signed it, or not at an accepted time. Every other [`LoadError`] implies a good signature.
     pub fn loads<T: DeserializeOwned>(
         &self,
         text: &str,
@@ -159,7 +156,7 @@ impl UrlSafeTimedSerializer {
         Ok((value(&json)?, issued_at))
     }
 
-    /// The text of `json`, which is not looked into, signed at `at`.
+    /// Returns the text of `json`, which is not parsed, signed at the time `at`.
     #[must_use]
     pub fn dumps_json(&self, json: &[u8], at: UnixTime) -> String {
         let mut text = String::new();
@@ -168,11 +165,10 @@ impl UrlSafeTimedSerializer {
         text
     }
 
-    /// The JSON that was signed, not looked into, and when.
+    /// Returns the JSON that was signed, without parsing it, and the time of signing.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if it was not signed with one of the keys or at an accepted time, and only then
-    /// [`LoadError::Payload`].
+    /// [`LoadError::Signature`] if none of the keys signed it, or not at an accepted time. [`LoadError::Payload`] implies a good signature.
     pub fn loads_json(&self, text: &[u8], now: UnixTime, age: Age) -> Result<(Vec<u8>, UnixTime), LoadError> {
         let unsigned = self.signer.unsign(text, now, age)?;
         let issued_at = unsigned.issued_at.ok_or(SignatureError::TimestampMissing)?;
@@ -210,8 +206,7 @@ mod tests {
         assert_eq!(serializer.dumps_json(br#"{"a":1}"#), "eyJhIjoxfQ.vIRGgzmNzCBDwe7a_A5q8Ak94WU");
     }
 
-    /// itsdangerous 2.2.0, clock 1_700_000_000: `URLSafeTimedSerializer('k').dumps_json({'a': 1})`, and with Flask-WTF's salt
-    /// `wtf-csrf-token` that of 40 zeros.
+    /// itsdangerous 2.2.0, clock 1_700_000_000: `URLSafeTimedSerializer('k').dumps_json({'a': 1})`, and the text of 40 zeros with Flask-WTF's salt `wtf-csrf-token`.
     #[test]
     fn text_with_time_is_that_of_itsdangerous() {
         let serializer = UrlSafeTimedSerializer::with_keys("k").unwrap();
@@ -243,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_text_with_an_unreadable_payload_reports_the_forgery() {
+    fn a_forged_unreadable_text_reports_the_forgery() {
         let serializer = UrlSafeSerializer::with_keys("k").unwrap();
         let forged = serializer.loads_json(b".e.AAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap_err();
         let expected = SignatureError::BadSignature { issued_at: None, timed: false };
@@ -257,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_of_the_codec_holds() {
+    fn the_limit_of_the_codec_applies() {
         let codec = PayloadCodec::new(crate::signing::Compression::AsFlask).max_inflated(99);
         let serializer = UrlSafeSerializer::with_keys("k").unwrap().codec(codec);
         let text = serializer.dumps_json(&[b' '; 100]);
