@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 use hipflask::store::connect;
 use hipflask::store::file::FileStore;
-use hipflask::store::store::{Store, StoreError};
+use hipflask::store::{Store, StoreError};
 use tokio::net::TcpListener;
 
 use arguments::Wanted;
@@ -55,7 +55,7 @@ async fn serve(port: u16, url: Option<String>) -> Result<(), Box<dyn Error>> {
 
 /// The page, and each tutorial under its own path.
 fn app(store: &Arc<dyn Store>) -> Result<Router, Box<dyn Error>> {
-    let mut app = page::router(&store.describe().place);
+    let mut app = page::router(&store.describe().address);
     for tutorial in &tutorials::ALL {
         let prefix = tutorial.prefix();
         let mut program = (tutorial.app)().application_root(prefix.as_str()).debug(true);

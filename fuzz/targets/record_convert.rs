@@ -2,17 +2,17 @@
 #![no_main]
 
 use hipflask_core::value::Value;
-use hipflask_store::record::{Format, Kept, Record};
+use hipflask_store::record::{Format, OpaqueValues, Record};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some(record) = hipflask_fuzz::read(data) else { return };
     // Without the originals of what only one format knows.
-    let plain = Record { dict: record.dict.clone(), kept: Kept::default() };
+    let plain = Record { dict: record.dict.clone(), opaque: OpaqueValues::default() };
     if let Some(pickle) = hipflask_fuzz::write(Format::Pickle, &plain, data.len()) {
         let again = Format::read(&pickle).expect("it was written here");
         assert_eq!(again.dict, record.dict, "a pickle holds everything");
-        assert!(again.kept.is_empty());
+        assert!(again.opaque.is_empty());
     }
     let msgpack = hipflask_fuzz::write(Format::Msgpack, &plain, data.len());
     let json = hipflask_fuzz::write(Format::Json, &plain, data.len());

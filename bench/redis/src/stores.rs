@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hipflask::core::time::UnixTime;
 use hipflask::store::record::Format;
-use hipflask::store::store::{Created, Key, Replaced, Store, Stored};
+use hipflask::store::{Created, Key, Replaced, Store, Stored};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 

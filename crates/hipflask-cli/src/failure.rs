@@ -89,7 +89,7 @@ pub(crate) enum Failure {
     },
     /// The store failed.
     #[error(transparent)]
-    Store(hipflask_store::store::StoreError),
+    Store(hipflask_store::StoreError),
     /// A copy failed in the middle.
     #[error(transparent)]
     Copy(hipflask_store::copy::CopyError),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use hipflask_store::record::Format;
-use hipflask_store::store::{ErrorKind, RecordKind, Store, StoreError};
+use hipflask_store::{ErrorKind, RecordKind, Store, StoreError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -112,7 +112,7 @@ impl Live {
 
     /// Where the store is, without a password.
     pub(crate) fn place(&self) -> String {
-        self.store.describe().place
+        self.store.describe().address
     }
 
     /// The format of records here. Stores whose records are pickles have no other.

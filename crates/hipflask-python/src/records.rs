@@ -2,7 +2,7 @@
 
 use hipflask_core::session::{Part, SessionDict};
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
-use hipflask_store::record::{EncodeError, Format, Kept, Pieces, Problem, Record};
+use hipflask_store::record::{EncodeError, Format, OpaqueValues, MsgpackReader, Problem, Record};
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -19,17 +19,17 @@ use crate::raw;
 pub(crate) fn dict_of_session<'py>(
     py: Python<'py>,
     session: &SessionDict,
-    kept: &Kept,
+    opaque: &OpaqueValues,
     data: &[u8],
 ) -> PyResult<Bound<'py, PyDict>> {
-    if !kept.is_empty() {
+    if !opaque.is_empty() {
         let loads = helper(py)?.getattr(intern!(py, "loads"))?;
         return Ok(loads.call1((PyBytes::new(py, data), Format::of(data).to_string()))?.cast_into()?);
     }
     let (dict, mut make) = (PyDict::new(py), Builder::begin(py));
     for (key, part) in session.parts() {
         let value = match part {
-            Part::Raw(bytes) => raw::object(py, &mut make, &mut Pieces::of(bytes))?,
+            Part::Raw(bytes) => raw::object(py, &mut make, &mut MsgpackReader::of(bytes))?,
             Part::Value(value) => make.object(value)?,
         };
         make.put(&dict, key, value)?;
@@ -43,7 +43,7 @@ pub(crate) fn is_as_it_came(dict: &Bound<'_, PyDict>, session: &SessionDict) -> 
     let mut is_same = |(key, part): (&Text, Part<'_>)| {
         let (Part::Raw(bytes), Some(key)) = (part, key.as_str()) else { return false };
         let found = dict.get_item(make.key(key)).ok().flatten();
-        found.is_some_and(|found| raw::is(&found, &mut Pieces::of(bytes)))
+        found.is_some_and(|found| raw::is(&found, &mut MsgpackReader::of(bytes)))
     };
     dict.len() == session.len() && session.parts().all(&mut is_same)
 }
@@ -114,7 +114,7 @@ fn add_odd(record: &mut Record, odd: &Bound<'_, PyDict>, format: Format) -> PyRe
     for (key, value) in read.dict.into_entries() {
         record.dict.insert(key, value);
     }
-    record.kept = read.kept;
+    record.opaque = read.opaque;
     Ok(())
 }
 

@@ -9,9 +9,9 @@ use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Int};
 use hipflask_store::id::{Ids, IdsError, SessionId};
 use hipflask_store::missing_feature;
-use hipflask_store::record::{Format, Kept};
+use hipflask_store::record::{Format, OpaqueValues};
 use hipflask_store::save::{Attempt, Opened, SaveError, Saved, ServerSessions, Slot, StoreOp};
-use hipflask_store::store::StoreError;
+use hipflask_store::StoreError;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -288,10 +288,10 @@ impl StoredSessions {
         })?;
         let found = found.map_err(|error: StoreError| failed(py, &error.at(live.place())))?;
         let Some((session, slot)) = found else { return Ok(None) };
-        let (Some(stored), Some(kept), Some(id)) = (slot.stored(), slot.kept(), slot.id()) else {
+        let (Some(stored), Some(opaque), Some(id)) = (slot.stored(), slot.opaque(), slot.id()) else {
             return Ok(None);
         };
-        let dict = dict_of_session(py, &session, kept, &stored.data)?.unbind();
+        let dict = dict_of_session(py, &session, opaque, &stored.data)?.unbind();
         let id = id.as_str().to_owned();
         Ok(Some((StoredSession::of(session, *slot), dict, id)))
     }
@@ -341,16 +341,16 @@ impl StoredSessions {
         let added = numbers(asked.added)?;
         let proposed = sid.map(|sid| self.id(sid)).transpose()?;
         let (mut data, mut slot) = origin.take(py)?;
-        let before = slot.kept().cloned().unwrap_or_default();
-        let kept: &Kept = &record.kept;
+        let before = slot.opaque().cloned().unwrap_or_default();
+        let opaque: &OpaqueValues = &record.opaque;
         let read = asked.alone.then(|| data.clone());
-        let adopted = data.adopt(record.dict, asked.cleared, &added, |key| before.differs(kept, key));
+        let adopted = data.adopt(record.dict, asked.cleared, &added, |key| before.differs(opaque, key));
         if let Err(error) = adopted {
             origin.put(data, slot);
             return Err(PyValueError::new_err(error.to_string()));
         }
         data.set_modified(data.is_modified() || asked.modified);
-        slot.keep(record.kept);
+        slot.set_opaque(record.opaque);
         if let Some(id) = proposed {
             if asked.regenerate || slot.id().is_some_and(|known| *known != id) {
                 slot.regenerate();
@@ -401,9 +401,9 @@ impl StoredSession {
     fn dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         store_entry(py, "StoredSession.dict", || {
             let (session, slot) = self.take(py)?;
-            let kept = slot.kept().cloned().unwrap_or_default();
+            let opaque = slot.opaque().cloned().unwrap_or_default();
             let data = slot.stored().map(|stored| stored.data.clone()).unwrap_or_default();
-            let dict = dict_of_session(py, &session, &kept, &data);
+            let dict = dict_of_session(py, &session, &opaque, &data);
             self.put(session, slot);
             dict
         })

@@ -28,7 +28,7 @@ use crate::store::{ErrorKind, Scan, Store, StoreError};
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), hipflask_store::store::StoreError> {
+/// # async fn main() -> Result<(), hipflask_store::StoreError> {
 /// let store = hipflask_store::connect("memory:").await?;
 /// assert_eq!(store.describe().kind, "memory");
 ///
@@ -52,7 +52,7 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
 /// # Errors
 /// What the store says if it cannot be used.
 pub async fn ready(store: &dyn Store) -> Result<(), StoreError> {
-    store.ready().await.map_err(|error| error.at(store.describe().place))
+    store.ready().await.map_err(|error| error.at(store.describe().address))
 }
 
 /// [`connect`] without asking the store whether it is there.
@@ -75,7 +75,7 @@ pub async fn connect_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         // To be ready they make an index and switch on the TTL; a look shows as well whether they are there.
         Kind::MongoDb | Kind::DynamoDb => {
             let first = store.scan(&Scan::new("").limit(1), UnixTime::from_secs(0)).await;
-            first.map_err(|error| error.at(store.describe().place))?;
+            first.map_err(|error| error.at(store.describe().address))?;
         }
         _ => ready(&*store).await?,
     }
@@ -126,11 +126,11 @@ async fn make(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
         #[cfg(feature = "mysql")]
         Kind::MySql => sql(url, make),
         #[cfg(feature = "redis")]
-        Kind::Redis => Ok(Arc::new(crate::redis::Redis::open(url)?)),
+        Kind::Redis => Ok(Arc::new(crate::redis::RedisStore::from_url(url)?)),
         #[cfg(feature = "redis-tls")]
-        Kind::RedisTls => Ok(Arc::new(crate::redis::Redis::open(url)?)),
+        Kind::RedisTls => Ok(Arc::new(crate::redis::RedisStore::from_url(url)?)),
         #[cfg(feature = "memcached")]
-        Kind::Memcached => Ok(Arc::new(crate::memcached::Memcached::open(url)?)),
+        Kind::Memcached => Ok(Arc::new(crate::memcached::MemcachedStore::from_url(url)?)),
         #[cfg(feature = "mongodb")]
         Kind::MongoDb => Ok(Arc::new(crate::mongodb::MongoDbStore::from_url(url).await?)),
         #[cfg(feature = "dynamodb")]
@@ -352,7 +352,7 @@ mod tests {
             ("File:/srv/s", "file:/srv/s"),
             ("file:///srv/s", "file:/srv/s"),
         ] {
-            assert_eq!(open(url).await.unwrap().describe().place, place);
+            assert_eq!(open(url).await.unwrap().describe().address, place);
         }
     }
 
@@ -369,7 +369,7 @@ mod tests {
         ] {
             let description = open(url).await.unwrap().describe();
             assert_eq!(description.kind, kind, "{url}");
-            assert!(!description.place.contains("secret"));
+            assert!(!description.address.contains("secret"));
         }
     }
 }

@@ -60,8 +60,8 @@ impl Ids {
     /// A new id: so many bytes of the system's chance, as URL-safe base64.
     ///
     /// # Errors
-    /// [`NoChance`] if the system gives none; there is no weaker id.
-    pub fn fresh(&self) -> Result<SessionId, NoChance> {
+    /// [`RngError`] if the system gives none; there is no weaker id.
+    pub fn fresh(&self) -> Result<SessionId, RngError> {
         let mut bytes = [0; MAX_ID_BYTES];
         let bytes = &mut bytes[..self.bytes];
         getrandom::fill(bytes)?;
@@ -230,7 +230,7 @@ pub enum IdError {
 /// The system gave no chance to make an id from.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the system's random numbers are not available, so no session id can be made")]
-pub struct NoChance(#[from] getrandom::Error);
+pub struct RngError(#[from] getrandom::Error);
 
 /// The most bytes that an id can have: 128 characters of base64.
 const MAX_ID_BYTES: usize = 96;

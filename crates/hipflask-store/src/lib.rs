@@ -1,24 +1,23 @@
-//! Where server-side sessions live: the contract that every store keeps, and the stores.
+//! Server-side sessions: the [`Store`] contract, the stores that implement it, and the protocol that saves sessions in them.
 //!
-//! | module | what is in it |
-//! | --- | --- |
-//! | [`copy`] | sessions from one store to another, while people use them |
-//! | `dynamodb` | DynamoDB, by feature |
-//! | `file` | cachelib's directory, by feature |
-//! | [`id`] | session ids: made, checked, signed, hashed |
-//! | `memcached` | memcached, with pymemcache's placement on several servers, by feature |
-//! | [`memory`] | a store in the memory of one process |
-//! | `mongodb` | MongoDB, by feature |
-//! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session keeps them |
-//! | `redis` | Redis and Valkey: one server, Sentinel, cluster, by feature |
-//! | [`save`] | the save protocol: open, save, transact, destroy, regenerate |
-//! | `sql` | SQLite, PostgreSQL, MySQL and MariaDB, by feature |
-//! | [`store`] | [`Store`](store::Store), the contract, with its keys, outcomes and errors |
+//! [`connect`] turns a URL into a store.
 //!
-//! [`connect`] turns a URL into any of them.
+//! | module | contents | feature |
+//! | --- | --- | --- |
+//! | [`id`] | session ids: generated, checked, signed, hashed | |
+//! | [`record`] | a session as bytes: msgpack, JSON and pickle, as Flask-Session writes them | |
+//! | [`save`] | the save protocol: open, save, transact, destroy, regenerate | |
+//! | [`copy`] | copies sessions from one store to another while both are in use | |
+//! | [`memory`] | the memory of one process | |
+//! | `file` | a directory, as cachelib uses it | `file` |
+//! | `sql` | SQLite, PostgreSQL, MySQL and MariaDB | `sqlite`, `postgres`, `mysql` |
+//! | `redis` | Redis and Valkey: one server, Sentinel, cluster | `redis`, `redis-tls` |
+//! | `memcached` | memcached, keys distributed over several servers as pymemcache does | `memcached` |
+//! | `mongodb` | MongoDB | `mongodb` |
+//! | `dynamodb` | DynamoDB | `dynamodb` |
 //!
-//! A store remembers bytes under keys. It knows neither cookies nor session values, reads no clock, and decides nothing:
-//! what to write is settled above it.
+//! A store maps keys to bytes. It does not know cookies or session values, does not read the clock, and does not decide what
+//! to write: [`save`] does.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -36,7 +35,7 @@ pub mod copy;
     feature = "postgres",
     feature = "mysql"
 ))]
-mod reach;
+mod unreachable;
 #[cfg(any(
     feature = "memcached",
     feature = "redis",
@@ -69,6 +68,15 @@ pub mod redis;
 pub mod save;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub mod sql;
-pub mod store;
+mod store;
 
 pub use connect::{connect, connect_existing, missing_feature, open, ready};
+pub use store::{
+    BadKey, BoxError, Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, NewRecord, Page,
+    RecordKind, Replaced, Scan, Store, StoreError, StoreFuture, StoreMethod, StoreWrapper, Stored, Token, Touched,
+    expiry, whole_seconds,
+};
+
+/// For the macros.
+#[doc(hidden)]
+pub use hipflask_core::time::UnixTime;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hipflask_core::time::UnixTime;
 
-use crate::record::{Format, Piece, Pieces};
+use crate::record::{Format, MsgpackEvent, MsgpackReader};
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
     StoreError, StoreFuture, Stored, Token, Touched, expiry,
@@ -30,7 +30,7 @@ use crate::store::{
 /// use std::time::Duration;
 /// use hipflask_core::time::UnixTime;
 /// use hipflask_store::memory::MemoryStore;
-/// use hipflask_store::store::{Created, Key, Store};
+/// use hipflask_store::{Created, Key, Store};
 /// # fn block_on<F: Future>(future: F) -> F::Output {
 /// #     let mut future = std::pin::pin!(future);
 /// #     match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
@@ -390,24 +390,24 @@ fn is_anonymous(data: &[u8]) -> bool {
 
 /// Reads up to the first key of the app; `None` if that cannot be read.
 fn msgpack_keys_are_bookkeeping(data: &[u8]) -> Option<bool> {
-    let mut pieces = Pieces::of(data);
-    let Piece::Dict(keys) = pieces.next().ok()? else { return None };
+    let mut pieces = MsgpackReader::of(data);
+    let MsgpackEvent::Dict(keys) = pieces.next().ok()? else { return None };
     for _ in 0..keys {
         match pieces.next().ok()? {
-            Piece::Str(key) if is_bookkeeping(Some(key)) => skip_value(&mut pieces)?,
+            MsgpackEvent::Str(key) if is_bookkeeping(Some(key)) => skip_value(&mut pieces)?,
             _ => return Some(false),
         }
     }
     Some(true)
 }
 
-fn skip_value(pieces: &mut Pieces<'_>) -> Option<()> {
+fn skip_value(pieces: &mut MsgpackReader<'_>) -> Option<()> {
     let mut left = 1_usize;
     while left > 0 {
         left -= 1;
         left = match pieces.next().ok()? {
-            Piece::List(values) => left.checked_add(values)?,
-            Piece::Dict(keys) => left.checked_add(keys.checked_mul(2)?)?,
+            MsgpackEvent::List(values) => left.checked_add(values)?,
+            MsgpackEvent::Dict(keys) => left.checked_add(keys.checked_mul(2)?)?,
             _ => left,
         };
     }

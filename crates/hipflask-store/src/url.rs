@@ -1,5 +1,8 @@
 //! Addresses of stores, as operators write them: one form for every store with servers.
 
+use core::str::FromStr;
+use core::time::Duration;
+
 use crate::store::{ErrorKind, StoreError};
 
 /// `scheme://user:password@host:port,host:port/path?option=value`.
@@ -7,6 +10,7 @@ use crate::store::{ErrorKind, StoreError};
 /// More than one host, as Sentinel, Cluster and memcached have, is why no general URL parser will do. User, password, path
 /// and options are percent-decoded.
 pub(crate) struct Address {
+    store: &'static str,
     pub(crate) scheme: String,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
@@ -64,18 +68,48 @@ impl Address {
                 Ok((decoded(name)?, decoded(value)?))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), user, password, hosts, path: decoded(path)?, options })
+        let (scheme, path) = (scheme.to_ascii_lowercase(), decoded(path)?);
+        Ok(Self { store, scheme, user, password, hosts, path, options })
     }
 
-    /// Takes an option out; of several of one name the first.
+    /// Removes an option and returns its value: the first one of that name.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.options.iter().position(|(known, _)| known == name)?;
         Some(self.options.remove(at).1)
     }
 
-    /// The name of an option that nobody took: a slip of the pen that must not go unnoticed.
-    pub(crate) fn left_over(&self) -> Option<&str> {
-        self.options.first().map(|(name, _)| name.as_str())
+    /// Removes an option that is a number.
+    pub(crate) fn take_number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, StoreError> {
+        let text = self.take(name);
+        self.number(name, text)
+    }
+
+    /// Parses a number that the address contains.
+    pub(crate) fn number<T: FromStr>(&self, what: &str, text: Option<String>) -> Result<Option<T>, StoreError> {
+        let parse = |text: String| {
+            text.parse().map_err(|_| self.misconfigured(format!("the {what} in the address is not a valid number")))
+        };
+        text.map(parse).transpose()
+    }
+
+    /// Removes the option `timeout`, a number of seconds.
+    pub(crate) fn take_timeout(&mut self) -> Result<Option<Duration>, StoreError> {
+        let Some(seconds) = self.take_number("timeout")? else { return Ok(None) };
+        let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
+        let what = "the timeout in the address is not a number of seconds above 0";
+        timeout.map(Some).ok_or_else(|| self.misconfigured(what))
+    }
+
+    /// Fails if an option is left, which is most likely a typo.
+    pub(crate) fn finish(&self) -> Result<(), StoreError> {
+        match self.options.first() {
+            None => Ok(()),
+            Some((name, _)) => Err(self.misconfigured(format!("the address has an unknown option: {name}"))),
+        }
+    }
+
+    fn misconfigured(&self, what: impl Into<String>) -> StoreError {
+        StoreError::new(self.store, ErrorKind::Misconfigured, what)
     }
 }
 
@@ -145,7 +179,9 @@ mod tests {
         assert_eq!(address.hosts[2].shown(9), "c:9");
         assert_eq!(address.path, "/my-master/3");
         assert_eq!(address.take("y").as_deref(), Some("/"));
-        assert_eq!(address.left_over(), Some("x"));
+        assert!(address.finish().is_err_and(|error| error.to_string().contains("unknown option: x")));
+        assert_eq!(address.take_number::<u8>("x").unwrap(), Some(1));
+        assert!(address.finish().is_ok());
     }
 
     #[test]

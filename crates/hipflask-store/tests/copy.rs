@@ -12,10 +12,10 @@ use hipflask_store::copy::{Copier, CopyError, Journal, JournalError, Outcome, Re
 use hipflask_store::file::FileStore;
 use hipflask_store::memory::MemoryStore;
 use hipflask_store::record::Format;
-use hipflask_store::store::{Deleted, Entry, Key, Scan, Store, Stored};
+use hipflask_store::{Deleted, Entry, Key, Scan, Store, Stored};
 use hipflask_testkit::contract::block_on;
 use hipflask_testkit::faults::{Fault, When};
-use hipflask_testkit::store_spy::{Call, SpyStore};
+use hipflask_testkit::store_spy::{SpyStore, StoreMethod};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -110,17 +110,17 @@ fn another_session_under_the_key_is_left_alone() {
 fn what_changes_at_the_source_meanwhile_is_what_the_destination_has() {
     let bench = Bench::new();
     let from = bench.from.clone();
-    bench.from_spy.meanwhile(Call::Load, move || put(&from, &record(2), HOUR));
+    bench.from_spy.meanwhile(StoreMethod::Load, move || put(&from, &record(2), HOUR));
     assert_eq!(bench.copy().unwrap(), copied());
     assert_eq!(bench.there(), Some((record(2), 3600)));
 }
 
 #[test]
 fn what_ends_at_the_source_meanwhile_ends_at_the_destination() {
-    for call in [Call::Create, Call::Load] {
+    for call in [StoreMethod::Create, StoreMethod::Load] {
         let bench = Bench::new();
         let from = bench.from.clone();
-        let spy = if call == Call::Create { &bench.to_spy } else { &bench.from_spy };
+        let spy = if call == StoreMethod::Create { &bench.to_spy } else { &bench.from_spy };
         spy.meanwhile(call, move || end(&from));
         assert_eq!(bench.copy().unwrap(), Outcome::Ended);
         assert_eq!(bench.there(), None);
@@ -131,7 +131,7 @@ fn what_ends_at_the_source_meanwhile_ends_at_the_destination() {
 fn what_changes_or_ends_at_the_destination_meanwhile_is_not_overwritten() {
     let bench = Bench::new();
     let (from, to) = (bench.from.clone(), bench.to.clone());
-    bench.from_spy.meanwhile(Call::Load, move || {
+    bench.from_spy.meanwhile(StoreMethod::Load, move || {
         put(&from, &record(2), HOUR);
         put(&to, &record(7), HOUR);
     });
@@ -140,7 +140,7 @@ fn what_changes_or_ends_at_the_destination_meanwhile_is_not_overwritten() {
 
     let bench = Bench::new();
     let (from, to) = (bench.from.clone(), bench.to.clone());
-    bench.from_spy.meanwhile(Call::Load, move || {
+    bench.from_spy.meanwhile(StoreMethod::Load, move || {
         put(&from, &record(2), HOUR);
         end(&to);
     });
@@ -150,7 +150,7 @@ fn what_changes_or_ends_at_the_destination_meanwhile_is_not_overwritten() {
     // It was ended at the source, but somebody at the destination works with it.
     let bench = Bench::new();
     let (from, to) = (bench.from.clone(), bench.to.clone());
-    bench.from_spy.meanwhile(Call::Load, move || {
+    bench.from_spy.meanwhile(StoreMethod::Load, move || {
         end(&from);
         put(&to, &record(7), HOUR);
     });
@@ -163,7 +163,7 @@ fn a_session_that_another_run_has_brought_is_not_ended_for_it() {
     let bench = Bench::new();
     put(&bench.to, &record(1), HOUR);
     let from = bench.from.clone();
-    bench.from_spy.meanwhile(Call::Load, move || end(&from));
+    bench.from_spy.meanwhile(StoreMethod::Load, move || end(&from));
     assert_eq!(bench.copy().unwrap(), Outcome::AlreadyThere);
     assert!(bench.there().is_some());
 }
@@ -317,7 +317,7 @@ fn what_a_run_took_back_itself_was_not_ended_there_and_is_copied_if_it_is_back()
     let bench = Bench::new();
     let copy = || bench.copy_with(&bench.copier().journal(journal(&path))).unwrap();
     let from = bench.from.clone();
-    bench.from_spy.meanwhile(Call::Load, move || end(&from));
+    bench.from_spy.meanwhile(StoreMethod::Load, move || end(&from));
     assert_eq!(copy(), Outcome::Ended);
     assert_eq!(journal(&path).len(), 0);
     put(&bench.from, &record(2), HOUR);
@@ -395,7 +395,7 @@ fn a_group_is_copied_as_each_of_it_alone() {
     let _ = block_on(from.create(&key(100), b"\xff", HOUR, NOW)).unwrap();
     // And one is ended while the group is on its way.
     let ends = from.clone();
-    to_spy.meanwhile(Call::Create, move || {
+    to_spy.meanwhile(StoreMethod::Create, move || {
         assert_eq!(block_on(ends.delete(&key(3), NOW)).unwrap(), Deleted::Deleted)
     });
     let copier = Copier::new(Arc::new(from.clone()), Arc::new(to_spy));

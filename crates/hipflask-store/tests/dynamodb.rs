@@ -17,7 +17,7 @@ use hipflask_store::dynamodb::sdk::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     TimeToLiveStatus,
 };
-use hipflask_store::store::{ErrorKind, Replaced, Store};
+use hipflask_store::{ErrorKind, Replaced, Store};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{FlaskSession, Moto};
 
@@ -157,13 +157,13 @@ async fn dynamodb_says_what_is_wrong_real_server() {
         DynamoDbStore::from_url("dynamodb://Sessions?region=x&endpoint=http://127.0.0.1:1&timeout=2")
             .unwrap();
     let error = nobody.ready().await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(error.is_transient(), "{error}");
     assert!(begin.elapsed() < Duration::from_secs(20));
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let silent = format!("http://{}", silent.local_addr().unwrap());
     let url = format!("dynamodb://Sessions?region=x&endpoint={silent}&timeout=1");
     let error = DynamoDbStore::from_url(&url).unwrap().load(&key("x"), now()).await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(error.is_transient(), "{error}");
     assert!(DynamoDbStore::from_url("dynamodb://a/b?region=x").is_err());
     assert!(DynamoDbStore::from_url("dynamodb://Sessions?region=x&regoin=y").is_err());
 }
@@ -178,9 +178,9 @@ async fn dynamodb_survives_kills_real_server() {
     let stored = created(&store, "kill", b"one", now()).await;
     server.kill();
     let error = store.load(&key("kill"), now()).await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(error.is_transient(), "{error}");
     let error = store.replace(&key("kill"), &stored, b"two", HOUR, now()).await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(error.is_transient(), "{error}");
     server.restart().unwrap();
     let error = store.load(&key("kill"), now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");

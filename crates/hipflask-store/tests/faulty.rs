@@ -9,7 +9,7 @@ use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
-use hipflask_store::store::{ErrorKind, Store, StoreError};
+use hipflask_store::{ErrorKind, Store, StoreError};
 use hipflask_testkit::servers::{Answers, MariaDb, Memcached, MongoFront, Moto, Postgres, Proxy, Redis};
 
 const NOW: UnixTime = UnixTime::from_secs(4_000_000_000);
@@ -56,7 +56,7 @@ async fn fails_and_recovers(proxy: Proxy, store: Arc<dyn Store>, recovers: Recov
         let began = Instant::now();
         while let Err(error) = visitor.heals(answers, round).await {
             let may_wait =
-                matches!(recovers, Recovers::Soon) && error.is_passing() && began.elapsed() < HANGS;
+                matches!(recovers, Recovers::Soon) && error.is_transient() && began.elapsed() < HANGS;
             assert!(may_wait, "after {answers:?}: {error}");
         }
     }
@@ -118,7 +118,7 @@ fn judge(answers: Answers, recovers: Recovers, error: &StoreError) {
 async fn redis_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
     let server = Redis::start().unwrap();
     let proxy = Proxy::before(&server.url()).unwrap();
-    let store = hipflask_store::redis::Redis::builder(proxy.url()).unwrap().timeout(TIMEOUT).build().unwrap();
+    let store = hipflask_store::redis::RedisStore::builder(proxy.url()).unwrap().timeout(TIMEOUT).build().unwrap();
     fails_and_recovers(proxy, Arc::new(store), Recovers::AtOnce).await;
 }
 
@@ -126,7 +126,7 @@ async fn redis_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
 async fn memcached_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
     let server = Memcached::start().unwrap();
     let proxy = Proxy::before(&server.url()).unwrap();
-    let builder = hipflask_store::memcached::Memcached::builder(proxy.url()).unwrap();
+    let builder = hipflask_store::memcached::MemcachedStore::builder(proxy.url()).unwrap();
     let store = builder.timeout(TIMEOUT).build().unwrap();
     fails_and_recovers(proxy, Arc::new(store), Recovers::AtOnce).await;
 }

@@ -4,7 +4,7 @@
 use allocation_counter::{AllocationInfo, measure};
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
-use hipflask_store::record::{Format, Kept, MAX_BYTES, MAX_MEMORY, Problem, RecordError};
+use hipflask_store::record::{Format, OpaqueValues, MAX_BYTES, MAX_MEMORY, Problem, RecordError};
 
 /// What reading a record gives, and what it allocates, dropping it included.
 fn reading(data: &[u8]) -> (Result<(), RecordError>, AllocationInfo) {
@@ -234,7 +234,7 @@ fn a_session_too_long_to_read_back_is_an_error() {
     }
     let mut session = SessionDict::new();
     session.set("essay", "x".repeat(MAX_BYTES)).unwrap();
-    let error = Format::Msgpack.write_session(&session, &Kept::default()).unwrap_err();
+    let error = Format::Msgpack.write_session(&session, &OpaqueValues::default()).unwrap_err();
     assert!(
         error.to_string().starts_with("session key \"essay\": msgpack cannot hold sessions of more"),
         "{error}"
@@ -266,8 +266,8 @@ fn originals_are_written_in_linear_time() {
     let keys = 70_000u32;
     let entries: Vec<u8> = (0..keys).flat_map(|n| [&[0xCE], &n.to_be_bytes()[..], &[0]].concat()).collect();
     let data = [b"\xdf", &keys.to_be_bytes()[..], &entries].concat();
-    let (session, kept) = Format::open(&data).unwrap();
-    assert_eq!(Format::Msgpack.write_session(&session, &kept).unwrap(), data);
+    let (session, opaque) = Format::open(&data).unwrap();
+    assert_eq!(Format::Msgpack.write_session(&session, &opaque).unwrap(), data);
     let converted = Format::Pickle.convert(&data).unwrap();
     assert_eq!(converted.changed.len(), keys as usize);
 }
@@ -281,8 +281,8 @@ fn nested_sets_are_compared_in_linear_time() {
         let levels = 40;
         [b"\x80\x04}(\x8c\x01a", &b"(".repeat(levels)[..], &inner, &b"\x91".repeat(levels), b"u."].concat()
     };
-    let kept = |data: &[u8]| Format::read(data).unwrap().kept;
-    let (one, same, other) = (kept(&nested(1, 2)), kept(&nested(2, 1)), kept(&nested(1, 3)));
+    let opaque = |data: &[u8]| Format::read(data).unwrap().opaque;
+    let (one, same, other) = (opaque(&nested(1, 2)), opaque(&nested(2, 1)), opaque(&nested(1, 3)));
     let key = Text::new("a");
     let info = measure(|| assert!(!one.differs(&same, &key) && one.differs(&other, &key)));
     assert!(info.bytes_total < 8 * 200_000, "{} bytes", info.bytes_total);
@@ -300,9 +300,9 @@ fn the_deepest_record_needs_little_stack() {
             for format in [Format::Msgpack, Format::Json, Format::Pickle] {
                 let data = format.write(&session).unwrap();
                 assert_eq!(Format::read(&data).unwrap().dict, session, "{format}");
-                let (opened, kept) = Format::open(&data).unwrap();
+                let (opened, opaque) = Format::open(&data).unwrap();
                 assert_eq!(opened.to_dict(), session);
-                assert!(format.write_session(&opened, &kept).is_ok());
+                assert!(format.write_session(&opened, &opaque).is_ok());
                 assert_eq!(Format::Msgpack.convert(&data).unwrap().changed.len(), 0);
                 let deeper = Dict::from([("a", Value::List(vec![deep.clone()]))]);
                 assert_eq!(format.write(&deeper).unwrap_err().problem, Problem::TooDeep, "{format}");
@@ -311,9 +311,9 @@ fn the_deepest_record_needs_little_stack() {
         let levels = MAX_DEPTH - 1;
         let sets =
             [b"\x80\x04}(\x8c\x01a", &b"(".repeat(levels)[..], b"N", &b"\x91".repeat(levels), b"u."].concat();
-        let (session, kept) = Format::open(&sets).unwrap();
-        assert!(!kept.differs(&kept.clone(), &Text::new("a")));
-        assert!(Format::Pickle.write_session(&session, &kept).is_ok());
+        let (session, opaque) = Format::open(&sets).unwrap();
+        assert!(!opaque.differs(&opaque.clone(), &Text::new("a")));
+        assert!(Format::Pickle.write_session(&session, &opaque).is_ok());
     };
     std::thread::Builder::new().stack_size(128 << 10).spawn(work).unwrap().join().unwrap();
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crowd::nobody_starves;
-use hipflask_store::memcached::Memcached as MemcachedStore;
-use hipflask_store::store::{ErrorKind, Replaced, Store, Stored};
+use hipflask_store::memcached::MemcachedStore;
+use hipflask_store::{ErrorKind, Replaced, Store, Stored};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{FlaskSession, Memcached};
 use live::beside_flask_session::share_sessions;
@@ -112,7 +112,7 @@ async fn a_record_that_is_too_long_is_refused_and_the_old_one_lives_real_server(
     let server = Memcached::shared().unwrap();
     let store = open(&server.url());
     let most = store.describe().max_bytes.unwrap();
-    let longest = "k".repeat(hipflask_store::store::Key::MAX_BYTES - 8);
+    let longest = "k".repeat(hipflask_store::Key::MAX_BYTES - 8);
     let stored = created(&store, &longest, &vec![b'x'; most]).await;
     assert_eq!(stored.data.len(), most);
     let long = vec![b'y'; most + 1];

@@ -11,9 +11,7 @@ use hipflask_core::value::Dict;
 use hipflask_store::id::Ids;
 use hipflask_store::memory::MemoryStore;
 use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
-use hipflask_store::store::{
-    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreFuture, Stored, Touched,
-};
+use hipflask_store::{DeletedIf, Key, Store, StoreFuture, StoreMethod, StoreWrapper, Stored};
 use shuttle::future::{block_on, spawn, yield_now};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
@@ -204,47 +202,16 @@ struct Yielding {
     careless: bool,
 }
 
-macro_rules! yielding {
-    ($call:expr) => {
+impl StoreWrapper for Yielding {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
+    fn around<'a, T: Send + 'a>(&'a self, _: StoreMethod, call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         Box::pin(async move {
             yield_now().await;
-            $call.await
+            call.await
         })
-    };
-}
-
-impl Store for Yielding {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        yielding!(self.inner.load(key, now))
-    }
-
-    fn create<'a>(
-        &'a self,
-        key: &'a Key,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Created> {
-        yielding!(self.inner.create(key, data, ttl, now))
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Replaced> {
-        yielding!(self.inner.replace(key, expected, data, ttl, now))
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        yielding!(self.inner.touch(key, ttl, now))
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
-        yielding!(self.inner.delete(key, now))
     }
 
     fn delete_if<'a>(
@@ -255,26 +222,10 @@ impl Store for Yielding {
     ) -> StoreFuture<'a, DeletedIf> {
         Box::pin(async move {
             yield_now().await;
-            let current = self.inner.load(key, now).await?;
+            let current = Store::load(&self.inner, key, now).await?;
             let expected = current.as_ref().filter(|_| self.careless).unwrap_or(expected);
-            self.inner.delete_if(key, expected, now).await
+            Store::delete_if(&self.inner, key, expected, now).await
         })
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        yielding!(self.inner.scan(scan, now))
-    }
-
-    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
-        yielding!(self.inner.purge_expired(now))
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        yielding!(self.inner.ready())
-    }
-
-    fn describe(&self) -> Description {
-        self.inner.describe()
     }
 }
 

@@ -14,7 +14,7 @@ use hipflask_store::mongodb::MongoDbStore;
 use hipflask_store::mongodb::driver::bson::spec::BinarySubtype;
 use hipflask_store::mongodb::driver::bson::{Binary, DateTime, Document, doc};
 use hipflask_store::mongodb::driver::{Client, Collection};
-use hipflask_store::store::{Created, ErrorKind, Replaced, Store};
+use hipflask_store::{Created, ErrorKind, Replaced, Store};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{FlaskSession, MongoFront};
 
@@ -134,9 +134,9 @@ async fn mongodb_says_what_is_wrong_real_server() {
 
     let begin = Instant::now();
     let nobody = MongoDbStore::from_url("mongodb://u:secret@127.0.0.1:1/x?timeout=1").await.unwrap();
-    assert_eq!(nobody.describe().place, "mongodb://127.0.0.1:1/x?collection=sessions");
+    assert_eq!(nobody.describe().address, "mongodb://127.0.0.1:1/x?collection=sessions");
     let error = nobody.ready().await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(error.is_transient(), "{error}");
     assert!(!format!("{error:?}{nobody:?}").contains("secret"));
     assert!(begin.elapsed() < Duration::from_secs(20));
     for url in ["mongodb://", "mongo://x", "mongodb+srv://x.example/y", "mongodb://x/?timeout=soon", "x"] {
@@ -154,9 +154,9 @@ async fn mongodb_survives_kills_real_server() {
     let stored = created(&store, "kill", b"one", now()).await;
     server.kill();
     let error = store.load(&key("kill"), now()).await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(error.is_transient(), "{error}");
     let error = store.replace(&key("kill"), &stored, b"two", HOUR, now()).await.unwrap_err();
-    assert!(error.is_passing(), "{error}");
+    assert!(error.is_transient(), "{error}");
     server.restart().unwrap();
     // The front keeps nothing: the record is gone, and is not made again.
     assert_eq!(store.load(&key("kill"), now()).await.unwrap(), None);

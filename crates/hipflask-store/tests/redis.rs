@@ -19,10 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crowd::nobody_starves;
-use hipflask_store::redis::Redis as RedisStore;
+use hipflask_store::redis::RedisStore;
 #[cfg(feature = "redis-tls")]
-use hipflask_store::store::Store as _;
-use hipflask_store::store::{DeletedIf, ErrorKind};
+use hipflask_store::Store as _;
+use hipflask_store::{DeletedIf, ErrorKind};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{FlaskSession, Redis};
 use live::beside_flask_session::share_sessions;
@@ -87,7 +87,7 @@ async fn nobody_starves_who_hammers_a_session_in_redis_real_server() {
 async fn redis_keeps_the_contract_over_tls_real_server() {
     let server = Redis::start_with_tls().unwrap();
     let trusting = format!("{}?timeout=20&ca={}", server.url(), server.certificate().display());
-    store_contract(async || RedisStore::open(&trusting).unwrap()).await;
+    store_contract(async || RedisStore::from_url(&trusting).unwrap()).await;
     let pem = std::fs::read(server.certificate()).unwrap();
     let store = RedisStore::builder(&server.url()).unwrap().root_certificates(pem).build().unwrap();
     store.ready().await.unwrap();
@@ -95,7 +95,7 @@ async fn redis_keeps_the_contract_over_tls_real_server() {
     let error = open(&server.url()).ready().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     let other_name = trusting.replace("localhost", "127.0.0.2");
-    assert!(RedisStore::open(&other_name).unwrap().ready().await.is_err());
+    assert!(RedisStore::from_url(&other_name).unwrap().ready().await.is_err());
 }
 
 /// Runs where `HIPFLASK_VALKEY` names a `valkey-server`: Debian 12 has it in its backports alone.
@@ -134,7 +134,7 @@ async fn a_key_that_holds_something_else_is_a_corrupt_record_and_stays_unharmed_
     let id = fresh("hash");
     server.ask(&["hset", &format!("session:{id}"), "field", "value"]).unwrap();
     assert_eq!(store.load(&key(&id), now()).await.unwrap_err().kind(), ErrorKind::Corrupt);
-    let expected = hipflask_store::store::Stored::new(Vec::new(), None);
+    let expected = hipflask_store::Stored::new(Vec::new(), None);
     let answer = store.replace(&key(&id), &expected, b"new", live::MINUTE, now()).await;
     assert_eq!(answer.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(server.ask(&["type", &format!("session:{id}")]).unwrap(), "hash");
@@ -176,8 +176,8 @@ async fn an_account_may_be_confined_to_the_keys_of_sessions_real_server() {
     store.ready().await.unwrap();
     let stored = created(&store, "confined", b"one").await;
     let answer = store.replace(&key("confined"), &stored, b"two", live::MINUTE, now()).await.unwrap();
-    assert!(matches!(answer, hipflask_store::store::Replaced::Replaced(_)));
-    let outside = hipflask_store::store::Key::new("other:", "x").unwrap();
+    assert!(matches!(answer, hipflask_store::Replaced::Replaced(_)));
+    let outside = hipflask_store::Key::new("other:", "x").unwrap();
     assert_eq!(store.load(&outside, now()).await.unwrap_err().kind(), ErrorKind::Refused);
 }
 
@@ -190,7 +190,7 @@ async fn a_script_that_the_server_forgot_is_sent_again_real_server() {
         server.ask(&["script", "flush"]).unwrap();
         let data = [number];
         let answer = store.replace(&key("script"), &stored, &data, live::MINUTE, now()).await.unwrap();
-        assert!(matches!(answer, hipflask_store::store::Replaced::Replaced(_)));
+        assert!(matches!(answer, hipflask_store::Replaced::Replaced(_)));
         stored = store.load(&key("script"), now()).await.unwrap().unwrap();
         assert_eq!(stored.data, data);
     }

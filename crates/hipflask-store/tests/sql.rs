@@ -17,7 +17,7 @@ use behaviour::{AnyStore, keeps_the_contract, key, loses_nothing, now};
 use crowd::nobody_starves;
 use hipflask_core::time::UnixTime;
 use hipflask_store::sql::SqlStore;
-use hipflask_store::store::{Created, ErrorKind, Key, New, Store, StoreError};
+use hipflask_store::{Created, ErrorKind, Key, NewRecord, Store, StoreError};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{MariaDb, Postgres};
 use tempfile::TempDir;
@@ -65,7 +65,7 @@ async fn creates_a_group(store: AnyStore) {
     let _ = store.create(&key(1), b"live", hour, begin).await.unwrap();
     let _ = store.create(&key(2), b"expired", Duration::from_secs(30), begin).await.unwrap();
     let keys: Vec<Key> = (0..300).chain([7]).map(key).collect();
-    let records: Vec<New<'_>> = keys.iter().map(|key| New { key, data: b"new", ttl: hour }).collect();
+    let records: Vec<NewRecord<'_>> = keys.iter().map(|key| NewRecord { key, data: b"new", ttl: hour }).collect();
     let created = store.create_many(&records, later).await.unwrap();
     for (at, created) in created.iter().enumerate() {
         assert_eq!(*created == Created::Exists, at == 1 || at == 300, "{at}");
@@ -89,8 +89,8 @@ async fn sqlite_creates_a_group_in_one_transaction() {
     };
     let before = changes();
     let keys: Vec<Key> = (0..500).map(|number| Key::new("more:", &number.to_string()).unwrap()).collect();
-    let records: Vec<New<'_>> =
-        keys.iter().map(|key| New { key, data: b"x", ttl: Duration::from_secs(60) }).collect();
+    let records: Vec<NewRecord<'_>> =
+        keys.iter().map(|key| NewRecord { key, data: b"x", ttl: Duration::from_secs(60) }).collect();
     let created = store.create_many(&records, now()).await.unwrap();
     assert!(created.iter().all(|created| *created != Created::Exists));
     assert_eq!(changes() - before, 1);

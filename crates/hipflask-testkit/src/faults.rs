@@ -1,22 +1,6 @@
 //! Failures of a backend, on demand.
 
-use hipflask_store::store::{ErrorKind, StoreError};
-
-/// A method of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each is the method of its name")]
-#[non_exhaustive]
-pub enum Call {
-    Load,
-    Create,
-    Replace,
-    Touch,
-    Delete,
-    DeleteIf,
-    Scan,
-    PurgeExpired,
-    Ready,
-}
+use hipflask_store::{ErrorKind, StoreError, StoreMethod};
 
 /// The moment at which a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +14,10 @@ pub enum When {
 /// One failure of a [`SpyStore`](crate::store_spy::SpyStore).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// Which call fails, counted from 0 since the last `forget`; `None` for the first one of the kind.
-    pub place: Option<usize>,
-    /// Which kind of call fails; `None` for any.
-    pub call: Option<Call>,
+    /// The number of the call that fails, counted from 0 since the last `forget`; `None` for the first call of the method.
+    pub index: Option<usize>,
+    /// The method that fails; `None` for any.
+    pub method: Option<StoreMethod>,
     /// Before or after the call did its work.
     pub when: When,
     /// The kind of the error that it returns.
@@ -41,20 +25,20 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The call at `place` is lost, or its answer.
+    /// Loses the call at `index`, or its answer.
     #[must_use]
-    pub const fn at(place: usize, when: When) -> Self {
-        Self { place: Some(place), call: None, when, kind: ErrorKind::Timeout }
+    pub const fn at(index: usize, when: When) -> Self {
+        Self { index: Some(index), method: None, when, kind: ErrorKind::Timeout }
     }
 
-    /// The next call of this kind is lost, or its answer.
+    /// Loses the next call of this method, or its answer.
     #[must_use]
-    pub const fn of(call: Call, when: When) -> Self {
-        Self { place: None, call: Some(call), when, kind: ErrorKind::Timeout }
+    pub const fn of(method: StoreMethod, when: When) -> Self {
+        Self { index: None, method: Some(method), when, kind: ErrorKind::Timeout }
     }
 
-    pub(crate) fn hits(&self, call: Call, place: usize) -> bool {
-        self.place.is_none_or(|wanted| wanted == place) && self.call.is_none_or(|wanted| wanted == call)
+    pub(crate) fn hits(&self, method: StoreMethod, index: usize) -> bool {
+        self.index.is_none_or(|wanted| wanted == index) && self.method.is_none_or(|wanted| wanted == method)
     }
 
     pub(crate) fn error(&self) -> StoreError {

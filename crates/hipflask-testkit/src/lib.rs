@@ -13,7 +13,7 @@
 //! - [`recordings`]: what that Flask wrote, kept under `wire/`; needs no Python.
 //! - [`clock`]: a clock that stands until a test moves it.
 //! - [`servers`]: real databases, started for a test and ended with it.
-//! - [`chance`]: random numbers from a seed that a failed test prints.
+//! - [`rng`]: random numbers from a seed that a failed test prints.
 //! - [`contract`]: what every store of sessions must do, in one call; for the stores of others as well.
 //! - [`store_spy`], [`faults`]: a store that counts its calls, and fails where a test wants it to.
 //! - [`pausing_store`]: a store that waits before and after each step.
@@ -34,7 +34,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod chance;
 pub mod clock;
 pub mod contract;
 pub mod describe;
@@ -42,8 +41,9 @@ pub mod faults;
 pub mod oracle;
 pub mod pausing_store;
 pub mod recordings;
+pub mod rng;
 pub mod servers;
 pub mod store_spy;
 
+mod checkout;
 mod hex;
-mod place;

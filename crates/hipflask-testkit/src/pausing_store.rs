@@ -4,12 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hipflask_core::time::UnixTime;
-use hipflask_store::store::{
-    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreFuture, Stored, Touched,
-};
+use hipflask_store::{Store, StoreFuture, StoreMethod, StoreWrapper};
 
 /// A pause, as long as the test wants it.
 pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -19,7 +15,7 @@ pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// ```
 /// use hipflask_core::time::UnixTime;
-/// use hipflask_store::{memory::MemoryStore, store::{Key, Store}};
+/// use hipflask_store::{Key, Store, memory::MemoryStore};
 /// use hipflask_testkit::contract::{block_on, give_way};
 /// use hipflask_testkit::pausing_store::PausingStore;
 ///
@@ -39,74 +35,20 @@ impl PausingStore {
     pub fn new(store: impl Store + 'static, pause: impl Fn() -> Pause + Send + Sync + 'static) -> Self {
         Self { inner: Arc::new(store), pause: Arc::new(pause) }
     }
+}
 
-    fn pass<'a, T: Send + 'a>(&'a self, call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+impl StoreWrapper for PausingStore {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    fn around<'a, T: Send + 'a>(&'a self, _: StoreMethod, call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         Box::pin(async move {
             (self.pause)().await;
             let answer = call.await;
             (self.pause)().await;
             answer
         })
-    }
-}
-
-impl Store for PausingStore {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        self.pass(self.inner.load(key, now))
-    }
-
-    fn create<'a>(
-        &'a self,
-        key: &'a Key,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Created> {
-        self.pass(self.inner.create(key, data, ttl, now))
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Replaced> {
-        self.pass(self.inner.replace(key, expected, data, ttl, now))
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        self.pass(self.inner.touch(key, ttl, now))
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
-        self.pass(self.inner.delete(key, now))
-    }
-
-    fn delete_if<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        now: UnixTime,
-    ) -> StoreFuture<'a, DeletedIf> {
-        self.pass(self.inner.delete_if(key, expected, now))
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        self.pass(self.inner.scan(scan, now))
-    }
-
-    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
-        self.pass(self.inner.purge_expired(now))
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        self.pass(self.inner.ready())
-    }
-
-    fn describe(&self) -> Description {
-        self.inner.describe()
     }
 }
 

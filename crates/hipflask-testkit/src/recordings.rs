@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::oracle::{DamagedCookie, DumpedCookie, ParsedHeader, Settings};
-use crate::place;
+use crate::checkout;
 
 /// The sessions of `wire/flask-cookies.jsonl` with the cookies that Flask signs for them.
 ///
@@ -97,7 +97,7 @@ impl fmt::Debug for RecordingError {
 }
 
 fn read<T: DeserializeOwned>(name: &str) -> Result<Vec<T>, RecordingError> {
-    let path = place::checkout().ok_or(RecordingError::NoCheckout)?.join("wire").join(name);
+    let path = checkout::checkout().ok_or(RecordingError::NoCheckout)?.join("wire").join(name);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(source) => return Err(RecordingError::Unreadable { path, source }),

@@ -6,26 +6,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{
-    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreFuture, Stored, Touched,
-};
+use hipflask_store::{Created, Key, Replaced, Store, StoreFuture, StoreWrapper, Stored};
 
 use crate::faults::{Fault, When};
 
-pub use crate::faults::Call;
+pub use hipflask_store::StoreMethod;
 
 /// Passes every call on to another store and counts it. Clones share the counts.
 ///
 /// ```
 /// use hipflask_core::time::UnixTime;
-/// use hipflask_store::{memory::MemoryStore, store::{Key, Store}};
+/// use hipflask_store::{Key, Store, StoreMethod, memory::MemoryStore};
 /// use hipflask_testkit::contract::block_on;
-/// use hipflask_testkit::store_spy::{Call, SpyStore};
+/// use hipflask_testkit::store_spy::SpyStore;
 ///
 /// let spy = SpyStore::new(MemoryStore::new());
 /// let key = Key::new("session:", "id")?;
 /// block_on(spy.load(&key, UnixTime::from_secs(0)))?;
-/// assert_eq!(spy.calls(), [Call::Load]);
+/// assert_eq!(spy.calls(), [StoreMethod::Load]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -38,12 +36,12 @@ type Work = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Shared {
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<StoreMethod>>,
     created: Mutex<Vec<Key>>,
     fault: Mutex<Option<Fault>>,
     collisions: AtomicUsize,
     bytes_written: AtomicU64,
-    meanwhile: Mutex<Option<(Call, Work)>>,
+    meanwhile: Mutex<Option<(StoreMethod, Work)>>,
 }
 
 impl SpyStore {
@@ -60,7 +58,7 @@ impl SpyStore {
 
     /// The calls since the last [`forget`](Self::forget), in their order.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<StoreMethod> {
         lock(&self.shared.calls).clone()
     }
 
@@ -93,39 +91,12 @@ impl SpyStore {
     }
 
     /// Lets something happen just before the next call of this kind.
-    pub fn meanwhile(&self, call: Call, work: impl FnOnce() + Send + 'static) {
-        *lock(&self.shared.meanwhile) = Some((call, Box::new(work)));
+    pub fn meanwhile(&self, method: StoreMethod, work: impl FnOnce() + Send + 'static) {
+        *lock(&self.shared.meanwhile) = Some((method, Box::new(work)));
     }
 
-    /// Counts a call and does it, unless it is to fail.
-    async fn pass<T>(
-        &self,
-        call: Call,
-        written: usize,
-        inner: StoreFuture<'_, T>,
-    ) -> Result<T, hipflask_store::store::StoreError> {
-        self.shared.bytes_written.fetch_add(written as u64, Ordering::SeqCst);
-        let work = lock(&self.shared.meanwhile).take_if(|(awaited, _)| *awaited == call);
-        if let Some((_, work)) = work {
-            work();
-        }
-        let place = {
-            let mut calls = lock(&self.shared.calls);
-            calls.push(call);
-            calls.len() - 1
-        };
-        let fault = {
-            let mut fault = lock(&self.shared.fault);
-            if fault.is_some_and(|fault| fault.hits(call, place)) { fault.take() } else { None }
-        };
-        match fault {
-            Some(fault) if fault.when == When::Before => Err(fault.error()),
-            Some(fault) => {
-                let _ = inner.await?;
-                Err(fault.error())
-            }
-            None => inner.await,
-        }
+    fn count_bytes(&self, data: &[u8]) {
+        self.shared.bytes_written.fetch_add(data.len() as u64, Ordering::SeqCst);
     }
 }
 
@@ -133,14 +104,33 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Store for SpyStore {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        Box::pin(self.pass(Call::Load, 0, self.inner.load(key, now)))
+impl StoreWrapper for SpyStore {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
     }
 
-    /// Counts a load.
-    fn open<'a>(&'a self, key: &'a Key, enough: UnixTime, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        Box::pin(self.pass(Call::Load, 0, self.inner.open(key, enough, now)))
+    /// Counts a call and does it, unless it is to fail.
+    fn around<'a, T: Send + 'a>(&'a self, method: StoreMethod, call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        Box::pin(async move {
+            let work = lock(&self.shared.meanwhile).take_if(|(awaited, _)| *awaited == method);
+            if let Some((_, work)) = work {
+                work();
+            }
+            let index = {
+                let mut calls = lock(&self.shared.calls);
+                calls.push(method);
+                calls.len() - 1
+            };
+            let fault = lock(&self.shared.fault).take_if(|fault| fault.hits(method, index));
+            match fault {
+                Some(fault) if fault.when == When::Before => Err(fault.error()),
+                Some(fault) => {
+                    let _ = call.await?;
+                    Err(fault.error())
+                }
+                None => call.await,
+            }
+        })
     }
 
     fn create<'a>(
@@ -153,10 +143,11 @@ impl Store for SpyStore {
         lock(&self.shared.created).push(key.clone());
         let left = &self.shared.collisions;
         if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-            lock(&self.shared.calls).push(Call::Create);
+            lock(&self.shared.calls).push(StoreMethod::Create);
             return Box::pin(std::future::ready(Ok(Created::Exists)));
         }
-        Box::pin(self.pass(Call::Create, data.len(), self.inner.create(key, data, ttl, now)))
+        self.count_bytes(data);
+        self.around(StoreMethod::Create, self.inner.create(key, data, ttl, now))
     }
 
     fn replace<'a>(
@@ -167,44 +158,8 @@ impl Store for SpyStore {
         ttl: Duration,
         now: UnixTime,
     ) -> StoreFuture<'a, Replaced> {
-        Box::pin(self.pass(Call::Replace, data.len(), self.inner.replace(key, expected, data, ttl, now)))
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        Box::pin(self.pass(Call::Touch, 0, self.inner.touch(key, ttl, now)))
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
-        Box::pin(self.pass(Call::Delete, 0, self.inner.delete(key, now)))
-    }
-
-    fn delete_if<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        now: UnixTime,
-    ) -> StoreFuture<'a, DeletedIf> {
-        Box::pin(self.pass(Call::DeleteIf, 0, self.inner.delete_if(key, expected, now)))
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        Box::pin(self.pass(Call::Scan, 0, self.inner.scan(scan, now)))
-    }
-
-    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(self.pass(Call::PurgeExpired, 0, self.inner.purge_expired(now)))
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.pass(Call::Ready, 0, self.inner.ready()))
-    }
-
-    fn skipped(&self) -> u64 {
-        self.inner.skipped()
-    }
-
-    fn describe(&self) -> Description {
-        self.inner.describe()
+        self.count_bytes(data);
+        self.around(StoreMethod::Replace, self.inner.replace(key, expected, data, ttl, now))
     }
 }
 

@@ -4,7 +4,7 @@ use hipflask_core::session::SessionDict;
 use hipflask_core::signing::Compression;
 use hipflask_core::tagged::KeyOrder;
 use hipflask_core::value::{Dict, Int, Text, Value};
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::{GeneratedSession, RealFlask, Settings};
 
@@ -13,13 +13,13 @@ use crate::common::{BATCH, NOW, codec, described, dict, json_of, opened};
 const SESSIONS: usize = 20_000;
 
 /// `SESSIONS` random sessions that Flask has signed, a batch at a time.
-fn for_each_batch(mut look: impl FnMut(&mut RealFlask, &mut Chance, &[GeneratedSession])) {
-    let mut chance = Chance::fresh();
+fn for_each_batch(mut look: impl FnMut(&mut RealFlask, &mut TestRng, &[GeneratedSession])) {
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     for _ in 0..SESSIONS / BATCH {
-        let sessions = flask.generate(&Settings::default(), chance.seed(), BATCH).unwrap();
+        let sessions = flask.generate(&Settings::default(), rng.seed(), BATCH).unwrap();
         assert_eq!(sessions.len(), BATCH);
-        look(&mut flask, &mut chance, &sessions);
+        look(&mut flask, &mut rng, &sessions);
     }
 }
 
@@ -78,7 +78,7 @@ fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
     let mut plain_cookies = 0;
     let as_flask = codec(Compression::AsFlask);
     let mut donors: Vec<Value> = vec![Value::None];
-    for_each_batch(|flask, chance, sessions| {
+    for_each_batch(|flask, rng, sessions| {
         donors.extend(
             sessions.iter().flat_map(|session| dict(&session.value).values().cloned().collect::<Vec<_>>()),
         );
@@ -87,7 +87,7 @@ fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
         for session in sessions {
             let mut passing = as_flask.open(session.cookie.as_bytes(), NOW).unwrap().session;
             let mut model = dict(&session.opened);
-            change(chance, &donors, &mut passing, &mut model);
+            change(rng, &donors, &mut passing, &mut model);
             assert_eq!(described(&passing), describe(&Value::Dict(model.clone())));
             expected.push(describe(&Value::Dict(model)));
             ours.push(passing);
@@ -114,15 +114,15 @@ fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
 }
 
 /// One change, made to our session by its methods and to a plain dict by hand.
-fn change(chance: &mut Chance, donors: &[Value], ours: &mut SessionDict, model: &mut Dict) {
+fn change(rng: &mut TestRng, donors: &[Value], ours: &mut SessionDict, model: &mut Dict) {
     let present: Vec<Text> = model.keys().cloned().collect();
-    let donor = chance.pick(donors).clone();
+    let donor = rng.pick(donors).clone();
     let key = match present.as_slice() {
         [] => Text::new("new"),
-        keys if chance.once_in(3) => Text::new(format!("{}+", chance.pick(keys))),
-        keys => chance.pick(keys).clone(),
+        keys if rng.once_in(3) => Text::new(format!("{}+", rng.pick(keys))),
+        keys => rng.pick(keys).clone(),
     };
-    match chance.below(7) {
+    match rng.below(7) {
         0 | 1 => {
             ours.insert(key.clone(), donor.clone()).unwrap();
             model.insert(key, donor);

@@ -8,7 +8,7 @@ use hipflask_core::codec::{DEFAULT_LEEWAY, OpenError, SessionCodec};
 use hipflask_core::signing::{Compression, PayloadCodec, PayloadError, SignatureError, split_unverified};
 use hipflask_core::tagged::JsonErrorKind;
 use hipflask_core::time::UnixTime;
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::{RealFlask, Settings, Verdict};
 
 use crate::common::{BATCH, NOW, codec, described, json_of};
@@ -134,13 +134,13 @@ fn opened_beyond_flask(json: &str) -> Option<&'static str> {
 
 #[test]
 fn damaged_cookies_fare_as_in_real_flask_or_as_a_row_says() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let strict = codec(Compression::default());
     let lenient = SessionCodec::builder("k").build().unwrap();
     let (mut met, mut whole) = (Met::default(), 0);
     for _ in 0..DAMAGED / BATCH {
-        for damaged in flask.damage(&Settings::default(), chance.seed(), BATCH).unwrap() {
+        for damaged in flask.damage(&Settings::default(), rng.seed(), BATCH).unwrap() {
             match compare(&strict, &damaged.cookie, &damaged.verdict) {
                 Some(row) => met.count(row),
                 None => whole += usize::from(matches!(damaged.verdict, Verdict::Opened { .. })),
@@ -156,13 +156,13 @@ fn damaged_cookies_fare_as_in_real_flask_or_as_a_row_says() {
 
 #[test]
 fn damaged_json_under_a_good_signature_fares_as_in_real_flask_or_as_a_row_says() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let codec = codec(Compression::default());
     let (mut met, mut readable) = (Met::default(), 0);
     for _ in 0..DAMAGED / BATCH {
-        let sessions = flask.generate(&Settings::default(), chance.seed(), BATCH).unwrap();
-        let texts = sessions.iter().map(|session| mutated(&mut chance, &json_of(&session.cookie)));
+        let sessions = flask.generate(&Settings::default(), rng.seed(), BATCH).unwrap();
+        let texts = sessions.iter().map(|session| mutated(&mut rng, &json_of(&session.cookie)));
         let texts: Vec<Vec<u8>> = texts.filter(|text| text.len() < 4000).collect();
         for (cookie, verdict) in signed(&mut flask, &texts) {
             match compare(&codec, &cookie, &verdict) {
@@ -219,21 +219,21 @@ fn signed(flask: &mut RealFlask, texts: &[impl AsRef<[u8]>]) -> Vec<(String, Ver
 }
 
 /// The text with one to three changes.
-fn mutated(chance: &mut Chance, json: &str) -> Vec<u8> {
+fn mutated(rng: &mut TestRng, json: &str) -> Vec<u8> {
     let mut bytes = json.as_bytes().to_vec();
-    for _ in 0..=chance.below(3) {
-        let at = chance.below(bytes.len() + 1);
-        let some = |chance: &mut Chance, most| at..(at + chance.below(most)).min(bytes.len());
-        match chance.below(6) {
-            0 => drop(bytes.drain(some(chance, 2))),
-            1 if at < bytes.len() => bytes[at] ^= 1 << chance.below(8),
-            2 => drop(bytes.drain(some(chance, 12))),
+    for _ in 0..=rng.below(3) {
+        let at = rng.below(bytes.len() + 1);
+        let some = |rng: &mut TestRng, most| at..(at + rng.below(most)).min(bytes.len());
+        match rng.below(6) {
+            0 => drop(bytes.drain(some(rng, 2))),
+            1 if at < bytes.len() => bytes[at] ^= 1 << rng.below(8),
+            2 => drop(bytes.drain(some(rng, 12))),
             3 => {
-                let copy = bytes[some(chance, 30)].to_vec();
-                let to = chance.below(bytes.len() + 1);
+                let copy = bytes[some(rng, 30)].to_vec();
+                let to = rng.below(bytes.len() + 1);
                 drop(bytes.splice(to..to, copy));
             }
-            _ => drop(bytes.splice(at..at, chance.pick(PIECES).bytes())),
+            _ => drop(bytes.splice(at..at, rng.pick(PIECES).bytes())),
         }
     }
     bytes

@@ -1,7 +1,7 @@
 //! `Cookie` headers, as Werkzeug's parser reads them.
 
 use hipflask_core::cookie::{parse, values};
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::{ParsedHeader, RealFlask};
 
 use crate::common::BATCH;
@@ -10,12 +10,12 @@ const HEADERS: usize = 30_000;
 
 #[test]
 fn cookie_headers_are_read_as_real_flask_reads_them() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let (mut cookies, mut odd) = (0, 0);
     for _ in 0..HEADERS / BATCH / 2 {
-        let mut headers = flask.generate_headers(chance.seed(), BATCH).unwrap();
-        let texts: Vec<String> = (0..BATCH).map(|_| header(&mut chance)).collect();
+        let mut headers = flask.generate_headers(rng.seed(), BATCH).unwrap();
+        let texts: Vec<String> = (0..BATCH).map(|_| header(&mut rng)).collect();
         let pairs = flask.parse_cookie(&texts).unwrap();
         let ours = texts.into_iter().zip(pairs);
         headers.extend(ours.map(|(header, pairs)| parsed(header, pairs)));
@@ -58,15 +58,15 @@ fn side_by_side(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
 }
 
 /// Any bytes of the wire but those that no server lets through.
-fn header(chance: &mut Chance) -> String {
-    let length = chance.below(24);
-    let any = |chance: &mut Chance| loop {
-        let byte = chance.below(256) as u8;
+fn header(rng: &mut TestRng) -> String {
+    let length = rng.below(24);
+    let any = |rng: &mut TestRng| loop {
+        let byte = rng.below(256) as u8;
         if !matches!(byte, b'\r' | b'\n' | 0) {
             return char::from(byte);
         }
     };
-    (0..length).map(|_| if chance.once_in(6) { any(chance) } else { *chance.pick(&LETTERS) }).collect()
+    (0..length).map(|_| if rng.once_in(6) { any(rng) } else { *rng.pick(&LETTERS) }).collect()
 }
 
 const LETTERS: [char; 14] = ['a', 'b', '=', '=', ';', ';', ' ', '\t', '"', '"', '\\', '0', '3', '7'];

@@ -5,7 +5,7 @@ use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{Compression, UrlSafeSerializer, UrlSafeTimedSerializer};
 use hipflask_core::tagged::{KeyOrder, to_string_plain};
 use hipflask_core::value::Value;
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json};
 use hipflask_testkit::oracle::{RealFlask, Settings};
 
@@ -13,7 +13,7 @@ use crate::common::{BATCH, NOW, described, dict, json_of};
 
 #[test]
 fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let codec = SessionCodec::builder("k")
         .compression(Compression::Never)
@@ -21,7 +21,7 @@ fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
         .build()
         .unwrap();
     for _ in 0..3 {
-        let sessions = flask.generate(&Settings::default(), chance.seed(), BATCH).unwrap();
+        let sessions = flask.generate(&Settings::default(), rng.seed(), BATCH).unwrap();
         let values: Vec<&str> = sessions.iter().map(|session| session.value.as_str()).collect();
         let cookies = flask.sign_unsorted(&Settings::default(), &values).unwrap();
         for (value, theirs) in values.iter().zip(cookies) {
@@ -39,11 +39,11 @@ fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
 
 #[test]
 fn plain_json_is_dumped_as_by_the_serializers_beside_real_flask() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let (mut dumped, mut refused) = (0, 0);
     for timed in [false, true] {
-        let sessions = flask.generate(&Settings::default(), chance.seed(), 2 * BATCH).unwrap();
+        let sessions = flask.generate(&Settings::default(), rng.seed(), 2 * BATCH).unwrap();
         let values: Vec<String> = sessions.into_iter().map(|session| session.value).collect();
         let question = Map::from_iter([
             ("keys".to_owned(), vec!["6b"].into()),

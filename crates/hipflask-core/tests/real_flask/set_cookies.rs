@@ -4,7 +4,7 @@ use hipflask_core::cookie::{CookieConfig, CookieConfigError, SameSite};
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::SessionDict;
 use hipflask_core::signing::Compression;
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json, json};
 use hipflask_testkit::oracle::{RealFlask, SaveCase};
 
@@ -147,11 +147,11 @@ fn the_plan_does_what_real_flask_does_for_every_combination_of_flags() {
 
 #[test]
 fn odd_values_are_quoted_as_by_real_flask_and_come_back_through_its_parser() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let config = CookieConfig::default();
     for _ in 0..VALUES / BATCH {
-        let values: Vec<String> = (0..BATCH).map(|_| odd_text(&mut chance)).collect();
+        let values: Vec<String> = (0..BATCH).map(|_| odd_text(&mut rng)).collect();
         let call = |value: &String| {
             let json = json!({ "key": "session", "value": value, "httponly": true });
             json.as_object().unwrap().clone()
@@ -173,10 +173,10 @@ fn odd_values_are_quoted_as_by_real_flask_and_come_back_through_its_parser() {
     }
 }
 
-fn odd_text(chance: &mut Chance) -> String {
-    let any = |chance: &mut Chance| match chance.below(4) {
-        0 => char::from(chance.below(0x80) as u8),
-        1 => *chance.pick(&[
+fn odd_text(rng: &mut TestRng) -> String {
+    let any = |rng: &mut TestRng| match rng.below(4) {
+        0 => char::from(rng.below(0x80) as u8),
+        1 => *rng.pick(&[
             ' ',
             ',',
             ';',
@@ -190,10 +190,10 @@ fn odd_text(chance: &mut Chance) -> String {
             '=',
             '%',
         ]),
-        2 => char::from_u32(chance.below(0x11_0000) as u32).unwrap_or('x'),
-        _ => *chance.pick(&['a', 'Z', '0', '-', '_', '.']),
+        2 => char::from_u32(rng.below(0x11_0000) as u32).unwrap_or('x'),
+        _ => *rng.pick(&['a', 'Z', '0', '-', '_', '.']),
     };
-    (0..chance.below(12)).map(|_| any(chance)).collect()
+    (0..rng.below(12)).map(|_| any(rng)).collect()
 }
 
 /// What Flask warns of, it warns of in the same words.
@@ -202,9 +202,9 @@ fn a_cookie_over_the_limit_is_told_in_the_words_of_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let codec = codec(Compression::Never);
     // Noise, which no zlib makes shorter.
-    let mut chance = Chance::from_seed(1);
+    let mut rng = TestRng::from_seed(1);
     for length in 2990..3010 {
-        let text: String = (0..length).map(|_| char::from(33 + chance.below(58) as u8)).collect();
+        let text: String = (0..length).map(|_| char::from(33 + rng.below(58) as u8)).collect();
         let text = text.replace(['"', '\\'], "x");
         let mut session = SessionDict::new();
         session.set("a", &text).unwrap();

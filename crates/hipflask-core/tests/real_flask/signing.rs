@@ -8,7 +8,7 @@ use hipflask_core::signing::{
     Age, Compression, Derivation, Digest, KeyRing, SignatureError, Signer, TimestampSigner,
 };
 use hipflask_core::time::UnixTime;
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json, json};
 use hipflask_testkit::oracle::{RealFlask, Settings, Verdict};
 
@@ -137,18 +137,18 @@ fn ages_pass_and_expire_at_the_same_second_as_in_real_flask() {
 /// The signers of itsdangerous by themselves, for mail links and form tokens: good values, damaged ones, other separators.
 #[test]
 fn signers_sign_and_refuse_as_those_beside_real_flask() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let all = keys();
     let (mut good, mut bad) = (0, 0);
     for _ in 0..300 {
-        let ring_keys: Vec<Vec<u8>> = (0..=chance.below(3)).map(|_| chance.pick(&all).clone()).collect();
-        let (derivation, digest) = (*chance.pick(&DERIVATIONS), *chance.pick(&DIGESTS));
-        let separator = *chance.pick(b".:!|");
-        let (salt, timed) = (*chance.pick(&[b"".as_slice(), b"activate", b"\xff\0"]), chance.once_in(2));
+        let ring_keys: Vec<Vec<u8>> = (0..=rng.below(3)).map(|_| rng.pick(&all).clone()).collect();
+        let (derivation, digest) = (*rng.pick(&DERIVATIONS), *rng.pick(&DIGESTS));
+        let separator = *rng.pick(b".:!|");
+        let (salt, timed) = (*rng.pick(&[b"".as_slice(), b"activate", b"\xff\0"]), rng.once_in(2));
         let builder = Signer::builder(ring(&ring_keys)).salt(salt).separator(separator);
         let signer = builder.derivation(derivation).digest(digest).build().unwrap();
-        let values: Vec<Vec<u8>> = (0..30).map(|_| value(&mut chance, separator)).collect();
+        let values: Vec<Vec<u8>> = (0..30).map(|_| value(&mut rng, separator)).collect();
         let question = json!({
             "keys": ring_keys.iter().map(|key| hex(key)).collect::<Vec<_>>(), "salt": hex(salt), "timed": timed, "max_age": 100,
             "sep": char::from(separator).to_string(), "derivation": derivation.to_string(), "digest": digest.to_string(),
@@ -163,7 +163,7 @@ fn signers_sign_and_refuse_as_those_beside_real_flask() {
         for (ours, theirs) in ours.iter().zip(&theirs) {
             assert_eq!(theirs, &Json::from(hex(ours)), "{question}");
         }
-        let damaged: Vec<Vec<u8>> = ours.into_iter().map(|value| damaged(&mut chance, value)).collect();
+        let damaged: Vec<Vec<u8>> = ours.into_iter().map(|value| damaged(&mut rng, value)).collect();
         for (value, theirs) in damaged.iter().zip(ask("signer_unsign", &damaged)) {
             match unsigned(&signer, timed, value) {
                 Ok((inner, at)) => {
@@ -215,19 +215,19 @@ fn unsigned(signer: &Signer, timed: bool, value: &[u8]) -> Result<(Vec<u8>, Opti
     Ok((unsigned, timed.then_some(AT.as_secs())))
 }
 
-fn value(chance: &mut Chance, separator: u8) -> Vec<u8> {
-    (0..chance.below(20))
-        .map(|_| if chance.once_in(8) { separator } else { chance.below(256) as u8 })
+fn value(rng: &mut TestRng, separator: u8) -> Vec<u8> {
+    (0..rng.below(20))
+        .map(|_| if rng.once_in(8) { separator } else { rng.below(256) as u8 })
         .collect()
 }
 
 /// Whole, with a changed, lost or added byte, or cut short.
-fn damaged(chance: &mut Chance, mut value: Vec<u8>) -> Vec<u8> {
-    let at = chance.below(value.len());
-    match chance.below(5) {
-        0 => value[at] ^= 1 << chance.below(8),
+fn damaged(rng: &mut TestRng, mut value: Vec<u8>) -> Vec<u8> {
+    let at = rng.below(value.len());
+    match rng.below(5) {
+        0 => value[at] ^= 1 << rng.below(8),
         1 => drop(value.remove(at)),
-        2 => value.insert(at, chance.below(256) as u8),
+        2 => value.insert(at, rng.below(256) as u8),
         3 => value.truncate(at),
         _ => {}
     }

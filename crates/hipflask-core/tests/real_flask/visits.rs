@@ -6,7 +6,7 @@ use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::signing::Compression;
 use hipflask_core::value::{Dict, Value, ValueError};
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json, json};
 use hipflask_testkit::oracle::{RealFlask, Settings, StepSeen, Visit, Visited};
@@ -165,8 +165,8 @@ const STEPS: &[Step] = &[
         name: "flag",
         covers: &["modified", "accessed", "permanent", "new"],
         arguments: |random| {
-            let flag = *random.chance.pick(&["modified", "accessed", "permanent", "permanent", "new"]);
-            vec![flag.into(), random.chance.once_in(2).into()]
+            let flag = *random.rng.pick(&["modified", "accessed", "permanent", "permanent", "new"]);
+            vec![flag.into(), random.rng.once_in(2).into()]
         },
         ours: |session, a| {
             let wanted = a[1].as_bool().expect("a flag");
@@ -182,7 +182,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "read_flag",
         covers: &["modified", "accessed", "permanent", "new"],
-        arguments: |random| vec![(*random.chance.pick(&["modified", "accessed", "permanent", "new"])).into()],
+        arguments: |random| vec![(*random.rng.pick(&["modified", "accessed", "permanent", "new"])).into()],
         ours: |session, a| {
             Ok(match text(&a[0]) {
                 "modified" => session.is_modified().into(),
@@ -196,7 +196,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "flash",
         covers: &[],
-        arguments: |random| match random.chance.below(3) {
+        arguments: |random| match random.rng.below(3) {
             0 => vec![random.value()],
             _ => vec![random.value(), random.category()],
         },
@@ -211,11 +211,11 @@ const STEPS: &[Step] = &[
         covers: &[],
         arguments: |random| {
             let mut options = Map::new();
-            if random.chance.once_in(2) {
-                options.insert("with_categories".into(), random.chance.once_in(2).into());
+            if random.rng.once_in(2) {
+                options.insert("with_categories".into(), random.rng.once_in(2).into());
             }
-            if random.chance.once_in(2) {
-                let filter: Vec<Json> = (0..random.chance.below(3)).map(|_| random.category()).collect();
+            if random.rng.once_in(2) {
+                let filter: Vec<Json> = (0..random.rng.below(3)).map(|_| random.category()).collect();
                 options.insert("category_filter".into(), filter.into());
             }
             vec![options.into()]
@@ -265,16 +265,16 @@ fn every_method_of_real_flasks_session_is_among_the_steps() {
 
 #[test]
 fn sequences_of_steps_leave_what_they_leave_in_real_flask() {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
-    let sessions = flask.generate(&Settings::default(), chance.seed(), 500).unwrap();
+    let sessions = flask.generate(&Settings::default(), rng.seed(), 500).unwrap();
     let donors: Vec<Value> =
         sessions.iter().flat_map(|one| dict(&one.opened).values().cloned().collect::<Vec<_>>()).collect();
     let cookies: Vec<String> = sessions.into_iter().map(|session| session.cookie).collect();
     let mut seen = [0; 4];
     for _ in 0..VISITS / 500 {
         let visits: Vec<(Visit, Vec<&Step>)> =
-            (0..500).map(|_| visit(&mut chance, &donors, &cookies)).collect();
+            (0..500).map(|_| visit(&mut rng, &donors, &cookies)).collect();
         let questions: Vec<Visit> = visits.iter().map(|(visit, _)| visit.clone()).collect();
         for (visited, (visit, steps)) in flask.visit(&questions).unwrap().iter().zip(&visits) {
             seen[compare(visit, steps, visited)] += 1;
@@ -284,17 +284,17 @@ fn sequences_of_steps_leave_what_they_leave_in_real_flask() {
 }
 
 /// A request: perhaps with a cookie, under some configuration, with some steps.
-fn visit<'s>(chance: &mut Chance, donors: &[Value], cookies: &[String]) -> (Visit, Vec<&'s Step>) {
+fn visit<'s>(rng: &mut TestRng, donors: &[Value], cookies: &[String]) -> (Visit, Vec<&'s Step>) {
     let mut config = Map::new();
     for (name, choices) in CONFIGURATIONS {
-        if chance.once_in(4) {
-            config.insert((*name).to_owned(), chance.pick(&choices()).clone());
+        if rng.once_in(4) {
+            config.insert((*name).to_owned(), rng.pick(&choices()).clone());
         }
     }
-    let cookie = match chance.below(6) {
+    let cookie = match rng.below(6) {
         0 => None,
         1 => Some(
-            (*chance.pick(&[
+            (*rng.pick(&[
                 "session=",
                 "session=forged.ZVPxAA.x; a=b",
                 "a=b",
@@ -302,11 +302,11 @@ fn visit<'s>(chance: &mut Chance, donors: &[Value], cookies: &[String]) -> (Visi
             ]))
             .to_owned(),
         ),
-        _ => Some(format!("theme=dark; session={}", chance.pick(cookies))),
+        _ => Some(format!("theme=dark; session={}", rng.pick(cookies))),
     };
-    let at = NOW.as_secs() + *chance.pick(&[0, 0, 1, 3600, 3601, 2_678_400, 2_678_401]);
-    let steps: Vec<&Step> = (0..chance.below(9)).map(|_| chance.pick(STEPS)).collect();
-    let mut random = Random { chance, donors };
+    let at = NOW.as_secs() + *rng.pick(&[0, 0, 1, 3600, 3601, 2_678_400, 2_678_401]);
+    let steps: Vec<&Step> = (0..rng.below(9)).map(|_| rng.pick(STEPS)).collect();
+    let mut random = Random { rng, donors };
     let spoken = steps.iter().map(|step| {
         let mut words = vec![Json::from(step.name)];
         words.extend((step.arguments)(&mut random));
@@ -484,14 +484,14 @@ fn entries(description: &Json) -> Vec<(hipflask_core::value::Text, Value)> {
 
 /// Arguments of steps.
 struct Random<'r> {
-    chance: &'r mut Chance,
+    rng: &'r mut TestRng,
     donors: &'r [Value],
 }
 
 impl Random<'_> {
     /// A key that may be there: few, so that steps meet.
     fn key(&mut self) -> Json {
-        (*self.chance.pick(&[
+        (*self.rng.pick(&[
             "a",
             "b",
             "username",
@@ -508,7 +508,7 @@ impl Random<'_> {
 
     /// A key to set. What is no list of flashes in the place of the flashes has a test of its own.
     fn new_key(&mut self) -> Json {
-        (*self.chance.pick(&[
+        (*self.rng.pick(&[
             "a",
             "b",
             "username",
@@ -523,8 +523,8 @@ impl Random<'_> {
     }
 
     fn value(&mut self) -> Json {
-        match self.chance.below(3) {
-            0 => (*self.chance.pick(&[
+        match self.rng.below(3) {
+            0 => (*self.rng.pick(&[
                 "N",
                 "T",
                 "F",
@@ -541,18 +541,18 @@ impl Random<'_> {
                 "b",
             ]))
             .into(),
-            _ => describe(self.chance.pick(self.donors)).into(),
+            _ => describe(self.rng.pick(self.donors)).into(),
         }
     }
 
     fn dict(&mut self) -> Json {
         let entries =
-            (0..self.chance.below(3)).map(|_| (text(&self.new_key()).to_owned(), value(&self.value())));
+            (0..self.rng.below(3)).map(|_| (text(&self.new_key()).to_owned(), value(&self.value())));
         describe(&Value::Dict(entries.collect::<Dict>())).into()
     }
 
     fn category(&mut self) -> Json {
-        (*self.chance.pick(&["message", "error", "warning", "e", ""])).into()
+        (*self.rng.pick(&["message", "error", "warning", "e", ""])).into()
     }
 }
 

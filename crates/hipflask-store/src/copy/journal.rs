@@ -23,9 +23,9 @@ pub struct Journal {
 
 struct Inner {
     file: File,
-    left: HashMap<Name, Left>,
+    left: HashMap<KeyDigest, Leftover>,
     /// What this run has found at the source.
-    seen: HashSet<Name>,
+    seen: HashSet<KeyDigest>,
 }
 
 /// A journal cannot be used.
@@ -79,22 +79,22 @@ impl Journal {
         self.len() == 0
     }
 
-    pub(super) fn left(&self, name: Name) -> Option<Left> {
+    pub(super) fn left(&self, name: KeyDigest) -> Option<Leftover> {
         self.lock().left.get(&name).copied()
     }
 
     /// The source has it.
-    pub(super) fn see(&self, name: Name) {
+    pub(super) fn see(&self, name: KeyDigest) {
         self.lock().seen.insert(name);
     }
 
     /// What was left of a session that this run has not found at the source.
-    pub(super) fn left_of_unseen(&self, name: Name) -> Option<Left> {
+    pub(super) fn left_of_unseen(&self, name: KeyDigest) -> Option<Leftover> {
         let inner = self.lock();
         inner.left.get(&name).filter(|_| !inner.seen.contains(&name)).copied()
     }
 
-    pub(super) fn note(&self, name: Name, left: Left) -> io::Result<()> {
+    pub(super) fn note(&self, name: KeyDigest, left: Leftover) -> io::Result<()> {
         let mut inner = self.lock();
         if inner.left.insert(name, left) != Some(left) {
             let line = format!("{} {} {:020}\n", hex(&name.0), hex(&left.digest), left.ends.as_secs());
@@ -117,9 +117,9 @@ impl fmt::Debug for Journal {
 
 /// What stands for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Name([u8; 16]);
+pub(super) struct KeyDigest([u8; 16]);
 
-impl Name {
+impl KeyDigest {
     pub(super) fn of(key: &Key) -> Self {
         Self(digest(&[key.as_str().as_bytes()]))
     }
@@ -127,12 +127,12 @@ impl Name {
 
 /// What was left at the destination under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct Leftover {
     digest: [u8; 16],
     pub(super) ends: UnixTime,
 }
 
-impl Left {
+impl Leftover {
     pub(super) fn new(key: &Key, data: &[u8], ends: UnixTime) -> Self {
         Self { digest: Self::digest(key, data), ends }
     }
@@ -157,7 +157,7 @@ impl Left {
     }
 }
 
-fn read(file: &File, head: &str) -> Result<HashMap<Name, Left>, JournalError> {
+fn read(file: &File, head: &str) -> Result<HashMap<KeyDigest, Leftover>, JournalError> {
     let mut lines = BufReader::new(file);
     let mut line = String::new();
     let mut left = HashMap::new();
@@ -187,7 +187,7 @@ fn read(file: &File, head: &str) -> Result<HashMap<Name, Left>, JournalError> {
 }
 
 /// A whole line, or the rest of one that begins behind what a crash cut off.
-fn parse(line: &str) -> Option<(Name, Left)> {
+fn parse(line: &str) -> Option<(KeyDigest, Leftover)> {
     let line = line.strip_suffix('\n')?;
     let line = line.get(line.len().checked_sub(LINE)?..)?;
     let bytes = |text: &str| -> Option<[u8; 16]> {
@@ -200,7 +200,7 @@ fn parse(line: &str) -> Option<(Name, Left)> {
     let mut parts = line.split(' ');
     let (name, digest) = (bytes(parts.next()?)?, bytes(parts.next()?)?);
     let ends = UnixTime::from_secs(parts.next()?.parse().ok()?);
-    Some((Name(name), Left { digest, ends }))
+    Some((KeyDigest(name), Leftover { digest, ends }))
 }
 
 fn digest(parts: &[&[u8]]) -> [u8; 16] {

@@ -34,11 +34,11 @@ use hipflask_core::value::Dict;
 
 use crate::record::{Change, ConvertError, EncodeError, Format, RecordError};
 use crate::store::{
-    Created, DeletedIf, Entry, Key, New, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
+    Created, DeletedIf, Entry, Key, NewRecord, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
 };
 use crate::together::together;
 pub use journal::{Journal, JournalError};
-use journal::{Left, Name};
+use journal::{Leftover, KeyDigest};
 
 /// Copies sessions from one store to another. See the [module](self).
 #[derive(Clone)]
@@ -217,14 +217,14 @@ impl Copier {
                 Some((place, self.prepare(&source, now).ok()?))
             })
             .collect();
-        let records: Vec<New<'_>> = prepared
+        let records: Vec<NewRecord<'_>> = prepared
             .iter()
             .flatten()
-            .map(|(place, record)| New { key: place, data: &record.data, ttl: record.ttl(now) })
+            .map(|(place, record)| NewRecord { key: place, data: &record.data, ttl: record.ttl(now) })
             .collect();
         let mut created = match self.to.create_many(&records, now).await {
             Ok(created) => created.into_iter(),
-            Err(error) if error.is_passing() => return Err(CopyError::To(error)),
+            Err(error) if error.is_transient() => return Err(CopyError::To(error)),
             // One of them is the cause: each session is tried by itself, and reports its own error.
             Err(_) => Vec::new().into_iter(),
         };
@@ -236,8 +236,8 @@ impl Copier {
     }
 
     /// What an earlier run has left at a place, if anything.
-    fn left(&self, place: &Key) -> Option<Left> {
-        self.journal.as_ref()?.left(Name::of(place)).filter(|left| !left.is_nothing())
+    fn left(&self, place: &Key) -> Option<Leftover> {
+        self.journal.as_ref()?.left(KeyDigest::of(place)).filter(|left| !left.is_nothing())
     }
 
     async fn copy_from(
@@ -251,7 +251,7 @@ impl Copier {
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
         if let Some(journal) = &self.journal {
-            journal.see(Name::of(&place));
+            journal.see(KeyDigest::of(&place));
         }
         let mut source = Stored::new(entry.data.unwrap_or_default(), entry.expires);
         let mut written = None;
@@ -301,7 +301,7 @@ impl Copier {
         end: bool,
         now: UnixTime,
     ) -> Result<Option<Outcome>, CopyError> {
-        let known = self.journal.as_ref().and_then(|journal| journal.left_of_unseen(Name::of(&entry.key)));
+        let known = self.journal.as_ref().and_then(|journal| journal.left_of_unseen(KeyDigest::of(&entry.key)));
         let data = entry.data.unwrap_or_default();
         let Some(left) = known.filter(|left| left.ends > now && left.is(&entry.key, &data)) else {
             return Ok(None);
@@ -475,13 +475,13 @@ impl Copier {
 
     fn note(&self, place: &Key, record: &Prepared) -> Result<(), CopyError> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        journal.note(Name::of(place), Left::new(place, &record.data, record.ends)).map_err(CopyError::Journal)
+        journal.note(KeyDigest::of(place), Leftover::new(place, &record.data, record.ends)).map_err(CopyError::Journal)
     }
 
     /// Nothing is left there, and nobody but a copier has ended it.
     fn unnote(&self, place: &Key) -> Result<(), CopyError> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        journal.note(Name::of(place), Left::nothing()).map_err(CopyError::Journal)
+        journal.note(KeyDigest::of(place), Leftover::nothing()).map_err(CopyError::Journal)
     }
 }
 
@@ -489,8 +489,8 @@ impl Copier {
 impl fmt::Debug for Copier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Copier")
-            .field("from", &self.from.describe().place)
-            .field("to", &self.to.describe().place)
+            .field("from", &self.from.describe().address)
+            .field("to", &self.to.describe().address)
             .finish_non_exhaustive()
     }
 }
@@ -518,7 +518,7 @@ impl Prepared {
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let whole = |data: &[u8]| -> Option<Dict> {
         let record = Format::read(data).ok()?;
-        record.kept.is_empty().then_some(record.dict)
+        record.opaque.is_empty().then_some(record.dict)
     };
     one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
 }

@@ -52,10 +52,9 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_http_client::tls;
 use hipflask_core::time::UnixTime;
 
-use crate::store::own::by_own_methods;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+    StoreError, Stored, Token, Touched, expiry,
 };
 use failure::{Attempt, NAME, explain, is_busy};
 use item::{binary, number, stored, text};
@@ -64,9 +63,9 @@ use item::{binary, number, stored, text};
 ///
 /// ```
 /// use hipflask_store::dynamodb::DynamoDbStore;
-/// use hipflask_store::store::Store;
+/// use hipflask_store::Store;
 /// let store = DynamoDbStore::from_url("dynamodb://Sessions?region=eu-west-1")?;
-/// assert_eq!(store.describe().place, "dynamodb://Sessions?region=eu-west-1");
+/// assert_eq!(store.describe().address, "dynamodb://Sessions?region=eu-west-1");
 /// # Ok::<(), hipflask_store::dynamodb::DynamoDbError>(())
 /// ```
 #[derive(Clone)]
@@ -335,6 +334,11 @@ impl DynamoDbStore {
         Ok(Page { entries: entries.collect(), next: last.map(Cursor::new) })
     }
 
+    /// The backend removes expired records by itself.
+    async fn purge_expired(&self, _: UnixTime) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         let described = self.client.describe_table().table_name(&self.table).send().await;
         let table = match described {
@@ -451,11 +455,7 @@ fn misconfigured(what: &str) -> StoreError {
 }
 
 impl Store for DynamoDbStore {
-    by_own_methods!();
-
-    fn purge_expired(&self, _: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(core::future::ready(Ok(0)))
-    }
+    crate::async_store_methods!();
 
     fn describe(&self) -> Description {
         let mut description = Description::new(NAME, self.place.clone());

@@ -12,7 +12,7 @@ use hipflask_core::time::UnixTime;
 use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
 use super::fault::Fault;
-use super::record::{AtPath, Content, Found, Locked, Patience, head, is_record_name, names};
+use super::record::{LockOutcome, Content, OpenedFile, Locked, Patience, head, is_record_name, names};
 use super::trust::Trust;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Entry, Key, Page, Replaced, Scan, Stored, Token, Touched, expiry,
@@ -82,9 +82,9 @@ impl Directory {
         };
         self.trusted_or_made()?;
         let mut place = match Locked::at(&self.path.join(name), Some(self.mode), &self.trust, patience)? {
-            AtPath::Locked(place) => place,
-            AtPath::Untrusted => return Err(Fault::NameTaken),
-            AtPath::Missing => return Err(io::Error::from(io::ErrorKind::NotFound).into()),
+            LockOutcome::Locked(place) => place,
+            LockOutcome::Untrusted => return Err(Fault::NameTaken),
+            LockOutcome::Missing => return Err(io::Error::from(io::ErrorKind::NotFound).into()),
         };
         // An id is made once in the life of the universe: that two make it at once under two names is not looked for.
         let exists = place.live(now).is_some() || self.is_live(others, now)?;
@@ -213,14 +213,14 @@ impl Directory {
         }
         for name in self.names()? {
             match Locked::at(&self.path.join(name), None, &self.trust, Patience::none()) {
-                Ok(AtPath::Locked(mut place)) => {
+                Ok(LockOutcome::Locked(mut place)) => {
                     if place.live(now).is_none() {
                         place.remove()?;
                         purged += 1;
                     }
                 }
-                Ok(AtPath::Missing) => {}
-                Ok(AtPath::Untrusted) | Err(_) => self.skip(),
+                Ok(LockOutcome::Missing) => {}
+                Ok(LockOutcome::Untrusted) | Err(_) => self.skip(),
             }
         }
         self.sweep(now)?;
@@ -277,10 +277,10 @@ impl Directory {
     }
 
     fn read(&self, name: &str) -> Result<Option<Content>, Fault> {
-        match Found::open(&self.path.join(name), OpenOptions::new().read(true), &self.trust)? {
-            Found::Record(file) => Ok(Content::read(&file)?),
-            Found::Missing => Ok(None),
-            Found::Untrusted => {
+        match OpenedFile::open(&self.path.join(name), OpenOptions::new().read(true), &self.trust)? {
+            OpenedFile::Record(file) => Ok(Content::read(&file)?),
+            OpenedFile::Missing => Ok(None),
+            OpenedFile::Untrusted => {
                 self.skip();
                 Ok(None)
             }
@@ -289,9 +289,9 @@ impl Directory {
 
     fn lock(&self, name: &str, patience: Patience) -> Result<Option<Locked>, Fault> {
         match Locked::at(&self.path.join(name), None, &self.trust, patience)? {
-            AtPath::Locked(place) => Ok(Some(place)),
-            AtPath::Missing => Ok(None),
-            AtPath::Untrusted => {
+            LockOutcome::Locked(place) => Ok(Some(place)),
+            LockOutcome::Missing => Ok(None),
+            LockOutcome::Untrusted => {
                 self.skip();
                 Ok(None)
             }

@@ -25,13 +25,13 @@ impl Queues {
     /// # Errors
     /// [`Fault::Crowded`] at once if [`MOST_CALLERS`] write that record already.
     pub(super) async fn wait(self: &Arc<Self>, key: Key) -> Result<Turn, Fault> {
-        let (place, turn) = self.enter(key)?;
+        let (slot, turn) = self.enter(key)?;
         // Nobody closes the semaphore.
         let permit = turn.acquire_owned().await.map_err(|_| Fault::Crowded)?;
-        Ok(Turn { _permit: permit, _place: place })
+        Ok(Turn { _permit: permit, _slot: slot })
     }
 
-    fn enter(self: &Arc<Self>, key: Key) -> Result<(Place, Arc<Semaphore>), Fault> {
+    fn enter(self: &Arc<Self>, key: Key) -> Result<(QueueSlot, Arc<Semaphore>), Fault> {
         let mut queues = self.lock();
         let queue = queues
             .entry(key.as_str().to_owned())
@@ -40,7 +40,7 @@ impl Queues {
             return Err(Fault::Crowded);
         }
         queue.callers += 1;
-        Ok((Place { queues: self.clone(), key }, queue.turn.clone()))
+        Ok((QueueSlot { queues: self.clone(), key }, queue.turn.clone()))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Queue>> {
@@ -52,16 +52,16 @@ impl Queues {
 pub(super) struct Turn {
     // Dropped first: a queue is forgotten only when its last permit is back.
     _permit: OwnedSemaphorePermit,
-    _place: Place,
+    _slot: QueueSlot,
 }
 
 /// A caller that waits or writes.
-struct Place {
+struct QueueSlot {
     queues: Arc<Queues>,
     key: Key,
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         let mut queues = self.queues.lock();
         let is_last = queues.get_mut(self.key.as_str()).is_some_and(|queue| {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_the_queue_frees_its_place() {
+    async fn a_caller_that_leaves_the_queue_frees_its_slot() {
         let queues = Arc::new(Queues::default());
         let first = queues.wait(key("a")).await.unwrap();
         let waiting = {

@@ -87,14 +87,14 @@ pub(super) fn head(expires: UnixTime) -> [u8; EXPIRY_BYTES] {
 }
 
 /// What has the name of a record.
-pub(super) enum Found {
+pub(super) enum OpenedFile {
     Record(File),
     /// Something that must not be read: a link, a directory, a pipe, a file of another user.
     Untrusted,
     Missing,
 }
 
-impl Found {
+impl OpenedFile {
     /// Opens what is at `path`, without following a link there and without waiting for a pipe's other end.
     pub(super) fn open(path: &Path, options: &mut OpenOptions, trust: &Trust) -> io::Result<Self> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -134,7 +134,7 @@ impl Patience {
 }
 
 /// What [`Locked::at`] found.
-pub(super) enum AtPath {
+pub(super) enum LockOutcome {
     Locked(Locked),
     Untrusted,
     Missing,
@@ -142,7 +142,7 @@ pub(super) enum AtPath {
 
 /// A file that this caller alone may change, as long as all others take the lock, too.
 pub(super) struct Locked {
-    file: Held,
+    file: LockedFile,
     path: PathBuf,
     /// `None` if it is no record.
     pub(super) content: Option<Content>,
@@ -156,22 +156,22 @@ impl Locked {
         new_mode: Option<u32>,
         trust: &Trust,
         patience: Patience,
-    ) -> Result<AtPath, Fault> {
+    ) -> Result<LockOutcome, Fault> {
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true);
             if let Some(mode) = new_mode {
                 options.create(true).mode(mode);
             }
-            let file = match Found::open(path, &mut options, trust)? {
-                Found::Record(file) => Held::at(file, patience)?,
-                Found::Untrusted => return Ok(AtPath::Untrusted),
-                Found::Missing => return Ok(AtPath::Missing),
+            let file = match OpenedFile::open(path, &mut options, trust)? {
+                OpenedFile::Record(file) => LockedFile::at(file, patience)?,
+                OpenedFile::Untrusted => return Ok(LockOutcome::Untrusted),
+                OpenedFile::Missing => return Ok(LockOutcome::Missing),
             };
             // The holder before may have put another file in this place, or none.
             if is_at(&file.0, path)? {
                 let content = Content::read(&file.0)?;
-                return Ok(AtPath::Locked(Self { file, path: path.to_owned(), content }));
+                return Ok(LockOutcome::Locked(Self { file, path: path.to_owned(), content }));
             }
             patience.check()?;
         }
@@ -198,9 +198,9 @@ impl Locked {
 }
 
 /// Whose lock is ours until we are done. Closing would not end it: a process that was forked meanwhile has the file open, too.
-struct Held(File);
+struct LockedFile(File);
 
-impl Held {
+impl LockedFile {
     /// Tries again and again: a wait in the system has no deadline.
     fn at(file: File, patience: Patience) -> Result<Self, Fault> {
         let mut pause = FIRST_PAUSE;
@@ -216,7 +216,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for LockedFile {
     fn drop(&mut self) {
         // Where it cannot be unlocked it is closed, as it always is.
         let _ = self.0.unlock();
@@ -244,7 +244,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
         let found = Locked::at(&path, Some(0o600), &Trust::new(), Patience::none()).unwrap();
-        let AtPath::Locked(place) = found else { panic!("it was created") };
+        let LockOutcome::Locked(place) = found else { panic!("it was created") };
         // As a fork does: the lock belongs to both.
         let forked = place.file.0.try_clone().unwrap();
         drop(place);

@@ -19,7 +19,7 @@ use crate::url::decode;
 
 /// Where a server listens.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(super) enum ServerAddress {
     Port(String),
     Socket(PathBuf),
 }
@@ -27,10 +27,10 @@ pub(super) enum Place {
 /// The keys that begin so. What can be no key of ours is left out.
 ///
 /// A long listing may take longer than a call; a server that says nothing more for `patience` may not.
-pub(super) async fn keys(place: &Place, prefix: &str, patience: Duration) -> Result<Vec<Key>, Fault> {
+pub(super) async fn keys(server: &ServerAddress, prefix: &str, patience: Duration) -> Result<Vec<Key>, Fault> {
     let deadline = Instant::now() + patience;
     loop {
-        let mut connection = Connection::open(place, deadline).await?;
+        let mut connection = Connection::open(server, deadline).await?;
         match connection.keys(prefix, patience).await {
             // One listing at a time.
             Err(Fault::Says(ServerSays::Generic(_))) if Instant::now() + PAUSE < deadline => {
@@ -42,9 +42,9 @@ pub(super) async fn keys(place: &Place, prefix: &str, patience: Duration) -> Res
 }
 
 /// What the server calls itself: `1.6.18`.
-pub(super) async fn version(place: &Place, patience: Duration) -> Result<String, Fault> {
+pub(super) async fn version(server: &ServerAddress, patience: Duration) -> Result<String, Fault> {
     let deadline = Instant::now() + patience;
-    let mut connection = Connection::open(place, deadline).await?;
+    let mut connection = Connection::open(server, deadline).await?;
     connection.say("version\r\n", deadline).await?;
     let line = connection.line(deadline).await?;
     line.strip_prefix("VERSION ").map(ToOwned::to_owned).ok_or_else(|| judge(&line))
@@ -56,11 +56,11 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Connection<Box<dyn Stream>> {
-    async fn open(place: &Place, deadline: Instant) -> Result<Self, Fault> {
+    async fn open(server: &ServerAddress, deadline: Instant) -> Result<Self, Fault> {
         let connect = async {
-            Ok(match place {
-                Place::Port(address) => Box::new(TcpStream::connect(address).await?) as Box<dyn Stream>,
-                Place::Socket(path) => Box::new(UnixStream::connect(path).await?),
+            Ok(match server {
+                ServerAddress::Port(address) => Box::new(TcpStream::connect(address).await?) as Box<dyn Stream>,
+                ServerAddress::Socket(path) => Box::new(UnixStream::connect(path).await?),
             })
         };
         let stream: Result<_, std::io::Error> = in_time(deadline, connect).await?;
@@ -81,10 +81,10 @@ impl Connection<Box<dyn Stream>> {
             .map_err(|error| Fault::Lost(Error::Io(error)))?;
         match line.pop() {
             Some(b'\n') => {}
-            Some(_) if line.len() as u64 >= LONGEST_LINE - 1 => return Err(nonsense()),
+            Some(_) if line.len() as u64 >= LONGEST_LINE - 1 => return Err(malformed_reply()),
             _ => return Err(Fault::Lost(Error::Io(std::io::ErrorKind::UnexpectedEof.into()))),
         }
-        let line = String::from_utf8(line).map_err(|_| nonsense())?;
+        let line = String::from_utf8(line).map_err(|_| malformed_reply())?;
         Ok(line.trim_end_matches('\r').to_owned())
     }
 
@@ -116,11 +116,11 @@ fn judge(line: &str) -> Fault {
         "ERROR" | "BADCLASS" => ServerSays::NonexistentCommand,
         "SERVER_ERROR" => ServerSays::Server(line.to_owned()),
         "CLIENT_ERROR" => ServerSays::Client("CLIENT_ERROR".to_owned()),
-        _ => return nonsense(),
+        _ => return malformed_reply(),
     })
 }
 
-const fn nonsense() -> Fault {
+const fn malformed_reply() -> Fault {
     Fault::Says(ServerSays::Protocol(None))
 }
 

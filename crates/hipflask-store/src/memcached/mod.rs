@@ -1,4 +1,4 @@
-//! [`Memcached`]: records in memcached, as Flask-Session keeps them there with pymemcache.
+//! [`MemcachedStore`]: records in memcached, as Flask-Session keeps them there with pymemcache.
 //!
 //! | step | command, one round trip each |
 //! | --- | --- |
@@ -18,21 +18,21 @@
 //!   eviction from expiry.
 //! - Its time to live is whole seconds counted by a clock that ticks once a second, so a record may end up to a second
 //!   early. Times over 30 days are sent as points in time, as Flask-Session does, and none is later than January 2038.
-//! - A record has at most [`max_item`](MemcachedBuilder::max_item) bytes, less what memcached keeps beside it. A longer one
+//! - A record has at most [`max_item`](MemcachedStoreBuilder::max_item) bytes, less what memcached keeps beside it. A longer one
 //!   is refused here, before it is sent: memcached would drop the record that is there, too.
 //! - A listing holds the keys of one server at once.
 //! - Other clients than pymemcache place keys by other rules, and may compress values.
 //!
 //! # When something breaks
 //!
-//! Each call ends within [`timeout`](MemcachedBuilder::timeout), connecting included. What only reads is sent a second time
+//! Each call ends within [`timeout`](MemcachedStoreBuilder::timeout), connecting included. What only reads is sent a second time
 //! if its connection broke, a write never. A server that is away takes its sessions with it: other servers do not take over,
 //! because they would start with empty sessions and keep them when the first comes back.
 
 mod fault;
 mod listing;
-mod place;
 mod pool;
+mod rendezvous;
 mod settings;
 
 use core::fmt;
@@ -45,10 +45,10 @@ use tokio::time::{Instant, timeout_at};
 use self::fault::Fault;
 use self::pool::{Answer, Command, Server};
 use self::settings::{KIND, Settings};
-use crate::reach;
+use crate::unreachable;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, whole_seconds,
+    StoreError, Stored, Token, Touched, whole_seconds,
 };
 
 /// Records in one memcached server, or in several.
@@ -63,44 +63,44 @@ use crate::store::{
 /// server). An option that is not known is an error. There is no TLS, no account, and no IPv6 address.
 ///
 /// ```
-/// use hipflask_store::memcached::Memcached;
-/// use hipflask_store::store::Store;
+/// use hipflask_store::memcached::MemcachedStore;
+/// use hipflask_store::Store;
 ///
-/// let store = Memcached::open("memcached://127.0.0.1,127.0.0.2:11212")?;
-/// assert_eq!(store.describe().place, "memcached://127.0.0.1:11211,127.0.0.2:11212");
-/// # Ok::<(), hipflask_store::store::StoreError>(())
+/// let store = MemcachedStore::from_url("memcached://127.0.0.1,127.0.0.2:11212")?;
+/// assert_eq!(store.describe().address, "memcached://127.0.0.1:11211,127.0.0.2:11212");
+/// # Ok::<(), hipflask_store::StoreError>(())
 /// ```
 ///
 /// Needs a tokio runtime with time and I/O.
-pub struct Memcached {
+pub struct MemcachedStore {
     servers: Vec<Server>,
     settings: Settings,
 }
 
 /// What can be said beyond the address.
 #[must_use]
-pub struct MemcachedBuilder(Settings);
+pub struct MemcachedStoreBuilder(Settings);
 
-impl Memcached {
+impl MemcachedStore {
     /// The store at `address`.
     ///
     /// # Errors
     /// [`ErrorKind::Misconfigured`] if the address cannot work. Whether a server is there is for [`Store::ready`] to find
     /// out.
-    pub fn open(address: &str) -> Result<Self, StoreError> {
+    pub fn from_url(address: &str) -> Result<Self, StoreError> {
         Self::builder(address)?.build()
     }
 
     /// The store at `address`, to be described further.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub fn builder(address: &str) -> Result<MemcachedBuilder, StoreError> {
-        Settings::parse(address).map(MemcachedBuilder)
+    /// As [`from_url`](Self::from_url).
+    pub fn builder(address: &str) -> Result<MemcachedStoreBuilder, StoreError> {
+        Settings::parse(address).map(MemcachedStoreBuilder)
     }
 }
 
-impl MemcachedBuilder {
+impl MemcachedStoreBuilder {
     /// How long a call may take, connecting included; 2 seconds unless the address says otherwise.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = timeout;
@@ -123,14 +123,14 @@ impl MemcachedBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Misconfigured`] if the parts do not fit together.
-    pub fn build(self) -> Result<Memcached, StoreError> {
-        Ok(Memcached { servers: self.0.servers()?, settings: self.0 })
+    pub fn build(self) -> Result<MemcachedStore, StoreError> {
+        Ok(MemcachedStore { servers: self.0.servers()?, settings: self.0 })
     }
 }
 
-impl Memcached {
+impl MemcachedStore {
     /// The server that keeps `key`, and what it knows the record by.
-    fn place<'a>(&'a self, key: &'a Key) -> Option<(&'a Server, &'a str)> {
+    fn locate<'a>(&'a self, key: &'a Key) -> Option<(&'a Server, &'a str)> {
         if key.is_at_rest() {
             return None;
         }
@@ -138,19 +138,10 @@ impl Memcached {
             [server] => server,
             servers => {
                 let nodes = servers.iter().map(|server| server.node.as_str());
-                servers.get(place::server_of(nodes, key.as_str())?)?
+                servers.get(rendezvous::server_of(nodes, key.as_str())?)?
             }
         };
         Some((server, key.as_str()))
-    }
-
-    async fn find(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
-        let Some((server, name)) = self.place(key) else { return Ok(None) };
-        match server.ask(&Command::Get { key: name, flags: &["v", "t", "c"] }).await {
-            Ok(Answer::Found(value)) => stored(*value, now).map(Some),
-            Ok(_) => Ok(None),
-            Err(fault) => Err(error(fault, Some(key))),
-        }
     }
 
     /// The CAS number of what is expected. Only who kept the bytes alone has to ask for it.
@@ -158,7 +149,7 @@ impl Memcached {
         if let Token::Number(number) = expected.token {
             return Ok(Compared::Same(number));
         }
-        Ok(compare(self.find(key, now).await?, expected))
+        Ok(compare(self.load(key, now).await?, expected))
     }
 
     /// Acts if the record is as expected.
@@ -172,7 +163,7 @@ impl Memcached {
         act: &Act<'_>,
         now: UnixTime,
     ) -> Result<Compared<Token>, StoreError> {
-        let Some((server, name)) = self.place(key) else { return Ok(Compared::Gone) };
+        let Some((server, name)) = self.locate(key) else { return Ok(Compared::Gone) };
         let mut number = self.number(key, expected, now).await?;
         for _ in 0..TRIES {
             let known = match number {
@@ -187,7 +178,7 @@ impl Memcached {
                 Act::Delete => server.ask(&Command::Delete { key: name, flags: &[&known] }).await,
             };
             match answer {
-                Ok(Answer::Other) => number = compare(self.find(key, now).await?, expected),
+                Ok(Answer::Other) => number = compare(self.load(key, now).await?, expected),
                 Ok(Answer::Missing) => return Ok(Compared::Gone),
                 Ok(Answer::Found(value)) => return Ok(Compared::Same(token(&value))),
                 Ok(Answer::Done) => return Ok(Compared::Same(Token::Data)),
@@ -195,7 +186,7 @@ impl Memcached {
             }
         }
         // Somebody writes the same again and again; the caller merges, to the same end.
-        Ok(self.find(key, now).await?.map_or(Compared::Gone, Compared::Other))
+        Ok(self.load(key, now).await?.map_or(Compared::Gone, Compared::Other))
     }
 
     fn check_length(&self, data: &[u8]) -> Result<(), StoreError> {
@@ -212,7 +203,83 @@ impl Memcached {
         self.settings.max_item.saturating_sub(OVERHEAD)
     }
 
-    async fn page(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
+}
+
+/// The methods of [`Store`].
+impl MemcachedStore {
+    async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        let Some((server, name)) = self.locate(key) else { return Ok(None) };
+        match server.ask(&Command::Get { key: name, flags: &["v", "t", "c"] }).await {
+            Ok(Answer::Found(value)) => stored(*value, now).map(Some),
+            Ok(_) => Ok(None),
+            Err(fault) => Err(error(fault, Some(key))),
+        }
+    }
+
+    async fn create(
+        &self,
+        key: &Key,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Created, StoreError> {
+        self.check_length(data)?;
+        let Some((server, name)) = self.locate(key) else {
+            return Err(settings::misconfigured("the key is another store's"));
+        };
+        let flags = ["ME", &time(ttl, now), "c"];
+        match server.ask(&Command::Set { key: name, data, flags: &flags }).await {
+            Ok(Answer::Found(value)) => Ok(Created::Created(token(&value))),
+            Ok(Answer::Done) => Ok(Created::Created(Token::Data)),
+            Ok(Answer::Other | Answer::Missing) => Ok(Created::Exists),
+            Err(fault) => Err(error(fault, Some(key))),
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Replaced, StoreError> {
+        self.check_length(data)?;
+        Ok(match self.act_if(key, expected, &Act::Replace { data, time: time(ttl, now) }, now).await? {
+            Compared::Same(token) => Replaced::Replaced(token),
+            Compared::Gone => Replaced::Gone,
+            Compared::Other(current) => Replaced::Conflict(current),
+        })
+    }
+
+    async fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> Result<Touched, StoreError> {
+        let Some((server, name)) = self.locate(key) else { return Ok(Touched::Gone) };
+        match server.ask(&Command::Get { key: name, flags: &[&time(ttl, now), "t"] }).await {
+            Ok(Answer::Found(_)) => Ok(Touched::Touched),
+            Ok(_) => Ok(Touched::Gone),
+            Err(fault) => Err(error(fault, Some(key))),
+        }
+    }
+
+    async fn delete(&self, key: &Key, _now: UnixTime) -> Result<Deleted, StoreError> {
+        let Some((server, name)) = self.locate(key) else { return Ok(Deleted::Gone) };
+        match server.ask(&Command::Delete { key: name, flags: &[] }).await {
+            Ok(Answer::Done | Answer::Found(_)) => Ok(Deleted::Deleted),
+            Ok(_) => Ok(Deleted::Gone),
+            Err(fault) => Err(error(fault, Some(key))),
+        }
+    }
+
+    async fn delete_if(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<DeletedIf, StoreError> {
+        Ok(match self.act_if(key, expected, &Act::Delete, now).await? {
+            Compared::Same(_) => DeletedIf::Deleted,
+            Compared::Gone => DeletedIf::Gone,
+            Compared::Other(current) => DeletedIf::Conflict(current),
+        })
+    }
+
+    /// Returns a page for each server; ignores [`Scan::limit`].
+    async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
         let index = match &scan.after {
             None => 0,
             Some(cursor) => cursor.as_str().parse::<usize>().map_err(|_| {
@@ -220,7 +287,7 @@ impl Memcached {
             })?,
         };
         let Some(server) = self.servers.get(index) else { return Ok(Page::default()) };
-        let keys = listing::keys(&server.place, &scan.prefix, server.timeout())
+        let keys = listing::keys(&server.address, &scan.prefix, server.timeout())
             .await
             .map_err(|fault| error(fault, None))?;
         let mut entries = Vec::with_capacity(keys.len());
@@ -233,9 +300,14 @@ impl Memcached {
         Ok(Page { entries, next })
     }
 
-    async fn greet(&self) -> Result<(), StoreError> {
+    /// The servers remove expired records by themselves.
+    async fn purge_expired(&self, _now: UnixTime) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
         for server in &self.servers {
-            let version = listing::version(&server.place, server.timeout())
+            let version = listing::version(&server.address, server.timeout())
                 .await
                 .map_err(|fault| error(fault, None))?;
             let mut parts =
@@ -250,100 +322,8 @@ impl Memcached {
     }
 }
 
-impl Store for Memcached {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        Box::pin(self.find(key, now))
-    }
-
-    fn create<'a>(
-        &'a self,
-        key: &'a Key,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Created> {
-        Box::pin(async move {
-            self.check_length(data)?;
-            let Some((server, name)) = self.place(key) else {
-                return Err(settings::misconfigured("the key is another store's"));
-            };
-            let flags = ["ME", &time(ttl, now), "c"];
-            match server.ask(&Command::Set { key: name, data, flags: &flags }).await {
-                Ok(Answer::Found(value)) => Ok(Created::Created(token(&value))),
-                Ok(Answer::Done) => Ok(Created::Created(Token::Data)),
-                Ok(Answer::Other | Answer::Missing) => Ok(Created::Exists),
-                Err(fault) => Err(error(fault, Some(key))),
-            }
-        })
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Replaced> {
-        Box::pin(async move {
-            self.check_length(data)?;
-            Ok(match self.act_if(key, expected, &Act::Replace { data, time: time(ttl, now) }, now).await? {
-                Compared::Same(token) => Replaced::Replaced(token),
-                Compared::Gone => Replaced::Gone,
-                Compared::Other(current) => Replaced::Conflict(current),
-            })
-        })
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        Box::pin(async move {
-            let Some((server, name)) = self.place(key) else { return Ok(Touched::Gone) };
-            match server.ask(&Command::Get { key: name, flags: &[&time(ttl, now), "t"] }).await {
-                Ok(Answer::Found(_)) => Ok(Touched::Touched),
-                Ok(_) => Ok(Touched::Gone),
-                Err(fault) => Err(error(fault, Some(key))),
-            }
-        })
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, _now: UnixTime) -> StoreFuture<'a, Deleted> {
-        Box::pin(async move {
-            let Some((server, name)) = self.place(key) else { return Ok(Deleted::Gone) };
-            match server.ask(&Command::Delete { key: name, flags: &[] }).await {
-                Ok(Answer::Done | Answer::Found(_)) => Ok(Deleted::Deleted),
-                Ok(_) => Ok(Deleted::Gone),
-                Err(fault) => Err(error(fault, Some(key))),
-            }
-        })
-    }
-
-    fn delete_if<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        now: UnixTime,
-    ) -> StoreFuture<'a, DeletedIf> {
-        Box::pin(async move {
-            Ok(match self.act_if(key, expected, &Act::Delete, now).await? {
-                Compared::Same(_) => DeletedIf::Deleted,
-                Compared::Gone => DeletedIf::Gone,
-                Compared::Other(current) => DeletedIf::Conflict(current),
-            })
-        })
-    }
-
-    /// A page for each server; [`Scan::limit`] is not kept.
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        Box::pin(self.page(scan, now))
-    }
-
-    fn purge_expired(&self, _now: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(async { Ok(0) })
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.greet())
-    }
+impl Store for MemcachedStore {
+    crate::async_store_methods!();
 
     fn describe(&self) -> Description {
         let mut description = Description::new(KIND, self.settings.shown());
@@ -353,16 +333,16 @@ impl Store for Memcached {
 }
 
 /// Shows where it is.
-impl fmt::Debug for Memcached {
+impl fmt::Debug for MemcachedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Memcached").field(&self.settings.shown()).finish()
+        f.debug_tuple("MemcachedStore").field(&self.settings.shown()).finish()
     }
 }
 
 /// Shows where it is.
-impl fmt::Debug for MemcachedBuilder {
+impl fmt::Debug for MemcachedStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MemcachedBuilder").field(&self.0.shown()).finish()
+        f.debug_tuple("MemcachedStoreBuilder").field(&self.0.shown()).finish()
     }
 }
 
@@ -447,7 +427,7 @@ fn error(fault: Fault, key: Option<&Key>) -> StoreError {
             (ErrorKind::Timeout, "no connection in time")
         }
         Fault::Lost(lost) => {
-            (ErrorKind::Unavailable, reach::fault(&lost.to_string()).unwrap_or("the connection broke"))
+            (ErrorKind::Unavailable, unreachable::reason(&lost.to_string()).unwrap_or("the connection broke"))
         }
         Fault::Says(ServerSays::Server(says)) if says.contains("too large") => {
             (ErrorKind::Full, "the record is too large for the server")

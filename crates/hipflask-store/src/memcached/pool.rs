@@ -7,13 +7,13 @@ use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError,
 use tokio::time::{Instant, timeout_at};
 
 use super::fault::Fault;
-use super::listing::Place;
+use super::listing::ServerAddress;
 
 /// A server and its connections. A connection serves one call at a time.
 pub(super) struct Server {
     /// As pymemcache spells it: what decides which keys it keeps.
     pub(super) node: String,
-    pub(super) place: Place,
+    pub(super) address: ServerAddress,
     pool: Pool<Opener>,
     timeout: Duration,
 }
@@ -45,13 +45,13 @@ pub(super) enum Answer {
 }
 
 impl Server {
-    pub(super) fn new(node: String, place: Place, timeout: Duration, connections: usize) -> Option<Self> {
-        let address = match &place {
-            Place::Port(address) => format!("tcp://{address}"),
-            Place::Socket(path) => format!("unix://{}", path.display()),
+    pub(super) fn new(node: String, address: ServerAddress, timeout: Duration, connections: usize) -> Option<Self> {
+        let address = match &address {
+            ServerAddress::Port(address) => format!("tcp://{address}"),
+            ServerAddress::Socket(path) => format!("unix://{}", path.display()),
         };
         let pool = Pool::builder(Opener { address, timeout }).max_size(connections).build().ok()?;
-        Some(Self { node, place, pool, timeout })
+        Some(Self { node, address, pool, timeout })
     }
 
     /// Sends a command. What only reads is sent again if its connection turns out to be broken.

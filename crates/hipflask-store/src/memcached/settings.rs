@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::listing::Place;
+use super::listing::ServerAddress;
 use super::pool::Server;
 use crate::store::{ErrorKind, StoreError};
 use crate::url::Address;
@@ -26,7 +26,7 @@ pub(super) struct Settings {
 struct Node {
     /// As pymemcache spells it.
     name: String,
-    place: Place,
+    address: ServerAddress,
 }
 
 impl Settings {
@@ -35,7 +35,7 @@ impl Settings {
         let nodes = match address.scheme.as_str() {
             "memcached" => hosts(&address)?,
             "memcached+unix" if address.hosts.is_empty() && address.path.len() > 1 => {
-                vec![Node { name: address.path.clone(), place: Place::Socket(address.path.clone().into()) }]
+                vec![Node { name: address.path.clone(), address: ServerAddress::Socket(address.path.clone().into()) }]
             }
             "memcached+unix" => {
                 return Err(misconfigured("the address of a socket is memcached+unix:///its/path"));
@@ -46,29 +46,22 @@ impl Settings {
             return Err(misconfigured("an account cannot be used: the client cannot log in to memcached"));
         }
         let mut settings = Self { nodes, timeout: TIMEOUT, max_item: MAX_ITEM, connections: CONNECTIONS };
-        if let Some(seconds) = number::<f64>("timeout", address.take("timeout"))? {
-            settings.timeout = Duration::try_from_secs_f64(seconds)
-                .ok()
-                .filter(|timeout| !timeout.is_zero())
-                .ok_or_else(|| misconfigured("the timeout in the address is no number of seconds above 0"))?;
+        if let Some(timeout) = address.take_timeout()? {
+            settings.timeout = timeout;
         }
-        if let Some(bytes) = number("max_item", address.take("max_item"))? {
+        if let Some(bytes) = address.take_number("max_item")? {
             settings.max_item = bytes;
         }
-        if let Some(connections) =
-            number::<core::num::NonZero<usize>>("connections", address.take("connections"))?
-        {
+        if let Some(connections) = address.take_number::<core::num::NonZero<usize>>("connections")? {
             settings.connections = connections.get();
         }
-        match address.left_over() {
-            None => Ok(settings),
-            Some(name) => Err(misconfigured(format!("the address has an option that is not known: {name}"))),
-        }
+        address.finish()?;
+        Ok(settings)
     }
 
     pub(super) fn servers(&self) -> Result<Vec<Server>, StoreError> {
         let server = |node: &Node| {
-            Server::new(node.name.clone(), node.place.clone(), self.timeout, self.connections)
+            Server::new(node.name.clone(), node.address.clone(), self.timeout, self.connections)
                 .ok_or_else(|| misconfigured("no pool of connections can be made"))
         };
         self.nodes.iter().map(server).collect()
@@ -93,17 +86,10 @@ fn hosts(address: &Address) -> Result<Vec<Node>, StoreError> {
             ));
         }
         let name = host.shown(PORT);
-        Ok(Node { place: Place::Port(name.clone()), name })
+        Ok(Node { address: ServerAddress::Port(name.clone()), name })
     };
     let nodes: Vec<Node> = address.hosts.iter().map(node).collect::<Result<_, _>>()?;
     if nodes.is_empty() { Err(misconfigured("the address names no host")) } else { Ok(nodes) }
-}
-
-fn number<T: core::str::FromStr>(what: &str, text: Option<String>) -> Result<Option<T>, StoreError> {
-    text.map(|text| {
-        text.parse().map_err(|_| misconfigured(format!("the {what} in the address is no number")))
-    })
-    .transpose()
 }
 
 pub(super) fn misconfigured(what: impl Into<String>) -> StoreError {

@@ -2,7 +2,7 @@
 
 use mongodb::error::{Error, ErrorKind as Kind, WriteFailure};
 
-use crate::reach;
+use crate::unreachable;
 use crate::store::{ErrorKind, StoreError};
 
 /// The name of this kind of store.
@@ -14,7 +14,7 @@ pub(super) fn explain(error: Error) -> StoreError {
         Kind::Authentication { .. } => (ErrorKind::Refused, "it refuses the user or the password"),
         Kind::ServerSelection { message, .. } => {
             // The members of a replica set that answer may have none that is primary.
-            let of_one = reach::fault(message).filter(|_| !message.contains("ReplicaSet"));
+            let of_one = unreachable::reason(message).filter(|_| !message.contains("ReplicaSet"));
             let what = of_one.unwrap_or("no server of its URL answers, or none is primary");
             (ErrorKind::Unavailable, what)
         }

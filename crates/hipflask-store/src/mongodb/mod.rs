@@ -27,7 +27,7 @@
 
 mod document;
 mod failure;
-mod line;
+mod client;
 
 use core::fmt;
 use core::future::IntoFuture;
@@ -41,28 +41,27 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ClientOptions, IndexOptions};
 use mongodb::{Client, IndexModel};
 
-use crate::store::own::by_own_methods;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+    StoreError, Stored, Token, Touched, expiry,
 };
 use document::{binary, date, stored};
 use failure::{NAME, explain, is_duplicate};
-use line::{Line, Lines};
+use client::{ClientHandle, RenewableClient};
 
 /// A collection of sessions. See the [module](self).
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), hipflask_store::store::StoreError> {
+/// # async fn example() -> Result<(), hipflask_store::StoreError> {
 /// use hipflask_store::mongodb::MongoDbStore;
-/// use hipflask_store::store::Store;
+/// use hipflask_store::Store;
 /// let store = MongoDbStore::from_url("mongodb://127.0.0.1/flask_session").await?;
 /// store.ready().await?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct MongoDbStore {
-    lines: Arc<Lines>,
+    clients: Arc<RenewableClient>,
     place: String,
     timeout: Duration,
 }
@@ -104,8 +103,8 @@ impl MongoDbStore {
         let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
         let database = options.default_database.clone().unwrap_or_else(|| "flask_session".to_owned());
         let place = format!("mongodb://{}/{database}?collection={collection}", hosts.join(","));
-        let lines = Lines::renewed(options, &database, collection).map_err(explain)?;
-        Ok(Self { lines: Arc::new(lines), place, timeout })
+        let clients = RenewableClient::renewed(options, &database, collection).map_err(explain)?;
+        Ok(Self { clients: Arc::new(clients), place, timeout })
     }
 
     /// A store that uses `client`, in `collection` of `database`.
@@ -113,7 +112,7 @@ impl MongoDbStore {
     #[doc(alias("SESSION_MONGODB", "SESSION_MONGODB_DB", "SESSION_MONGODB_COLLECT"))]
     pub fn from_client(client: &Client, database: &str, collection: &str) -> Self {
         Self {
-            lines: Arc::new(Lines::of(client, database, collection)),
+            clients: Arc::new(RenewableClient::of(client, database, collection)),
             place: format!("mongodb:{database}?collection={collection}"),
             timeout: Duration::from_secs(5),
         }
@@ -130,8 +129,8 @@ impl MongoDbStore {
         if key.is_at_rest() {
             return Ok(None);
         }
-        let line = self.lines.current();
-        let found = self.within(&line, line.sessions().find_one(doc! { "id": key.as_str() })).await?;
+        let client = self.clients.current();
+        let found = self.within(&client, client.sessions().find_one(doc! { "id": key.as_str() })).await?;
         Ok(found.and_then(stored).filter(|stored| !stored.is_expired(now)))
     }
 
@@ -149,8 +148,8 @@ impl MongoDbStore {
         // An expired document is taken over. If there is none, one is inserted, and the index refuses it where a live one is.
         let expired = doc! { "id": key.as_str(), "expiration": { "$lte": date(now) } };
         let new = doc! { "$set": { "val": binary(data), "expiration": date(expiry(now, ttl)) } };
-        let line = self.lines.current();
-        match self.answer(&line, line.sessions().update_one(expired, new).upsert(true)).await? {
+        let client = self.clients.current();
+        match self.answer(&client, client.sessions().update_one(expired, new).upsert(true)).await? {
             Ok(_) => Ok(Created::Created(Token::Data)),
             Err(error) if is_duplicate(&error) => Ok(Created::Exists),
             Err(error) => Err(explain(error)),
@@ -186,8 +185,8 @@ impl MongoDbStore {
 
     /// Whether there was a document to change.
     async fn set(&self, filter: Document, set: Document) -> Result<bool, StoreError> {
-        let line = self.lines.current();
-        let done = self.within(&line, line.sessions().update_one(filter, doc! { "$set": set })).await?;
+        let client = self.clients.current();
+        let done = self.within(&client, client.sessions().update_one(filter, doc! { "$set": set })).await?;
         Ok(done.matched_count > 0)
     }
 
@@ -195,9 +194,9 @@ impl MongoDbStore {
         if key.is_at_rest() {
             return Ok(Deleted::Gone);
         }
-        let line = self.lines.current();
-        let was = line.sessions().find_one_and_delete(doc! { "id": key.as_str() });
-        let was = self.within(&line, was).await?;
+        let client = self.clients.current();
+        let was = client.sessions().find_one_and_delete(doc! { "id": key.as_str() });
+        let was = self.within(&client, was).await?;
         let was_live = was.and_then(stored).is_some_and(|stored| !stored.is_expired(now));
         Ok(if was_live { Deleted::Deleted } else { Deleted::Gone })
     }
@@ -206,8 +205,8 @@ impl MongoDbStore {
         if key.is_at_rest() {
             return Ok(DeletedIf::Gone);
         }
-        let line = self.lines.current();
-        let done = self.within(&line, line.sessions().delete_one(live(key, Some(expected), now))).await?;
+        let client = self.clients.current();
+        let done = self.within(&client, client.sessions().delete_one(live(key, Some(expected), now))).await?;
         if done.deleted_count > 0 {
             return Ok(DeletedIf::Deleted);
         }
@@ -221,8 +220,8 @@ impl MongoDbStore {
             Some(after) => doc! { "$gt": after.as_str() },
             None => doc! { "$gte": &scan.prefix },
         };
-        let line = self.lines.current();
-        let find = line.sessions().find(doc! { "id": from }).sort(doc! { "id": 1 }).limit(limit as i64);
+        let client = self.clients.current();
+        let find = client.sessions().find(doc! { "id": from }).sort(doc! { "id": 1 }).limit(limit as i64);
         let reading = async {
             let mut cursor = find.await?;
             let mut documents = Vec::new();
@@ -231,7 +230,7 @@ impl MongoDbStore {
             }
             Ok(documents)
         };
-        let documents: Vec<Document> = self.within(&line, reading).await?;
+        let documents: Vec<Document> = self.within(&client, reading).await?;
         let id = |document: &Document| document.get_str("id").unwrap_or_default().to_owned();
         let last = documents.last().map(id).filter(|id| id.starts_with(&scan.prefix));
         let next = last.filter(|_| documents.len() >= limit).map(Cursor::new);
@@ -244,42 +243,47 @@ impl MongoDbStore {
         Ok(Page { entries: entries.collect(), next })
     }
 
+    /// The backend removes expired records by itself.
+    async fn purge_expired(&self, _: UnixTime) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         let ttl = IndexOptions::builder().expire_after(Duration::ZERO).build();
         let ttl = IndexModel::builder().keys(doc! { "expiration": 1 }).options(ttl).build();
         let unique = IndexOptions::builder().unique(true).build();
         let unique = IndexModel::builder().keys(doc! { "id": 1 }).options(unique).build();
-        let line = self.lines.current();
-        self.within(&line, line.sessions().create_indexes([ttl, unique])).await?;
+        let client = self.clients.current();
+        self.within(&client, client.sessions().create_indexes([ttl, unique])).await?;
         // Neither finds anything; both ask whether we may.
         let nothing = doc! { "id": "hipflask:ready", "expiration": { "$lte": date(UnixTime::from_secs(0)) } };
         self.set(nothing.clone(), doc! { "expiration": date(UnixTime::from_secs(0)) }).await?;
-        self.within(&line, line.sessions().delete_one(nothing)).await.map(drop)
+        self.within(&client, client.sessions().delete_one(nothing)).await.map(drop)
     }
 
     async fn within<T>(
         &self,
-        line: &Arc<Line>,
+        client: &Arc<ClientHandle>,
         work: impl IntoFuture<Output = mongodb::error::Result<T>>,
     ) -> Result<T, StoreError> {
-        self.answer(line, work).await?.map_err(explain)
+        self.answer(client, work).await?.map_err(explain)
     }
 
     /// What the driver says of `work`, if it says so in time.
     async fn answer<T>(
         &self,
-        line: &Arc<Line>,
+        client: &Arc<ClientHandle>,
         work: impl IntoFuture<Output = mongodb::error::Result<T>>,
     ) -> Result<mongodb::error::Result<T>, StoreError> {
-        let before = line.answers();
+        let before = client.answers();
         match tokio::time::timeout(self.timeout, work.into_future()).await {
             Ok(answer) => {
-                line.note_answer();
+                client.note_answer();
                 Ok(answer)
             }
             Err(_) => {
-                if line.answers() == before {
-                    self.lines.renew(line);
+                if client.answers() == before {
+                    self.clients.renew(client);
                 }
                 let what = format!("no answer within {:?}", self.timeout);
                 Err(StoreError::new(NAME, ErrorKind::Timeout, what))
@@ -305,11 +309,7 @@ fn misconfigured(what: &str) -> StoreError {
 }
 
 impl Store for MongoDbStore {
-    by_own_methods!();
-
-    fn purge_expired(&self, _: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(core::future::ready(Ok(0)))
-    }
+    crate::async_store_methods!();
 
     fn describe(&self) -> Description {
         let mut description = Description::new(NAME, self.place.clone());

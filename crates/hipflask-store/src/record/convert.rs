@@ -91,7 +91,7 @@ fn changes(before: &Record, after: &Record) -> Vec<Change> {
             let is = after.dict.get(key).unwrap_or(&nothing);
             let (from, to) = match difference(was, is, *key == *FLASHES) {
                 Some(kinds) => kinds,
-                None if before.kept.differs(&after.kept, key) => (Kind::Other, is.kind()),
+                None if before.opaque.differs(&after.opaque, key) => (Kind::Other, is.kind()),
                 None => return None,
             };
             Some(Change { key: key.clone(), from, to })

@@ -6,7 +6,7 @@ use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
 use super::budget::Budget;
 use super::civil::Fields;
-use super::{EncodeError, Format, Kept, Problem, Record, RecordError, room_for};
+use super::{EncodeError, Format, OpaqueValues, Problem, Record, RecordError, room_for};
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     let mut reader = Reader { data, at: 0, budget: Budget::of(data.len()) };
@@ -15,7 +15,7 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     if reader.at < data.len() {
         return Err(reader.malformed());
     }
-    Ok(Record { dict: Record::of_pairs(value)?, kept: Kept::default() })
+    Ok(Record { dict: Record::of_pairs(value)?, opaque: OpaqueValues::default() })
 }
 
 struct Reader<'d> {

@@ -22,7 +22,7 @@ mod convert;
 mod json;
 mod msgpack;
 mod pickle;
-mod secret;
+mod redact;
 #[cfg(test)]
 mod tests;
 
@@ -37,8 +37,8 @@ pub use budget::MAX_MEMORY;
 use budget::SURELY_READABLE;
 use civil::Fields;
 pub use convert::{Change, ConvertError, Converted};
-pub use msgpack::{Piece, Pieces};
-pub use secret::{HIDDEN, Redacted, looks_secret, redact};
+pub use msgpack::{MsgpackEvent, MsgpackReader};
+pub use redact::{HIDDEN, Redacted, looks_secret, redact};
 
 /// How long a record may be, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -98,28 +98,28 @@ impl Format {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn open(data: &[u8]) -> Result<(SessionDict, Kept), RecordError> {
+    pub fn open(data: &[u8]) -> Result<(SessionDict, OpaqueValues), RecordError> {
         if Self::of(data) == Self::Msgpack
             && data.len() <= MAX_BYTES
             && let Some(session) = msgpack::open(data)
         {
-            return Ok((session, Kept::default()));
+            return Ok((session, OpaqueValues::default()));
         }
         let record = Self::read(data)?;
-        Ok((SessionDict::from_dict(record.dict), record.kept))
+        Ok((SessionDict::from_dict(record.dict), record.opaque))
     }
 
     /// Writes a session that was [opened](Self::open). What nobody changed is not read for that.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_session(self, session: &SessionDict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+    pub fn write_session(self, session: &SessionDict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
         match self {
             Self::Msgpack => {
-                let written = msgpack::write_parts(session.len(), session.parts(), kept);
+                let written = msgpack::write_parts(session.len(), session.parts(), opaque);
                 self.readable(written, || session.to_dict())
             }
-            Self::Json | Self::Pickle => self.write_with(&session.to_dict(), kept),
+            Self::Json | Self::Pickle => self.write_with(&session.to_dict(), opaque),
         }
     }
 
@@ -128,22 +128,22 @@ impl Format {
     /// # Errors
     /// [`EncodeError`] if the format cannot hold it; names the key.
     pub fn write(self, dict: &Dict) -> Result<Vec<u8>, EncodeError> {
-        self.write_with(dict, &Kept::default())
+        self.write_with(dict, &OpaqueValues::default())
     }
 
     /// Writes a session, with the originals of values that nobody has changed since they were read.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_with(self, dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
-        self.readable(self.encode(dict, kept), || dict.clone())
+    pub fn write_with(self, dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
+        self.readable(self.encode(dict, opaque), || dict.clone())
     }
 
-    fn encode(self, dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+    fn encode(self, dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
         match self {
-            Self::Msgpack => msgpack::write(dict, kept),
+            Self::Msgpack => msgpack::write(dict, opaque),
             Self::Json => json::write(dict),
-            Self::Pickle => pickle::write(dict, kept),
+            Self::Pickle => pickle::write(dict, opaque),
         }
     }
 
@@ -171,7 +171,7 @@ impl Format {
     /// The key whose value takes most bytes.
     fn largest(self, dict: &Dict) -> Text {
         let bytes = |value: &Value| {
-            let alone = self.encode(&Dict::from([("", value.clone())]), &Kept::default());
+            let alone = self.encode(&Dict::from([("", value.clone())]), &OpaqueValues::default());
             alone.map_or(usize::MAX, |data| data.len())
         };
         let largest = dict.iter().max_by_key(|(_, value)| bytes(value));
@@ -226,14 +226,14 @@ pub struct Record {
     /// The session.
     pub dict: Dict,
     /// What a [`Value`] cannot hold.
-    pub kept: Kept,
+    pub opaque: OpaqueValues,
 }
 
 /// Shows the keys, never a value.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.dict.keys().collect();
-        f.debug_struct("Record").field("keys", &keys).field("kept", &self.kept).finish()
+        f.debug_struct("Record").field("keys", &keys).field("opaque", &self.opaque).finish()
     }
 }
 
@@ -262,7 +262,7 @@ fn pair(item: Value) -> Result<(Text, Value), RecordError> {
 
 /// The originals of values that a [`Value`] shows only in part.
 #[derive(Clone, Default)]
-pub struct Kept(Dict<Original>);
+pub struct OpaqueValues(Dict<Original>);
 
 /// An original, under the key that is shown for it.
 #[derive(Clone)]
@@ -276,10 +276,10 @@ enum Raw {
     /// Key and value in MessagePack.
     Msgpack { key: Box<[u8]>, value: Box<[u8]> },
     /// Key and value of a pickle.
-    Pickle { key: pickle::Py, value: pickle::Py },
+    Pickle { key: pickle::PythonValue, value: pickle::PythonValue },
 }
 
-impl Kept {
+impl OpaqueValues {
     /// Whether every value is shown whole.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -335,17 +335,17 @@ impl Originals {
         }
     }
 
-    fn finish(self) -> Kept {
+    fn finish(self) -> OpaqueValues {
         if self.overwritten.is_empty() {
-            return Kept(self.found);
+            return OpaqueValues(self.found);
         }
         let last = self.found.into_entries().into_iter().filter(|(key, _)| !self.overwritten.contains(key));
-        Kept(last.collect())
+        OpaqueValues(last.collect())
     }
 }
 
 /// Shows which keys, never a value.
-impl fmt::Debug for Kept {
+impl fmt::Debug for OpaqueValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

@@ -7,7 +7,7 @@ use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
 use super::budget::{Budget, FIRST_ITEMS};
 use super::{
-    EncodeError, Format, Kept, Original, Originals, Problem, Raw, Record, RecordError, key_text, room_for,
+    EncodeError, Format, OpaqueValues, Original, Originals, Problem, Raw, Record, RecordError, key_text, room_for,
 };
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
@@ -16,7 +16,7 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
         Some(length) => reader.session(length)?,
         None => {
             let value = reader.value(MAX_DEPTH)?;
-            Record { dict: Record::of_pairs(value)?, kept: Kept::default() }
+            Record { dict: Record::of_pairs(value)?, opaque: OpaqueValues::default() }
         }
     };
     if reader.at == data.len() { Ok(record) } else { Err(reader.malformed()) }
@@ -162,18 +162,18 @@ fn map_length(reader: &mut Reader<'_>) -> Result<Option<usize>, RecordError> {
 /// [`Part::Raw`](hipflask_core::session::Part::Raw).
 ///
 /// ```
-/// use hipflask_store::record::{Piece, Pieces};
-/// let mut pieces = Pieces::of(b"\x92\xa4pear\x01");
-/// assert!(matches!(pieces.next()?, Piece::List(2)));
-/// assert!(matches!(pieces.next()?, Piece::Str("pear")));
-/// assert!(matches!(pieces.next()?, Piece::Int(1)));
+/// use hipflask_store::record::{MsgpackEvent, MsgpackReader};
+/// let mut pieces = MsgpackReader::of(b"\x92\xa4pear\x01");
+/// assert!(matches!(pieces.next()?, MsgpackEvent::List(2)));
+/// assert!(matches!(pieces.next()?, MsgpackEvent::Str("pear")));
+/// assert!(matches!(pieces.next()?, MsgpackEvent::Int(1)));
 /// # Ok::<(), hipflask_store::record::RecordError>(())
 /// ```
-pub struct Pieces<'d>(Reader<'d>);
+pub struct MsgpackReader<'d>(Reader<'d>);
 
 /// A value, or what opens one.
 #[derive(Debug, PartialEq)]
-pub enum Piece<'d> {
+pub enum MsgpackEvent<'d> {
     /// `nil`.
     None,
     /// `true` or `false`.
@@ -194,7 +194,7 @@ pub enum Piece<'d> {
     Value(Value),
 }
 
-impl<'d> Pieces<'d> {
+impl<'d> MsgpackReader<'d> {
     /// Of the value at the beginning of `data`.
     #[must_use]
     pub const fn of(data: &'d [u8]) -> Self {
@@ -209,15 +209,15 @@ impl<'d> Pieces<'d> {
         clippy::should_implement_trait,
         reason = "there is no end to tell: whoever asks knows how many follow"
     )]
-    pub fn next(&mut self) -> Result<Piece<'d>, RecordError> {
+    pub fn next(&mut self) -> Result<MsgpackEvent<'d>, RecordError> {
         self.0.piece()
     }
 }
 
 /// Shows the place, never the bytes.
-impl core::fmt::Debug for Pieces<'_> {
+impl core::fmt::Debug for MsgpackReader<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Pieces(at byte {} of {})", self.0.at, self.0.data.len())
+        write!(f, "MsgpackReader(at byte {} of {})", self.0.at, self.0.data.len())
     }
 }
 
@@ -262,59 +262,59 @@ impl<'d> Reader<'d> {
             }
             dict.insert(shown_key, value);
         }
-        Ok(Record { dict, kept: originals.finish() })
+        Ok(Record { dict, opaque: originals.finish() })
     }
 
     fn value(&mut self, levels: usize) -> Result<Value, RecordError> {
         Ok(match self.piece()? {
-            Piece::None => Value::None,
-            Piece::Bool(value) => Value::Bool(value),
-            Piece::Int(number) => Value::from(number),
-            Piece::Float(number) => Value::Float(number),
-            Piece::Str(text) => Value::from(text),
-            Piece::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
-            Piece::List(length) => self.array(length, levels)?,
-            Piece::Dict(length) => self.map(length, levels)?,
-            Piece::Value(value) => value,
+            MsgpackEvent::None => Value::None,
+            MsgpackEvent::Bool(value) => Value::Bool(value),
+            MsgpackEvent::Int(number) => Value::from(number),
+            MsgpackEvent::Float(number) => Value::Float(number),
+            MsgpackEvent::Str(text) => Value::from(text),
+            MsgpackEvent::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+            MsgpackEvent::List(length) => self.array(length, levels)?,
+            MsgpackEvent::Dict(length) => self.map(length, levels)?,
+            MsgpackEvent::Value(value) => value,
         })
     }
 
-    fn piece(&mut self) -> Result<Piece<'d>, RecordError> {
+    fn piece(&mut self) -> Result<MsgpackEvent<'d>, RecordError> {
         let head = self.take(1)?[0];
         Ok(match head {
-            0x00..=0x7F => Piece::Int(i64::from(head)),
-            0x80..=0x8F => Piece::Dict(usize::from(head & 0x0F)),
-            0x90..=0x9F => Piece::List(usize::from(head & 0x0F)),
+            0x00..=0x7F => MsgpackEvent::Int(i64::from(head)),
+            0x80..=0x8F => MsgpackEvent::Dict(usize::from(head & 0x0F)),
+            0x90..=0x9F => MsgpackEvent::List(usize::from(head & 0x0F)),
             0xA0..=0xBF => self.text(usize::from(head & 0x1F))?,
-            0xC0 => Piece::None,
-            0xC2 => Piece::Bool(false),
-            0xC3 => Piece::Bool(true),
+            0xC0 => MsgpackEvent::None,
+            0xC2 => MsgpackEvent::Bool(false),
+            0xC3 => MsgpackEvent::Bool(true),
             0xC4..=0xC6 => {
                 let length = self.number(1 << (head - 0xC4))?;
-                Piece::Bytes(self.take(length as usize)?)
+                MsgpackEvent::Bytes(self.take(length as usize)?)
             }
             0xC7..=0xC9 => {
                 let length = self.number(1 << (head - 0xC7))?;
-                Piece::Value(self.extension(length as usize)?)
+                MsgpackEvent::Value(self.extension(length as usize)?)
             }
-            0xCA => Piece::Float(f64::from(f32::from_bits(self.number(4)? as u32))),
-            0xCB => Piece::Float(f64::from_bits(self.number(8)?)),
+            0xCA => MsgpackEvent::Float(f64::from(f32::from_bits(self.number(4)? as u32))),
+            0xCB => MsgpackEvent::Float(f64::from_bits(self.number(8)?)),
             0xCC..=0xCF => {
                 let number = self.number(1 << (head - 0xCC))?;
-                i64::try_from(number).map_or_else(|_| Piece::Value(number.into()), Piece::Int)
+                i64::try_from(number).map_or_else(|_| MsgpackEvent::Value(number.into()), MsgpackEvent::Int)
             }
-            0xD0 => Piece::Int(i64::from(self.number(1)? as i8)),
-            0xD1 => Piece::Int(i64::from(self.number(2)? as i16)),
-            0xD2 => Piece::Int(i64::from(self.number(4)? as i32)),
-            0xD3 => Piece::Int(self.number(8)? as i64),
-            0xD4..=0xD8 => Piece::Value(self.extension(1 << (head - 0xD4))?),
+            0xD0 => MsgpackEvent::Int(i64::from(self.number(1)? as i8)),
+            0xD1 => MsgpackEvent::Int(i64::from(self.number(2)? as i16)),
+            0xD2 => MsgpackEvent::Int(i64::from(self.number(4)? as i32)),
+            0xD3 => MsgpackEvent::Int(self.number(8)? as i64),
+            0xD4..=0xD8 => MsgpackEvent::Value(self.extension(1 << (head - 0xD4))?),
             0xD9..=0xDB => {
                 let length = self.number(1 << (head - 0xD9))?;
                 self.text(length as usize)?
             }
-            0xDC | 0xDD => Piece::List(self.number(2 << (head - 0xDC) as usize)? as usize),
-            0xDE | 0xDF => Piece::Dict(self.number(2 << (head - 0xDE) as usize)? as usize),
-            0xE0..=0xFF => Piece::Int(i64::from(head as i8)),
+            0xDC | 0xDD => MsgpackEvent::List(self.number(2 << (head - 0xDC) as usize)? as usize),
+            0xDE | 0xDF => MsgpackEvent::Dict(self.number(2 << (head - 0xDE) as usize)? as usize),
+            0xE0..=0xFF => MsgpackEvent::Int(i64::from(head as i8)),
             0xC1 => return Err(self.malformed()),
         })
     }
@@ -344,10 +344,10 @@ impl<'d> Reader<'d> {
         Ok(Value::Dict(dict))
     }
 
-    fn text(&mut self, length: usize) -> Result<Piece<'d>, RecordError> {
+    fn text(&mut self, length: usize) -> Result<MsgpackEvent<'d>, RecordError> {
         let at = self.at;
         match core::str::from_utf8(self.take(length)?) {
-            Ok(text) => Ok(Piece::Str(text)),
+            Ok(text) => Ok(MsgpackEvent::Str(text)),
             Err(_) => Err(RecordError::Malformed { format: Format::Msgpack, at }),
         }
     }
@@ -400,15 +400,15 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
-    write_parts(dict.len(), dict.iter().map(|(key, value)| (key, Part::Value(value))), kept)
+pub(super) fn write(dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
+    write_parts(dict.len(), dict.iter().map(|(key, value)| (key, Part::Value(value))), opaque)
 }
 
 /// Writes so many keys and values. A raw one is msgpack, because nothing else is [opened](open) so.
 pub(super) fn write_parts<'s>(
     length: usize,
     parts: impl Iterator<Item = (&'s Text, Part<'s>)>,
-    kept: &Kept,
+    opaque: &OpaqueValues,
 ) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::with_capacity(USUAL_LENGTH);
     let within = |key: &Text, written: Result<(), Problem>| {
@@ -424,7 +424,7 @@ pub(super) fn write_parts<'s>(
                 continue;
             }
         };
-        if let Some(Raw::Msgpack { key, value }) = kept.original(key, value) {
+        if let Some(Raw::Msgpack { key, value }) = opaque.original(key, value) {
             out.extend_from_slice(key);
             out.extend_from_slice(value);
             continue;

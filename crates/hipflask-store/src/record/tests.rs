@@ -57,21 +57,21 @@ fn a_record_of_flask_session_in_msgpack_is_read_and_written_byte_for_byte() {
 fn a_file_of_cachelib_is_read_and_its_naive_date_is_written_back_as_a_date() {
     let record = Format::read(&bytes(PICKLE)).unwrap();
     assert_eq!(record.dict, recorded(true));
-    assert_eq!(format!("{:?}", record.kept), r#"{"dtn"}"#);
-    let written = Format::Pickle.write_with(&record.dict, &record.kept).unwrap();
+    assert_eq!(format!("{:?}", record.opaque), r#"{"dtn"}"#);
+    let written = Format::Pickle.write_with(&record.dict, &record.opaque).unwrap();
     let naive = bytes("8c086461746574696d658c086461746574696d6593430a07e801020304050000068552");
     assert!(written.windows(naive.len()).any(|part| part == naive));
     let again = Format::read(&written).unwrap();
-    assert_eq!((again.dict, again.kept.is_empty()), (recorded(true), false));
+    assert_eq!((again.dict, again.opaque.is_empty()), (recorded(true), false));
 }
 
 #[test]
 fn a_value_that_was_changed_is_written_as_it_is_now() {
     let mut record = Format::read(&bytes(PICKLE)).unwrap();
     record.dict.insert("dtn", "tomorrow");
-    let written = Format::Pickle.write_with(&record.dict, &record.kept).unwrap();
+    let written = Format::Pickle.write_with(&record.dict, &record.opaque).unwrap();
     let again = Format::read(&written).unwrap();
-    assert_eq!((again.dict.get("dtn"), again.kept.is_empty()), (Some(&"tomorrow".into()), true));
+    assert_eq!((again.dict.get("dtn"), again.opaque.is_empty()), (Some(&"tomorrow".into()), true));
 }
 
 #[test]
@@ -288,8 +288,8 @@ fn value() -> impl Strategy<Value = Value> {
 /// A session whose values are read late holds what reading all of them at once gives, and is refused where that is.
 fn opens_as_it_reads(data: &[u8]) {
     match (Format::open(data), Format::read(data)) {
-        (Ok((session, kept)), Ok(record)) => {
-            let again = Format::Msgpack.write_session(&session, &kept);
+        (Ok((session, opaque)), Ok(record)) => {
+            let again = Format::Msgpack.write_session(&session, &opaque);
             assert_eq!(session.to_dict(), record.dict);
             assert!(session.keys().eq(record.dict.keys()));
             if let Ok(again) = again
@@ -305,8 +305,8 @@ fn opens_as_it_reads(data: &[u8]) {
 
 #[test]
 fn what_nobody_changed_is_written_as_it_came_and_what_was_set_as_it_is_now() {
-    let (mut session, kept) = Format::open(&bytes(MSGPACK)).unwrap();
-    assert_eq!(Format::Msgpack.write_session(&session, &kept).unwrap(), bytes(MSGPACK));
+    let (mut session, opaque) = Format::open(&bytes(MSGPACK)).unwrap();
+    assert_eq!(Format::Msgpack.write_session(&session, &opaque).unwrap(), bytes(MSGPACK));
     // A number in a form that msgspec does not choose stays in it.
     let odd = b"\x82\xa1a\xd3\0\0\0\0\0\0\0\x01\xa1b\x02";
     let (opened, kept_odd) = Format::open(odd).unwrap();
@@ -318,11 +318,11 @@ fn what_nobody_changed_is_written_as_it_came_and_what_was_set_as_it_is_now() {
     session.edit(|s| s.at("l")?.push(3)).unwrap();
     session.remove("by");
     session.set("new", "x").unwrap();
-    let written = Format::Msgpack.write_session(&session, &kept).unwrap();
-    assert_eq!(written, Format::Msgpack.write_with(&session.to_dict(), &kept).unwrap());
+    let written = Format::Msgpack.write_session(&session, &opaque).unwrap();
+    assert_eq!(written, Format::Msgpack.write_with(&session.to_dict(), &opaque).unwrap());
     session.clear();
     session.set("i", 1).unwrap();
-    assert_eq!(Format::Msgpack.write_session(&session, &kept).unwrap(), b"\x81\xa1i\x01");
+    assert_eq!(Format::Msgpack.write_session(&session, &opaque).unwrap(), b"\x81\xa1i\x01");
 }
 
 proptest! {
@@ -355,8 +355,8 @@ proptest! {
             bad[place.index(good.len())] = byte;
             opens_as_it_reads(&bad);
             if let Ok(record) = Format::read(&bad) {
-                let _ = Format::Pickle.write_with(&record.dict, &record.kept);
-                let _ = Format::Msgpack.write_with(&record.dict, &record.kept);
+                let _ = Format::Pickle.write_with(&record.dict, &record.opaque);
+                let _ = Format::Msgpack.write_with(&record.dict, &record.opaque);
             }
             let cut = &good[..cut.index(good.len())];
             // The first byte of a pickle alone is an empty msgpack dict.
@@ -379,12 +379,12 @@ fn the_last_of_two_values_has_its_own_original() {
         [(&b"\x82\xa1a\x81\x05\x01\xa1a\x90"[..], false), (b"\x82\xa1a\x90\xa1a\x81\x05\x01", true)]
     {
         let read = Format::read(record).unwrap();
-        assert_eq!(read.kept.is_empty(), !is_kept);
-        let written = Format::Msgpack.write_with(&read.dict, &read.kept).unwrap();
+        assert_eq!(read.opaque.is_empty(), !is_kept);
+        let written = Format::Msgpack.write_with(&read.dict, &read.opaque).unwrap();
         let expected: &[u8] = if is_kept { b"\x81\xa1a\x81\x05\x01" } else { b"\x81\xa1a\x90" };
         assert_eq!(written, expected);
     }
     // A set is shown as a list. The list that follows it under the same key is not a set.
     let read = Format::read(b"\x80\x04}(\x8c\x01a\x8f(K\x01\x90\x8c\x01a]K\x01au.").unwrap();
-    assert!(read.kept.is_empty());
+    assert!(read.opaque.is_empty());
 }

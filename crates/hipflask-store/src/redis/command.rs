@@ -6,28 +6,28 @@ use ::redis::{Cmd, Pipeline, RedisError, Value};
 use hipflask_core::time::UnixTime;
 use sha1::{Digest as _, Sha1};
 
-use super::link::{Ask, nonsense};
+use super::connection::{Request, malformed_reply};
 use crate::hex::hex;
 use crate::store::{Stored, whole_seconds};
 
 /// The record alone.
-pub(super) fn get(key: &str) -> Ask {
-    Ask::One(one("GET", key))
+pub(super) fn get(key: &str) -> Request {
+    Request::Command(one("GET", key))
 }
 
 pub(super) fn got(answer: Value) -> Result<Option<Vec<u8>>, RedisError> {
     match answer {
         Value::Nil => Ok(None),
         Value::BulkString(data) => Ok(Some(data)),
-        _ => Err(nonsense()),
+        _ => Err(malformed_reply()),
     }
 }
 
 /// The record, and how long it lives: two commands, because no single one tells both.
-pub(super) fn load(key: &str) -> Ask {
+pub(super) fn load(key: &str) -> Request {
     let mut commands = Pipeline::with_capacity(2);
     commands.add_command(one("GET", key)).add_command(one("PTTL", key));
-    Ask::All(commands)
+    Request::Pipeline(commands)
 }
 
 pub(super) fn loaded(
@@ -35,7 +35,7 @@ pub(super) fn loaded(
     now: UnixTime,
 ) -> Result<Option<Stored>, RedisError> {
     let mut answers = answers.into_iter();
-    let (Some(data), Some(left)) = (answers.next(), answers.next()) else { return Err(nonsense()) };
+    let (Some(data), Some(left)) = (answers.next(), answers.next()) else { return Err(malformed_reply()) };
     record(data, &left, now)
 }
 
@@ -44,7 +44,7 @@ fn record(data: Value, left: &Value, now: UnixTime) -> Result<Option<Stored>, Re
         // It may end between the two commands.
         (Value::Nil, Value::Int(_)) | (Value::BulkString(_), Value::Int(GONE)) => Ok(None),
         (Value::BulkString(data), Value::Int(left)) => Ok(Some(Stored::new(data, expires(*left, now)))),
-        _ => Err(nonsense()),
+        _ => Err(malformed_reply()),
     }
 }
 
@@ -56,50 +56,50 @@ pub(super) fn expires(left: i64, now: UnixTime) -> Option<UnixTime> {
 }
 
 /// As Flask-Session writes, except that nothing is overwritten.
-pub(super) fn create(key: &str, data: &[u8], ttl: Duration) -> Ask {
+pub(super) fn create(key: &str, data: &[u8], ttl: Duration) -> Request {
     let mut command = set(key, data);
     command.arg("NX").arg("EX").arg(seconds(ttl));
-    Ask::One(command)
+    Request::Command(command)
 }
 
-pub(super) fn touch(key: &str, ttl: Duration) -> Ask {
+pub(super) fn touch(key: &str, ttl: Duration) -> Request {
     let mut command = one("EXPIRE", key);
     command.arg(seconds(ttl));
-    Ask::One(command)
+    Request::Command(command)
 }
 
-pub(super) fn delete(key: &str) -> Ask {
-    Ask::One(one("DEL", key))
+pub(super) fn delete(key: &str) -> Request {
+    Request::Command(one("DEL", key))
 }
 
 /// Deletes, and waits until so many replicas have seen it.
-pub(super) fn delete_everywhere(key: &str, replicas: u32, within: Duration) -> Ask {
+pub(super) fn delete_everywhere(key: &str, replicas: u32, within: Duration) -> Request {
     let mut commands = Pipeline::with_capacity(2);
     // 0 milliseconds would mean for ever.
     let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST_WAIT);
     commands.add_command(one("DEL", key)).cmd("WAIT").arg(replicas).arg(within);
-    Ask::Beside(key.to_owned(), commands)
+    Request::OnMasterOf(key.to_owned(), commands)
 }
 
 /// The server's own compare-and-set: Redis from 8.4 on, Valkey from 8.1 on. Makes no record that is not there.
-pub(super) fn replace_natively(key: &str, expected: &[u8], data: &[u8], ttl: Duration) -> Ask {
+pub(super) fn replace_natively(key: &str, expected: &[u8], data: &[u8], ttl: Duration) -> Request {
     let mut command = set(key, data);
     command.arg("IFEQ").arg(expected).arg("EX").arg(seconds(ttl));
-    Ask::One(command)
+    Request::Command(command)
 }
 
 /// Redis from 8.4 on.
-pub(super) fn delex(key: &str, expected: &[u8]) -> Ask {
+pub(super) fn delex(key: &str, expected: &[u8]) -> Request {
     let mut command = one("DELEX", key);
     command.arg("IFEQ").arg(expected);
-    Ask::One(command)
+    Request::Command(command)
 }
 
 /// Valkey from 9.0 on.
-pub(super) fn delifeq(key: &str, expected: &[u8]) -> Ask {
+pub(super) fn delifeq(key: &str, expected: &[u8]) -> Request {
     let mut command = one("DELIFEQ", key);
     command.arg(expected);
-    Ask::One(command)
+    Request::Command(command)
 }
 
 /// What came of a compare-and-act.
@@ -129,23 +129,23 @@ impl Script {
     }
 
     /// By its name; the server may not know it.
-    pub(super) fn by_name(&self, key: &str, arguments: &[&[u8]]) -> Ask {
+    pub(super) fn by_name(&self, key: &str, arguments: &[&[u8]]) -> Request {
         Self::ask("EVALSHA", &self.sha1, key, arguments)
     }
 
     /// By its text; the server knows it then.
-    pub(super) fn by_text(&self, key: &str, arguments: &[&[u8]]) -> Ask {
+    pub(super) fn by_text(&self, key: &str, arguments: &[&[u8]]) -> Request {
         Self::ask("EVAL", self.code, key, arguments)
     }
 
-    fn ask(how: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Ask {
+    fn ask(how: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Request {
         let size: usize = arguments.iter().map(|argument| argument.len()).sum();
         let mut command = Cmd::with_capacity(arguments.len() + 4, size + script.len() + key.len() + 16);
         command.arg(how).arg(script).arg(1).arg(key);
         for argument in arguments {
             command.arg(*argument);
         }
-        Ask::One(command)
+        Request::Command(command)
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) fn compared(answer: Value, now: UnixTime) -> Result<Compared, RedisEr
         Value::Int(1) => Ok(Compared::Done),
         Value::Nil => Ok(Compared::Gone),
         Value::Array(current) => Ok(loaded(current, now)?.map_or(Compared::Gone, Compared::Other)),
-        _ => Err(nonsense()),
+        _ => Err(malformed_reply()),
     }
 }
 
@@ -164,7 +164,7 @@ pub(super) fn was_set(answer: &Value) -> Result<bool, RedisError> {
     match answer {
         Value::Okay => Ok(true),
         Value::Nil => Ok(false),
-        _ => Err(nonsense()),
+        _ => Err(malformed_reply()),
     }
 }
 
@@ -173,7 +173,7 @@ pub(super) fn was_one(answer: &Value) -> Result<bool, RedisError> {
     match answer {
         Value::Int(1) => Ok(true),
         Value::Int(0) => Ok(false),
-        _ => Err(nonsense()),
+        _ => Err(malformed_reply()),
     }
 }
 
@@ -194,15 +194,15 @@ pub(super) fn scan(cursor: &str, prefix: &str, count: usize) -> Pipeline {
 
 /// The cursor of the next page and the keys of this one. What is not UTF-8 is no key of ours.
 pub(super) fn scanned(answer: Value) -> Result<(String, Vec<String>), RedisError> {
-    let Value::Array(answer) = answer else { return Err(nonsense()) };
+    let Value::Array(answer) = answer else { return Err(malformed_reply()) };
     let Ok([Value::BulkString(cursor), Value::Array(keys)]) = <[Value; 2]>::try_from(answer) else {
-        return Err(nonsense());
+        return Err(malformed_reply());
     };
     let keys = keys.into_iter().filter_map(|key| match key {
         Value::BulkString(key) => String::from_utf8(key).ok(),
         _ => None,
     });
-    Ok((String::from_utf8(cursor).map_err(|_| nonsense())?, keys.collect()))
+    Ok((String::from_utf8(cursor).map_err(|_| malformed_reply())?, keys.collect()))
 }
 
 /// For each key its length or its data, and its milliseconds.
@@ -281,7 +281,7 @@ mod tests {
     fn a_record_is_written_as_flask_session_writes_it() {
         let mut flask = ::redis::cmd("SET");
         flask.arg("session:x").arg(b"data").arg("EX").arg(60);
-        let Ask::One(ours) = create("session:x", b"data", Duration::from_millis(60_900)) else { panic!() };
+        let Request::Command(ours) = create("session:x", b"data", Duration::from_millis(60_900)) else { panic!() };
         let packed = |command: &Cmd| String::from_utf8(command.get_packed_command()).unwrap();
         assert_eq!(packed(&ours).replace("$2\r\nNX\r\n", "").replace("*6", "*5"), packed(&flask));
     }

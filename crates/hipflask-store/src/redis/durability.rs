@@ -3,7 +3,7 @@
 use ::redis::{Pipeline, Value};
 
 use super::command::PROBE;
-use super::link::{Ask, Effect, Link};
+use super::connection::{Request, Effect, Connection};
 
 /// What was found out about a server.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,11 +16,11 @@ struct Found {
 
 /// Returns what should be changed at the server, so that it neither forgets sessions nor brings ended ones back.
 /// Empty if nothing should, or if the server does not say.
-pub(super) async fn advice(link: &Link) -> Vec<String> {
+pub(super) async fn advice(connection: &Connection) -> Vec<String> {
     let mut found = Found::default();
     // Managed servers refuse CONFIG and often allow INFO.
     for commands in [info(), config()] {
-        match link.ask(&Ask::Beside(PROBE.to_owned(), commands), Effect::Read).await {
+        match connection.ask(&Request::OnMasterOf(PROBE.to_owned(), commands), Effect::Read).await {
             Ok(answers) => answers.for_each(|answer| found.learn(answer)),
             Err(fault) => tracing::debug!(?fault, "the server does not say whether it keeps sessions"),
         }

@@ -2,7 +2,7 @@
 
 use ::redis::{ErrorKind as ClientKind, RedisError, ServerErrorKind};
 
-use crate::reach;
+use crate::unreachable;
 use crate::store::{ErrorKind, Key, StoreError};
 
 /// The name of this kind of store.
@@ -12,14 +12,14 @@ pub(super) const KIND: &str = "redis";
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Nothing came within the time allowed; whether the command arrived is not known.
-    TimedOut(Doing),
+    TimedOut(Phase),
     /// The client or the server says no.
     Refused(RedisError),
 }
 
 /// What took too long.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Doing {
+pub(super) enum Phase {
     Connecting,
     Waiting,
 }
@@ -34,10 +34,10 @@ impl Fault {
     /// As the contract reports it. `key` is what the text must not hold.
     pub(super) fn into_error(self, key: Option<&Key>) -> StoreError {
         match self {
-            Self::TimedOut(Doing::Connecting) => {
+            Self::TimedOut(Phase::Connecting) => {
                 StoreError::new(KIND, ErrorKind::Timeout, "no connection in time")
             }
-            Self::TimedOut(Doing::Waiting) => StoreError::new(KIND, ErrorKind::Timeout, "no answer in time"),
+            Self::TimedOut(Phase::Waiting) => StoreError::new(KIND, ErrorKind::Timeout, "no answer in time"),
             Self::Refused(error) => {
                 let (kind, what) = describe(&error);
                 StoreError::new(KIND, kind, what).caused_by(without_secrets(&error, key))
@@ -65,7 +65,7 @@ impl Fault {
 }
 
 /// Whether the server said that it did nothing because it is not, or not yet, the one to ask.
-pub(super) fn is_not_my_turn(error: &RedisError) -> bool {
+pub(super) fn is_rejected_for_now(error: &RedisError) -> bool {
     is_read_only(error)
         || matches!(
             error.kind(),
@@ -75,7 +75,7 @@ pub(super) fn is_not_my_turn(error: &RedisError) -> bool {
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::TryAgain
                     | ServerErrorKind::Moved
-                    | ServerErrorKind::Ask
+                    | ServerErrorKind::Request
             )
         )
 }
@@ -87,7 +87,7 @@ pub(super) fn is_read_only(error: &RedisError) -> bool {
 }
 
 /// Whether the address or the account is at fault, so that waiting does not help.
-pub(super) fn is_for_good(error: &RedisError) -> bool {
+pub(super) fn is_permanent(error: &RedisError) -> bool {
     matches!(error.kind(), ClientKind::AuthenticationFailed | ClientKind::InvalidClientConfig)
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
 }
@@ -117,7 +117,7 @@ fn describe(error: &RedisError) -> (ErrorKind, &'static str) {
             (ErrorKind::Misconfigured, "the connection is set up in a way that cannot work")
         }
         ClientKind::Io => {
-            (ErrorKind::Unavailable, reach::fault(&error.to_string()).unwrap_or("the connection broke"))
+            (ErrorKind::Unavailable, unreachable::reason(&error.to_string()).unwrap_or("the connection broke"))
         }
         ClientKind::MasterNameNotFoundBySentinel | ClientKind::NoValidReplicasFoundBySentinel => {
             (ErrorKind::Unavailable, "no Sentinel knows a master of that name that answers")

@@ -1,4 +1,4 @@
-//! [`Redis`]: records in Redis or Valkey, as Flask-Session keeps them there.
+//! [`RedisStore`]: records in Redis or Valkey, as Flask-Session keeps them there.
 //!
 //! | step | commands, one round trip each |
 //! | --- | --- |
@@ -16,14 +16,14 @@
 //!
 //! # When something breaks
 //!
-//! Each call ends within [`timeout`](RedisBuilder::timeout), connecting included. A lost connection is made anew by the next
+//! Each call ends within [`timeout`](RedisStoreBuilder::timeout), connecting included. A lost connection is made anew by the next
 //! call, and one that lay idle for a second is asked with `PING` before a write is entrusted to it. What only reads is sent a second time if its connection broke; a write never, unless the server itself said that
 //! it did nothing (it is loading, or no longer the master). With Sentinel or a cluster a call waits for the next master
 //! until its time is up.
 //!
 //! Redis replicates without waiting. A failover may lose writes of the last moment that were acknowledged but had not
 //! reached the replica; `min-replicas-to-write` on the server bounds that, and
-//! [`wait_for_replicas`](RedisBuilder::wait_for_replicas) closes it for deletions, where a loss would let an ended session
+//! [`wait_for_replicas`](RedisStoreBuilder::wait_for_replicas) closes it for deletions, where a loss would let an ended session
 //! live on. Eviction has the same effect as a deletion, and a server without `appendonly yes` forgets logouts when it is
 //! restarted: [`Store::ready`] warns once of both, where the server tells its configuration.
 //!
@@ -35,10 +35,10 @@
 
 mod command;
 mod durability;
-mod ends;
+mod expiry_cache;
 mod fault;
-mod lanes;
-mod link;
+mod connections;
+mod connection;
 mod scan;
 mod settings;
 
@@ -50,10 +50,10 @@ use ::redis::Value;
 use hipflask_core::time::UnixTime;
 
 use self::command::{Compared, PROBE, Script};
-use self::ends::Ends;
+use self::expiry_cache::ExpiryCache;
 use self::fault::{Fault, KIND};
-use self::lanes::{Lanes, Size};
-use self::link::{Ask, Effect, Link, nonsense};
+use self::connections::{Connections, Size};
+use self::connection::{Request, Effect, Connection, malformed_reply};
 use self::settings::Settings;
 use crate::store::{
     Created, Deleted, DeletedIf, Description, ErrorKind, Key, Page, Replaced, Scan, Store, StoreError,
@@ -74,24 +74,24 @@ use crate::store::{
 /// and `wait_replicas=1`. An option that is not known is an error.
 ///
 /// ```
-/// use hipflask_store::redis::Redis;
-/// use hipflask_store::store::Store;
+/// use hipflask_store::redis::RedisStore;
+/// use hipflask_store::Store;
 ///
 /// // Nothing is connected before the first call, or `ready`.
-/// let store = Redis::open("redis://app:secret@127.0.0.1/0?timeout=0.5")?;
-/// assert_eq!(store.describe().place, "redis://127.0.0.1:6379/0");
-/// # Ok::<(), hipflask_store::store::StoreError>(())
+/// let store = RedisStore::from_url("redis://app:secret@127.0.0.1/0?timeout=0.5")?;
+/// assert_eq!(store.describe().address, "redis://127.0.0.1:6379/0");
+/// # Ok::<(), hipflask_store::StoreError>(())
 /// ```
 ///
 /// Needs a tokio runtime with time and I/O. Calls share a few connections.
-pub struct Redis {
-    lanes: Lanes,
+pub struct RedisStore {
+    connections: Connections,
     /// For commands that hold their connection up.
-    slow_link: Link,
+    slow_connection: Connection,
     settings: Settings,
     replace: Script,
     delete_if: Script,
-    ends: Ends,
+    expiries: ExpiryCache,
     /// The server has refused `SET .. IFEQ`.
     sets_by_script: AtomicBool,
     /// Which of [`DELETIONS`] the server knows, or [`NOT_ASKED`].
@@ -102,28 +102,28 @@ pub struct Redis {
 
 /// What can be said beyond the address.
 #[must_use]
-pub struct RedisBuilder(Settings);
+pub struct RedisStoreBuilder(Settings);
 
-impl Redis {
+impl RedisStore {
     /// The store at `address`.
     ///
     /// # Errors
     /// [`ErrorKind::Misconfigured`] if the address cannot work. Whether a server is there is for [`Store::ready`] to find
     /// out.
-    pub fn open(address: &str) -> Result<Self, StoreError> {
+    pub fn from_url(address: &str) -> Result<Self, StoreError> {
         Self::builder(address)?.build()
     }
 
     /// The store at `address`, to be described further.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub fn builder(address: &str) -> Result<RedisBuilder, StoreError> {
-        Settings::parse(address).map(RedisBuilder)
+    /// As [`from_url`](Self::from_url).
+    pub fn builder(address: &str) -> Result<RedisStoreBuilder, StoreError> {
+        Settings::parse(address).map(RedisStoreBuilder)
     }
 }
 
-impl RedisBuilder {
+impl RedisStoreBuilder {
     /// How long a call may take, connecting included; 2 seconds unless the address says otherwise.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = timeout;
@@ -159,14 +159,14 @@ impl RedisBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Misconfigured`] if the parts do not fit together, or a certificate cannot be read.
-    pub fn build(self) -> Result<Redis, StoreError> {
+    pub fn build(self) -> Result<RedisStore, StoreError> {
         let failed = |error| Fault::from(error).into_error(None);
-        Ok(Redis {
-            lanes: Lanes::new(&self.0).map_err(failed)?,
-            slow_link: Link::new(&self.0).map_err(failed)?,
+        Ok(RedisStore {
+            connections: Connections::new(&self.0).map_err(failed)?,
+            slow_connection: Connection::new(&self.0).map_err(failed)?,
             replace: Script::replace(),
             delete_if: Script::delete_if(),
-            ends: Ends::new(),
+            expiries: ExpiryCache::new(),
             sets_by_script: AtomicBool::new(false),
             deletion: AtomicU8::new(NOT_ASKED),
             is_advised: AtomicBool::new(false),
@@ -175,27 +175,27 @@ impl RedisBuilder {
     }
 }
 
-impl Redis {
-    async fn one(&self, ask: &Ask, effect: Effect<'_>, size: Size) -> Result<Value, Fault> {
-        self.lanes.ask(ask, effect, size).await?.next().ok_or_else(|| nonsense().into())
+impl RedisStore {
+    async fn one(&self, request: &Request, effect: Effect<'_>, size: Size) -> Result<Value, Fault> {
+        self.connections.ask(request, effect, size).await?.next().ok_or_else(|| malformed_reply().into())
     }
 
     fn size(&self, key: &str) -> Size {
-        self.ends.bytes(key).map_or(Size::Unknown, Size::Bytes)
+        self.expiries.bytes(key).map_or(Size::Unknown, Size::Bytes)
     }
 
     async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Stored>, Fault> {
-        let answers = self.lanes.ask(&command::load(key), Effect::Read, self.size(key)).await?;
+        let answers = self.connections.ask(&command::load(key), Effect::Read, self.size(key)).await?;
         let found = command::loaded(answers, now)?;
         if let Some(stored) = &found {
-            self.ends.learn(key, stored.data.len(), stored.expires, now);
+            self.expiries.learn(key, stored.data.len(), stored.expires, now);
         }
         Ok(found)
     }
 
     /// Asks for the end only where it is not known well enough.
     async fn find_open(&self, key: &str, enough: UnixTime, now: UnixTime) -> Result<Option<Stored>, Fault> {
-        match self.ends.known(key, now) {
+        match self.expiries.known(key, now) {
             Some(end) if end.is_none_or(|end| end > enough.max(now)) => {
                 let answer = self.one(&command::get(key), Effect::Read, self.size(key)).await?;
                 Ok(command::got(answer)?.map(|data| Stored::new(data, end)))
@@ -213,9 +213,9 @@ impl Redis {
         now: UnixTime,
     ) -> Result<Compared, Fault> {
         if !self.sets_by_script.load(Ordering::Relaxed) {
-            let ask = command::replace_natively(key, expected, data, ttl);
+            let request = command::replace_natively(key, expected, data, ttl);
             let size = Size::Bytes(expected.len().saturating_add(data.len()));
-            match self.one(&ask, Effect::Write(key), size).await {
+            match self.one(&request, Effect::Write(key), size).await {
                 Ok(answer) if command::was_set(&answer)? => return Ok(Compared::Done),
                 Ok(_) => return self.what_is_there(key, now).await,
                 Err(fault) if fault.is_not_known() => self.sets_by_script.store(true, Ordering::Relaxed),
@@ -228,10 +228,10 @@ impl Redis {
 
     async fn remove_if(&self, key: &str, expected: &[u8], now: UnixTime) -> Result<Compared, Fault> {
         let way = self.way_to_delete(key).await?;
-        let Some(ask) = DELETIONS.get(usize::from(way)) else {
+        let Some(build) = DELETIONS.get(usize::from(way)) else {
             return self.run(&self.delete_if, key, &[expected], now).await;
         };
-        match self.one(&ask(key, expected), Effect::Write(key), Size::Bytes(expected.len())).await {
+        match self.one(&build(key, expected), Effect::Write(key), Size::Bytes(expected.len())).await {
             Ok(answer) if command::was_one(&answer)? => Ok(Compared::Done),
             Ok(_) => self.what_is_there(key, now).await,
             Err(fault) => {
@@ -250,8 +250,8 @@ impl Redis {
             return Ok(known);
         }
         let mut way = 0;
-        while let Some(ask) = DELETIONS.get(usize::from(way)) {
-            match self.one(&ask(key, PROBE.as_bytes()), Effect::Write(key), Size::Tiny).await {
+        while let Some(build) = DELETIONS.get(usize::from(way)) {
+            match self.one(&build(key, PROBE.as_bytes()), Effect::Write(key), Size::Tiny).await {
                 Err(fault) if fault.is_not_known() => way += 1,
                 Err(fault) => return Err(fault),
                 Ok(_) => break,
@@ -288,11 +288,11 @@ impl Redis {
             let answer = self.one(&command::delete(key), Effect::Write(key), Size::Tiny).await?;
             return Ok(deleted(command::was_one(&answer)?));
         };
-        let ask = command::delete_everywhere(key, replicas, within);
+        let request = command::delete_everywhere(key, replicas, within);
         let mut answers =
-            self.slow_link.ask_within(&ask, Effect::Write(key), self.settings.timeout + within).await?;
+            self.slow_connection.ask_within(&request, Effect::Write(key), self.settings.timeout + within).await?;
         let (Some(was_there), Some(seen)) = (answers.next(), answers.next()) else {
-            return Err(nonsense().into());
+            return Err(malformed_reply().into());
         };
         match seen {
             Value::Int(seen) if seen >= i64::from(replicas) => Ok(deleted(command::was_one(&was_there)?)),
@@ -303,16 +303,16 @@ impl Redis {
                 Err(StoreErrorOr::Error(StoreError::new(KIND, ErrorKind::Timeout, what)))
             }
             Value::ServerError(_) => {
-                let error = seen.extract_error().err().unwrap_or_else(nonsense);
+                let error = seen.extract_error().err().unwrap_or_else(malformed_reply);
                 Err(Fault::from(error).into())
             }
-            _ => Err(nonsense().into()),
+            _ => Err(malformed_reply().into()),
         }
     }
 
     /// Asks, and finds out what the server can.
-    async fn greet(&self) -> Result<(), Fault> {
-        self.one(&Ask::One(::redis::cmd("PING")), Effect::Read, Size::Tiny).await?;
+    async fn probe_capabilities(&self) -> Result<(), Fault> {
+        self.one(&Request::Command(::redis::cmd("PING")), Effect::Read, Size::Tiny).await?;
         let now = UnixTime::from_secs(0);
         for answer in [
             self.replace_if(PROBE, b"expected", b"", Duration::from_secs(1), now).await,
@@ -328,136 +328,121 @@ impl Redis {
     }
 }
 
-impl Redis {
+impl RedisStore {
     /// Warns of a server that loses sessions or brings ended ones back, the first time.
     async fn advise(&self) {
         if self.is_advised.swap(true, Ordering::Relaxed) {
             return;
         }
-        for advice in durability::advice(self.lanes.first()).await {
+        for advice in durability::advice(self.connections.first()).await {
             tracing::warn!(server = %self.settings.shown(), advice, "the Redis server may lose sessions");
         }
     }
 }
 
-impl Store for Redis {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        Box::pin(async move {
-            let Some(name) = name(key) else { return Ok(None) };
-            self.find(name, now).await.map_err(|fault| fault.into_error(Some(key)))
+/// The methods of [`Store`].
+impl RedisStore {
+    async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        let Some(name) = name(key) else { return Ok(None) };
+        self.find(name, now).await.map_err(|fault| fault.into_error(Some(key)))
+    }
+
+    async fn create(
+        &self,
+        key: &Key,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Created, StoreError> {
+        let Some(name) = name(key) else {
+            return Err(settings::misconfigured("the key is another store's"));
+        };
+        let size = Size::Bytes(data.len());
+        let answer = self.one(&command::create(name, data, ttl), Effect::Write(name), size).await;
+        match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
+            Ok(true) => {
+                self.expiries.begin(name, data.len(), ttl, now);
+                Ok(Created::Created(Token::Data))
+            }
+            Ok(false) => Ok(Created::Exists),
+            Err(fault) => Err(fault.into_error(Some(key))),
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Replaced, StoreError> {
+        let Some(name) = name(key) else { return Ok(Replaced::Gone) };
+        match self.replace_if(name, &expected.data, data, ttl, now).await {
+            Ok(Compared::Done) => {
+                self.expiries.begin(name, data.len(), ttl, now);
+                Ok(Replaced::Replaced(Token::Data))
+            }
+            Ok(Compared::Gone) => Ok(Replaced::Gone),
+            Ok(Compared::Other(current)) => Ok(Replaced::Conflict(current)),
+            Err(fault) => Err(fault.into_error(Some(key))),
+        }
+    }
+
+    async fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> Result<Touched, StoreError> {
+        let Some(name) = name(key) else { return Ok(Touched::Gone) };
+        let answer = self.one(&command::touch(name, ttl), Effect::Write(name), Size::Tiny).await;
+        match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
+            Ok(true) => {
+                self.expiries.extend(name, ttl, now);
+                Ok(Touched::Touched)
+            }
+            Ok(false) => Ok(Touched::Gone),
+            Err(fault) => Err(fault.into_error(Some(key))),
+        }
+    }
+
+    async fn delete(&self, key: &Key, _now: UnixTime) -> Result<Deleted, StoreError> {
+        let Some(name) = name(key) else { return Ok(Deleted::Gone) };
+        self.remove(name).await.map_err(|failure| match failure {
+            StoreErrorOr::Error(error) => error,
+            StoreErrorOr::Or(fault) => fault.into_error(Some(key)),
         })
     }
+
+    async fn delete_if(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<DeletedIf, StoreError> {
+        let Some(name) = name(key) else { return Ok(DeletedIf::Gone) };
+        match self.remove_if(name, &expected.data, now).await {
+            Ok(Compared::Done) => Ok(DeletedIf::Deleted),
+            Ok(Compared::Gone) => Ok(DeletedIf::Gone),
+            Ok(Compared::Other(current)) => Ok(DeletedIf::Conflict(current)),
+            Err(fault) => Err(fault.into_error(Some(key))),
+        }
+    }
+
+    async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
+        scan::page(self.connections.bulk(), scan, now).await.map_err(|fault| fault.into_error(None))
+    }
+
+    /// The server removes expired records by itself.
+    async fn purge_expired(&self, _now: UnixTime) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.probe_capabilities().await.map_err(|fault| fault.into_error(None))?;
+        self.advise().await;
+        Ok(())
+    }
+}
+
+impl Store for RedisStore {
+    crate::async_store_methods!();
 
     fn open<'a>(&'a self, key: &'a Key, enough: UnixTime, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(async move {
             let Some(name) = name(key) else { return Ok(None) };
             self.find_open(name, enough, now).await.map_err(|fault| fault.into_error(Some(key)))
-        })
-    }
-
-    fn create<'a>(
-        &'a self,
-        key: &'a Key,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Created> {
-        Box::pin(async move {
-            let Some(name) = name(key) else {
-                return Err(settings::misconfigured("the key is another store's"));
-            };
-            let size = Size::Bytes(data.len());
-            let answer = self.one(&command::create(name, data, ttl), Effect::Write(name), size).await;
-            match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
-                Ok(true) => {
-                    self.ends.begin(name, data.len(), ttl, now);
-                    Ok(Created::Created(Token::Data))
-                }
-                Ok(false) => Ok(Created::Exists),
-                Err(fault) => Err(fault.into_error(Some(key))),
-            }
-        })
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Replaced> {
-        Box::pin(async move {
-            let Some(name) = name(key) else { return Ok(Replaced::Gone) };
-            match self.replace_if(name, &expected.data, data, ttl, now).await {
-                Ok(Compared::Done) => {
-                    self.ends.begin(name, data.len(), ttl, now);
-                    Ok(Replaced::Replaced(Token::Data))
-                }
-                Ok(Compared::Gone) => Ok(Replaced::Gone),
-                Ok(Compared::Other(current)) => Ok(Replaced::Conflict(current)),
-                Err(fault) => Err(fault.into_error(Some(key))),
-            }
-        })
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        Box::pin(async move {
-            let Some(name) = name(key) else { return Ok(Touched::Gone) };
-            let answer = self.one(&command::touch(name, ttl), Effect::Write(name), Size::Tiny).await;
-            match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
-                Ok(true) => {
-                    self.ends.extend(name, ttl, now);
-                    Ok(Touched::Touched)
-                }
-                Ok(false) => Ok(Touched::Gone),
-                Err(fault) => Err(fault.into_error(Some(key))),
-            }
-        })
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, _now: UnixTime) -> StoreFuture<'a, Deleted> {
-        Box::pin(async move {
-            let Some(name) = name(key) else { return Ok(Deleted::Gone) };
-            self.remove(name).await.map_err(|failure| match failure {
-                StoreErrorOr::Error(error) => error,
-                StoreErrorOr::Or(fault) => fault.into_error(Some(key)),
-            })
-        })
-    }
-
-    fn delete_if<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        now: UnixTime,
-    ) -> StoreFuture<'a, DeletedIf> {
-        Box::pin(async move {
-            let Some(name) = name(key) else { return Ok(DeletedIf::Gone) };
-            match self.remove_if(name, &expected.data, now).await {
-                Ok(Compared::Done) => Ok(DeletedIf::Deleted),
-                Ok(Compared::Gone) => Ok(DeletedIf::Gone),
-                Ok(Compared::Other(current)) => Ok(DeletedIf::Conflict(current)),
-                Err(fault) => Err(fault.into_error(Some(key))),
-            }
-        })
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        Box::pin(async move {
-            scan::page(self.lanes.bulk(), scan, now).await.map_err(|fault| fault.into_error(None))
-        })
-    }
-
-    fn purge_expired(&self, _now: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(async { Ok(0) })
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            self.greet().await.map_err(|fault| fault.into_error(None))?;
-            self.advise().await;
-            Ok(())
         })
     }
 
@@ -467,16 +452,16 @@ impl Store for Redis {
 }
 
 /// Shows where it is, never the account.
-impl fmt::Debug for Redis {
+impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Redis").field(&self.settings.shown()).finish()
+        f.debug_tuple("RedisStore").field(&self.settings.shown()).finish()
     }
 }
 
 /// Shows where it is, never the account.
-impl fmt::Debug for RedisBuilder {
+impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RedisBuilder").field(&self.0.shown()).finish()
+        f.debug_tuple("RedisStoreBuilder").field(&self.0.shown()).finish()
     }
 }
 
@@ -502,6 +487,6 @@ const fn deleted(was_there: bool) -> Deleted {
 }
 
 /// Compare-and-delete, as servers spell it; a script where none is known.
-const DELETIONS: &[fn(&str, &[u8]) -> Ask] = &[command::delex, command::delifeq];
+const DELETIONS: &[fn(&str, &[u8]) -> Request] = &[command::delex, command::delifeq];
 
 const NOT_ASKED: u8 = u8::MAX;

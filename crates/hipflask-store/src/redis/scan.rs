@@ -5,12 +5,12 @@ use hipflask_core::time::UnixTime;
 
 use super::command;
 use super::fault::Fault;
-use super::link::{Ask, Effect, Link, Node, nonsense};
+use super::connection::{Request, Effect, Connection, Node, malformed_reply};
 use crate::store::{Cursor, Entry, Key, Page, Scan};
 
 /// Where a page begins.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct Position {
     /// The first slot of the master that is being listed; 0 if there is only one server.
     slot: u16,
     /// Who that was; another server would not understand the cursor.
@@ -19,7 +19,7 @@ struct Place {
     cursor: String,
 }
 
-impl Place {
+impl Position {
     fn parse(words: &str) -> Option<Self> {
         let (cursor, rest) = words.split_once(' ')?;
         let (slot, node) = rest.split_once(' ')?;
@@ -34,31 +34,31 @@ impl Place {
     }
 }
 
-pub(super) async fn page(link: &Link, scan: &Scan, now: UnixTime) -> Result<Page, Fault> {
+pub(super) async fn page(connection: &Connection, scan: &Scan, now: UnixTime) -> Result<Page, Fault> {
     let after = match &scan.after {
-        Some(cursor) => Some(Place::parse(cursor.as_str()).ok_or_else(nonsense)?),
+        Some(cursor) => Some(Position::parse(cursor.as_str()).ok_or_else(malformed_reply)?),
         None => None,
     };
-    let masters = link.masters().await?;
+    let masters = connection.masters().await?;
     let Some((here, next)) = choose(after, masters.as_deref()) else { return Ok(Page::default()) };
     let node = here.node.clone().unwrap_or_else(|| Node { host: String::new(), port: 0 });
     let keys = command::scan(&here.cursor, &scan.prefix, scan.limit);
-    let mut answers = link.ask(&Ask::At(node.clone(), keys), Effect::Read).await?;
-    let (cursor, keys) = command::scanned(answers.next().ok_or_else(nonsense)?)?;
-    let next = if cursor == "0" { next } else { Some(Place { cursor, ..here }) };
-    let entries = entries(link, node, keys, scan, now).await?;
-    Ok(Page { entries, next: next.map(Place::into_cursor) })
+    let mut answers = connection.ask(&Request::AtNode(node.clone(), keys), Effect::Read).await?;
+    let (cursor, keys) = command::scanned(answers.next().ok_or_else(malformed_reply)?)?;
+    let next = if cursor == "0" { next } else { Some(Position { cursor, ..here }) };
+    let entries = entries(connection, node, keys, scan, now).await?;
+    Ok(Page { entries, next: next.map(Position::into_cursor) })
 }
 
 /// Where to look now, and what comes when nothing is left there.
-fn choose(after: Option<Place>, masters: Option<&[(u16, Node)]>) -> Option<(Place, Option<Place>)> {
+fn choose(after: Option<Position>, masters: Option<&[(u16, Node)]>) -> Option<(Position, Option<Position>)> {
     let Some(masters) = masters else {
-        let cursor = after.map_or_else(|| "0".to_owned(), |place| place.cursor);
-        return Some((Place { slot: 0, node: None, cursor }, None));
+        let cursor = after.map_or_else(|| "0".to_owned(), |position| position.cursor);
+        return Some((Position { slot: 0, node: None, cursor }, None));
     };
     let start = |at: usize| {
         let (slot, node) = masters.get(at)?;
-        Some(Place { slot: *slot, node: Some(node.clone()), cursor: "0".to_owned() })
+        Some(Position { slot: *slot, node: Some(node.clone()), cursor: "0".to_owned() })
     };
     let Some(after) = after else { return Some((start(0)?, start(1))) };
     let at = masters.iter().position(|(slot, _)| *slot >= after.slot)?;
@@ -69,7 +69,7 @@ fn choose(after: Option<Place>, masters: Option<&[(u16, Node)]>) -> Option<(Plac
 }
 
 async fn entries(
-    link: &Link,
+    connection: &Connection,
     node: Node,
     keys: Vec<String>,
     scan: &Scan,
@@ -80,11 +80,11 @@ async fn entries(
         return Ok(Vec::new());
     }
     let commands = command::look_at(keys.iter().map(Key::as_str), scan.with_data);
-    let mut answers = link.ask(&Ask::At(node, commands), Effect::Read).await?;
+    let mut answers = connection.ask(&Request::AtNode(node, commands), Effect::Read).await?;
     let mut entries = Vec::with_capacity(keys.len());
     for key in keys {
         let (Some(found), Some(left)) = (answers.next(), answers.next()) else {
-            return Err(nonsense().into());
+            return Err(malformed_reply().into());
         };
         let (bytes, data) = match found {
             Value::Int(length) => (usize::try_from(length).unwrap_or(0), None),
@@ -105,8 +105,8 @@ async fn entries(
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, choose};
-    use crate::redis::link::Node;
+    use super::{Position, choose};
+    use crate::redis::connection::Node;
 
     fn node(name: &str) -> Node {
         Node { host: name.to_owned(), port: 7000 }
@@ -116,19 +116,19 @@ mod tests {
         vec![(0, node("a")), (5461, node("b")), (10923, node("c"))]
     }
 
-    fn place(slot: u16, name: &str, cursor: &str) -> Place {
-        Place { slot, node: Some(node(name)), cursor: cursor.to_owned() }
+    fn position(slot: u16, name: &str, cursor: &str) -> Position {
+        Position { slot, node: Some(node(name)), cursor: cursor.to_owned() }
     }
 
     #[test]
     fn a_place_survives_as_words() {
-        for place in [place(5461, "::1", "77"), Place { slot: 0, node: None, cursor: "0".to_owned() }] {
+        for place in [position(5461, "::1", "77"), Position { slot: 0, node: None, cursor: "0".to_owned() }] {
             let words =
-                Place { node: place.node.clone(), cursor: place.cursor.clone(), ..place }.into_cursor();
-            assert_eq!(Place::parse(words.as_str()), Some(place));
+                Position { node: place.node.clone(), cursor: place.cursor.clone(), ..place }.into_cursor();
+            assert_eq!(Position::parse(words.as_str()), Some(place));
         }
         for words in ["", "1", "x 0 ", " 0 ", "1 70000 ", "1 0 a", "1 0 a:b"] {
-            assert_eq!(Place::parse(words), None, "{words:?}");
+            assert_eq!(Position::parse(words), None, "{words:?}");
         }
     }
 
@@ -136,15 +136,15 @@ mod tests {
     fn every_master_has_its_turn() {
         let masters = masters();
         let (here, next) = choose(None, Some(&masters)).unwrap();
-        assert_eq!((here, next), (place(0, "a", "0"), Some(place(5461, "b", "0"))));
-        let (here, next) = choose(Some(place(10923, "c", "9")), Some(&masters)).unwrap();
-        assert_eq!((here, next), (place(10923, "c", "9"), None));
+        assert_eq!((here, next), (position(0, "a", "0"), Some(position(5461, "b", "0"))));
+        let (here, next) = choose(Some(position(10923, "c", "9")), Some(&masters)).unwrap();
+        assert_eq!((here, next), (position(10923, "c", "9"), None));
     }
 
     #[test]
     fn a_master_that_took_over_is_listed_from_its_beginning() {
         let masters = vec![(0, node("a")), (5461, node("new"))];
-        let (here, _) = choose(Some(place(5461, "b", "9")), Some(&masters)).unwrap();
-        assert_eq!(here, place(5461, "new", "0"));
+        let (here, _) = choose(Some(position(5461, "b", "9")), Some(&masters)).unwrap();
+        assert_eq!(here, position(5461, "new", "0"));
     }
 }

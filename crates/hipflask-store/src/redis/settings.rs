@@ -15,7 +15,7 @@ use crate::url::{Address, Host};
 /// Everything that decides how the server is talked to.
 #[derive(Clone)]
 pub(super) struct Settings {
-    place: Place,
+    topology: Topology,
     tls: bool,
     user: Option<String>,
     password: Option<String>,
@@ -34,7 +34,7 @@ pub(super) struct Settings {
 }
 
 #[derive(Clone)]
-enum Place {
+enum Topology {
     Server(Host),
     Socket(PathBuf),
     Cluster(Vec<Host>),
@@ -49,7 +49,7 @@ pub(super) enum Connector {
 }
 
 impl Settings {
-    /// Reads an address; the forms are those that [`Redis`](super::Redis) documents.
+    /// Reads an address; the forms are those that [`RedisStore`](super::RedisStore) documents.
     pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         let mut address = Address::parse(KIND, text)?;
         let scheme = address.scheme.clone();
@@ -63,38 +63,35 @@ impl Settings {
         if tls && cfg!(not(feature = "redis-tls")) {
             return Err(misconfigured("TLS needs the feature redis-tls of hipflask-store"));
         }
-        let (place, database) = place(&address, form)?;
+        let (topology, database) = topology(&address, form)?;
         let database = match address.take("db") {
             Some(database) => Some(database),
             None => database,
         };
         let mut settings = Self {
-            place,
+            topology,
             tls,
             user: address.user.take(),
             password: address.password.take(),
             sentinel_user: address.take("sentinel_user"),
             sentinel_password: address.take("sentinel_password"),
-            database: number("database", database)?.unwrap_or(0),
+            database: address.number("database", database)?.unwrap_or(0),
             timeout: DEFAULT_TIMEOUT,
             connections: DEFAULT_CONNECTIONS,
             confirmed_by: None,
             #[cfg(feature = "redis-tls")]
             root_certificates: None,
         };
-        if let Some(seconds) = number::<f64>("timeout", address.take("timeout"))? {
-            settings.timeout = Duration::try_from_secs_f64(seconds)
-                .ok()
-                .filter(|timeout| !timeout.is_zero())
-                .ok_or_else(|| misconfigured("the timeout in the address is no number of seconds above 0"))?;
+        if let Some(timeout) = address.take_timeout()? {
+            settings.timeout = timeout;
         }
-        if let Some(connections) = number::<u32>("connections", address.take("connections"))? {
+        if let Some(connections) = address.take_number::<u32>("connections")? {
             if !(1..=MOST_CONNECTIONS).contains(&connections) {
                 return Err(misconfigured("the connections in the address are not a number from 1 to 100"));
             }
             settings.connections = connections;
         }
-        if let Some(replicas) = number::<u32>("wait_replicas", address.take("wait_replicas"))? {
+        if let Some(replicas) = address.take_number::<u32>("wait_replicas")? {
             settings.confirmed_by = Some((replicas, DEFAULT_WAIT));
         }
         #[cfg(feature = "redis-tls")]
@@ -103,10 +100,8 @@ impl Settings {
                 misconfigured("the file that ca= in the address names cannot be read").caused_by(error)
             })?);
         }
-        match address.left_over() {
-            None => Ok(settings),
-            Some(name) => Err(misconfigured(format!("the address has an option that is not known: {name}"))),
-        }
+        address.finish()?;
+        Ok(settings)
     }
 
     /// The clients' part: no server is asked yet.
@@ -116,13 +111,13 @@ impl Settings {
             // rustls cannot choose by itself if another crate brings a second provider; who installed one first decides.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        match &self.place {
-            Place::Server(host) => self.client(self.tcp(host)).map(Box::new).map(Connector::Server),
-            Place::Socket(path) => {
+        match &self.topology {
+            Topology::Server(host) => self.client(self.tcp(host)).map(Box::new).map(Connector::Server),
+            Topology::Socket(path) => {
                 self.client(ConnectionAddr::Unix(path.clone())).map(Box::new).map(Connector::Server)
             }
-            Place::Cluster(hosts) => self.cluster(hosts).map(Box::new).map(Connector::Cluster),
-            Place::Sentinel { hosts, master } => {
+            Topology::Cluster(hosts) => self.cluster(hosts).map(Box::new).map(Connector::Cluster),
+            Topology::Sentinel { hosts, master } => {
                 self.sentinel(hosts, master).map(Box::new).map(Connector::Sentinel)
             }
         }
@@ -221,7 +216,7 @@ impl Settings {
 
     /// Whether another server takes over when one goes, so that waiting a moment is worth it.
     pub(super) const fn heals(&self) -> bool {
-        matches!(self.place, Place::Cluster(_) | Place::Sentinel { .. })
+        matches!(self.topology, Topology::Cluster(_) | Topology::Sentinel { .. })
     }
 
     /// The address without user, password and options.
@@ -230,11 +225,11 @@ impl Settings {
         let list =
             |hosts: &[Host], port| hosts.iter().map(|host| host.shown(port)).collect::<Vec<_>>().join(",");
         let database = self.database;
-        match &self.place {
-            Place::Server(host) => format!("redis{s}://{}/{database}", host.shown(REDIS_PORT)),
-            Place::Socket(path) => format!("redis+unix://{}?db={database}", path.display()),
-            Place::Cluster(hosts) => format!("redis{s}+cluster://{}", list(hosts, REDIS_PORT)),
-            Place::Sentinel { hosts, master } => {
+        match &self.topology {
+            Topology::Server(host) => format!("redis{s}://{}/{database}", host.shown(REDIS_PORT)),
+            Topology::Socket(path) => format!("redis+unix://{}?db={database}", path.display()),
+            Topology::Cluster(hosts) => format!("redis{s}+cluster://{}", list(hosts, REDIS_PORT)),
+            Topology::Sentinel { hosts, master } => {
                 format!("redis{s}+sentinel://{}/{master}/{database}", list(hosts, SENTINEL_PORT))
             }
         }
@@ -242,7 +237,7 @@ impl Settings {
 }
 
 /// Where it is, and the number of the database if the path says one.
-fn place(address: &Address, form: Option<&str>) -> Result<(Place, Option<String>), StoreError> {
+fn topology(address: &Address, form: Option<&str>) -> Result<(Topology, Option<String>), StoreError> {
     let path = address.path.strip_prefix('/').unwrap_or_default();
     let database = |path: &str| Some(path.to_owned()).filter(|path| !path.is_empty());
     let hosts = || {
@@ -253,15 +248,15 @@ fn place(address: &Address, form: Option<&str>) -> Result<(Place, Option<String>
     };
     match form {
         None => match hosts()?.as_slice() {
-            [host] => Ok((Place::Server(host.clone()), database(path))),
+            [host] => Ok((Topology::Server(host.clone()), database(path))),
             _ => Err(misconfigured("several hosts need redis+cluster:// or redis+sentinel://")),
         },
         Some("unix") if address.hosts.is_empty() && !path.is_empty() => {
-            Ok((Place::Socket(PathBuf::from(&address.path)), None))
+            Ok((Topology::Socket(PathBuf::from(&address.path)), None))
         }
         Some("unix") => Err(misconfigured("the address of a socket is redis+unix:///its/path")),
         Some("cluster") if database(path).is_none_or(|database| database == "0") => {
-            Ok((Place::Cluster(hosts()?), None))
+            Ok((Topology::Cluster(hosts()?), None))
         }
         Some("cluster") => Err(misconfigured("a cluster has database 0 alone")),
         Some("sentinel") => {
@@ -269,17 +264,10 @@ fn place(address: &Address, form: Option<&str>) -> Result<(Place, Option<String>
             if master.is_empty() {
                 return Err(misconfigured("after the Sentinels the address needs /name-of-the-master"));
             }
-            Ok((Place::Sentinel { hosts: hosts()?, master: master.to_owned() }, database(number)))
+            Ok((Topology::Sentinel { hosts: hosts()?, master: master.to_owned() }, database(number)))
         }
         Some(_) => Err(misconfigured("after the + of the scheme comes unix, cluster or sentinel")),
     }
-}
-
-fn number<T: core::str::FromStr>(what: &str, text: Option<String>) -> Result<Option<T>, StoreError> {
-    text.map(|text| {
-        text.parse().map_err(|_| misconfigured(format!("the {what} in the address is no number")))
-    })
-    .transpose()
 }
 
 pub(super) fn misconfigured(what: impl Into<String>) -> StoreError {

@@ -11,7 +11,7 @@ use hipflask_core::time::UnixTime;
     clippy::struct_excessive_bools,
     reason = "each is a question of its own, and the table asks them all"
 )]
-pub struct Seen {
+pub struct SaveFacts {
     /// It came from a record.
     pub stored: bool,
     /// Nothing is in it, or only the key `_permanent`, as Flask-Session counts.
@@ -55,20 +55,20 @@ pub enum StoreOp {
 /// Decides what must happen to the record, without doing it.
 ///
 /// ```
-/// use hipflask_store::save::{Seen, StoreOp, decide};
-/// let read = Seen {
+/// use hipflask_store::save::{SaveFacts, StoreOp, decide};
+/// let read = SaveFacts {
 ///     stored: true, empty: false, modified: false, cleared: false, destroy: false, restart: false, regenerate: false,
 ///     touch_due: false,
 /// };
 /// assert_eq!(decide(read), StoreOp::Leave);
-/// assert_eq!(decide(Seen { modified: true, ..read }), StoreOp::Replace);
+/// assert_eq!(decide(SaveFacts { modified: true, ..read }), StoreOp::Replace);
 /// ```
 #[must_use]
-pub const fn decide(seen: Seen) -> StoreOp {
+pub const fn decide(seen: SaveFacts) -> StoreOp {
     match seen {
-        Seen { destroy: true, stored, .. }
-        | Seen { empty: true, restart: true, stored, .. }
-        | Seen { empty: true, regenerate: true, stored, .. } => {
+        SaveFacts { destroy: true, stored, .. }
+        | SaveFacts { empty: true, restart: true, stored, .. }
+        | SaveFacts { empty: true, regenerate: true, stored, .. } => {
             if stored {
                 StoreOp::Delete
             } else {
@@ -76,16 +76,16 @@ pub const fn decide(seen: Seen) -> StoreOp {
             }
         }
         // Nothing is stored for visitors who leave nothing.
-        Seen { stored: false, empty: true, .. } | Seen { stored: false, modified: false, .. } => {
+        SaveFacts { stored: false, empty: true, .. } | SaveFacts { stored: false, modified: false, .. } => {
             StoreOp::Leave
         }
-        Seen { stored: false, .. } => StoreOp::Create,
-        Seen { restart: true, .. } => StoreOp::Restart,
-        Seen { regenerate: true, .. } => StoreOp::Regenerate,
-        Seen { empty: true, modified: true, cleared: true, .. } => StoreOp::Delete,
-        Seen { empty: true, modified: true, .. } => StoreOp::DeleteIfEmptied,
-        Seen { modified: true, .. } => StoreOp::Replace,
-        Seen { touch_due: true, .. } => StoreOp::Touch,
+        SaveFacts { stored: false, .. } => StoreOp::Create,
+        SaveFacts { restart: true, .. } => StoreOp::Restart,
+        SaveFacts { regenerate: true, .. } => StoreOp::Regenerate,
+        SaveFacts { empty: true, modified: true, cleared: true, .. } => StoreOp::Delete,
+        SaveFacts { empty: true, modified: true, .. } => StoreOp::DeleteIfEmptied,
+        SaveFacts { modified: true, .. } => StoreOp::Replace,
+        SaveFacts { touch_due: true, .. } => StoreOp::Touch,
         _ => StoreOp::Leave,
     }
 }
@@ -111,7 +111,7 @@ mod tests {
     /// s stored, e empty, m modified, c cleared, d destroy, n restart, r regenerate, t touch due.
     fn op(flags: &str) -> StoreOp {
         let has = |flag: char| flags.contains(flag);
-        decide(Seen {
+        decide(SaveFacts {
             stored: has('s'),
             empty: has('e'),
             modified: has('m'),

@@ -1,6 +1,6 @@
 //! Why a session could not be saved.
 
-use crate::id::NoChance;
+use crate::id::RngError;
 use crate::record::{EncodeError, RecordError};
 use crate::store::StoreError;
 
@@ -27,5 +27,5 @@ pub enum SaveError {
     Unreadable(#[source] RecordError),
     /// No id could be made.
     #[error(transparent)]
-    NoId(#[from] NoChance),
+    NoId(#[from] RngError),
 }

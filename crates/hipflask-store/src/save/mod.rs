@@ -43,13 +43,13 @@ mod decide;
 mod error;
 mod outcome;
 mod protocol;
+mod queue;
 mod sessions;
 mod slot;
-mod turns;
 mod write;
 
 pub use counters::Stats;
-pub use decide::{Seen, StoreOp, decide, is_touch_due};
+pub use decide::{SaveFacts, StoreOp, decide, is_touch_due};
 pub use error::SaveError;
 pub use hipflask_core::plan::touch_interval;
 pub use protocol::{Attempt, TransactError};

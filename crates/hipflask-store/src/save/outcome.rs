@@ -3,7 +3,7 @@
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::Dict;
 
-use crate::record::{EncodeError, Format, Kept};
+use crate::record::{EncodeError, Format, OpaqueValues};
 use crate::store::Stored;
 
 /// What is written: the session of a request, or that with another request's changes.
@@ -14,10 +14,10 @@ pub(super) enum Content<'c> {
 }
 
 impl Content<'_> {
-    pub(super) fn encode(self, format: Format, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+    pub(super) fn encode(self, format: Format, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
         match self {
-            Self::Session(session) => format.write_session(session, kept),
-            Self::Dict(dict) => format.write_with(dict, kept),
+            Self::Session(session) => format.write_session(session, opaque),
+            Self::Dict(dict) => format.write_with(dict, opaque),
         }
     }
 
@@ -31,7 +31,7 @@ impl Content<'_> {
 }
 
 /// What a record holds once it was saved.
-pub(super) enum Holds {
+pub(super) enum SavedContent {
     /// Nothing was written.
     AsBefore,
     /// The session of the request.
@@ -40,7 +40,7 @@ pub(super) enum Holds {
     Merged(Dict),
 }
 
-impl From<Option<Dict>> for Holds {
+impl From<Option<Dict>> for SavedContent {
     fn from(merged: Option<Dict>) -> Self {
         merged.map_or(Self::Session, Self::Merged)
     }

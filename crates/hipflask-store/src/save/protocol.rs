@@ -4,10 +4,10 @@ use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::time::UnixTime;
 
 use super::counters::count;
-use super::decide::{Seen, StoreOp, decide, is_touch_due, touch_bound};
-use super::outcome::{Content, Holds, Written};
+use super::decide::{SaveFacts, StoreOp, decide, is_touch_due, touch_bound};
+use super::outcome::{Content, SavedContent, Written};
 use super::sessions::ServerSessions;
-use super::slot::{Place, Slot};
+use super::slot::{LoadedRecord, Slot};
 use super::write::Write;
 use super::{Opened, SaveError, Saved};
 use crate::id::SessionId;
@@ -39,10 +39,10 @@ impl ServerSessions {
             return Ok(Opened::Unknown);
         };
         match self.admit(&stored.data).and_then(|()| Format::open(&stored.data)) {
-            Ok((session, kept)) => {
+            Ok((session, opaque)) => {
                 count(&self.counters.opened);
-                let place = Place { id, key, stored, kept };
-                let slot = Box::new(Slot { place: Some(place), ..Slot::default() });
+                let loaded = LoadedRecord { id, key, stored, opaque };
+                let slot = Box::new(Slot { loaded: Some(loaded), ..Slot::default() });
                 Ok(Opened::Found { session, slot })
             }
             Err(error) => {
@@ -67,44 +67,44 @@ impl ServerSessions {
         let op = self.op(session, slot, now);
         if op == StoreOp::Create {
             let content = Content::Session(session);
-            let place = self.create(content, &slot.kept, slot.proposed.clone(), now).await?;
-            slot.settle(Some(place), false);
+            let loaded = self.create(content, &slot.opaque, slot.proposed.clone(), now).await?;
+            slot.settle(Some(loaded), false);
             session.set_saved();
             return Ok(Saved::Created);
         }
-        let Some(place) = &mut slot.place else {
+        let Some(loaded) = &mut slot.loaded else {
             let is_gone = slot.is_ended() && session.is_modified();
             slot.settle(None, slot.is_ended());
             return Ok(if is_gone { Saved::Gone } else { Saved::Unchanged });
         };
         // An error leaves the slot as it was: the caller may try again.
-        let kept = &slot.kept;
-        let write = Write { sessions: self, session, kept, now };
-        let (saved, holds) = match op {
-            StoreOp::Touch => (self.touch(place, now).await?, Holds::AsBefore),
-            StoreOp::Delete => (self.delete(&place.key, now).await?, Holds::AsBefore),
-            StoreOp::Replace | StoreOp::DeleteIfEmptied => write.replace(place).await?,
-            StoreOp::Regenerate => write.regenerate(place, slot.proposed.clone()).await?,
+        let opaque = &slot.opaque;
+        let write = Write { sessions: self, session, opaque, now };
+        let (saved, saved_content) = match op {
+            StoreOp::Touch => (self.touch(loaded, now).await?, SavedContent::AsBefore),
+            StoreOp::Delete => (self.delete(&loaded.key, now).await?, SavedContent::AsBefore),
+            StoreOp::Replace | StoreOp::DeleteIfEmptied => write.replace(loaded).await?,
+            StoreOp::Regenerate => write.regenerate(loaded, slot.proposed.clone()).await?,
             StoreOp::Restart => {
                 // The logout comes first: nothing that happens afterwards can undo it.
-                let _ = self.delete(&place.key, now).await?;
-                let proposed = slot.proposed.take().filter(|proposed| *proposed != place.id);
-                *place = self.create(Content::Session(session), kept, proposed, now).await?;
-                (Saved::Created, Holds::Session)
+                let _ = self.delete(&loaded.key, now).await?;
+                let proposed = slot.proposed.take().filter(|proposed| *proposed != loaded.id);
+                *loaded = self.create(Content::Session(session), opaque, proposed, now).await?;
+                (Saved::Created, SavedContent::Session)
             }
-            StoreOp::Leave | StoreOp::Create => (Saved::Unchanged, Holds::AsBefore),
+            StoreOp::Leave | StoreOp::Create => (Saved::Unchanged, SavedContent::AsBefore),
         };
-        match holds {
-            Holds::AsBefore => {}
-            Holds::Session => session.set_saved(),
-            Holds::Merged(dict) => {
+        match saved_content {
+            SavedContent::AsBefore => {}
+            SavedContent::Session => session.set_saved(),
+            SavedContent::Merged(dict) => {
                 *session = session.resumed(dict);
                 session.set_saved();
             }
         }
-        let place = slot.place.take().filter(|_| !matches!(saved, Saved::Deleted | Saved::Gone));
+        let loaded = slot.loaded.take().filter(|_| !matches!(saved, Saved::Deleted | Saved::Gone));
         let ended = saved == Saved::Gone || (slot.destroy && !session.is_blank());
-        slot.settle(place, ended);
+        slot.settle(loaded, ended);
         Ok(saved)
     }
 
@@ -114,10 +114,10 @@ impl ServerSessions {
         if slot.is_ended() { StoreOp::Leave } else { decide(self.seen(session, slot, now)) }
     }
 
-    fn seen(&self, session: &SessionDict, slot: &Slot, now: UnixTime) -> Seen {
+    fn seen(&self, session: &SessionDict, slot: &Slot, now: UnixTime) -> SaveFacts {
         let expires = slot.stored().map(|stored| stored.expires);
-        Seen {
-            stored: slot.place.is_some(),
+        SaveFacts {
+            stored: slot.loaded.is_some(),
             empty: session.is_blank(),
             modified: session.is_modified(),
             cleared: session.changes().is_cleared(),
@@ -170,34 +170,34 @@ impl ServerSessions {
         slot: &mut Slot,
         now: UnixTime,
     ) -> Result<Attempt, SaveError> {
-        let Some(place) = &mut slot.place else {
+        let Some(loaded) = &mut slot.loaded else {
             if slot.is_ended() {
                 return Ok(Attempt::Gone);
             }
             if !next.is_blank() {
                 let content = Content::Session(&next);
-                let place = self.create(content, &slot.kept, slot.proposed.clone(), now).await?;
-                slot.settle(Some(place), false);
+                let loaded = self.create(content, &slot.opaque, slot.proposed.clone(), now).await?;
+                slot.settle(Some(loaded), false);
             }
-            let saved = if slot.place.is_some() { Saved::Created } else { Saved::Unchanged };
+            let saved = if slot.loaded.is_some() { Saved::Created } else { Saved::Unchanged };
             next.set_saved();
             return Ok(Attempt::Saved(next, saved));
         };
-        let write = Write { sessions: self, session, kept: &slot.kept, now };
-        let kept = write.kept_with(&place.kept);
-        let written = self.write(&place.stored, &place.key, &kept, Content::Session(&next), now).await?;
+        let write = Write { sessions: self, session, opaque: &slot.opaque, now };
+        let opaque = write.opaque_with(&loaded.opaque);
+        let written = self.write(&loaded.stored, &loaded.key, &opaque, Content::Session(&next), now).await?;
         let saved = match written {
             Written::Done(stored) => {
-                (place.stored, place.kept) = (stored, kept);
+                (loaded.stored, loaded.opaque) = (stored, opaque);
                 Saved::Replaced { merged: false }
             }
             Written::Same => Saved::Unchanged,
             Written::Gone => {
-                let _ = self.note_gone(&place.key);
+                let _ = self.note_gone(&loaded.key);
                 slot.settle(None, true);
                 return Ok(Attempt::Gone);
             }
-            Written::Conflict(current) => return Ok(Attempt::Conflict(write.rebase(place, current)?)),
+            Written::Conflict(current) => return Ok(Attempt::Conflict(write.rebase(loaded, current)?)),
         };
         next.set_saved();
         Ok(Attempt::Saved(next, saved))
@@ -208,8 +208,8 @@ impl ServerSessions {
     /// # Errors
     /// [`StoreError`] if the store failed.
     pub async fn delete_unchanged(&self, slot: &Slot, now: UnixTime) -> Result<(), StoreError> {
-        let Some(place) = &slot.place else { return Ok(()) };
-        if self.store.delete_if(&place.key, &place.stored, now).await? == DeletedIf::Deleted {
+        let Some(loaded) = &slot.loaded else { return Ok(()) };
+        if self.store.delete_if(&loaded.key, &loaded.stored, now).await? == DeletedIf::Deleted {
             count(&self.counters.deleted);
         }
         Ok(())

@@ -9,11 +9,11 @@ use hipflask_core::value::{Text, Value};
 
 use super::counters::{Counters, Stats, count};
 use super::outcome::{Content, Written};
-use super::slot::Place;
-use super::turns::Turns;
+use super::slot::LoadedRecord;
+use super::queue::RetryQueues;
 use super::{SaveError, Saved};
 use crate::id::{Ids, SessionId};
-use crate::record::{EncodeError, Format, Kept, RecordError};
+use crate::record::{EncodeError, Format, OpaqueValues, RecordError};
 use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry};
 
 /// Sessions in a store: loads them, and saves them by the [protocol](super).
@@ -27,7 +27,7 @@ pub struct ServerSessions {
     pub(super) refresh: bool,
     reads_pickles: bool,
     pub(super) attempts: u32,
-    pub(super) turns: Turns,
+    pub(super) queues: RetryQueues,
     pub(super) counters: Counters,
 }
 
@@ -48,7 +48,7 @@ impl ServerSessions {
             refresh: true,
             reads_pickles: true,
             attempts: ATTEMPTS,
-            turns: Turns::default(),
+            queues: RetryQueues::default(),
             counters: Counters::default(),
         }
     }
@@ -135,14 +135,14 @@ impl ServerSessions {
         if is_refused { Err(RecordError::PickleRefused) } else { Ok(()) }
     }
 
-    pub(super) async fn touch(&self, place: &mut Place, now: UnixTime) -> Result<Saved, StoreError> {
-        match self.store.touch(&place.key, self.lifetime, now).await? {
+    pub(super) async fn touch(&self, loaded: &mut LoadedRecord, now: UnixTime) -> Result<Saved, StoreError> {
+        match self.store.touch(&loaded.key, self.lifetime, now).await? {
             Touched::Touched => {
                 count(&self.counters.touched);
-                place.stored.expires = Some(expiry(now, self.lifetime));
+                loaded.stored.expires = Some(expiry(now, self.lifetime));
                 Ok(Saved::Touched)
             }
-            Touched::Gone => Ok(self.note_gone(&place.key)),
+            Touched::Gone => Ok(self.note_gone(&loaded.key)),
         }
     }
 
@@ -163,11 +163,11 @@ impl ServerSessions {
     pub(super) async fn create(
         &self,
         content: Content<'_>,
-        kept: &Kept,
+        opaque: &OpaqueValues,
         mut proposed: Option<SessionId>,
         now: UnixTime,
-    ) -> Result<Place, SaveError> {
-        let data = content.encode(self.format, kept)?;
+    ) -> Result<LoadedRecord, SaveError> {
+        let data = content.encode(self.format, opaque)?;
         for _ in 0..self.attempts {
             let id = match proposed.take() {
                 Some(id) => id,
@@ -179,7 +179,7 @@ impl ServerSessions {
                     count(&self.counters.created);
                     tracing::debug!(session = ?key, "a session was made");
                     let stored = Stored { data, expires: Some(expiry(now, self.lifetime)), token };
-                    return Ok(Place { id, key, stored, kept: kept.clone() });
+                    return Ok(LoadedRecord { id, key, stored, opaque: opaque.clone() });
                 }
                 Created::Exists => {
                     count(&self.counters.collisions);
@@ -195,11 +195,11 @@ impl ServerSessions {
         &self,
         expected: &Stored,
         key: &Key,
-        kept: &Kept,
+        opaque: &OpaqueValues,
         content: Content<'_>,
         now: UnixTime,
     ) -> Result<Written, SaveError> {
-        let data = content.encode(self.format, kept)?;
+        let data = content.encode(self.format, opaque)?;
         if data == expected.data {
             return Ok(Written::Same);
         }

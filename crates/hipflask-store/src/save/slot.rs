@@ -1,7 +1,7 @@
 //! [`Slot`]: where a session came from and what was meant for its record.
 
 use crate::id::SessionId;
-use crate::record::Kept;
+use crate::record::OpaqueValues;
 use crate::store::{Key, Stored};
 
 /// Where a session came from: its id and the record as it was read. One request has one, beside the session.
@@ -9,44 +9,44 @@ use crate::store::{Key, Stored};
 /// The default is that of a session that came from nowhere.
 #[derive(Debug, Clone, Default)]
 pub struct Slot {
-    pub(super) place: Option<Place>,
+    pub(super) loaded: Option<LoadedRecord>,
     pub(super) destroy: bool,
     pub(super) restart: bool,
     pub(super) regenerate: bool,
     /// The id that a new record is to have.
     pub(super) proposed: Option<SessionId>,
     /// Originals of values that the session was given.
-    pub(super) kept: Kept,
+    pub(super) opaque: OpaqueValues,
     /// The record was deleted while the session still has content, which must not be stored again.
     pub(super) ended: bool,
 }
 
 /// A record as it was last seen.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct LoadedRecord {
     pub(super) id: SessionId,
     pub(super) key: Key,
     pub(super) stored: Stored,
-    pub(super) kept: Kept,
+    pub(super) opaque: OpaqueValues,
 }
 
 impl Slot {
     /// The id under which the session is stored; `None` as long as it is not.
     #[must_use]
     pub fn id(&self) -> Option<&SessionId> {
-        self.place.as_ref().map(|place| &place.id)
+        self.loaded.as_ref().map(|loaded| &loaded.id)
     }
 
     /// The record as it was last seen.
     #[must_use]
     pub fn stored(&self) -> Option<&Stored> {
-        self.place.as_ref().map(|place| &place.stored)
+        self.loaded.as_ref().map(|loaded| &loaded.stored)
     }
 
     /// The key of the record, which prints as a short hash.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
-        self.place.as_ref().map(|place| &place.key)
+        self.loaded.as_ref().map(|loaded| &loaded.key)
     }
 
     /// Ends the session when it is saved, whatever is in it.
@@ -71,14 +71,14 @@ impl Slot {
     }
 
     /// The originals of values that the session was given and shows only in part: for a front that knows Python's own.
-    pub fn keep(&mut self, kept: Kept) {
-        self.kept = kept;
+    pub fn set_opaque(&mut self, opaque: OpaqueValues) {
+        self.opaque = opaque;
     }
 
     /// The originals of what the record held when it was last seen.
     #[must_use]
-    pub fn kept(&self) -> Option<&Kept> {
-        self.place.as_ref().map(|place| &place.kept)
+    pub fn opaque(&self) -> Option<&OpaqueValues> {
+        self.loaded.as_ref().map(|loaded| &loaded.opaque)
     }
 
     /// Whether a save has to delete the record or to give it a new id.
@@ -95,7 +95,7 @@ impl Slot {
     }
 
     /// Forgets everything but the record's state: what was requested has been done.
-    pub(super) fn settle(&mut self, place: Option<Place>, ended: bool) {
-        *self = Self { place, ended, ..Self::default() };
+    pub(super) fn settle(&mut self, loaded: Option<LoadedRecord>, ended: bool) {
+        *self = Self { loaded, ended, ..Self::default() };
     }
 }

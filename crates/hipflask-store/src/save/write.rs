@@ -6,12 +6,12 @@ use hipflask_core::value::Dict;
 
 use super::counters::count;
 use super::decide::is_touch_due;
-use super::outcome::{Content, Holds, Written};
+use super::outcome::{Content, SavedContent, Written};
 use super::sessions::ServerSessions;
-use super::slot::Place;
+use super::slot::LoadedRecord;
 use super::{SaveError, Saved};
 use crate::id::SessionId;
-use crate::record::{Format, Kept, Record};
+use crate::record::{Format, OpaqueValues, Record};
 use crate::store::{DeletedIf, Key, Stored};
 
 /// A session that is being written, with what that needs.
@@ -20,41 +20,41 @@ pub(super) struct Write<'a> {
     /// The session as its request left it.
     pub(super) session: &'a SessionDict,
     /// The originals of what our own session was given.
-    pub(super) kept: &'a Kept,
+    pub(super) opaque: &'a OpaqueValues,
     pub(super) now: UnixTime,
 }
 
 /// What another request left, with our changes replayed on it; empty as long as nobody was first.
 ///
-/// It stands beside the [`Place`], which stays as it was loaded until something was written: should the write fail, the
+/// It stands beside the [`LoadedRecord`], which stays as it was loaded until something was written: should the write fail, the
 /// next try must start from there.
 #[derive(Default)]
 pub(super) struct Newest {
     pub(super) dict: Option<Dict>,
-    seen: Option<(Stored, Kept)>,
+    seen: Option<(Stored, OpaqueValues)>,
 }
 
 impl Newest {
-    pub(super) fn expected<'a>(&'a self, place: &'a Place) -> &'a Stored {
-        self.seen.as_ref().map_or(&place.stored, |(stored, _)| stored)
+    pub(super) fn expected<'a>(&'a self, loaded: &'a LoadedRecord) -> &'a Stored {
+        self.seen.as_ref().map_or(&loaded.stored, |(stored, _)| stored)
     }
 
-    pub(super) fn kept<'a>(&'a self, place: &'a Place) -> &'a Kept {
-        self.seen.as_ref().map_or(&place.kept, |(_, kept)| kept)
+    pub(super) fn opaque<'a>(&'a self, loaded: &'a LoadedRecord) -> &'a OpaqueValues {
+        self.seen.as_ref().map_or(&loaded.opaque, |(_, opaque)| opaque)
     }
 
     /// The place is now what another request left, if one was first.
-    pub(super) fn adopt(self, place: &mut Place) {
-        if let Some((stored, kept)) = self.seen {
-            place.stored = stored;
-            place.kept = kept;
+    pub(super) fn adopt(self, loaded: &mut LoadedRecord) {
+        if let Some((stored, opaque)) = self.seen {
+            loaded.stored = stored;
+            loaded.opaque = opaque;
         }
     }
 
     /// The place is now what was written; says whether that holds another request's changes, too.
-    pub(super) fn settle(self, place: &mut Place, written: Stored, write: &Write<'_>) -> bool {
-        place.kept = write.kept_with(self.kept(place));
-        place.stored = written;
+    pub(super) fn settle(self, loaded: &mut LoadedRecord, written: Stored, write: &Write<'_>) -> bool {
+        loaded.opaque = write.opaque_with(self.opaque(loaded));
+        loaded.stored = written;
         let is_merged = self.seen.is_some();
         if is_merged {
             count(&write.sessions.counters.merges);
@@ -66,15 +66,15 @@ impl Newest {
 impl Write<'_> {
     /// Replays the session's changes on what another request left.
     fn merge(&self, key: &Key, current: Stored) -> Result<Newest, SaveError> {
-        let Record { mut dict, kept, .. } = self.read_newer(key, &current)?;
+        let Record { mut dict, opaque, .. } = self.read_newer(key, &current)?;
         self.session.changes().replay(&self.session.to_dict(), &mut dict);
-        Ok(Newest { dict: Some(dict), seen: Some((current, kept)) })
+        Ok(Newest { dict: Some(dict), seen: Some((current, opaque)) })
     }
 
     /// The session with its changes made again on what another request left, which is now what the place names.
-    pub(super) fn rebase(&self, place: &mut Place, current: Stored) -> Result<SessionDict, SaveError> {
-        let Record { dict, kept, .. } = self.read_newer(&place.key, &current)?;
-        (place.stored, place.kept) = (current, kept);
+    pub(super) fn rebase(&self, loaded: &mut LoadedRecord, current: Stored) -> Result<SessionDict, SaveError> {
+        let Record { dict, opaque, .. } = self.read_newer(&loaded.key, &current)?;
+        (loaded.stored, loaded.opaque) = (current, opaque);
         Ok(self.session.rebased(dict))
     }
 
@@ -86,8 +86,8 @@ impl Write<'_> {
     }
 
     /// What a record with these originals has once our changes are made.
-    pub(super) fn kept_with(&self, theirs: &Kept) -> Kept {
-        theirs.overlaid(self.kept, self.session.changes())
+    pub(super) fn opaque_with(&self, theirs: &OpaqueValues) -> OpaqueValues {
+        theirs.overlaid(self.opaque, self.session.changes())
     }
 
     /// What is to be written now.
@@ -96,47 +96,47 @@ impl Write<'_> {
     }
 
     /// What came of it, and what the record holds then.
-    pub(super) async fn replace(&self, place: &mut Place) -> Result<(Saved, Holds), SaveError> {
+    pub(super) async fn replace(&self, loaded: &mut LoadedRecord) -> Result<(Saved, SavedContent), SaveError> {
         let (sessions, now) = (self.sessions, self.now);
-        let (mut newest, mut turn) = (Newest::default(), sessions.turns.turn());
+        let (mut newest, mut turn) = (Newest::default(), sessions.queues.turn());
         for _ in 0..sessions.attempts {
             let content = self.content(&newest);
-            let expected = newest.expected(place);
+            let expected = newest.expected(loaded);
             let current = if content.is_empty() {
-                match sessions.store.delete_if(&place.key, expected, now).await? {
+                match sessions.store.delete_if(&loaded.key, expected, now).await? {
                     DeletedIf::Deleted => {
                         count(&sessions.counters.deleted);
-                        return Ok((Saved::Deleted, Holds::AsBefore));
+                        return Ok((Saved::Deleted, SavedContent::AsBefore));
                     }
-                    DeletedIf::Gone => return Ok((sessions.note_gone(&place.key), Holds::AsBefore)),
+                    DeletedIf::Gone => return Ok((sessions.note_gone(&loaded.key), SavedContent::AsBefore)),
                     DeletedIf::Conflict(current) => current,
                 }
             } else {
-                let kept = self.kept_with(newest.kept(place));
-                match sessions.write(expected, &place.key, &kept, content, now).await? {
+                let opaque = self.opaque_with(newest.opaque(loaded));
+                match sessions.write(expected, &loaded.key, &opaque, content, now).await? {
                     Written::Done(stored) => {
                         turn.pass_on(&stored);
                         let dict = newest.dict.take();
-                        let merged = newest.settle(place, stored, self);
+                        let merged = newest.settle(loaded, stored, self);
                         return Ok((Saved::Replaced { merged }, dict.into()));
                     }
                     // Set to what it was, or to what another request has set: as if nobody had touched it.
                     Written::Same => {
                         let dict = newest.dict.take();
-                        newest.adopt(place);
-                        let saved = if self.is_touch_due(&place.stored) {
-                            sessions.touch(place, now).await?
+                        newest.adopt(loaded);
+                        let saved = if self.is_touch_due(&loaded.stored) {
+                            sessions.touch(loaded, now).await?
                         } else {
                             Saved::Unchanged
                         };
                         return Ok((saved, dict.into()));
                     }
-                    Written::Gone => return Ok((sessions.note_gone(&place.key), Holds::AsBefore)),
+                    Written::Gone => return Ok((sessions.note_gone(&loaded.key), SavedContent::AsBefore)),
                     Written::Conflict(current) => current,
                 }
             };
-            let left = turn.wait(&place.key).await;
-            newest = self.merge(&place.key, left.unwrap_or(current))?;
+            let left = turn.wait(&loaded.key).await;
+            newest = self.merge(&loaded.key, left.unwrap_or(current))?;
         }
         Err(SaveError::Contended { attempts: sessions.attempts })
     }
@@ -150,22 +150,22 @@ impl Write<'_> {
     /// to end it takes the new one away again.
     pub(super) async fn regenerate(
         &self,
-        place: &mut Place,
+        loaded: &mut LoadedRecord,
         proposed: Option<SessionId>,
-    ) -> Result<(Saved, Holds), SaveError> {
+    ) -> Result<(Saved, SavedContent), SaveError> {
         let sessions = self.sessions;
-        let (content, kept) = (Content::Session(self.session), self.kept_with(&place.kept));
-        let mut new = sessions.create(content, &kept, proposed, self.now).await?;
-        match self.end_old(place, &mut new).await {
-            Ok(Some(holds)) => {
+        let (content, opaque) = (Content::Session(self.session), self.opaque_with(&loaded.opaque));
+        let mut new = sessions.create(content, &opaque, proposed, self.now).await?;
+        match self.end_old(loaded, &mut new).await {
+            Ok(Some(saved_content)) => {
                 count(&sessions.counters.regenerated);
-                tracing::debug!(old = ?place.key, new = ?new.key, "a session got a new id");
-                *place = new;
-                Ok((Saved::Regenerated, holds))
+                tracing::debug!(old = ?loaded.key, new = ?new.key, "a session got a new id");
+                *loaded = new;
+                Ok((Saved::Regenerated, saved_content))
             }
             Ok(None) => {
                 self.take_away(&new.key).await;
-                Ok((sessions.note_gone(&place.key), Holds::AsBefore))
+                Ok((sessions.note_gone(&loaded.key), SavedContent::AsBefore))
             }
             Err(error) => {
                 self.take_away(&new.key).await;
@@ -175,9 +175,9 @@ impl Write<'_> {
     }
 
     /// Ends the old record once the new one holds all that is in it, and returns that; `None` if it had ended before.
-    async fn end_old(&self, old: &Place, new: &mut Place) -> Result<Option<Holds>, SaveError> {
+    async fn end_old(&self, old: &LoadedRecord, new: &mut LoadedRecord) -> Result<Option<SavedContent>, SaveError> {
         let (sessions, now) = (self.sessions, self.now);
-        let (mut newest, mut turn) = (Newest::default(), sessions.turns.turn());
+        let (mut newest, mut turn) = (Newest::default(), sessions.queues.turn());
         for _ in 0..sessions.attempts {
             let current = match sessions.store.delete_if(&old.key, newest.expected(old), now).await? {
                 DeletedIf::Deleted => return Ok(Some(newest.dict.into())),
@@ -186,11 +186,11 @@ impl Write<'_> {
             };
             let left = turn.wait(&old.key).await;
             newest = self.merge(&old.key, left.unwrap_or(current))?;
-            let (content, kept) = (self.content(&newest), self.kept_with(newest.kept(old)));
-            match sessions.write(&new.stored, &new.key, &kept, content, now).await? {
+            let (content, opaque) = (self.content(&newest), self.opaque_with(newest.opaque(old)));
+            match sessions.write(&new.stored, &new.key, &opaque, content, now).await? {
                 Written::Done(stored) => {
                     new.stored = stored;
-                    new.kept = kept;
+                    new.opaque = opaque;
                 }
                 Written::Same => {}
                 // Nobody knows its id: an operator has ended it.

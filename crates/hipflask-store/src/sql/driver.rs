@@ -14,7 +14,7 @@ use sqlx::{
 use tokio::sync::Semaphore;
 
 use super::failure::{Failure, Meaning};
-use super::pool::{Lent, Pool};
+use super::pool::{PooledConnection, Pool};
 use super::statements::{Parameter, Statement, Values};
 use crate::store::StoreError;
 
@@ -34,7 +34,7 @@ pub(super) trait Driver: Send + Sync {
     fn record<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Option<Record>>;
 
     /// The rows that a statement lists.
-    fn rows<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<Listed>>;
+    fn rows<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<ListedRow>>;
 
     /// The numbers that a statement lists.
     fn ids<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<i64>>;
@@ -75,7 +75,7 @@ pub(super) trait Dialect: Send + Sync + 'static {
 pub(super) type Record = (Vec<u8>, Option<String>);
 
 /// A row of a listing.
-pub(super) struct Listed {
+pub(super) struct ListedRow {
     pub(super) id: i64,
     pub(super) key: String,
     pub(super) bytes: i64,
@@ -131,25 +131,25 @@ where
         })
     }
 
-    async fn connection(&self) -> Result<Lent<'_, ConnectionOf<D>>, Failure> {
-        let mut lent = self.pool.get().await?;
-        if let (false, Some(greeting)) = (lent.is_used, D::GREETING) {
-            let greeting = sqlx::query::<D::Db>(greeting).execute(&mut lent.connection);
+    async fn connection(&self) -> Result<PooledConnection<'_, ConnectionOf<D>>, Failure> {
+        let mut pooled = self.pool.get().await?;
+        if let (false, Some(greeting)) = (pooled.is_used, D::GREETING) {
+            let greeting = sqlx::query::<D::Db>(greeting).execute(&mut pooled.connection);
             match tokio::time::timeout(self.timeout, greeting).await {
                 Ok(answer) => drop(answer?),
                 Err(_) => return Err(Failure::Slow(self.timeout)),
             }
         }
-        Ok(lent)
+        Ok(pooled)
     }
 
     async fn fetch(
         &self,
-        lent: &mut Lent<'_, ConnectionOf<D>>,
+        pooled: &mut PooledConnection<'_, ConnectionOf<D>>,
         statement: &Statement,
         values: Values<'_>,
     ) -> Result<Vec<RowOf<D>>, Failure> {
-        let rows = Self::query(statement, values).fetch_all(&mut lent.connection);
+        let rows = Self::query(statement, values).fetch_all(&mut pooled.connection);
         match tokio::time::timeout(self.timeout, rows).await {
             Ok(rows) => Ok(rows?),
             Err(_) => Err(Failure::Slow(self.timeout)),
@@ -160,10 +160,10 @@ where
     async fn read(&self, statement: &Statement, values: Values<'_>) -> Result<Vec<RowOf<D>>, Failure> {
         let mut collisions = 0;
         loop {
-            let mut lent = self.connection().await?;
-            let is_used = lent.is_used;
-            let answer = self.fetch(&mut lent, statement, values).await;
-            self.give_back(lent, answer.as_ref().err());
+            let mut pooled = self.connection().await?;
+            let is_used = pooled.is_used;
+            let answer = self.fetch(&mut pooled, statement, values).await;
+            self.give_back(pooled, answer.as_ref().err());
             match answer {
                 Err(failure) if is_used && is_lost(&failure) => {}
                 Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
@@ -177,14 +177,14 @@ where
         let Ok(Ok(_permit)) = permit else { return Err(Failure::Busy(self.timeout)) };
         let mut collisions = 0;
         loop {
-            let mut lent = self.connection().await?;
-            let work = Self::query(statement, values).execute(&mut lent.connection);
+            let mut pooled = self.connection().await?;
+            let work = Self::query(statement, values).execute(&mut pooled.connection);
             let answer = match tokio::time::timeout(self.timeout, work).await {
                 Ok(Ok(result)) => Ok(D::rows_found(&result)),
                 Ok(Err(error)) => Err(Failure::Driver(error)),
                 Err(_) => Err(Failure::Slow(self.timeout)),
             };
-            self.give_back(lent, answer.as_ref().err());
+            self.give_back(pooled, answer.as_ref().err());
             match answer {
                 Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
                 answer => return answer,
@@ -197,13 +197,13 @@ where
         let Ok(Ok(_permit)) = permit else { return Err(Failure::Busy(self.timeout)) };
         let mut collisions = 0;
         loop {
-            let mut lent = self.connection().await?;
-            let answer = self.transaction(&mut lent, statement, values).await;
+            let mut pooled = self.connection().await?;
+            let answer = self.transaction(&mut pooled, statement, values).await;
             match &answer {
-                Ok(_) => lent.keep(),
+                Ok(_) => pooled.keep(),
                 Err(failure) if is_lost(failure) => self.pool.forget(),
                 // Closed, and the transaction with it.
-                Err(_) => drop(lent),
+                Err(_) => drop(pooled),
             }
             match answer {
                 Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
@@ -214,11 +214,11 @@ where
 
     async fn transaction(
         &self,
-        lent: &mut Lent<'_, ConnectionOf<D>>,
+        pooled: &mut PooledConnection<'_, ConnectionOf<D>>,
         statement: &Statement,
         values: &[Values<'_>],
     ) -> Result<Vec<u64>, Failure> {
-        let mut transaction = self.in_time(lent.connection.begin()).await?;
+        let mut transaction = self.in_time(pooled.connection.begin()).await?;
         let mut rows = Vec::with_capacity(values.len());
         for values in values {
             match self.in_time(Self::query(statement, *values).execute(&mut *transaction)).await {
@@ -240,11 +240,11 @@ where
     }
 
     /// A connection is good after an answer, an error of the server's included, and after nothing else.
-    fn give_back(&self, lent: Lent<'_, ConnectionOf<D>>, failure: Option<&Failure>) {
+    fn give_back(&self, pooled: PooledConnection<'_, ConnectionOf<D>>, failure: Option<&Failure>) {
         match failure {
-            None => lent.keep(),
+            None => pooled.keep(),
             Some(failure) if is_lost(failure) => self.pool.forget(),
-            Some(failure) if failure.said().is_some() => lent.keep(),
+            Some(failure) if failure.said().is_some() => pooled.keep(),
             Some(_) => {}
         }
     }
@@ -288,11 +288,11 @@ where
         })
     }
 
-    fn rows<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<Listed>> {
+    fn rows<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<ListedRow>> {
         Box::pin(async move {
             let rows = self.read(statement, values).await?;
             let listed = rows.iter().map(|row| {
-                Ok(Listed {
+                Ok(ListedRow {
                     id: row.try_get_unchecked(0)?,
                     key: row.try_get_unchecked(1)?,
                     bytes: row.try_get_unchecked(2)?,

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::reach;
+use crate::unreachable;
 use crate::store::{ErrorKind, StoreError};
 
 /// Why a statement has no answer.
@@ -78,7 +78,7 @@ impl Failure {
                 if meaning.is_safe { error.caused_by(Said(said.message().to_owned())) } else { error }
             }
             Self::Driver(Error::Io(source)) => {
-                let what = reach::fault(&source.to_string()).unwrap_or("the connection broke");
+                let what = unreachable::reason(&source.to_string()).unwrap_or("the connection broke");
                 error(ErrorKind::Unavailable, what).caused_by(source)
             }
             Self::Driver(Error::Tls(source)) => {

@@ -65,9 +65,8 @@ use core::time::Duration;
 
 use hipflask_core::time::UnixTime;
 
-use crate::store::own::by_own_methods;
 use crate::store::{
-    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, New, Page, Replaced, Scan,
+    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, NewRecord, Page, Replaced, Scan,
     Store, StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 pub use error::SqlError;
@@ -82,9 +81,9 @@ use statements::{Statements, Values, Words};
 /// ```
 /// # #[cfg(feature = "sqlite")] {
 /// use hipflask_store::sql::SqlStore;
-/// use hipflask_store::store::Store;
+/// use hipflask_store::Store;
 /// let store = SqlStore::from_url("sqlite:app.db?table=web_sessions")?;
-/// assert_eq!(store.describe().place, "sqlite:app.db");
+/// assert_eq!(store.describe().address, "sqlite:app.db");
 /// # }
 /// # Ok::<(), hipflask_store::sql::SqlError>(())
 /// ```
@@ -165,7 +164,7 @@ impl SqlStore {
     }
 
     /// The rows in one transaction; those that exist are then looked at one by one.
-    async fn create_many(&self, records: &[New<'_>], now: UnixTime) -> Result<Vec<Created>, StoreError> {
+    async fn create_many(&self, records: &[NewRecord<'_>], now: UnixTime) -> Result<Vec<Created>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -398,9 +397,9 @@ impl SqlStoreBuilder {
     }
 }
 
-type Opened = (Box<dyn Driver>, Words, &'static str);
+type OpenedDatabase = (Box<dyn Driver>, Words, &'static str);
 
-fn open(database: Database, settings: &Settings) -> Result<Opened, SqlError> {
+fn open(database: Database, settings: &Settings) -> Result<OpenedDatabase, SqlError> {
     let quote = if matches!(database, Database::MySql(_)) { '`' } else { '"' };
     let name = |name: &String| quoted(name, quote);
     let (table, sequence) = (name(&settings.table)?, settings.sequence.as_ref().map(name).transpose()?);
@@ -439,14 +438,10 @@ fn open(database: Database, settings: &Settings) -> Result<Opened, SqlError> {
 }
 
 impl Store for SqlStore {
-    by_own_methods!();
+    crate::async_store_methods!();
 
-    fn create_many<'a>(&'a self, records: &'a [New<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
+    fn create_many<'a>(&'a self, records: &'a [NewRecord<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
         Box::pin(self.create_many(records, now))
-    }
-
-    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(self.purge_expired(now))
     }
 
     fn describe(&self) -> Description {

@@ -30,7 +30,7 @@ struct Idle<C> {
 }
 
 /// A connection in use. Dropped, it is closed; [`keep`](Self::keep) gives it back.
-pub(super) struct Lent<'a, C: Connection> {
+pub(super) struct PooledConnection<'a, C: Connection> {
     pool: &'a Pool<C>,
     pub(super) connection: C,
     /// It has served before, so that its server may have gone since.
@@ -45,25 +45,25 @@ impl<C: Connection> Pool<C> {
         Self { options, idle: Mutex::new(Vec::new()), permits, timeout }
     }
 
-    pub(super) async fn get(&self) -> Result<Lent<'_, C>, Failure> {
+    pub(super) async fn get(&self) -> Result<PooledConnection<'_, C>, Failure> {
         match tokio::time::timeout(self.timeout, self.wait()).await {
-            Ok(lent) => lent,
+            Ok(pooled) => pooled,
             Err(_) if self.permits.available_permits() == 0 => Err(Failure::Busy(self.timeout)),
             Err(_) => Err(Failure::Slow(self.timeout)),
         }
     }
 
-    async fn wait(&self) -> Result<Lent<'_, C>, Failure> {
+    async fn wait(&self) -> Result<PooledConnection<'_, C>, Failure> {
         let permit = self.permits.acquire().await.map_err(|_| Failure::Busy(self.timeout))?;
         while let Some(mut idle) = self.pop() {
             let is_good = idle.since.elapsed() < TRUSTED_FOR || idle.connection.ping().await.is_ok();
             if is_good && idle.opened.elapsed() < OLDEST {
                 let (connection, opened) = (idle.connection, idle.opened);
-                return Ok(Lent { pool: self, connection, is_used: true, opened, _permit: permit });
+                return Ok(PooledConnection { pool: self, connection, is_used: true, opened, _permit: permit });
             }
         }
         let connection = self.options.connect().await?;
-        Ok(Lent { pool: self, connection, is_used: false, opened: Instant::now(), _permit: permit })
+        Ok(PooledConnection { pool: self, connection, is_used: false, opened: Instant::now(), _permit: permit })
     }
 
     /// Forgets the connections that nobody uses: the server is not the one they were made to.
@@ -76,7 +76,7 @@ impl<C: Connection> Pool<C> {
     }
 }
 
-impl<C: Connection> Lent<'_, C> {
+impl<C: Connection> PooledConnection<'_, C> {
     /// Gives it back, in good order.
     pub(super) fn keep(self) {
         let idle = Idle { connection: self.connection, opened: self.opened, since: Instant::now() };

@@ -1,8 +1,8 @@
-//! [`StoreError`]: the backend itself failed.
+//! Failures of a backend.
 
 use core::fmt;
 
-/// A cause of any type.
+/// A source error of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The backend failed: network, disk, permission. Never a visitor's fault, and no answer about a record.
@@ -11,7 +11,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// nor data; whoever makes one sees to it that the cause does not, either.
 ///
 /// ```
-/// use hipflask_store::store::{ErrorKind, StoreError};
+/// use hipflask_store::{ErrorKind, StoreError};
 /// let error = StoreError::new("redis", ErrorKind::Timeout, "no answer within 2s");
 /// assert_eq!(error.to_string(), "redis store: no answer within 2s; check its load and the network, or allow it more time");
 /// assert!(error.at("redis://127.0.0.1/0").to_string().starts_with("redis store at redis://127.0.0.1/0: no answer"));
@@ -19,29 +19,29 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub struct StoreError {
     store: &'static str,
-    place: Option<String>,
+    address: Option<String>,
     kind: ErrorKind,
     what: String,
     source: Option<BoxError>,
 }
 
-/// What kind of failure it is. Decides what to do about it.
+/// The kind of a failure, which decides what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// It cannot be reached, or went away.
+    /// The backend is unreachable, or the connection broke.
     Unavailable,
-    /// It did not answer in time.
+    /// The backend did not answer in time.
     Timeout,
-    /// It does not let us in, or does not let us do this: credentials, permissions, read-only.
+    /// The backend denies access: credentials, permissions, read-only.
     Refused,
-    /// It answered with something that is no answer, or keeps something that is no record of ours.
+    /// The reply is malformed, or the backend contains something that is not a session record.
     Corrupt,
-    /// It has no room, or the record is too large for it.
+    /// The backend is full, or the record is too large for it.
     Full,
-    /// It cannot do this at all.
+    /// The backend does not support the operation.
     Unsupported,
-    /// It is set up in a way that cannot work: a wrong address, a missing table.
+    /// The configuration is wrong: a bad address, a missing table.
     Misconfigured,
 }
 
@@ -51,8 +51,8 @@ impl ErrorKind {
             Self::Unavailable => "start it, or check its address and the network",
             Self::Timeout => "check its load and the network, or allow it more time",
             Self::Refused => "check its credentials and permissions",
-            Self::Corrupt => "check that nothing else writes there",
-            Self::Full => "make room, raise its limit, or keep less in the session",
+            Self::Corrupt => "check that nothing else writes to it",
+            Self::Full => "free space, raise its limit, or store less in the session",
             Self::Unsupported => "use another store for this",
             Self::Misconfigured => "check its configuration",
         }
@@ -60,41 +60,42 @@ impl ErrorKind {
 }
 
 impl StoreError {
-    /// An error of the store named `store`; `what` happened, in a few words without a key, a value or a password.
+    /// Creates an error of the store named `store`. `what` says in a few words what happened, without a key, a value or a
+    /// password.
     #[must_use]
     pub fn new(store: &'static str, kind: ErrorKind, what: impl Into<String>) -> Self {
-        Self { store, place: None, kind, what: what.into(), source: None }
+        Self { store, address: None, kind, what: what.into(), source: None }
     }
 
-    /// With its cause.
+    /// Adds the source. It must not contain a key, a value or a password.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// With where the store is, as its [`Description`](super::Description) tells it: without a password.
+    /// Adds the store's address, which is that of its [`Description`](super::Description): without a password.
     #[must_use]
-    pub fn at(mut self, place: impl Into<String>) -> Self {
-        self.place = Some(place.into());
+    pub fn at(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
         self
     }
 
-    /// The store's word for itself.
+    /// Returns the store's name.
     #[must_use]
     pub const fn store(&self) -> &'static str {
         self.store
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Whether the same call may succeed a moment later.
+    /// Returns `true` if the same call may succeed a moment later.
     #[must_use]
-    pub const fn is_passing(&self) -> bool {
+    pub const fn is_transient(&self) -> bool {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
     }
 }
@@ -103,8 +104,8 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.store)?;
         f.write_str(" store")?;
-        if let Some(place) = &self.place {
-            write!(f, " at {place}")?;
+        if let Some(address) = &self.address {
+            write!(f, " at {address}")?;
         }
         write!(f, ": {}; {}", self.what, self.kind.advice())
     }

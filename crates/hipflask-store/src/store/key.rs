@@ -1,4 +1,4 @@
-//! [`Key`]: the name of a record.
+//! The key of a record.
 
 use core::fmt;
 
@@ -6,18 +6,18 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
 
-/// The name of a record: prefix and session id, `session:VE5rPIvv2sw…`.
+/// The key of a record: prefix and session id, `session:VE5rPIvv2sw…`.
 ///
-/// 1 to 250 visible ASCII characters without a space: what every backend takes, and nothing that could end a line, leave a
-/// directory or start a command. Prints as a short hash, which stands for the key in logs.
+/// 1 to 250 visible ASCII characters without a space. Every backend takes these, and none of them can end a line, leave a
+/// directory or start a command. `Debug` prints a short hash, which identifies the key in logs.
 ///
 /// ```
-/// use hipflask_store::store::Key;
+/// use hipflask_store::Key;
 /// let key = Key::new("session:", "a-session-id")?;
 /// assert_eq!(key.as_str(), "session:a-session-id");
 /// assert_eq!(format!("{key:?}"), "Key(#1e00519e)");
 /// assert!(Key::new("session:", "x\r\nflush_all").is_err());
-/// # Ok::<(), hipflask_store::store::BadKey>(())
+/// # Ok::<(), hipflask_store::BadKey>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -26,13 +26,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// How long a key may be: memcached's limit.
+    /// The maximum length of a key, which is memcached's.
     pub const MAX_BYTES: usize = 250;
 
-    /// The key of a session id.
+    /// Creates the key of a session id.
     ///
     /// # Errors
-    /// [`BadKey`] if prefix and id together are empty, too long, or hold anything else than visible ASCII.
+    /// [`BadKey`] if prefix and id together are empty, too long, or contain anything but visible ASCII.
     pub fn new(prefix: &str, id: &str) -> Result<Self, BadKey> {
         let mut text = String::with_capacity(prefix.len() + id.len());
         text.push_str(prefix);
@@ -40,12 +40,12 @@ impl Key {
         Self::checked(text, false)
     }
 
-    /// The key of a record that its store knows only by another name, such as a file named for a digest of the key.
+    /// Creates the key of a record that its store knows only by another name, such as a file named after a digest of the key.
     ///
-    /// Only that store finds it, and only there it is good: what the key was cannot be told.
+    /// It is valid only in that store. The original key cannot be recovered from it.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Same as [`new`](Self::new).
     pub fn at_rest(name: impl Into<String>) -> Result<Self, BadKey> {
         Self::checked(name.into(), true)
     }
@@ -56,22 +56,22 @@ impl Key {
         if good { Ok(Self { text: text.into(), at_rest }) } else { Err(BadKey) }
     }
 
-    /// The text: for the backend, not for people.
+    /// Returns the text: for the backend, not for people.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is the store's own name for the record and not prefix and id. A store that has no such names finds
-    /// nothing under it.
+    /// Returns `true` if it is the store's own name for the record instead of prefix and id. A store without such names
+    /// finds nothing under it.
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
         self.at_rest
     }
 
-    /// Eight hex digits that stand for the key in logs and listings. The key cannot be found from them.
+    /// Returns eight hex digits that identify the key in logs and listings. The key cannot be recovered from them.
     ///
-    /// A name [`at_rest`](Self::at_rest) that is the SHA-256 of the key, as cachelib's files have it, gives the same digits as
+    /// A name [`at_rest`](Self::at_rest) that is the SHA-256 digest of the key, as in the file store, has the same digits as
     /// the key.
     #[must_use]
     pub fn short_hash(&self) -> String {
@@ -79,7 +79,7 @@ impl Key {
         if is_digest { self.text[..8].to_owned() } else { hex(&Sha256::digest(self.text.as_bytes())[..4]) }
     }
 
-    /// The session id behind `prefix`; `None` if the key begins otherwise or is [`at_rest`](Self::at_rest).
+    /// Returns the session id after `prefix`; `None` if the key has another prefix or is [`at_rest`](Self::at_rest).
     #[must_use]
     pub fn id(&self, prefix: &str) -> Option<&str> {
         if self.at_rest { None } else { self.text.strip_prefix(prefix) }
@@ -97,7 +97,7 @@ const fn is_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// A key that no store takes. Does not show it.
+/// An invalid key. The error does not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key must be 1 to {} visible ASCII characters; check the key prefix", Key::MAX_BYTES)]
 pub struct BadKey;
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_named_for_the_digest_of_a_key_has_the_short_hash_of_the_key() {
+    fn file_name_has_the_short_hash_of_its_key() {
         let key = Key::new("session:", "VE5rPIvv2sw").unwrap();
         let name = Key::at_rest(hex(&Sha256::digest(key.as_str()))).unwrap();
         assert_eq!(name.short_hash(), key.short_hash());

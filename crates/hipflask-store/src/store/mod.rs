@@ -1,49 +1,10 @@
 //! [`Store`]: the contract between the save protocol and a backend.
-//!
-//! # Writing a store
-//!
-//! One struct, one `impl Store`, and the contract suite of `hipflask-testkit` as the judge. What every store owes:
-//!
-//! - **Bytes in, bytes out.** The data is never looked into, never changed, and may be empty.
-//! - **Expired means absent.** [`Stored::expires`] at or before `now` is a miss in every method, whether or not the backend
-//!   has dropped the record yet; [`create`](Store::create) then succeeds. Where the backend keeps its own time, the two
-//!   clocks agree within a second; a test drives `now` only forwards.
-//! - **What happened is a value.** [`Exists`](Created::Exists), [`Gone`](Replaced::Gone) and
-//!   [`Conflict`](Replaced::Conflict) are answers. `Err` means that the backend itself failed.
-//! - **One step.** `create`, `replace`, `delete_if` and `touch` each decide and act at once, so that two callers can never
-//!   both win. A record that is not there is never made by `replace` or `touch`.
-//! - **Cancelled is lost or done.** Nothing happens before the future is polled. If the future is dropped, the step has happened whole or not at all, and the next
-//!   caller gets its own answer, not this one's.
-//! - **A failed write may have happened.** After `Err` the caller does not know; a store does not repeat a write by itself
-//!   unless it knows that the first did not arrive.
-//! - **No secrets in errors.** Neither key nor data appears in an error, a log line or `Debug` output. Some clients quote
-//!   the key in their errors; such a source must be replaced by its text without it.
-//!
-//! ```
-//! use std::time::Duration;
-//! use hipflask_core::time::UnixTime;
-//! use hipflask_store::store::{Created, Key, Replaced, Store, StoreError};
-//!
-//! async fn rename(store: &dyn Store, key: &Key, now: UnixTime) -> Result<bool, StoreError> {
-//!     let Some(stored) = store.load(key, now).await? else { return Ok(false) };
-//!     match store.replace(key, &stored, b"new", Duration::from_secs(60), now).await? {
-//!         Replaced::Replaced(_) => Ok(true),
-//!         Replaced::Gone | Replaced::Conflict(_) => Ok(false),
-//!     }
-//! }
-//! ```
 
 mod error;
+mod forward;
 mod key;
-#[cfg(any(
-    feature = "dynamodb",
-    feature = "mongodb",
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "mysql"
-))]
-pub(crate) mod own;
 mod scan;
+mod wrapper;
 
 use core::fmt;
 use core::future::Future;
@@ -57,29 +18,64 @@ use crate::together::together;
 pub use error::{BoxError, ErrorKind, StoreError};
 pub use key::{BadKey, Key};
 pub use scan::{Cursor, Entry, Page, Scan};
+pub use wrapper::{StoreMethod, StoreWrapper};
 
-/// What a store answers with, later.
+/// The future of a store's answer.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A place where records are kept by key until they expire.
+/// A backend that maps keys to records until they expire.
 ///
-/// The [module](self) says what every store owes beyond its methods. Times to live count in whole seconds; less than one
-/// second is taken as one, so that no backend reads it as "for ever". [`expiry`] does that arithmetic.
+/// Times to live count in whole seconds. Less than one second counts as one, so that no backend takes it for "never
+/// expires"; [`expiry`] does that arithmetic.
+///
+/// # Writing a store
+///
+/// Write one struct and one `impl Store`, and run the contract suite of `hipflask-testkit` against it. A store that wraps
+/// another one implements [`StoreWrapper`] instead; [`async_store_methods`](crate::async_store_methods) lets you write plain
+/// async methods. The contract beyond the methods:
+///
+/// - **Bytes in, bytes out.** A store never reads or changes the data, which may be empty.
+/// - **Expired means missing.** A record whose [`expires`](Stored::expires) is at or before `now` is missing in every method,
+///   even if the backend has not removed it yet; [`create`](Self::create) then succeeds. Where the backend uses its own
+///   clock, the two clocks agree within a second. A test only moves `now` forwards.
+/// - **Outcomes are values.** [`Exists`](Created::Exists), [`Gone`](Replaced::Gone) and [`Conflict`](Replaced::Conflict) are
+///   results. `Err` means that the backend failed.
+/// - **Atomic steps.** `create`, `replace`, `delete_if` and `touch` each decide and act in one step, so that two callers can
+///   never both succeed. `replace` and `touch` never create a missing record.
+/// - **Cancellation is atomic.** Nothing happens before the future is polled. If the future is dropped, the step has either
+///   happened completely or not at all, and the next caller gets the answer to its own call.
+/// - **A failed write may have happened.** After `Err` the caller does not know. A store does not repeat a write by itself
+///   unless it knows that the first one did not arrive.
+/// - **No secrets in errors.** Neither the key nor the data appears in an error, a log line or `Debug` output. Some clients
+///   quote the key in their errors: the [source](StoreError::caused_by) must then be a text without it.
+///
+/// ```
+/// use std::time::Duration;
+/// use hipflask_core::time::UnixTime;
+/// use hipflask_store::{Key, Replaced, Store, StoreError};
+///
+/// async fn rename(store: &dyn Store, key: &Key, now: UnixTime) -> Result<bool, StoreError> {
+///     let Some(stored) = store.load(key, now).await? else { return Ok(false) };
+///     match store.replace(key, &stored, b"new", Duration::from_secs(60), now).await? {
+///         Replaced::Replaced(_) => Ok(true),
+///         Replaced::Gone | Replaced::Conflict(_) => Ok(false),
+///     }
+/// }
+/// ```
 pub trait Store: fmt::Debug + Send + Sync {
-    /// The record of `key`, or `None` if there is none or it has expired.
+    /// Returns the record of `key`, or `None` if it is missing or has expired.
     fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>>;
 
-    /// As [`load`](Self::load), for a caller who asks for a record's end only to see whether it is after `enough`. If it is,
-    /// the store may tell an end that it learned less than a minute ago: the record's life may have been extended since.
+    /// Same as [`load`](Self::load), for a caller that only needs to know if the record expires after `enough`. If it does,
+    /// the store may return an expiry that it cached for up to a minute; the record may have been extended since.
     ///
-    /// A store saves a command by that which would need one of its own to find out when a record ends. All others have
-    /// nothing to gain, and do what stands here.
+    /// This saves a command in a store that reads the expiry separately, such as Redis. Other stores keep the default.
     fn open<'a>(&'a self, key: &'a Key, enough: UnixTime, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
         let _ = enough;
         self.load(key, now)
     }
 
-    /// Stores a new record; never touches one that is there.
+    /// Stores a new record. Never changes an existing one.
     fn create<'a>(
         &'a self,
         key: &'a Key,
@@ -88,11 +84,11 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: UnixTime,
     ) -> StoreFuture<'a, Created>;
 
-    /// Stores several new records, each as [`create`](Self::create) does, and returns what came of each, in their order.
+    /// Stores several new records, each as [`create`](Self::create) does, and returns the outcomes in the same order.
     ///
-    /// For copies and imports. A store that pays for each write by itself writes them together, and may be busy with that for
-    /// as long as it takes: give it a few hundred at most. After an error some of the records may be stored and others not.
-    fn create_many<'a>(&'a self, records: &'a [New<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
+    /// For copies and imports. A store in which each write has a high cost (a commit, for example) writes them together, in
+    /// one long step: pass a few hundred at most. After an error some of the records may be stored and others not.
+    fn create_many<'a>(&'a self, records: &'a [NewRecord<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
         let start = Instant::now();
         let mut creations: Vec<StoreFuture<'a, Created>> = Vec::with_capacity(records.len());
         for new in records {
@@ -106,11 +102,11 @@ pub trait Store: fmt::Debug + Send + Sync {
         Box::pin(async move { together(creations, AT_ONCE).await.into_iter().collect() })
     }
 
-    /// Puts `data` in the place of the record `expected`, which came from `load`, from a conflict, or is what this caller
-    /// wrote itself; `ttl` counts from `now`.
+    /// Replaces the record `expected` with `data`. `expected` came from `load` or from a conflict, or is what this caller
+    /// wrote; `ttl` counts from `now`.
     ///
-    /// Equal data is enough to be `expected`: that somebody extended the record's life is no conflict. (A store that
-    /// compares by version may report one; the caller merges then, to the same end.)
+    /// A record with equal data is `expected`, even if its expiry differs. (A store that compares versions may report a
+    /// conflict then; the caller merges, with the same result.)
     fn replace<'a>(
         &'a self,
         key: &'a Key,
@@ -120,14 +116,14 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: UnixTime,
     ) -> StoreFuture<'a, Replaced>;
 
-    /// Lets the record live for `ttl` from `now`. Never writes data: a touch cannot undo another request's change.
+    /// Sets the record's expiry to `ttl` from `now`. Never writes data, so that a touch cannot undo another request's change.
     fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched>;
 
-    /// Ends the record, whatever is in it. After `Ok` no caller, on any connection, loads it again.
+    /// Deletes the record, whatever it contains. After `Ok` no caller, on any connection, can load it.
     fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted>;
 
-    /// Ends the record if it still is `expected`: how a session leaves its old id without taking another request's change
-    /// with it.
+    /// Deletes the record if it still is `expected`. A session that gets a new id deletes the old record this way, so that
+    /// another request's change is not lost.
     fn delete_if<'a>(
         &'a self,
         key: &'a Key,
@@ -135,68 +131,69 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: UnixTime,
     ) -> StoreFuture<'a, DeletedIf>;
 
-    /// A page of the records, for the operator: in any order, each live record at least once over all pages if it is there
-    /// throughout, expired ones never. Not fast, and never part of a request.
+    /// Returns a page of the records, for operators: in any order, without expired ones. A record that exists during the
+    /// whole listing is on at least one page. Slow; never part of a request.
     ///
-    /// [`ErrorKind::Unsupported`] if the backend cannot list.
+    /// Fails with [`ErrorKind::Unsupported`] if the backend cannot list.
     fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page>;
 
-    /// Drops records that have expired and are still there, and returns how many; 0 where the backend does that by itself.
-    /// Never ends a live record.
+    /// Removes expired records and returns their number; 0 if the backend removes them by itself. Never removes a live
+    /// record.
     fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64>;
 
-    /// Asks the backend whether it is there, lets us in, and has what we need (a table that may be made is made here).
-    /// Called once at start, so that a wrong address fails there and not on a visitor's request.
+    /// Checks that the backend is reachable, accepts the account, and has everything that the store needs. Creates a missing
+    /// table if the store may do so. Applications call this once at startup, so that a wrong address fails there and not on
+    /// a request.
     fn ready(&self) -> StoreFuture<'_, ()>;
 
-    /// Returns how many records this handle could not use in [`load`](Self::load), [`scan`](Self::scan) and
-    /// [`purge_expired`](Self::purge_expired) and left alone, all added up: what has the name of a session file and is not
-    /// one, for instance. 0 where that cannot happen.
+    /// Returns how many unusable records [`load`](Self::load), [`scan`](Self::scan) and
+    /// [`purge_expired`](Self::purge_expired) have skipped through this handle: a pipe with the name of a session file, for
+    /// example. 0 if the backend cannot contain any.
     fn skipped(&self) -> u64 {
         0
     }
 
-    /// What this is, for logs and people. Names no password.
+    /// Describes the store for logs and people, without a password.
     fn describe(&self) -> Description;
 }
 
-/// A record to be stored by [`Store::create_many`].
+/// A new record for [`Store::create_many`].
 #[derive(Clone, Copy)]
-pub struct New<'a> {
+pub struct NewRecord<'a> {
     /// Its key.
     pub key: &'a Key,
     /// Its bytes.
     pub data: &'a [u8],
-    /// How long it lives.
+    /// Its time to live.
     pub ttl: Duration,
 }
 
 /// Shows the size, never the data.
-impl fmt::Debug for New<'_> {
+impl fmt::Debug for NewRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("New").field("bytes", &self.data.len()).field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("NewRecord").field("bytes", &self.data.len()).field("ttl", &self.ttl).finish_non_exhaustive()
     }
 }
 
-/// A record as it was found.
+/// A record as the store returned it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The record's bytes.
     pub data: Vec<u8>,
-    /// When it ends; `None` if it never does. (cachelib and Redis know such records; we write none.)
+    /// When it expires; `None` if never. (cachelib and Redis have such records; Hipflask writes none.)
     pub expires: Option<UnixTime>,
-    /// How the store recognises it in `replace` and `delete_if`.
+    /// Identifies it in `replace` and `delete_if`.
     pub token: Token,
 }
 
 impl Stored {
-    /// A record that its data identifies.
+    /// Creates a record that its data identifies.
     #[must_use]
     pub const fn new(data: Vec<u8>, expires: Option<UnixTime>) -> Self {
         Self { data, expires, token: Token::Data }
     }
 
-    /// Whether it has ended at `now`.
+    /// Returns `true` if it has expired at `now`.
     #[must_use]
     pub fn is_expired(&self, now: UnixTime) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
@@ -214,116 +211,115 @@ impl fmt::Debug for Stored {
     }
 }
 
-/// How a store recognises the record that a caller has seen.
+/// Identifies the version of a record that a caller has read.
 ///
-/// The data itself is as good as a version number: equal bytes are equal state, and Flask-Session's records have no
-/// version.
+/// The data itself serves as the version: equal bytes are equal state, and Flask-Session's records have no version number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Token {
-    /// By its data.
+    /// The data.
     #[default]
     Data,
-    /// By a number that changes with each write: memcached's CAS.
+    /// A number that changes with each write: memcached's CAS.
     Number(u64),
 }
 
-/// What came of [`Store::create`].
+/// The outcome of [`Store::create`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Created {
-    /// The record is there now, and is recognised by this.
+    /// The record was stored; the token identifies it.
     Created(Token),
-    /// A live record has that key already; it is unharmed.
+    /// A live record has that key already. It is unchanged.
     Exists,
 }
 
-/// What came of [`Store::replace`].
+/// The outcome of [`Store::replace`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Replaced {
-    /// The new data is there now, and is recognised by this.
+    /// The new data was stored; the token identifies it.
     Replaced(Token),
-    /// There is no such record any more; nothing was written.
+    /// The record is missing. Nothing was written.
     Gone,
-    /// Another record is there: this one. Nothing was written.
+    /// The key has another record, this one. Nothing was written.
     Conflict(Stored),
 }
 
-/// What came of [`Store::touch`].
+/// The outcome of [`Store::touch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Touched {
-    /// It lives longer now.
+    /// The record has the new expiry.
     Touched,
-    /// There is no such record.
+    /// The record is missing.
     Gone,
 }
 
-/// What came of [`Store::delete`].
+/// The outcome of [`Store::delete`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Deleted {
-    /// It was there and was live. Of several callers at most one is told so.
+    /// A live record was deleted. At most one of several callers gets this.
     Deleted,
-    /// There was no such record.
+    /// The record was missing.
     Gone,
 }
 
-/// What came of [`Store::delete_if`].
+/// The outcome of [`Store::delete_if`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum DeletedIf {
-    /// It was as expected, and is no more. Of several callers at most one is told so.
+    /// The expected record was deleted. At most one of several callers gets this.
     Deleted,
-    /// There is no such record.
+    /// The record is missing.
     Gone,
-    /// Another record is there: this one. It is unharmed.
+    /// The key has another record, this one. It is unchanged.
     Conflict(Stored),
 }
 
-/// What a store is.
+/// A store's kind, address and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {
-    /// The word for it in URLs and messages: `redis`.
+    /// Its name in URLs and messages: `redis`.
     pub kind: &'static str,
-    /// Where it is, without a password: `redis://127.0.0.1:6379/0`.
-    pub place: String,
-    /// Which records Flask-Session keeps there.
+    /// Its address, without a password: `redis://127.0.0.1:6379/0`.
+    pub address: String,
+    /// The records that Flask-Session writes there.
     pub records: RecordKind,
-    /// The backend drops expired records by itself; otherwise the app has to call [`Store::purge_expired`] now and
-    /// then.
+    /// The backend removes expired records by itself. Otherwise the application calls [`Store::purge_expired`] regularly.
     pub expires_by_itself: bool,
-    /// How long a record's data may be, if the backend has a limit.
+    /// The maximum length of a record's data, if the backend has a limit.
     pub max_bytes: Option<usize>,
 }
 
 impl Description {
-    /// A store of `kind` at `place` that keeps msgspec's records, expires them by itself and takes any length.
+    /// Describes a store of `kind` at `address` that has msgspec's records, removes expired ones by itself and takes any
+    /// length.
     #[must_use]
-    pub fn new(kind: &'static str, place: impl Into<String>) -> Self {
-        let (records, place) = (RecordKind::Msgspec, place.into());
-        Self { kind, place, records, expires_by_itself: true, max_bytes: None }
+    pub fn new(kind: &'static str, address: impl Into<String>) -> Self {
+        let (records, address) = (RecordKind::Msgspec, address.into());
+        Self { kind, address, records, expires_by_itself: true, max_bytes: None }
     }
 }
 
-/// Which records Flask-Session keeps in a backend.
+/// The records that Flask-Session writes to a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordKind {
-    /// msgpack, or JSON if so configured.
+    /// msgpack, or JSON if configured.
     Msgspec,
-    /// pickle, as cachelib does.
+    /// pickle, as cachelib writes it.
     Pickle,
 }
 
-/// When a record ends that lives for `ttl` from `now`: whole seconds, at least one.
+/// Returns the expiry of a record with this time to live: `ttl` in whole seconds, at least one, after `now`.
 ///
 /// ```
 /// use std::time::Duration;
 /// use hipflask_core::time::UnixTime;
-/// use hipflask_store::store::expiry;
+/// use hipflask_store::expiry;
 /// let now = UnixTime::from_secs(100);
 /// assert_eq!(expiry(now, Duration::from_millis(1900)).as_secs(), 101);
 /// assert_eq!(expiry(now, Duration::ZERO).as_secs(), 101);
@@ -333,13 +329,13 @@ pub fn expiry(now: UnixTime, ttl: Duration) -> UnixTime {
     UnixTime::from_secs(now.as_secs().saturating_add(whole_seconds(ttl)))
 }
 
-/// A time to live as backends take it: whole seconds, at least one.
+/// Returns a time to live as backends take it: whole seconds, at least one.
 #[must_use]
 pub fn whole_seconds(ttl: Duration) -> u64 {
     ttl.as_secs().max(1)
 }
 
-/// How many records of one [`Store::create_many`] are on their way at the same time. A copy has four groups under way.
+/// How many records one [`Store::create_many`] writes at the same time. A copy has four groups in progress.
 const AT_ONCE: usize = 16;
 
 const _: () = {

@@ -1,4 +1,4 @@
-//! Pages of records, for the operator.
+//! Pages of records, for operators.
 
 use core::fmt;
 
@@ -6,42 +6,42 @@ use hipflask_core::time::UnixTime;
 
 use super::Key;
 
-/// What a page should have.
+/// The query for a page of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// Only keys that begin so; the session prefix, such as `session:`. A store that knows no keys (see [`Key::at_rest`])
-    /// lists all.
+    /// Lists only keys with this prefix, such as `session:`. A store that does not know the keys (see [`Key::at_rest`])
+    /// lists all records.
     pub prefix: String,
-    /// Where the page before ended; `None` for the first.
+    /// The end of the previous page; `None` for the first page.
     pub after: Option<Cursor>,
-    /// About how many entries; a page may have more, or fewer, or none and still not be the last.
+    /// The approximate number of entries. A page may have more or fewer; an empty page need not be the last.
     pub limit: usize,
-    /// Whether the data is wanted, too.
+    /// Lists the data as well.
     pub with_data: bool,
 }
 
 impl Scan {
-    /// The first page of what begins with `prefix`: about 1000 entries, without data.
+    /// Requests the first page of the keys with this prefix: about 1000 entries, without data.
     #[must_use]
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), after: None, limit: 1000, with_data: false }
     }
 
-    /// The page that `page.next` begins.
+    /// Requests the page that begins at `cursor`, which is [`Page::next`].
     #[must_use]
     pub fn from(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
         self
     }
 
-    /// With the data of each record.
+    /// Requests the data of each record.
     #[must_use]
     pub const fn with_data(mut self) -> Self {
         self.with_data = true;
         self
     }
 
-    /// With about so many entries to a page.
+    /// Sets the approximate number of entries per page.
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
@@ -49,25 +49,25 @@ impl Scan {
     }
 }
 
-/// Some of the records.
+/// A page of records.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// The records.
     pub entries: Vec<Entry>,
-    /// Where the next page begins; `None` if this is the last.
+    /// The beginning of the next page; `None` if this is the last.
     pub next: Option<Cursor>,
 }
 
 /// One record of a page.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its key, good for every method of the store that listed it.
+    /// Its key, valid in every method of the store that listed it.
     pub key: Key,
-    /// How long its data is.
+    /// The length of its data.
     pub bytes: usize,
-    /// When it ends; `None` if never.
+    /// When it expires; `None` if never.
     pub expires: Option<UnixTime>,
-    /// The data, if it was asked for.
+    /// The data, if requested.
     pub data: Option<Vec<u8>>,
 }
 
@@ -82,18 +82,18 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// A place in a listing, in the store's own words. It may hold a key, so it is not shown.
+/// A position in a listing, in the store's own format. It may contain a key, so `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cursor(String);
 
 impl Cursor {
-    /// A place that the store will understand.
+    /// Creates a cursor from the store's own text.
     #[must_use]
-    pub fn new(words: impl Into<String>) -> Self {
-        Self(words.into())
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
-    /// The store's words.
+    /// Returns the store's own text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
 use hipflask_store::memory::MemoryStore;
-use hipflask_store::store::{
-    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreFuture, Stored, Touched,
+use hipflask_store::{
+    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreError, StoreFuture, Stored,
+    Touched,
 };
 use hipflask_testkit::contract::{block_on, store_contract};
 
@@ -147,17 +148,166 @@ async fn give_way() {
     .await;
 }
 
-impl Store for Broken {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        Box::pin(async move {
-            let now = if self.is(Breach::LoadFindsExpired) { UnixTime::from_secs(0) } else { now };
-            let stored = self.inner.load(&self.key(key), now).await?;
-            Ok(stored.map(|stored| Stored {
-                expires: stored.expires.filter(|_| !self.is(Breach::LoadReportsNoExpiry)),
-                ..stored
-            }))
+impl Broken {
+    async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        let now = if self.is(Breach::LoadFindsExpired) { UnixTime::from_secs(0) } else { now };
+        let stored = self.inner.load(&self.key(key), now).await?;
+        Ok(stored.map(|stored| Stored {
+            expires: stored.expires.filter(|_| !self.is(Breach::LoadReportsNoExpiry)),
+            ..stored
+        }))
+    }
+
+    async fn create(
+        &self,
+        key: &Key,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Created, StoreError> {
+        let key = &self.key(key);
+        let (mut data, mut ttl) = (data, ttl);
+        match self.breach {
+            Breach::CreateOverwrites => drop(self.inner.delete(key, now).await?),
+            Breach::CreateCutsData => data = &data[..data.len().min(100)],
+            Breach::CreateDoublesTtl => ttl *= 2,
+            Breach::CreateKeepsZeroForLong if ttl.is_zero() => ttl = Duration::from_secs(60),
+            Breach::CreateInTwoSteps if self.inner.load(key, now).await?.is_none() => {
+                give_way().await;
+                let _ = self.inner.delete(key, now).await?;
+            }
+            _ => {}
+        }
+        self.inner.create(key, data, ttl, now).await
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        data: &[u8],
+        ttl: Duration,
+        now: UnixTime,
+    ) -> Result<Replaced, StoreError> {
+        let key = &self.key(key);
+        let current = self.inner.load(key, now).await?;
+        let (mut expected, mut ttl) = (expected.clone(), ttl);
+        match (self.breach, current) {
+            (Breach::ReplaceIgnoresExpected, Some(current)) => expected = current,
+            (Breach::ReplaceCreates, None) if !key.is_at_rest() => {
+                let _ = self.inner.create(key, data, ttl, now).await?;
+                return Ok(Replaced::Replaced(expected.token));
+            }
+            (Breach::ReplaceKeepsExpiry, Some(current)) => {
+                let left = current.expires.map_or(0, |expires| expires.as_secs() - now.as_secs());
+                ttl = Duration::from_secs(left);
+            }
+            (Breach::ReplaceInTwoSteps, Some(current)) if current.data == expected.data => {
+                give_way().await;
+                let Some(newest) = self.inner.load(key, now).await? else { return Ok(Replaced::Gone) };
+                expected = newest;
+            }
+            _ => {}
+        }
+        let replaced = self.inner.replace(key, &expected, data, ttl, now).await?;
+        Ok(match replaced {
+            Replaced::Conflict(_) if self.is(Breach::ReplaceConflictIsStale) => {
+                Replaced::Conflict(expected)
+            }
+            replaced => replaced,
         })
     }
+
+    async fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> Result<Touched, StoreError> {
+        let key = &self.key(key);
+        let current = self.inner.load(key, now).await?;
+        match (self.breach, current) {
+            (Breach::TouchCreates, None) if !key.is_at_rest() => {
+                let _ = self.inner.create(key, b"", ttl, now).await?;
+                return Ok(Touched::Touched);
+            }
+            (Breach::TouchOnlyExtends, Some(current))
+                if current.expires > Some(now.saturating_add(ttl)) =>
+            {
+                return Ok(Touched::Touched);
+            }
+            (Breach::TouchDoesNothing, Some(_)) => return Ok(Touched::Touched),
+            (Breach::TouchWritesBack, Some(current)) => {
+                give_way().await;
+                let _ = self.inner.delete(key, now).await?;
+                let _ = self.inner.create(key, &current.data, ttl, now).await?;
+                return Ok(Touched::Touched);
+            }
+            _ => {}
+        }
+        self.inner.touch(key, ttl, now).await
+    }
+
+    async fn delete(&self, key: &Key, now: UnixTime) -> Result<Deleted, StoreError> {
+        let key = &self.key(key);
+        if self.is(Breach::DeleteDoesNothing) && self.inner.load(key, now).await?.is_some() {
+            return Ok(Deleted::Deleted);
+        }
+        let deleted = self.inner.delete(key, now).await?;
+        Ok(if self.is(Breach::DeleteAlwaysSucceeds) { Deleted::Deleted } else { deleted })
+    }
+
+    async fn delete_if(
+        &self,
+        key: &Key,
+        expected: &Stored,
+        now: UnixTime,
+    ) -> Result<DeletedIf, StoreError> {
+        let key = &self.key(key);
+        let mut expected = expected.clone();
+        if self.is(Breach::DeleteIfIgnoresExpected)
+            && let Some(current) = self.inner.load(key, now).await?
+        {
+            expected = current;
+        }
+        Ok(match self.inner.delete_if(key, &expected, now).await? {
+            DeletedIf::Conflict(_) if self.is(Breach::DeleteIfConflictIsStale) => {
+                DeletedIf::Conflict(expected)
+            }
+            deleted => deleted,
+        })
+    }
+
+    async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
+        let (mut scan, mut now) = (scan.clone(), now);
+        match self.breach {
+            Breach::ScanIgnoresPrefix => scan.prefix = "".into(),
+            Breach::ScanListsRecordsExpiringNow => now = UnixTime::from_secs(now.as_secs() - 1),
+            Breach::ScanAlwaysReturnsData => scan = scan.with_data(),
+            _ => {}
+        }
+        let mut page = self.inner.scan(&scan, now).await?;
+        for entry in &mut page.entries {
+            match self.breach {
+                Breach::ScanReportsNoExpiry => entry.expires = None,
+                Breach::ScanReportsWrongLength => entry.bytes += 1,
+                _ => {}
+            }
+        }
+        if self.is(Breach::ScanSkipsRecords) && page.next.is_some() {
+            page.entries.pop();
+        }
+        Ok(page)
+    }
+
+    async fn purge_expired(&self, now: UnixTime) -> Result<u64, StoreError> {
+        let ahead = if self.is(Breach::PurgeTakesRecordsThatExpireSoon) { 100 } else { 0 };
+        let purged = self.inner.purge_expired(now.saturating_add(Duration::from_secs(ahead))).await?;
+        Ok(purged + u64::from(self.is(Breach::PurgeCountsLiveRecords)))
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.inner.ready().await
+    }
+}
+
+impl Store for Broken {
+    hipflask_store::async_store_methods!();
 
     fn open<'a>(&'a self, key: &'a Key, _: UnixTime, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(async move {
@@ -170,167 +320,6 @@ impl Store for Broken {
             }
             Ok(stored)
         })
-    }
-
-    fn create<'a>(
-        &'a self,
-        key: &'a Key,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Created> {
-        Box::pin(async move {
-            let key = &self.key(key);
-            let (mut data, mut ttl) = (data, ttl);
-            match self.breach {
-                Breach::CreateOverwrites => drop(self.inner.delete(key, now).await?),
-                Breach::CreateCutsData => data = &data[..data.len().min(100)],
-                Breach::CreateDoublesTtl => ttl *= 2,
-                Breach::CreateKeepsZeroForLong if ttl.is_zero() => ttl = Duration::from_secs(60),
-                Breach::CreateInTwoSteps if self.inner.load(key, now).await?.is_none() => {
-                    give_way().await;
-                    let _ = self.inner.delete(key, now).await?;
-                }
-                _ => {}
-            }
-            self.inner.create(key, data, ttl, now).await
-        })
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Replaced> {
-        Box::pin(async move {
-            let key = &self.key(key);
-            let current = self.inner.load(key, now).await?;
-            let (mut expected, mut ttl) = (expected.clone(), ttl);
-            match (self.breach, current) {
-                (Breach::ReplaceIgnoresExpected, Some(current)) => expected = current,
-                (Breach::ReplaceCreates, None) if !key.is_at_rest() => {
-                    let _ = self.inner.create(key, data, ttl, now).await?;
-                    return Ok(Replaced::Replaced(expected.token));
-                }
-                (Breach::ReplaceKeepsExpiry, Some(current)) => {
-                    let left = current.expires.map_or(0, |expires| expires.as_secs() - now.as_secs());
-                    ttl = Duration::from_secs(left);
-                }
-                (Breach::ReplaceInTwoSteps, Some(current)) if current.data == expected.data => {
-                    give_way().await;
-                    let Some(newest) = self.inner.load(key, now).await? else { return Ok(Replaced::Gone) };
-                    expected = newest;
-                }
-                _ => {}
-            }
-            let replaced = self.inner.replace(key, &expected, data, ttl, now).await?;
-            Ok(match replaced {
-                Replaced::Conflict(_) if self.is(Breach::ReplaceConflictIsStale) => {
-                    Replaced::Conflict(expected)
-                }
-                replaced => replaced,
-            })
-        })
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        Box::pin(async move {
-            let key = &self.key(key);
-            let current = self.inner.load(key, now).await?;
-            match (self.breach, current) {
-                (Breach::TouchCreates, None) if !key.is_at_rest() => {
-                    let _ = self.inner.create(key, b"", ttl, now).await?;
-                    return Ok(Touched::Touched);
-                }
-                (Breach::TouchOnlyExtends, Some(current))
-                    if current.expires > Some(now.saturating_add(ttl)) =>
-                {
-                    return Ok(Touched::Touched);
-                }
-                (Breach::TouchDoesNothing, Some(_)) => return Ok(Touched::Touched),
-                (Breach::TouchWritesBack, Some(current)) => {
-                    give_way().await;
-                    let _ = self.inner.delete(key, now).await?;
-                    let _ = self.inner.create(key, &current.data, ttl, now).await?;
-                    return Ok(Touched::Touched);
-                }
-                _ => {}
-            }
-            self.inner.touch(key, ttl, now).await
-        })
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
-        Box::pin(async move {
-            let key = &self.key(key);
-            if self.is(Breach::DeleteDoesNothing) && self.inner.load(key, now).await?.is_some() {
-                return Ok(Deleted::Deleted);
-            }
-            let deleted = self.inner.delete(key, now).await?;
-            Ok(if self.is(Breach::DeleteAlwaysSucceeds) { Deleted::Deleted } else { deleted })
-        })
-    }
-
-    fn delete_if<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        now: UnixTime,
-    ) -> StoreFuture<'a, DeletedIf> {
-        Box::pin(async move {
-            let key = &self.key(key);
-            let mut expected = expected.clone();
-            if self.is(Breach::DeleteIfIgnoresExpected)
-                && let Some(current) = self.inner.load(key, now).await?
-            {
-                expected = current;
-            }
-            Ok(match self.inner.delete_if(key, &expected, now).await? {
-                DeletedIf::Conflict(_) if self.is(Breach::DeleteIfConflictIsStale) => {
-                    DeletedIf::Conflict(expected)
-                }
-                deleted => deleted,
-            })
-        })
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        Box::pin(async move {
-            let (mut scan, mut now) = (scan.clone(), now);
-            match self.breach {
-                Breach::ScanIgnoresPrefix => scan.prefix = "".into(),
-                Breach::ScanListsRecordsExpiringNow => now = UnixTime::from_secs(now.as_secs() - 1),
-                Breach::ScanAlwaysReturnsData => scan = scan.with_data(),
-                _ => {}
-            }
-            let mut page = self.inner.scan(&scan, now).await?;
-            for entry in &mut page.entries {
-                match self.breach {
-                    Breach::ScanReportsNoExpiry => entry.expires = None,
-                    Breach::ScanReportsWrongLength => entry.bytes += 1,
-                    _ => {}
-                }
-            }
-            if self.is(Breach::ScanSkipsRecords) && page.next.is_some() {
-                page.entries.pop();
-            }
-            Ok(page)
-        })
-    }
-
-    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(async move {
-            let ahead = if self.is(Breach::PurgeTakesRecordsThatExpireSoon) { 100 } else { 0 };
-            let purged = self.inner.purge_expired(now.saturating_add(Duration::from_secs(ahead))).await?;
-            Ok(purged + u64::from(self.is(Breach::PurgeCountsLiveRecords)))
-        })
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        self.inner.ready()
     }
 
     fn describe(&self) -> Description {

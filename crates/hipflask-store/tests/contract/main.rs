@@ -14,7 +14,7 @@ use hipflask_store::id::Ids;
 use hipflask_store::memory::MemoryStore;
 use hipflask_store::record::Format;
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
-use hipflask_store::store::{Created, ErrorKind, Key, Store};
+use hipflask_store::{Created, ErrorKind, Key, Store};
 use hipflask_testkit::contract::{block_on, store_contract};
 
 #[test]
@@ -156,7 +156,7 @@ fn a_session_of_another_language_keeps_its_originals_and_the_id_that_it_was_show
         let record = Format::read(first).unwrap();
         let (mut session, mut slot) = (SessionDict::new(), Slot::default());
         session.adopt(record.dict, false, &Dict::new(), |_| false).unwrap();
-        slot.keep(record.kept);
+        slot.set_opaque(record.opaque);
         let id = sessions.ids().fresh().unwrap();
         slot.propose(id.clone());
         assert_eq!(sessions.save(&mut session, &mut slot, NOW).await.unwrap(), Saved::Created);
@@ -164,12 +164,12 @@ fn a_session_of_another_language_keeps_its_originals_and_the_id_that_it_was_show
         assert_eq!(slot.stored().unwrap().data, first);
 
         let record = Format::read(second).unwrap();
-        let before = slot.kept().unwrap().clone();
-        session.adopt(record.dict, false, &Dict::new(), |key| before.differs(&record.kept, key)).unwrap();
-        slot.keep(record.kept);
+        let before = slot.opaque().unwrap().clone();
+        session.adopt(record.dict, false, &Dict::new(), |key| before.differs(&record.opaque, key)).unwrap();
+        slot.set_opaque(record.opaque);
         let saved = sessions.save(&mut session, &mut slot, NOW).await.unwrap();
         assert_eq!(saved, Saved::Replaced { merged: false });
         assert_eq!(slot.stored().unwrap().data, second);
-        assert!(!slot.kept().unwrap().differs(&Format::read(second).unwrap().kept, &"a".into()));
+        assert!(!slot.opaque().unwrap().differs(&Format::read(second).unwrap().opaque, &"a".into()));
     });
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
 use hipflask_store::memory::MemoryStore;
-use hipflask_store::store::{
+use hipflask_store::{
     Created, Deleted, DeletedIf, ErrorKind, Key, Page, Replaced, Scan, Store, StoreError, Stored, Touched,
 };
 use hipflask_testkit::contract::block_on;
@@ -167,7 +167,7 @@ fn a_memory_store_describes_itself_and_its_limits() {
         shown.starts_with("MemoryStore { records: 1, max_records: 100000, max_bytes: 268435456"),
         "{shown}"
     );
-    assert_eq!((store.describe().kind, &*store.describe().place), ("memory", "memory:"));
+    assert_eq!((store.describe().kind, &*store.describe().address), ("memory", "memory:"));
     block_on(store.ready()).unwrap();
     assert_eq!(MemoryStore::default().len(), 0);
     let clone = store.clone();

@@ -13,7 +13,7 @@ use hipflask_core::time::UnixTime;
 use hipflask_store::file::FileStore;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
-use hipflask_store::store::{Key, Replaced, Store};
+use hipflask_store::{Key, Replaced, Store};
 use hipflask_testkit::contract::block_on;
 
 const ROLE: &str = "HIPFLASK_TEST_ROLE";

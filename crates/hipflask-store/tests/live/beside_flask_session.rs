@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hipflask_store::store::{Created, Deleted, Replaced, Stored};
+use hipflask_store::{Created, Deleted, Replaced, Stored};
 use hipflask_testkit::servers::FlaskSession;
 use serde_json::json;
 

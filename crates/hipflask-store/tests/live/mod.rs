@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Created, Deleted, DeletedIf, Key, Replaced, Scan, Store, Stored, Touched};
+use hipflask_store::{Created, Deleted, DeletedIf, Key, Replaced, Scan, Store, Stored, Touched};
 use tokio::task::JoinSet;
 
 pub(crate) type AnyStore = Arc<dyn Store>;
@@ -260,11 +260,11 @@ async fn of_many_deleters_one_is_told(stores: &[AnyStore], trials: usize) {
 }
 
 /// Calls every method and hands each failure to `judge`; a success is one too many.
-pub(crate) async fn every_method_fails(store: &AnyStore, judge: impl Fn(hipflask_store::store::StoreError)) {
+pub(crate) async fn every_method_fails(store: &AnyStore, judge: impl Fn(hipflask_store::StoreError)) {
     let secret = "very-secret-id";
     let (key, data) = (key(secret), b"very-secret-data");
     let stored = Stored::new(data.to_vec(), None);
-    let judge = |method: &str, error: Option<hipflask_store::store::StoreError>| {
+    let judge = |method: &str, error: Option<hipflask_store::StoreError>| {
         let error = error.unwrap_or_else(|| panic!("{method} succeeded"));
         let mut text = format!("{error} {error:?}");
         let mut cause = std::error::Error::source(&error);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hipflask_store::memcached::Memcached as MemcachedStore;
-use hipflask_store::store::{ErrorKind, Replaced};
+use hipflask_store::memcached::MemcachedStore;
+use hipflask_store::{ErrorKind, Replaced};
 use hipflask_testkit::servers::Memcached;
 
 use crate::live::fake::{Fake, Manner};
@@ -88,7 +88,7 @@ async fn a_server_that_talks_nonsense_is_an_error_in_time_and_never_an_answer() 
     ] {
         let fake = Fake::start(manner);
         let address = format!("memcached://127.0.0.1:{}?timeout=0.3", fake.port);
-        let store: AnyStore = Arc::new(MemcachedStore::open(&address).unwrap());
+        let store: AnyStore = Arc::new(MemcachedStore::from_url(&address).unwrap());
         let begin = Instant::now();
         every_method_fails(&store, |error| {
             assert!(kinds.contains(&error.kind()), "{manner:?}: {error:?}");

@@ -10,8 +10,8 @@ use hipflask_core::value::Value;
 use hipflask_store::file::FileStore;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
-use hipflask_store::store::Scan;
-use hipflask_testkit::chance::Chance;
+use hipflask_store::Scan;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::contract::block_on;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::{RealFlask, Settings};
@@ -161,7 +161,7 @@ fn what_we_write_to_the_directory_real_flask_session_reads_changes_and_ends() {
 #[test]
 fn generated_sessions_go_through_the_directory_of_real_flask_both_ways_unharmed() {
     let mut both = Shared::new();
-    let seed = Chance::fresh().seed();
+    let seed = TestRng::fresh().seed();
     let generated = both.flask.generate(&Settings::default(), seed, 300).unwrap();
     let mut stored = 0;
     for made in generated {

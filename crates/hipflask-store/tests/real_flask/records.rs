@@ -2,7 +2,7 @@
 
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::record::Format;
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::RealFlask;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ fn ask<T: serde::de::DeserializeOwned>(flask: &mut RealFlask, op: &str, question
 }
 
 fn generate(flask: &mut RealFlask, form: &str) -> Vec<Generated> {
-    let seed = Chance::fresh().seed();
+    let seed = TestRng::fresh().seed();
     ask(flask, "generate_records", json!({"form": form, "seed": seed, "count": COUNT}))
 }
 
@@ -71,7 +71,7 @@ fn same_bytes(form: &str, format: Format) {
         let (Some(data), Some(read)) = (&made.data, &made.read) else { continue };
         let record = Format::read(&unhex(data)).unwrap_or_else(|error| panic!("{error}: {data}"));
         assert_eq!(describe(&Value::Dict(record.dict)), *read, "{data}");
-        assert!(record.kept.is_empty(), "{data}");
+        assert!(record.opaque.is_empty(), "{data}");
     }
     println!("{form}: {written} records with equal bytes, {refused} refused on both sides");
     assert!(written > COUNT / 4);
@@ -106,14 +106,14 @@ fn pickles_of_every_protocol_from_real_flask_are_read_and_ours_are_read_there() 
 
 fn odd_values_survive(form: &str, format: Format) {
     let mut flask = RealFlask::start().unwrap();
-    let seed = Chance::fresh().seed();
+    let seed = TestRng::fresh().seed();
     let theirs: Vec<String> =
         ask(&mut flask, "generate_odd_records", json!({"form": form, "seed": seed, "count": 3000}));
     let mut pairs = Vec::new();
     for data in &theirs {
         let mut record = Format::read(&unhex(data)).unwrap_or_else(|error| panic!("{error}: {data}"));
         record.dict.insert("added by us", true);
-        let ours = format.write_with(&record.dict, &record.kept).unwrap();
+        let ours = format.write_with(&record.dict, &record.opaque).unwrap();
         // What we wrote we read like what they wrote.
         let again = Format::read(&ours).unwrap();
         assert_eq!(again.dict, record.dict, "{data}");

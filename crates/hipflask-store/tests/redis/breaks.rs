@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hipflask_store::redis::Redis as RedisStore;
-use hipflask_store::store::{Created, Deleted, ErrorKind, Replaced, Touched};
+use hipflask_store::redis::RedisStore;
+use hipflask_store::{Created, Deleted, ErrorKind, Replaced, Touched};
 use hipflask_testkit::servers::Redis;
 
 use crate::live::fake::{Fake, Manner};
@@ -71,7 +71,7 @@ async fn a_server_that_stalls_is_given_up_in_time_and_found_again_real_server() 
         let begin = Instant::now();
         every_method_fails(&store, |error| {
             assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-            assert!(error.is_passing());
+            assert!(error.is_transient());
         })
         .await;
         // Eight calls, one after the other.
@@ -120,7 +120,7 @@ async fn a_server_that_talks_nonsense_is_an_error_in_time_and_never_an_answer() 
     ] {
         let fake = Fake::start(manner);
         let address = format!("redis://127.0.0.1:{}?timeout=0.3", fake.port);
-        let store: AnyStore = std::sync::Arc::new(RedisStore::open(&address).unwrap());
+        let store: AnyStore = std::sync::Arc::new(RedisStore::from_url(&address).unwrap());
         let begin = Instant::now();
         every_method_fails(&store, |error| {
             assert!(kinds.contains(&error.kind()), "{manner:?}: {error:?}");

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hipflask_store::redis::Redis as RedisStore;
-use hipflask_store::store::{ErrorKind, Replaced, Store};
+use hipflask_store::redis::RedisStore;
+use hipflask_store::{ErrorKind, Replaced, Store};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{Redis, RedisCluster};
 
@@ -71,7 +71,7 @@ async fn a_slot_may_move_while_its_sessions_are_used_real_server() {
 async fn a_node_that_dies_is_an_error_in_time_and_found_again_real_server() {
     let mut cluster = RedisCluster::start().unwrap();
     let url = format!("{}?timeout=1", cluster.url());
-    let store: crate::AnyStore = std::sync::Arc::new(RedisStore::open(&url).unwrap());
+    let store: crate::AnyStore = std::sync::Arc::new(RedisStore::from_url(&url).unwrap());
     let ids: Vec<String> = (0..30).map(|number| format!("node-{number}")).collect();
     for id in &ids {
         let _ = created(&store, id, id.as_bytes()).await;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use hipflask_core::session::SessionDict;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
-use hipflask_store::store::{Replaced, Stored, expiry};
+use hipflask_store::{Replaced, Stored, expiry};
 use hipflask_testkit::servers::Redis;
 
 use crate::live::{HOUR, MINUTE, created, key, now};

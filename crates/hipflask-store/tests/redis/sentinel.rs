@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use hipflask_store::redis::Redis as RedisStore;
-use hipflask_store::store::{Deleted, ErrorKind, Replaced, Store, StoreError};
+use hipflask_store::redis::RedisStore;
+use hipflask_store::{Deleted, ErrorKind, Replaced, Store, StoreError};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{Redis, RedisSentinel};
 use tokio::sync::Mutex;
@@ -19,7 +19,7 @@ async fn sentinel_keeps_the_contract_real_server() {
     let servers = RedisSentinel::start().unwrap();
     store_contract(async || connected(&servers.url())).await;
     pages_list_what_lives(open(&servers.url())).await;
-    let wrong = RedisStore::open(&format!("{}?timeout=1", servers.url().replace("/main", "/other"))).unwrap();
+    let wrong = RedisStore::from_url(&format!("{}?timeout=1", servers.url().replace("/main", "/other"))).unwrap();
     // Which of the two depends on whether a try is under way when the second ends.
     let kind = wrong.ready().await.unwrap_err().kind();
     assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout), "{kind:?}");

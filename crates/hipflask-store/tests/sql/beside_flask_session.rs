@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Created, Deleted};
+use hipflask_store::{Created, Deleted};
 use hipflask_testkit::servers::FlaskSession;
 use serde_json::json;
 

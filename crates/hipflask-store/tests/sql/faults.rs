@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hipflask_store::sql::SqlStoreBuilder;
-use hipflask_store::store::{Deleted, Replaced};
+use hipflask_store::{Deleted, Replaced};
 
 use super::behaviour::created;
 use super::*;
@@ -205,10 +205,10 @@ async fn survives_kills(store: &AnyStore, mut kill: impl FnMut(), mut restart: i
         let first = created(store, &id, b"one", now()).await;
         kill();
         let error = store.load(&key(&id), now()).await.unwrap_err();
-        assert!(error.is_passing(), "{}", told(&error));
+        assert!(error.is_transient(), "{}", told(&error));
         assert!(!format!("{error:?}").contains(&id), "{error:?}");
         let error = store.replace(&key(&id), &first, b"two", MINUTE, now()).await.unwrap_err();
-        assert!(error.is_passing(), "{}", told(&error));
+        assert!(error.is_transient(), "{}", told(&error));
         restart();
         assert_eq!(store.load(&key(&id), now()).await.unwrap(), Some(first.clone()));
         let answer = store.replace(&key(&id), &first, b"three", MINUTE, now()).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Created, Deleted, DeletedIf, Key, Replaced, Stored, Touched, expiry};
+use hipflask_store::{Created, Deleted, DeletedIf, Key, Replaced, Stored, Touched, expiry};
 
 use super::{Bench, LIFETIME, now};
 
@@ -256,7 +256,7 @@ async fn delete_if(bench: &Bench) {
 
 fn described(bench: &Bench) {
     let description = bench.store.describe();
-    let is_named = !description.kind.is_empty() && !description.place.is_empty();
+    let is_named = !description.kind.is_empty() && !description.address.is_empty();
     assert!(is_named, "describe: names the kind and the address: {description:?}");
     let shown = format!("{:?}", bench.store);
     assert!(!shown.contains(&bench.prefix), "Debug: shows no key: {shown}");

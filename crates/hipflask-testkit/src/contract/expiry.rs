@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Created, Deleted, DeletedIf, Key, Replaced, Scan, Stored, Touched, expiry};
+use hipflask_store::{Created, Deleted, DeletedIf, Key, Replaced, Scan, Stored, Touched, expiry};
 
 use super::{Bench, LIFETIME, now};
 

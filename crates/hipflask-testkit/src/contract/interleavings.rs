@@ -3,7 +3,7 @@
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, TransactError};
-use hipflask_store::store::Scan;
+use hipflask_store::Scan;
 
 use super::together::{give_way, together};
 use super::{Bench, LIFETIME, now};

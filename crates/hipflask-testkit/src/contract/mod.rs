@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The suite works on a real clock and waits some seconds for records to expire. It uses keys of its own and may run beside
-//! anything else in the same backend, but for another [`purge_expired`](hipflask_store::store::Store::purge_expired).
+//! anything else in the same backend, but for another [`purge_expired`](hipflask_store::Store::purge_expired).
 
 mod basics;
 mod expiry;
@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hipflask_core::time::UnixTime;
 use hipflask_store::id::Ids;
 use hipflask_store::save::ServerSessions;
-use hipflask_store::store::{Created, Key, Store, Stored};
+use hipflask_store::{Created, Key, Store, Stored};
 
 pub use together::{block_on, give_way, together};
 

@@ -1,6 +1,6 @@
 //! Several callers at once: one wins, and all know who.
 
-use hipflask_store::store::{Created, Deleted, DeletedIf, Replaced};
+use hipflask_store::{Created, Deleted, DeletedIf, Replaced};
 
 use super::together::together;
 use super::{Bench, LIFETIME, now};

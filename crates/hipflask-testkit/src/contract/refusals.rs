@@ -8,7 +8,7 @@ use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
 
 use super::interleavings::{count, found, stored};
 use super::{Bench, LIFETIME, now};
-use crate::chance::Chance;
+use crate::rng::TestRng;
 use crate::faults::{Fault, When};
 use crate::store_spy::{Call, SpyStore};
 
@@ -128,7 +128,7 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
     );
     assert_eq!(spy.calls(), [Call::Delete], "calls of a save: a deletion is one call");
 
-    let unknown = sessions.ids().to_cookie(&sessions.ids().fresh().expect("chance"));
+    let unknown = sessions.ids().to_cookie(&sessions.ids().fresh().expect("rng"));
     spy.forget();
     let opened = sessions.open(unknown.as_bytes(), now()).await.expect("open");
     assert!(matches!(opened, Opened::Unknown), "calls of a save: an unknown id is not adopted");
@@ -138,10 +138,10 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
 /// Ten thousand values that are no ids, some of them nearly.
 async fn odd_ids_reach_no_store(bench: &Bench) {
     let (spy, sessions) = spied(bench);
-    let mut chance = Chance::fresh();
-    let good = sessions.ids().to_cookie(&sessions.ids().fresh().expect("chance")).into_bytes();
+    let mut rng = TestRng::fresh();
+    let good = sessions.ids().to_cookie(&sessions.ids().fresh().expect("rng")).into_bytes();
     for _ in 0..10_000 {
-        let value = odd(&mut chance, &good);
+        let value = odd(&mut rng, &good);
         let opened = sessions.open(&value, now()).await.expect("no store is asked, so none fails");
         assert!(
             matches!(opened, Opened::NotAnId(_)),
@@ -157,7 +157,7 @@ async fn odd_ids_reach_no_store(bench: &Bench) {
     );
 }
 
-fn odd(chance: &mut Chance, good: &[u8]) -> Vec<u8> {
+fn odd(rng: &mut TestRng, good: &[u8]) -> Vec<u8> {
     const EVIL: &[&[u8]] = &[
         b"",
         b".",
@@ -180,14 +180,14 @@ fn odd(chance: &mut Chance, good: &[u8]) -> Vec<u8> {
     ];
     const WRONG: &[u8] = b" /+=.:;,'\"\\*?%~\0\r\n\t\x7f\x80\xff\xc3";
     let mut value = good.to_vec();
-    let place = chance.below(value.len());
-    match chance.below(6) {
-        0 => return chance.pick(EVIL).to_vec(),
-        1 => value[place] = *chance.pick(WRONG),
-        2 => value.insert(place, *chance.pick(WRONG)),
+    let place = rng.below(value.len());
+    match rng.below(6) {
+        0 => return rng.pick(EVIL).to_vec(),
+        1 => value[place] = *rng.pick(WRONG),
+        2 => value.insert(place, *rng.pick(WRONG)),
         3 => value.truncate(place),
         4 => value.extend_from_slice(&good[..1 + place]),
-        _ => return (0..chance.below(300)).map(|_| chance.next() as u8).collect(),
+        _ => return (0..rng.below(300)).map(|_| rng.next() as u8).collect(),
     }
     value
 }

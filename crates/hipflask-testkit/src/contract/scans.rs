@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Entry, ErrorKind, Key, Scan};
+use hipflask_store::{Entry, ErrorKind, Key, Scan};
 
 use super::{Bench, now};
 

@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::place;
+use crate::checkout;
 
 /// A process with real Flask in it. It starts in a fraction of a second and ends when this is dropped.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl RealFlask {
     /// # Errors
     /// [`OracleError::NoCheckout`] outside of a checkout, [`OracleError::NoFlask`] before `cargo xtask setup`.
     pub fn start() -> Result<Self, OracleError> {
-        let checkout = place::checkout().ok_or(OracleError::NoCheckout)?;
+        let checkout = checkout::checkout().ok_or(OracleError::NoCheckout)?;
         let python = match std::env::var_os("HIPFLASK_PYTHON") {
             Some(python) => PathBuf::from(python),
             None => checkout.join("target/flask-venv/bin/python"),

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::process::{Process, ServerError};
-use crate::place;
+use crate::checkout;
 
 /// An application with Flask-Session 0.8 in a Python process, which plays visitors. Its sessions live for an hour.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ pub(crate) fn serve(program: &str, port: u16, directory: &Path) -> Result<Proces
 
 /// A program of the checkout, to be run by the Python that has real Flask.
 fn python(program: &str) -> Result<Command, ServerError> {
-    let checkout = place::checkout().ok_or_else(no_flask)?;
+    let checkout = checkout::checkout().ok_or_else(no_flask)?;
     let python = std::env::var_os("HIPFLASK_PYTHON").map_or_else(
         || checkout.join("target/flask-venv/bin/python"),
         |python: OsString| PathBuf::from(python),

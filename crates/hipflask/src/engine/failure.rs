@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hipflask_store::store::StoreError;
+use hipflask_store::StoreError;
 
 /// What becomes of a request whose session cannot be loaded. A session that was loaded and cannot be saved is an error in any
 /// case: what the handler meant to keep is not kept.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use hipflask_store::store::StoreError;
+use hipflask_store::StoreError;
 
 use super::sessions::Sessions;
 

@@ -10,7 +10,7 @@ use axum::{Router, routing::get};
 use hipflask_core::time::UnixTime;
 use hipflask_store::memory::MemoryStore;
 use hipflask_testkit::faults::{Fault, When};
-use hipflask_testkit::store_spy::{Call, SpyStore};
+use hipflask_testkit::store_spy::{SpyStore, StoreMethod};
 
 use super::super::Inspector;
 use super::{Browser, Site, sites};
@@ -47,7 +47,7 @@ async fn what_the_last_save_did_to_the_record_is_said() {
         ] {
             match path {
                 "later" => drop(clock.fetch_add(400, Ordering::Relaxed)),
-                "failing" => spy.set_fault(Some(Fault::of(Call::Load, When::Before))),
+                "failing" => spy.set_fault(Some(Fault::of(StoreMethod::Load, When::Before))),
                 path => {
                     browser.get(&app, path).await;
                     let record = &browser.shown(&app).await["last"]["record"];

@@ -63,7 +63,7 @@ impl Shared {
         Some(RecordSeen {
             key: key.map(|key| key.short_hash()),
             kind: description.kind,
-            place: description.place,
+            place: description.address,
             limit: description.max_bytes,
             held,
             outcome,

@@ -19,7 +19,6 @@ use hipflask_store::{
     id::Ids,
     record::Format,
     save::ServerSessions,
-    store::{RecordKind, Store, StoreError},
 };
 
 use super::error::ConfigError;
@@ -536,7 +535,7 @@ impl SessionsBuilder {
     /// // While the store is away for a moment, the shop still shows its goods.
     /// let sessions = Sessions::builder()
     ///     .store(Arc::new(MemoryStore::new()))
-    ///     .on_store_failure(|error| if error.is_passing() { OnStoreFailure::ReadOnly } else { OnStoreFailure::Refuse })
+    ///     .on_store_failure(|error| if error.is_transient() { OnStoreFailure::ReadOnly } else { OnStoreFailure::Refuse })
     ///     .build()?;
     /// # Ok::<(), hipflask::ConfigError>(())
     /// ```

@@ -2,7 +2,7 @@
 
 use hipflask_core::value::Value;
 use hipflask_store::record::Format;
-use hipflask_store::store::StoreError;
+use hipflask_store::StoreError;
 
 use super::builder::SessionsBuilder;
 use super::error::ConfigError;

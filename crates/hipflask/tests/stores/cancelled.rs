@@ -14,9 +14,9 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
 use hipflask::store::memory::MemoryStore;
-use hipflask::store::store::{Key, Store};
+use hipflask::store::{Key, Store};
 use hipflask::{RequestSession, Session, SessionError, Sessions};
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::pausing_store::PausingStore;
 use hipflask_testkit::servers::{Answers, Memcached, Postgres, Proxy, Redis};
 use hipflask_testkit::store_spy::SpyStore;
@@ -185,12 +185,12 @@ async fn act(
     Ok(cookie)
 }
 
-fn choose(chance: &mut Chance, round: Round, place: usize) -> Act {
-    let polls = if chance.below(5) == 0 { chance.below(3) } else { usize::MAX };
+fn choose(rng: &mut TestRng, round: Round, place: usize) -> Act {
+    let polls = if rng.below(5) == 0 { rng.below(3) } else { usize::MAX };
     match (round, place) {
         (Round::Moves, 4 | 5) => Act::Move,
         (Round::LogsOut, 5) => Act::LogOut,
-        _ => match chance.below(10) {
+        _ => match rng.below(10) {
             0..4 => Act::SaveNow(polls),
             4..7 => Act::Transact(polls),
             _ => Act::Add,
@@ -201,7 +201,7 @@ fn choose(chance: &mut Chance, round: Round, place: usize) -> Act {
 /// Runs so many requests, of which one in five is dropped at a random await.
 async fn cancelled_requests(name: &str, store: Arc<dyn Store>, requests: usize) {
     let engine = Engine::on(store);
-    let (mut chance, begin) = (Chance::fresh(), Instant::now());
+    let (mut rng, begin) = (TestRng::fresh(), Instant::now());
     let (mut cancelled, mut unacknowledged) = (0, 0);
     for number in 0..requests / AT_ONCE {
         let round = [Round::Counts, Round::Counts, Round::Moves, Round::LogsOut][number % 4];
@@ -211,8 +211,8 @@ async fn cancelled_requests(name: &str, store: Arc<dyn Store>, requests: usize) 
         let mut running = JoinSet::new();
         let mut is_logged_out = false;
         for place in 0..AT_ONCE {
-            let what = choose(&mut chance, round, place);
-            let polls = if chance.below(5) == 0 { chance.below(6) } else { usize::MAX };
+            let what = choose(&mut rng, round, place);
+            let polls = if rng.below(5) == 0 { rng.below(6) } else { usize::MAX };
             let request = act(engine.sessions.clone(), cookie.clone(), what, tally.clone());
             running.spawn(async move { (what, cut(request, polls).await) });
         }

@@ -11,13 +11,13 @@ use axum::extract::State;
 use axum::routing::get;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::open;
-use hipflask::store::store::Store;
+use hipflask::store::Store;
 use hipflask::test::TestClient;
 use hipflask::{Clock as _, OnStoreFailure, Session, SessionError, Sessions, SystemClock};
 use hipflask_testkit::clock::Clock;
 use hipflask_testkit::faults::{Fault, When};
 use hipflask_testkit::servers::{Answers, MariaDb, Memcached, MongoFront, Moto, Postgres, Proxy, Redis};
-use hipflask_testkit::store_spy::{Call, SpyStore};
+use hipflask_testkit::store_spy::{SpyStore, StoreMethod};
 
 /// Lets the next reads fail, or makes the store well again.
 type Fails = Arc<dyn Fn(bool) + Send + Sync>;
@@ -111,10 +111,10 @@ async fn nothing_is_written_within(store: Arc<dyn Store>) {
     let counts = spy.clone();
     let failing = spy.clone();
     let fails = move |fails: bool| {
-        failing.set_fault(fails.then_some(Fault::of(Call::Load, When::Before)));
+        failing.set_fault(fails.then_some(Fault::of(StoreMethod::Load, When::Before)));
     };
     let writes = move || {
-        let written = counts.calls().into_iter().filter(|call| !matches!(call, Call::Load | Call::Ready));
+        let written = counts.calls().into_iter().filter(|call| !matches!(call, StoreMethod::Load | StoreMethod::Ready));
         vec![("writes".to_owned(), written.count() as u64)]
     };
     nothing_is_written(Arc::new(spy), store, Arc::new(fails), writes).await;

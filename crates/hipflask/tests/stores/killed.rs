@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hipflask::Sessions;
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::servers::Redis;
 
 const URL: &str = "HIPFLASK_TEST_URL";
@@ -64,7 +64,7 @@ async fn loses_nothing_when_it_is_killed(url: &str) {
     let header = request.finish().await.unwrap().set_cookie.unwrap();
     let cookie = header.split(';').next().unwrap();
 
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let (mut saved, mut ended) = (0, Vec::new());
     for round in 0..25 {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -86,7 +86,7 @@ async fn loses_nothing_when_it_is_killed(url: &str) {
         });
         it_has_begun.recv_timeout(Duration::from_secs(60)).expect("it saves");
         // Now it may be anywhere in its loop.
-        std::thread::sleep(Duration::from_micros(chance.below(120_000) as u64));
+        std::thread::sleep(Duration::from_micros(rng.below(120_000) as u64));
         child.kill().unwrap();
         child.wait().unwrap();
         for line in reading.join().unwrap() {

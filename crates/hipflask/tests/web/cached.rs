@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hipflask::Sessions;
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 
 use crate::front::{Answer, Ask, FRONTS, Front, View, builder, cookie, sessions, view};
 
@@ -88,13 +88,13 @@ fn visitors(sessions: &Sessions) -> Vec<Option<String>> {
 /// Whether a visitor was given through the cache what the app would not give.
 fn leak(front: &dyn Front, sessions: &Sessions, spoil: fn(&mut Answer)) -> Option<String> {
     let visitors = visitors(sessions);
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let mut hits = 0;
     for _ in 0..6 {
         let mut asks = Vec::new();
         for _ in 0..60 {
-            let path = ACTS[chance.below(ACTS.len())];
-            let visitor = &visitors[chance.below(visitors.len())];
+            let path = ACTS[rng.below(ACTS.len())];
+            let visitor = &visitors[rng.below(visitors.len())];
             asks.push(visitor.iter().fold(Ask::get(path), |ask, cookie| ask.cookie(cookie)));
         }
         let straight = front.answer_all(sessions, app(asks.clone()), asks.clone());

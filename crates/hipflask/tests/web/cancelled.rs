@@ -10,12 +10,12 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
 use hipflask::store::memory::MemoryStore;
-use hipflask::store::store::{ErrorKind, Store};
+use hipflask::store::{ErrorKind, Store};
 use hipflask::{RequestSession, Session, SessionError, Sessions};
 use hipflask_testkit::contract::give_way;
 use hipflask_testkit::faults::{Fault, When};
 use hipflask_testkit::pausing_store::PausingStore;
-use hipflask_testkit::store_spy::{Call, SpyStore};
+use hipflask_testkit::store_spy::{SpyStore, StoreMethod};
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -198,8 +198,8 @@ fn changes_made_during_a_failed_save_are_kept() {
         let (request, session) = opened(&sessions, &cookie).await;
         session.increment("n", 1).unwrap();
         let during = session.clone();
-        spy.meanwhile(Call::Replace, move || drop(during.increment("n", 1).unwrap()));
-        spy.set_fault(Some(Fault::of(Call::Replace, When::Before)));
+        spy.meanwhile(StoreMethod::Replace, move || drop(during.increment("n", 1).unwrap()));
+        spy.set_fault(Some(Fault::of(StoreMethod::Replace, When::Before)));
         assert_eq!(session.save_now().await.unwrap_err().status(), 503);
         // Another request was first, so that the changes are made again on what it left.
         let (other, others) = opened(&sessions, &cookie).await;
@@ -289,7 +289,7 @@ fn panic_in_transact_leaves_the_session_as_it_was() {
     spy.forget();
     let answer = block_on(on_axum::send(app, Ask::get("/").cookie(&*cookie), 0));
     assert_eq!((answer.status, id(&answer)), (500, cookie.clone()));
-    assert_eq!(spy.calls(), [Call::Load, Call::Replace], "it is replaced, not created again");
+    assert_eq!(spy.calls(), [StoreMethod::Load, StoreMethod::Replace], "it is replaced, not created again");
     assert_eq!(block_on(number(&sessions, &cookie)), Some(2));
 }
 
@@ -301,7 +301,7 @@ fn panic_in_the_store_leaves_the_session_as_it_was() {
         let (request, session) = opened(&sessions, &cookie).await;
         session.increment("n", 1).unwrap();
         session.regenerate().unwrap();
-        spy.meanwhile(Call::Create, || panic!("on purpose"));
+        spy.meanwhile(StoreMethod::Create, || panic!("on purpose"));
         let saving = session.clone();
         let panicked = tokio::spawn(async move { saving.save_now().await }).await;
         assert!(panicked.unwrap_err().is_panic());
@@ -322,7 +322,7 @@ fn panic_in_a_detached_save_is_an_error() {
         let cookie = counted(&sessions, 1).await;
         let (request, session) = opened(&sessions, &cookie).await;
         session.increment("n", 1).unwrap();
-        spy.meanwhile(Call::Replace, || panic!("on purpose"));
+        spy.meanwhile(StoreMethod::Replace, || panic!("on purpose"));
         assert!(matches!(session.save_now().await, Err(SessionError::NotWritten(_))));
         assert_eq!(finished(&request).await.unwrap(), cookie);
         assert_eq!(number(&sessions, &cookie).await, Some(2));
@@ -346,7 +346,7 @@ fn session_that_was_ended_is_never_created_again() {
         assert!(session.transact(|data| data.increment("n", 1)).await.is_err());
         session.save_now().await.unwrap();
         assert_eq!(finished(&late).await, None);
-        assert_eq!(spy.calls(), [Call::Replace]);
+        assert_eq!(spy.calls(), [StoreMethod::Replace]);
     });
 }
 
@@ -360,7 +360,7 @@ fn failed_store_in_transact_is_a_503_and_logged() {
             session.transact(|data| data.increment("n", 1)).await?;
             Ok("done")
         });
-        spy.set_fault(Some(Fault { kind: ErrorKind::Timeout, ..Fault::of(Call::Replace, When::Before) }));
+        spy.set_fault(Some(Fault { kind: ErrorKind::Timeout, ..Fault::of(StoreMethod::Replace, When::Before) }));
         let (answer, log) = crate::log::logged(|| front.answer(&sessions, view, ask(&cookie)));
         assert_eq!(answer.status, 503, "{}", front.name());
         let is_logged = log.iter().any(|line| line.contains("the session store failed"));
@@ -393,7 +393,7 @@ fn flash_after_destroy_starts_the_next_session() {
             assert_ne!(new, old, "{}", front.name());
             assert_eq!(front.answer(&sessions, greeting(), ask(&new)).body, r#"["Bye"] false"#);
             if sessions.is_stored() {
-                assert_eq!(spy.calls()[..3], [Call::Load, Call::Delete, Call::Create]);
+                assert_eq!(spy.calls()[..3], [StoreMethod::Load, StoreMethod::Delete, StoreMethod::Create]);
                 assert_eq!(front.answer(&sessions, greeting(), ask(&old)).body, "[] false");
             }
         }
@@ -412,7 +412,7 @@ fn transact_after_destroy_is_on_the_next_session() {
         let new = finished(&request).await.unwrap();
         assert_ne!(new, old);
         assert_eq!((number(&sessions, &new).await, number(&sessions, &old).await), (Some(1), None));
-        assert_eq!(spy.calls()[..2], [Call::Delete, Call::Create]);
+        assert_eq!(spy.calls()[..2], [StoreMethod::Delete, StoreMethod::Create]);
     });
 }
 
@@ -548,9 +548,9 @@ fn record_past_its_absolute_limit_is_deleted() {
             drop(session);
             let _ = request.finish().await.unwrap();
         }
-        assert_eq!(spy.calls(), [Call::Load, Call::DeleteIf]);
+        assert_eq!(spy.calls(), [StoreMethod::Load, StoreMethod::DeleteIf]);
         spy.forget();
         assert!(opened(&sessions, &cookie).await.1.is_new());
-        assert_eq!(spy.calls(), [Call::Load], "it is gone");
+        assert_eq!(spy.calls(), [StoreMethod::Load], "it is gone");
     });
 }

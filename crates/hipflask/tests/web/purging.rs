@@ -7,7 +7,7 @@ use hipflask::Sessions;
 use hipflask::store::file::FileStore;
 use hipflask_testkit::clock::Clock;
 use hipflask_testkit::faults::{Fault, When};
-use hipflask_testkit::store_spy::{Call, SpyStore};
+use hipflask_testkit::store_spy::{SpyStore, StoreMethod};
 
 use crate::front::{Ask, FRONTS, block_on, builder};
 use crate::stored::{engine, set_a};
@@ -25,7 +25,7 @@ fn in_files(directory: &std::path::Path, clock: &Clock) -> (Sessions, SpyStore) 
 }
 
 fn purges(spy: &SpyStore) -> usize {
-    spy.calls().iter().filter(|&&call| call == Call::PurgeExpired).count()
+    spy.calls().iter().filter(|&&call| call == StoreMethod::PurgeExpired).count()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -54,7 +54,7 @@ fn purge_expired_drops_the_records_of_expired_sessions() {
 fn purging_goes_on_until_it_is_dropped() {
     let (directory, clock) = (tempfile::tempdir().unwrap(), Clock::default());
     let (sessions, spy) = in_files(directory.path(), &clock);
-    spy.set_fault(Some(Fault::of(Call::PurgeExpired, When::Before)));
+    spy.set_fault(Some(Fault::of(StoreMethod::PurgeExpired, When::Before)));
     let runtime = runtime();
     let purging = runtime.spawn(sessions.purge_every(Duration::ZERO));
     let began = Instant::now();

@@ -8,7 +8,7 @@ use hipflask::core::signing::{KeyRing, Signer, split_unverified};
 use hipflask::core::time::UnixTime;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
-use hipflask::store::store::Store;
+use hipflask::store::Store;
 use hipflask::test::TestClient;
 use hipflask::{CookieLine, SecretKey};
 
@@ -123,7 +123,7 @@ fn debug_of_a_stored_session_shows_no_secret() {
     let server = sessions.server_sessions().unwrap();
     let now = UnixTime::from_secs(NOW);
     let opened = block_on(server.open(cookie.split_once('=').unwrap().1.as_bytes(), now)).unwrap();
-    let page = block_on(store.scan(&hipflask::store::store::Scan::new("session:"), now)).unwrap();
+    let page = block_on(store.scan(&hipflask::store::Scan::new("session:"), now)).unwrap();
     let stored = block_on(store.load(&page.entries[0].key, now)).unwrap();
     let converted = Format::Json.convert(&stored.as_ref().unwrap().data).unwrap();
     let parts: Vec<_> = session.with(|data| data.parts().map(|(_, part)| format!("{part:?}")).collect());

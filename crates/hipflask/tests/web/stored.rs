@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
-use hipflask::store::store::Store;
+use hipflask::store::Store;
 use hipflask::{SessionError, Sessions, SessionsBuilder, Value};
 use hipflask_testkit::faults::{Fault, When};
-use hipflask_testkit::store_spy::{Call, SpyStore};
+use hipflask_testkit::store_spy::{SpyStore, StoreMethod};
 
 use crate::front::{Answer, Ask, FRONTS, Front, View, block_on, builder, untouched, view};
 
@@ -57,12 +57,12 @@ fn a_session_is_made_read_and_changed_with_one_call_each_and_an_untouched_one_wi
         assert_eq!(line.split('=').nth(1).unwrap().find(';'), Some(43), "{line}");
         // Permanent by default, as in Flask-Session.
         assert!(line.ends_with("; Expires=Fri, 15 Dec 2023 22:13:20 GMT; HttpOnly; Path=/"), "{line}");
-        assert_eq!(spy.calls(), [Call::Create]);
+        assert_eq!(spy.calls(), [StoreMethod::Create]);
 
         spy.forget();
         let read = front.answer(&sessions, working(|_| Ok(())), ask(&id(&first)));
         assert_eq!((read.body.as_str(), read.vary()), (r#"["_permanent", "a"]"#, vec!["Cookie"]));
-        assert_eq!(spy.calls(), [Call::Load]);
+        assert_eq!(spy.calls(), [StoreMethod::Load]);
 
         spy.forget();
         front.answer(&sessions, untouched(), ask(&id(&first))).is_untouched();
@@ -70,7 +70,7 @@ fn a_session_is_made_read_and_changed_with_one_call_each_and_an_untouched_one_wi
 
         let changed = front.answer(&sessions, working(|session| session.set("b", 2)), ask(&id(&first)));
         assert_eq!(id(&changed), id(&first));
-        assert_eq!(spy.calls(), [Call::Load, Call::Replace]);
+        assert_eq!(spy.calls(), [StoreMethod::Load, StoreMethod::Replace]);
     }
 }
 
@@ -122,7 +122,7 @@ fn ten_thousand_odd_ids_are_an_empty_session_each_and_no_call_to_the_store() {
         for answer in front.answer_all(&sessions, set_a(), asks.into_iter().step_by(100).collect()) {
             assert_eq!((answer.status, answer.set_cookies().len()), (200, 1));
         }
-        assert!(spy.calls().iter().all(|call| *call == Call::Create));
+        assert!(spy.calls().iter().all(|call| *call == StoreMethod::Create));
     }
 }
 
@@ -217,12 +217,12 @@ fn transact_and_save_now_save_before_the_response() {
         let request = sessions.begin([""]);
         let session = request.open().await.unwrap();
         session.transact(|data| data.increment("n", 1)).await.unwrap();
-        assert_eq!(spy.calls(), [Call::Create]);
+        assert_eq!(spy.calls(), [StoreMethod::Create]);
         session.set("a", 1).unwrap();
         session.save_now().await.unwrap();
-        assert_eq!(spy.calls(), [Call::Create, Call::Replace]);
+        assert_eq!(spy.calls(), [StoreMethod::Create, StoreMethod::Replace]);
         let cookie = request.finish().await.unwrap().set_cookie.unwrap();
-        assert_eq!(spy.calls(), [Call::Create, Call::Replace], "nothing was left to save");
+        assert_eq!(spy.calls(), [StoreMethod::Create, StoreMethod::Replace], "nothing was left to save");
         let again = sessions.begin([cookie.split(';').next().unwrap()]).open().await.unwrap();
         assert_eq!((again.get::<i64>("n").unwrap(), again.get::<i64>("a").unwrap()), (Some(1), Some(1)));
     });
@@ -303,7 +303,7 @@ fn a_value_that_the_records_cannot_hold_is_an_error_at_set_that_names_the_key() 
         assert_eq!(format!("{:?}", session.keys()), r#"["_permanent", "n", "good", "first"]"#);
         assert_eq!((session.get("n"), session.get("good")), (Ok(Some(i64::MAX)), Ok(Some(1))));
         let _ = request.finish().await.unwrap();
-        assert_eq!(spy.calls(), [Call::Create]);
+        assert_eq!(spy.calls(), [StoreMethod::Create]);
 
         // JSON has integers of any size.
         let session = json.begin([""]).open().await.unwrap();
@@ -357,14 +357,14 @@ fn who_still_holds_the_session_reads_it_while_it_is_saved_and_after_a_save_that_
         let session = block_on(request.open()).unwrap();
         session.set("b", fails).unwrap();
         let held = session.clone();
-        spy.meanwhile(Call::Replace, move || assert_eq!(held.value("b"), Some(Value::Bool(fails))));
-        spy.set_fault(fails.then_some(Fault::of(Call::Replace, When::Before)));
+        spy.meanwhile(StoreMethod::Replace, move || assert_eq!(held.value("b"), Some(Value::Bool(fails))));
+        spy.set_fault(fails.then_some(Fault::of(StoreMethod::Replace, When::Before)));
         assert_eq!(block_on(request.finish()).is_err(), fails);
         assert_eq!(session.value("b"), Some(Value::Bool(fails)));
         // Whoever is alone with it has it again when it is saved, or not.
         let request = sessions.begin([cookie.as_str()]);
         block_on(request.open()).unwrap().set("c", fails).unwrap();
-        spy.set_fault(fails.then_some(Fault::of(Call::Replace, When::Before)));
+        spy.set_fault(fails.then_some(Fault::of(StoreMethod::Replace, When::Before)));
         assert_eq!(block_on(request.finish()).is_err(), fails);
         assert_eq!(block_on(request.open()).unwrap().value("c"), Some(Value::Bool(fails)));
     }

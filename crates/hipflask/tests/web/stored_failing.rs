@@ -2,10 +2,10 @@
 
 #![expect(clippy::unit_arg, reason = "each step of a table is one line")]
 
-use hipflask::store::store::ErrorKind;
+use hipflask::store::ErrorKind;
 use hipflask::{OnStoreFailure, Session, SessionError};
 use hipflask_testkit::faults::{Fault, When};
-use hipflask_testkit::store_spy::Call;
+use hipflask_testkit::store_spy::StoreMethod;
 
 use crate::front::{FRONTS, block_on, view};
 use crate::stored::{ask, engine, engine_with, signed_in, working};
@@ -15,7 +15,7 @@ fn a_store_that_fails_is_a_503_and_nothing_is_written_after_a_failed_read() {
     for front in FRONTS {
         let (sessions, spy) = engine();
         let cookie = signed_in(front, &sessions);
-        for (call, when) in [(Call::Load, When::Before), (Call::Replace, When::Before)] {
+        for (call, when) in [(StoreMethod::Load, When::Before), (StoreMethod::Replace, When::Before)] {
             spy.set_fault(Some(Fault::of(call, when)));
             spy.forget();
             let failed = front.answer(&sessions, working(|session| session.set("b", 1)), ask(&cookie));
@@ -58,9 +58,9 @@ fn a_failed_read_can_be_an_anonymous_session_that_nobody_can_change() {
         let cookie = signed_in(front, &sessions);
         let failing = |work: Work| {
             spy.forget();
-            spy.set_fault(Some(Fault::of(Call::Load, When::Before)));
+            spy.set_fault(Some(Fault::of(StoreMethod::Load, When::Before)));
             let answer = front.answer(&sessions, working(work), ask(&cookie));
-            assert_eq!(spy.calls(), [Call::Load], "nothing is called after a failure");
+            assert_eq!(spy.calls(), [StoreMethod::Load], "nothing is called after a failure");
             assert_eq!(answer.set_cookies(), Vec::<&str>::new(), "the browser keeps the id for later");
             answer
         };
@@ -77,7 +77,7 @@ fn a_failed_read_can_be_an_anonymous_session_that_nobody_can_change() {
             front.answer(&sessions, working(|session| Ok(assert!(!session.is_read_only()))), ask(&cookie));
         assert_eq!(keys.body, r#"["_permanent", "a"]"#);
         // A visitor without an id needs no store to be shown a page.
-        spy.set_fault(Some(Fault::of(Call::Load, When::Before)));
+        spy.set_fault(Some(Fault::of(StoreMethod::Load, When::Before)));
         assert_eq!(front.answer(&sessions, working(|_| Ok(())), ask("theme=dark")).status, 200);
     }
 }
@@ -87,7 +87,7 @@ fn what_cannot_be_changed_says_so_and_why_and_saves_nothing_before_the_response_
     let (sessions, spy) = engine_with(|b| b.on_store_failure(|_| OnStoreFailure::ReadOnly));
     let cookie = signed_in(FRONTS[0], &sessions);
     spy.forget();
-    spy.set_fault(Some(Fault::of(Call::Load, When::Before)));
+    spy.set_fault(Some(Fault::of(StoreMethod::Load, When::Before)));
     block_on(async {
         let request = sessions.begin([cookie.as_str()]);
         let session = request.open().await.unwrap();
@@ -99,7 +99,7 @@ fn what_cannot_be_changed_says_so_and_why_and_saves_nothing_before_the_response_
         assert_eq!(session.transact(|data| data.increment("n", 1)).await, Err(error));
         assert!(request.finish().await.unwrap().set_cookie.is_none());
     });
-    assert_eq!(spy.calls(), [Call::Load]);
+    assert_eq!(spy.calls(), [StoreMethod::Load]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_application_decides_by_what_went_wrong() {
         });
         let cookie = signed_in(front, &sessions);
         for (kind, status) in [(ErrorKind::Timeout, 200), (ErrorKind::Corrupt, 503)] {
-            spy.set_fault(Some(Fault { kind, ..Fault::of(Call::Load, When::Before) }));
+            spy.set_fault(Some(Fault { kind, ..Fault::of(StoreMethod::Load, When::Before) }));
             assert_eq!(front.answer(&sessions, working(|_| Ok(())), ask(&cookie)).status, status);
         }
     }
@@ -127,8 +127,8 @@ fn a_failed_save_is_never_hidden() {
             let (sessions, spy) = engine_with(|b| b.on_store_failure(|_| OnStoreFailure::ReadOnly));
             let cookie = signed_in(front, &sessions);
             for (call, work) in [
-                (Call::Replace, (|session| session.set("b", 1)) as fn(&Session) -> Result<(), SessionError>),
-                (Call::Delete, Session::destroy),
+                (StoreMethod::Replace, (|session| session.set("b", 1)) as fn(&Session) -> Result<(), SessionError>),
+                (StoreMethod::Delete, Session::destroy),
             ] {
                 spy.set_fault(Some(Fault::of(call, when)));
                 let answer = front.answer(&sessions, working(work), ask(&cookie));
@@ -144,7 +144,7 @@ fn a_page_of_ones_own_stands_for_every_error_of_the_session() {
         let (sessions, spy) = engine();
         let cookie = signed_in(front, &sessions);
         let set = || working(|session| session.set("b", 1));
-        for call in [Call::Load, Call::Replace] {
+        for call in [StoreMethod::Load, StoreMethod::Replace] {
             spy.set_fault(Some(Fault::of(call, When::Before)));
             let failed = front.answer_with_page(&sessions, set(), ask(&cookie));
             assert_eq!(
@@ -155,12 +155,12 @@ fn a_page_of_ones_own_stands_for_every_error_of_the_session() {
             );
             assert_eq!((failed.vary(), failed.set_cookies()), (vec!["Cookie"], vec![]));
         }
-        spy.set_fault(Some(Fault::of(Call::Load, When::Before)));
+        spy.set_fault(Some(Fault::of(StoreMethod::Load, When::Before)));
         let extracted =
             front.answer_with_page(&sessions, set(), crate::front::Ask::get("/extracted").cookie(&*cookie));
         assert_eq!(extracted.body, "the page of a 503");
         // What a handler makes of the error itself stays, and so does what is no failure of the store.
-        spy.set_fault(Some(Fault::of(Call::Load, When::Before)));
+        spy.set_fault(Some(Fault::of(StoreMethod::Load, When::Before)));
         let own = view(async |_| Ok(if hipflask::session().await.is_err() { "sorry" } else { "good" }));
         assert_eq!(front.answer_with_page(&sessions, own, ask(&cookie)).body, "sorry");
         let wrong_type = working(|session| session.get::<String>("a").map(drop));

@@ -7,7 +7,7 @@ use hipflask::core::time::UnixTime;
 use hipflask::store::file::FileStore;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
-use hipflask::store::store::{Key, Scan, Store, Stored};
+use hipflask::store::{Key, Scan, Store, Stored};
 use hipflask::{Profile, Sessions};
 
 use crate::front::{Ask, FRONTS, Front, Reply, block_on, builder, cookie, untouched, view, with_session};

@@ -13,7 +13,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use hipflask_store::copy::{Copier, CopyError, Journal, Outcome};
 use hipflask_store::record::Format;
-use hipflask_store::store::{Entry, Key, Store};
+use hipflask_store::{Entry, Key, Store};
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
@@ -137,7 +137,7 @@ impl Copy {
             copier = copier.format(format);
         }
         if let Some(path) = &self.journal {
-            let known = |store: &Arc<dyn Store>, prefix: &str| format!("{} {prefix}", store.describe().place);
+            let known = |store: &Arc<dyn Store>, prefix: &str| format!("{} {prefix}", store.describe().address);
             let (here, there) = (known(from, &self.prefix.prefix), known(to, to_prefix));
             let journal = Journal::open(path, &here, &there).map_err(Failure::Journal)?;
             copier = copier.journal(Arc::new(journal));

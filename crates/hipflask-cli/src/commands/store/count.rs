@@ -48,7 +48,7 @@ impl Count {
         } else {
             let mut page = Page::default();
             page.good(&human::sessions(count));
-            page.row("store", &store.describe().place);
+            page.row("store", &store.describe().address);
             page.row("size", &human::size(bytes));
             output.line(page.text().as_bytes())?;
         }

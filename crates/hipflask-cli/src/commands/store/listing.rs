@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Dict;
 use hipflask_store::record::{Format, Record, RecordError};
-use hipflask_store::store::{Entry, Scan, Store};
+use hipflask_store::{Entry, Scan, Store};
 use sha2::{Digest as _, Sha256};
 
 use super::filter::Filter;

@@ -61,7 +61,7 @@ impl Ls {
             output.flush()?;
         }
         if !output.is_json && output.has_reader() {
-            let place = store.describe().place;
+            let place = store.describe().address;
             let cut = if is_cut { "; there are more (--limit)" } else { "" };
             human::hint(&format!("{} in {place}, {}{cut}", human::sessions(count), human::size(bytes)));
         }

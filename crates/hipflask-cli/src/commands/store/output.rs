@@ -6,7 +6,7 @@ use hipflask_core::tagged;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Text, Value};
 use hipflask_store::record::{Format, Record, RecordError};
-use hipflask_store::store::{Entry, Key};
+use hipflask_store::{Entry, Key};
 use owo_colors::OwoColorize as _;
 
 use super::listing;
@@ -178,7 +178,7 @@ pub(super) fn word(format: Format) -> String {
     format.to_string().to_lowercase()
 }
 
-/// The count of [`Store::skipped`](hipflask_store::store::Store::skipped) as a sentence.
+/// The count of [`Store::skipped`](hipflask_store::Store::skipped) as a sentence.
 pub(super) const SKIPPED: &str = "not readable as sessions of this user; left alone";
 
 /// Warns of what a store could not use, if there was anything.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hipflask_store::store::Store;
+use hipflask_store::Store;
 
 use super::stop::Stop;
 use crate::failure::Failure;

@@ -42,7 +42,7 @@ impl Purge {
             } else {
                 page.good(&format!("{} purged", human::count(purged, "expired session")));
             }
-            page.row("store", &description.place);
+            page.row("store", &description.address);
             if store.skipped() > 0 {
                 page.row("skipped", &format!("{}: {SKIPPED}", human::number(store.skipped())));
             }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use hipflask_store::id::Ids;
-use hipflask_store::store::{Key, Store, Stored};
+use hipflask_store::{Key, Store, Stored};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use super::listing::Listing;

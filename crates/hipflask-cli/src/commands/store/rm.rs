@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hipflask_core::time::UnixTime;
-use hipflask_store::store::{Deleted, DeletedIf, Entry, Key, Store, Stored};
+use hipflask_store::{Deleted, DeletedIf, Entry, Key, Store, Stored};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::filter::Filter;
@@ -65,7 +65,7 @@ impl Rm {
             return self.all_that_are_meant(&store, &mut output, stop).await;
         }
         let names = names(&self.sessions, stop).await?;
-        let place = store.describe().place;
+        let place = store.describe().address;
         let mut all_good = true;
         for found in find(&store, &self.place.prefix.prefix, &names, stop).await? {
             if stop.is_wanted() {
@@ -111,7 +111,7 @@ impl Rm {
             bar.set_position(meant);
         }
         bar.finish_and_clear();
-        let place = store.describe().place;
+        let place = store.describe().address;
         if self.dry_run || meant == 0 {
             output.flush()?;
             if !output.is_json {

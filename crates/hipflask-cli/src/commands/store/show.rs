@@ -7,7 +7,7 @@ use hipflask_core::tagged::{self, KeyOrder};
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::record::{Format, Record, Redacted, redact};
-use hipflask_store::store::{Entry, Key, Stored};
+use hipflask_store::{Entry, Key, Stored};
 
 use super::output::{Json, Output, unreadable, word};
 use super::place::Place;
@@ -49,7 +49,7 @@ impl Show {
         let mut all_good = true;
         for found in find(&store, prefix, &names, stop).await? {
             let now = Clock::new(None).now();
-            let place = &store.describe().place;
+            let place = &store.describe().address;
             all_good &= match found {
                 Found::One(key, stored) if output.is_json => self.line(&mut output, key, stored)?,
                 Found::One(key, stored) => self.page(&mut output, place, key, stored, now)?,

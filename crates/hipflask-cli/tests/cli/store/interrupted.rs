@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use hipflask_testkit::chance::Chance;
+use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::servers::Redis;
 
 use super::copying::copy;
@@ -22,7 +22,7 @@ fn begin(from: &str, to: &str, options: &[&str]) -> Child {
 /// Kills copies at random moments until all is there; how many of them in the middle. Every fourth dies in its first
 /// milliseconds, the others once something is there that was not before.
 fn killed_again_and_again(from: &Filled, to: &Filled, options: &[&str]) -> usize {
-    let mut chance = Chance::fresh();
+    let mut rng = TestRng::fresh();
     let (mut in_the_middle, mut before) = (0, 0);
     for round in 0..40 {
         let there: HashSet<String> = to.all().into_iter().map(|(key, ..)| key).collect();
@@ -36,9 +36,9 @@ fn killed_again_and_again(from: &Filled, to: &Filled, options: &[&str]) -> usize
         }
         let mut child = begin(&from.url, &to.url, options);
         if round % 4 == 0 {
-            std::thread::sleep(Duration::from_millis(20).mul_f64(chance.below(1000) as f64 / 1000.0));
+            std::thread::sleep(Duration::from_millis(20).mul_f64(rng.below(1000) as f64 / 1000.0));
         } else {
-            let awaited: Vec<&str> = (0..8).map(|_| id_of(&missing[chance.below(missing.len())])).collect();
+            let awaited: Vec<&str> = (0..8).map(|_| id_of(&missing[rng.below(missing.len())])).collect();
             while child.try_wait().unwrap().is_none() && awaited.iter().all(|id| to.data(id).is_none()) {}
         }
         child.kill().unwrap();
@@ -160,12 +160,12 @@ fn a_real_server_that_is_busy_is_copied_without_losing_what_its_visitors_do() {
     let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut chance = Chance::fresh();
+            let mut rng = TestRng::fresh();
             while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
-                let number = chance.below(1250);
+                let number = rng.below(1250);
                 from.end(&id(number));
-                if !chance.once_in(3) {
-                    from.put(&id(number), &user(chance.below(1000) as i64), DAY);
+                if !rng.once_in(3) {
+                    from.put(&id(number), &user(rng.below(1000) as i64), DAY);
                 }
             }
         });

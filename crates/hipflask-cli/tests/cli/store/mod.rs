@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::record::Format;
-use hipflask_store::store::{Created, Key, RecordKind, Scan, Store};
+use hipflask_store::{Created, Key, RecordKind, Scan, Store};
 use serde_json::Value as Json;
 
 use crate::support::{Ran, run};

@@ -6,20 +6,20 @@
 mod globals;
 mod machine;
 mod node;
-mod py;
-mod shown;
+mod python_value;
+mod to_record;
 mod write;
 
-use super::{EncodeError, Kept, Record, RecordError};
+use super::{EncodeError, OpaqueValues, Record, RecordError};
 use hipflask_core::value::Dict;
 
-pub(super) use py::Py;
+pub(super) use python_value::PythonValue;
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     let (arena, budget) = machine::run(data)?;
-    shown::record(&arena, budget)
+    to_record::record(&arena, budget)
 }
 
-pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
-    write::write(dict, kept)
+pub(super) fn write(dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
+    write::write(dict, opaque)
 }

@@ -6,16 +6,16 @@ use jiff::civil;
 use sha2::{Digest, Sha256};
 
 use super::super::civil::Fields;
-use super::super::{EncodeError, Format, Kept, Problem, Raw, room_for};
-use super::py::Py;
+use super::super::{EncodeError, Format, OpaqueValues, Problem, Raw, room_for};
+use super::python_value::PythonValue;
 
-pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn write(dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
     let mut out = Writer { out: Vec::with_capacity(128), sets: Sets::Items };
     out.out.extend_from_slice(b"\x80\x04}");
     if !dict.is_empty() {
         out.out.push(b'(');
         for (key, value) in dict.iter() {
-            let written = match kept.original(key, value) {
+            let written = match opaque.original(key, value) {
                 Some(Raw::Pickle { key, value }) => out.py(key).and_then(|()| out.py(value)),
                 _ => out.text(key).and_then(|()| out.value(value, MAX_DEPTH - 1)),
             };
@@ -28,14 +28,14 @@ pub(super) fn write(dict: &Dict, kept: &Kept) -> Result<Vec<u8>, EncodeError> {
 }
 
 /// Equal if written alike, sets in any order: theirs differs from one Python process to the next.
-impl PartialEq for Py {
+impl PartialEq for PythonValue {
     fn eq(&self, other: &Self) -> bool {
         matches!((fingerprint(self), fingerprint(other)), (Ok(ours), Ok(theirs)) if ours == theirs)
     }
 }
 
 /// The SHA-256 of what is written for a value. Each part is written once, however deep it is.
-fn fingerprint(py: &Py) -> Result<[u8; 32], Problem> {
+fn fingerprint(py: &PythonValue) -> Result<[u8; 32], Problem> {
     let mut out = Writer { out: Vec::new(), sets: Sets::Fingerprints };
     out.py(py)?;
     Ok(Sha256::digest(&out.out).into())
@@ -104,53 +104,53 @@ impl Writer {
         Ok(())
     }
 
-    fn py(&mut self, py: &Py) -> Result<(), Problem> {
+    fn py(&mut self, py: &PythonValue) -> Result<(), Problem> {
         match py {
-            Py::Value(value) => self.value(value, MAX_DEPTH)?,
-            Py::ByteArray(bytes) => {
+            PythonValue::Value(value) => self.value(value, MAX_DEPTH)?,
+            PythonValue::ByteArray(bytes) => {
                 self.global("builtins", "bytearray");
                 self.bytes(bytes)?;
                 self.out.extend_from_slice(b"\x85R");
             }
-            Py::List(items) => {
+            PythonValue::List(items) => {
                 self.out.push(b']');
                 self.all(items, b'e')?;
             }
-            Py::Tuple(items) if items.is_empty() => self.out.push(b')'),
-            Py::Tuple(items) => self.all(items, b't')?,
-            Py::Set(items) => {
+            PythonValue::Tuple(items) if items.is_empty() => self.out.push(b')'),
+            PythonValue::Tuple(items) => self.all(items, b't')?,
+            PythonValue::Set(items) => {
                 self.out.push(0x8F);
                 self.set(items, 0x90)?;
             }
-            Py::FrozenSet(items) => self.set(items, 0x91)?,
-            Py::Dict(entries) => {
+            PythonValue::FrozenSet(items) => self.set(items, 0x91)?,
+            PythonValue::Dict(entries) => {
                 self.out.push(b'}');
                 self.entries(entries)?;
             }
-            Py::OrderedDict(entries) => {
+            PythonValue::OrderedDict(entries) => {
                 self.global("collections", "OrderedDict");
                 self.out.extend_from_slice(b")R");
                 self.entries(entries)?;
             }
-            Py::Date(date) => {
+            PythonValue::Date(date) => {
                 self.global("datetime", "date");
                 let fields = Fields { local: date.to_datetime(civil::Time::midnight()), offset: None };
                 self.short_bytes(&fields.to_bytes()[..4]);
                 self.out.extend_from_slice(b"\x85R");
             }
-            Py::Time(time, offset) => {
+            PythonValue::Time(time, offset) => {
                 self.global("datetime", "time");
                 let fields =
                     Fields { local: civil::Date::constant(1, 1, 1).to_datetime(*time), offset: *offset };
                 self.moment(&fields.to_bytes()[4..], *offset);
             }
-            Py::DateTime(fields) => {
+            PythonValue::DateTime(fields) => {
                 self.global("datetime", "datetime");
                 self.moment(&fields.to_bytes(), fields.offset);
             }
-            Py::TimeDelta(days, seconds, micros) => self.delta([*days, *seconds, *micros]),
-            Py::TimeZone(offset) => self.zone(*offset),
-            Py::Decimal(text) => {
+            PythonValue::TimeDelta(days, seconds, micros) => self.delta([*days, *seconds, *micros]),
+            PythonValue::TimeZone(offset) => self.zone(*offset),
+            PythonValue::Decimal(text) => {
                 self.global("decimal", "Decimal");
                 self.text(text)?;
                 self.out.extend_from_slice(b"\x85R");
@@ -159,7 +159,7 @@ impl Writer {
         Ok(())
     }
 
-    fn set(&mut self, items: &[Py], end: u8) -> Result<(), Problem> {
+    fn set(&mut self, items: &[PythonValue], end: u8) -> Result<(), Problem> {
         if self.sets == Sets::Items {
             return self.all(items, end);
         }
@@ -174,14 +174,14 @@ impl Writer {
         Ok(())
     }
 
-    fn all(&mut self, items: &[Py], end: u8) -> Result<(), Problem> {
+    fn all(&mut self, items: &[PythonValue], end: u8) -> Result<(), Problem> {
         self.out.push(b'(');
         items.iter().try_for_each(|item| self.py(item))?;
         self.out.push(end);
         Ok(())
     }
 
-    fn entries(&mut self, entries: &[(Py, Py)]) -> Result<(), Problem> {
+    fn entries(&mut self, entries: &[(PythonValue, PythonValue)]) -> Result<(), Problem> {
         self.out.push(b'(');
         for (key, value) in entries {
             self.py(key)?;

@@ -1,4 +1,4 @@
-//! [`Ends`]: when records end and how large they are, as far as that was seen a moment ago.
+//! [`ExpiryCache`]: when records end and how large they are, as far as that was seen a moment ago.
 
 use core::hash::BuildHasher as _;
 use core::time::Duration;
@@ -10,10 +10,10 @@ use hipflask_core::time::UnixTime;
 use crate::store::expiry;
 
 /// A table of one size: each record has one place in it, and who comes later takes it over.
-pub(super) struct Ends {
+pub(super) struct ExpiryCache {
     /// Of this process alone, so that nobody can choose ids that fall together.
     hasher: RandomState,
-    places: Box<[Mutex<Known>]>,
+    slots: Box<[Mutex<Known>]>,
 }
 
 #[derive(Clone, Copy)]
@@ -25,10 +25,10 @@ struct Known {
     bytes: Option<usize>,
 }
 
-impl Ends {
+impl ExpiryCache {
     pub(super) fn new() -> Self {
         let nobody = Known { whose: 0, end: None, learned: UnixTime::from_secs(0), bytes: None };
-        Self { hasher: RandomState::new(), places: (0..PLACES).map(|_| Mutex::new(nobody)).collect() }
+        Self { hasher: RandomState::new(), slots: (0..SLOTS).map(|_| Mutex::new(nobody)).collect() }
     }
 
     pub(super) fn learn(&self, key: &str, bytes: usize, end: Option<UnixTime>, now: UnixTime) {
@@ -37,8 +37,8 @@ impl Ends {
 
     fn put(&self, key: &str, bytes: Option<usize>, end: Option<UnixTime>, now: UnixTime) {
         let whose = self.hasher.hash_one(key);
-        if let Some(place) = self.place(whose) {
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Known { whose, end, learned: now, bytes };
+        if let Some(slot) = self.slot(whose) {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Known { whose, end, learned: now, bytes };
         }
     }
 
@@ -59,7 +59,7 @@ impl Ends {
 
     fn seen(&self, key: &str) -> Option<Known> {
         let whose = self.hasher.hash_one(key);
-        let known = *self.place(whose)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *self.slot(whose)?.lock().unwrap_or_else(PoisonError::into_inner);
         (known.whose == whose).then_some(known)
     }
 
@@ -71,8 +71,8 @@ impl Ends {
         (age < GOOD_FOR).then_some(known.end)
     }
 
-    fn place(&self, whose: u64) -> Option<&Mutex<Known>> {
-        self.places.get(whose as usize % PLACES)
+    fn slot(&self, whose: u64) -> Option<&Mutex<Known>> {
+        self.slots.get(whose as usize % SLOTS)
     }
 }
 
@@ -81,7 +81,7 @@ impl Ends {
 const GOOD_FOR: u64 = 60;
 
 /// 224 KiB.
-const PLACES: usize = 4096;
+const SLOTS: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -89,31 +89,31 @@ mod tests {
 
     #[test]
     fn an_end_is_known_for_a_minute() {
-        let (ends, at) = (Ends::new(), UnixTime::from_secs);
-        assert_eq!(ends.known("a", at(0)), None);
-        ends.learn("a", 7, Some(at(900)), at(100));
-        ends.learn("b", 7, None, at(100));
-        assert_eq!(ends.known("a", at(159)), Some(Some(at(900))));
-        assert_eq!(ends.known("b", at(100)), Some(None));
-        assert_eq!(ends.known("a", at(160)), None);
-        assert_eq!(ends.known("a", at(99)), None);
-        ends.learn("a", 7, Some(at(950)), at(150));
-        assert_eq!(ends.known("a", at(160)), Some(Some(at(950))));
-        assert_eq!((ends.bytes("a"), ends.bytes("c")), (Some(7), None));
-        ends.extend("a", Duration::from_secs(100), at(200));
-        assert_eq!((ends.known("a", at(200)), ends.bytes("a")), (Some(Some(at(300))), Some(7)));
+        let (cache, at) = (ExpiryCache::new(), UnixTime::from_secs);
+        assert_eq!(cache.known("a", at(0)), None);
+        cache.learn("a", 7, Some(at(900)), at(100));
+        cache.learn("b", 7, None, at(100));
+        assert_eq!(cache.known("a", at(159)), Some(Some(at(900))));
+        assert_eq!(cache.known("b", at(100)), Some(None));
+        assert_eq!(cache.known("a", at(160)), None);
+        assert_eq!(cache.known("a", at(99)), None);
+        cache.learn("a", 7, Some(at(950)), at(150));
+        assert_eq!(cache.known("a", at(160)), Some(Some(at(950))));
+        assert_eq!((cache.bytes("a"), cache.bytes("c")), (Some(7), None));
+        cache.extend("a", Duration::from_secs(100), at(200));
+        assert_eq!((cache.known("a", at(200)), cache.bytes("a")), (Some(Some(at(300))), Some(7)));
     }
 
     #[test]
     fn a_crowd_takes_no_more_room_and_each_has_its_own_end_or_none() {
-        let (ends, now) = (Ends::new(), UnixTime::from_secs(1000));
+        let (cache, now) = (ExpiryCache::new(), UnixTime::from_secs(1000));
         let end = |number: u64| Some(UnixTime::from_secs(2000 + number));
         for number in 0..20_000 {
-            ends.learn(&format!("session:{number}"), 7, end(number), now);
+            cache.learn(&format!("session:{number}"), 7, end(number), now);
         }
         let known = (0..20_000).filter_map(|number| {
-            ends.known(&format!("session:{number}"), now).inspect(|known| assert_eq!(*known, end(number)))
+            cache.known(&format!("session:{number}"), now).inspect(|known| assert_eq!(*known, end(number)))
         });
-        assert!((1..=PLACES).contains(&known.count()));
+        assert!((1..=SLOTS).contains(&known.count()));
     }
 }

@@ -12,12 +12,12 @@ use mongodb::options::{ClientOptions, CollectionOptions, ReadPreference, Selecti
 use mongodb::{Client, Collection};
 
 /// The sessions by way of one client.
-pub(super) struct Line {
+pub(super) struct ClientHandle {
     sessions: Collection<Document>,
     answers: AtomicU64,
 }
 
-impl Line {
+impl ClientHandle {
     fn new(client: &Client, database: &str, collection: &str) -> Self {
         let options = CollectionOptions::builder()
             .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
@@ -42,16 +42,16 @@ impl Line {
 }
 
 /// The line in use, and how to get another.
-pub(super) struct Lines {
-    current: RwLock<Arc<Line>>,
+pub(super) struct RenewableClient {
+    current: RwLock<Arc<ClientHandle>>,
     /// `None` for a client that is not ours.
     options: Option<ClientOptions>,
 }
 
-impl Lines {
+impl RenewableClient {
     pub(super) fn of(client: &Client, database: &str, collection: &str) -> Self {
-        let line = Line::new(client, database, collection);
-        Self { current: RwLock::new(Arc::new(line)), options: None }
+        let client = ClientHandle::new(client, database, collection);
+        Self { current: RwLock::new(Arc::new(client)), options: None }
     }
 
     pub(super) fn renewed(options: ClientOptions, database: &str, collection: &str) -> Result<Self> {
@@ -59,12 +59,12 @@ impl Lines {
         Ok(Self { options: Some(options), ..Self::of(&client, database, collection) })
     }
 
-    pub(super) fn current(&self) -> Arc<Line> {
+    pub(super) fn current(&self) -> Arc<ClientHandle> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// To be called when a call by `stuck` has had no answer in time, nor any other one meanwhile.
-    pub(super) fn renew(&self, stuck: &Arc<Line>) {
+    pub(super) fn renew(&self, stuck: &Arc<ClientHandle>) {
         let Some(options) = &self.options else { return };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&current, stuck) {
@@ -72,7 +72,7 @@ impl Lines {
         }
         if let Ok(client) = Client::with_options(options.clone()) {
             let place = stuck.sessions.namespace();
-            *current = Arc::new(Line::new(&client, &place.db, &place.coll));
+            *current = Arc::new(ClientHandle::new(&client, &place.db, &place.coll));
         }
     }
 }

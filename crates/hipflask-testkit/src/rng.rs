@@ -1,20 +1,20 @@
-//! Chance for tests, from a seed that can be given again.
+//! TestRng for tests, from a seed that can be given again.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Random numbers from a seed; the same seed gives the same ones on every machine.
 ///
 /// ```
-/// use hipflask_testkit::chance::Chance;
+/// use hipflask_testkit::rng::TestRng;
 ///
-/// let (mut one, mut other) = (Chance::from_seed(7), Chance::from_seed(7));
+/// let (mut one, mut other) = (TestRng::from_seed(7), TestRng::from_seed(7));
 /// assert_eq!(one.next(), other.next());
 /// assert!(one.below(6) < 6);
 /// ```
 #[derive(Debug, Clone)]
-pub struct Chance(u64);
+pub struct TestRng(u64);
 
-impl Chance {
+impl TestRng {
     /// A fresh seed for each run, or the one that the environment variable `HIPFLASK_SEED` gives.
     ///
     /// Prints the seed, which Rust's test harness shows if the test fails.

@@ -7,7 +7,7 @@ use super::super::budget::Budget;
 use super::super::civil::{iso_date, iso_offset, iso_time};
 use super::super::{Original, Originals, Raw, Record, RecordError, key_text};
 use super::node::{Arena, Node, NodeId};
-use super::py::Py;
+use super::python_value::PythonValue;
 
 pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordError> {
     let entries = match arena.get(arena.root) {
@@ -15,35 +15,35 @@ pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordErro
         Node::None => return Err(RecordError::Empty),
         other => return Err(RecordError::NotADict { found: kind(other) }),
     };
-    let mut reader = Reader { arena, budget, is_partial: false };
+    let mut converter = Converter { arena, budget, is_partial: false };
     let (mut dict, mut originals) = (Dict::new(), Originals::default());
-    reader.entries(entries.len())?;
+    converter.entries(entries.len())?;
     for (key_id, value_id) in entries {
-        reader.is_partial = false;
-        let before = reader.budget;
-        let shown_key = reader.key(*key_id, MAX_DEPTH - 1)?;
-        let value = reader.value(*value_id, MAX_DEPTH - 1)?;
-        if reader.is_partial {
-            reader.budget.twice_since(before).ok_or(RecordError::TooLarge)?;
-            reader.entries(1)?;
-            let raw = Raw::Pickle { key: reader.original(*key_id)?, value: reader.original(*value_id)? };
+        converter.is_partial = false;
+        let before = converter.budget;
+        let shown_key = converter.key(*key_id, MAX_DEPTH - 1)?;
+        let value = converter.value(*value_id, MAX_DEPTH - 1)?;
+        if converter.is_partial {
+            converter.budget.twice_since(before).ok_or(RecordError::TooLarge)?;
+            converter.entries(1)?;
+            let raw = Raw::Pickle { key: converter.original(*key_id)?, value: converter.original(*value_id)? };
             originals.insert(shown_key.clone(), Original { shown: value.clone(), raw });
         } else {
             originals.overwrite(&shown_key);
         }
         dict.insert(shown_key, value);
     }
-    Ok(Record { dict, kept: originals.finish() })
+    Ok(Record { dict, opaque: originals.finish() })
 }
 
-struct Reader<'a> {
+struct Converter<'a> {
     arena: &'a Arena,
     /// Every copy of a node counts, though texts are shared: what reads the session may copy them.
     budget: Budget,
     is_partial: bool,
 }
 
-impl Reader<'_> {
+impl Converter<'_> {
     fn value(&mut self, id: NodeId, levels: usize) -> Result<Value, RecordError> {
         let node = self.arena.get(id);
         self.count(node)?;
@@ -131,34 +131,34 @@ impl Reader<'_> {
     }
 
     /// The original of something that [`value`](Self::value) has shown, so its depth is bounded.
-    fn original(&mut self, id: NodeId) -> Result<Py, RecordError> {
+    fn original(&mut self, id: NodeId) -> Result<PythonValue, RecordError> {
         let node = self.arena.get(id);
         self.count(node)?;
         match node {
-            Node::List(items) => self.all_originals(items).map(Py::List),
-            Node::Tuple(items) => self.all_originals(items).map(Py::Tuple),
-            Node::Set(items) => self.all_originals(items).map(Py::Set),
-            Node::FrozenSet(items) => self.all_originals(items).map(Py::FrozenSet),
-            Node::Dict(entries) => self.originals(entries).map(Py::Dict),
-            Node::OrderedDict(entries) => self.originals(entries).map(Py::OrderedDict),
+            Node::List(items) => self.all_originals(items).map(PythonValue::List),
+            Node::Tuple(items) => self.all_originals(items).map(PythonValue::Tuple),
+            Node::Set(items) => self.all_originals(items).map(PythonValue::Set),
+            Node::FrozenSet(items) => self.all_originals(items).map(PythonValue::FrozenSet),
+            Node::Dict(entries) => self.originals(entries).map(PythonValue::Dict),
+            Node::OrderedDict(entries) => self.originals(entries).map(PythonValue::OrderedDict),
             scalar => self.scalar_original(scalar),
         }
     }
 
-    fn scalar_original(&mut self, node: &Node) -> Result<Py, RecordError> {
+    fn scalar_original(&mut self, node: &Node) -> Result<PythonValue, RecordError> {
         Ok(match node {
-            Node::ByteArray(bytes) => Py::ByteArray(bytes.clone()),
-            Node::Date(date) => Py::Date(*date),
-            Node::Time(time, offset) => Py::Time(*time, *offset),
-            Node::DateTime(fields) => Py::DateTime(*fields),
-            Node::TimeDelta(days, seconds, micros) => Py::TimeDelta(*days, *seconds, *micros),
-            Node::TimeZone(offset) => Py::TimeZone(*offset),
-            Node::Decimal(text) => Py::Decimal(text.clone()),
-            _ => Py::Value(self.scalar(node)?),
+            Node::ByteArray(bytes) => PythonValue::ByteArray(bytes.clone()),
+            Node::Date(date) => PythonValue::Date(*date),
+            Node::Time(time, offset) => PythonValue::Time(*time, *offset),
+            Node::DateTime(fields) => PythonValue::DateTime(*fields),
+            Node::TimeDelta(days, seconds, micros) => PythonValue::TimeDelta(*days, *seconds, *micros),
+            Node::TimeZone(offset) => PythonValue::TimeZone(*offset),
+            Node::Decimal(text) => PythonValue::Decimal(text.clone()),
+            _ => PythonValue::Value(self.scalar(node)?),
         })
     }
 
-    fn all_originals(&mut self, items: &[NodeId]) -> Result<Vec<Py>, RecordError> {
+    fn all_originals(&mut self, items: &[NodeId]) -> Result<Vec<PythonValue>, RecordError> {
         self.budget.items(items.len()).ok_or(RecordError::TooLarge)?;
         let mut originals = Vec::with_capacity(items.len());
         for item in items {
@@ -167,7 +167,7 @@ impl Reader<'_> {
         Ok(originals)
     }
 
-    fn originals(&mut self, entries: &[(NodeId, NodeId)]) -> Result<Vec<(Py, Py)>, RecordError> {
+    fn originals(&mut self, entries: &[(NodeId, NodeId)]) -> Result<Vec<(PythonValue, PythonValue)>, RecordError> {
         self.entries(entries.len())?;
         let mut originals = Vec::with_capacity(entries.len());
         for (key, value) in entries {

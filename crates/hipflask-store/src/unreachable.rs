@@ -1,7 +1,7 @@
 //! Why a server is out of reach.
 
 /// What is at fault, if `said` is what a system says of an address that leads nowhere.
-pub(crate) fn fault(said: &str) -> Option<&'static str> {
+pub(crate) fn reason(said: &str) -> Option<&'static str> {
     let says = |text| said.contains(text);
     if says("Connection refused") || says("No such file or directory") {
         Some("nothing listens there")

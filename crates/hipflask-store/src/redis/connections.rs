@@ -1,4 +1,4 @@
-//! [`Lanes`]: a few connections, so that a small answer does not wait behind large ones.
+//! [`Connections`]: a few connections, so that a small answer does not wait behind large ones.
 //!
 //! A connection answers in the order in which it was asked. Small commands all use the first connection, where they share
 //! packets. Large ones use the others. A command whose answer is of unknown size uses the first one only if that is idle.
@@ -9,17 +9,17 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use ::redis::RedisResult;
 
 use super::fault::Fault;
-use super::link::{Answers, Ask, Effect, Link};
+use super::connection::{Replies, Request, Effect, Connection};
 use super::settings::Settings;
 
-pub(super) struct Lanes {
-    first: Lane,
-    others: Vec<Lane>,
+pub(super) struct Connections {
+    first: Channel,
+    others: Vec<Channel>,
 }
 
 /// A connection, and about how many bytes are on their way through it.
-struct Lane {
-    link: Link,
+struct Channel {
+    connection: Connection,
     bytes: AtomicUsize,
 }
 
@@ -34,42 +34,42 @@ pub(super) enum Size {
     Unknown,
 }
 
-impl Lanes {
+impl Connections {
     pub(super) fn new(settings: &Settings) -> RedisResult<Self> {
-        let lane = || Ok(Lane { link: Link::new(settings)?, bytes: AtomicUsize::new(0) });
-        let others = (1..settings.connections).map(|_| lane()).collect::<RedisResult<_>>()?;
-        Ok(Self { first: lane()?, others })
+        let channel = || Ok(Channel { connection: Connection::new(settings)?, bytes: AtomicUsize::new(0) });
+        let others = (1..settings.connections).map(|_| channel()).collect::<RedisResult<_>>()?;
+        Ok(Self { first: channel()?, others })
     }
 
-    /// As [`Link::ask`], on the connection for commands of this size.
-    pub(super) async fn ask(&self, ask: &Ask, effect: Effect<'_>, size: Size) -> Result<Answers, Fault> {
-        let lane = self.choose(size);
-        let _under_way = UnderWay::begin(lane, size.bytes());
-        lane.link.ask(ask, effect).await
+    /// As [`Connection::ask`], on the connection for commands of this size.
+    pub(super) async fn ask(&self, request: &Request, effect: Effect<'_>, size: Size) -> Result<Replies, Fault> {
+        let channel = self.choose(size);
+        let _under_way = UnderWay::begin(channel, size.bytes());
+        channel.connection.ask(request, effect).await
     }
 
     /// The connection for small commands.
-    pub(super) const fn first(&self) -> &Link {
-        &self.first.link
+    pub(super) const fn first(&self) -> &Connection {
+        &self.first.connection
     }
 
     /// The connection for large answers.
-    pub(super) fn bulk(&self) -> &Link {
-        &self.choose(Size::Bytes(usize::MAX)).link
+    pub(super) fn bulk(&self) -> &Connection {
+        &self.choose(Size::Bytes(usize::MAX)).connection
     }
 
-    fn choose(&self, size: Size) -> &Lane {
+    fn choose(&self, size: Size) -> &Channel {
         let is_first = match size {
             Size::Tiny => true,
             Size::Bytes(bytes) => bytes <= SMALL,
             Size::Unknown => self.first.bytes() == 0,
         };
-        let idlest = || self.others.iter().min_by_key(|lane| lane.bytes());
+        let idlest = || self.others.iter().min_by_key(|channel| channel.bytes());
         if is_first { &self.first } else { idlest().unwrap_or(&self.first) }
     }
 }
 
-impl Lane {
+impl Channel {
     fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -87,20 +87,20 @@ impl Size {
 
 /// A command that is on its way; a caller that gives up ends it, too.
 struct UnderWay<'a> {
-    lane: &'a Lane,
+    channel: &'a Channel,
     bytes: usize,
 }
 
 impl<'a> UnderWay<'a> {
-    fn begin(lane: &'a Lane, bytes: usize) -> Self {
-        lane.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Self { lane, bytes }
+    fn begin(channel: &'a Channel, bytes: usize) -> Self {
+        channel.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Self { channel, bytes }
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.lane.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.channel.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -114,13 +114,13 @@ const OVERHEAD: usize = 128;
 mod tests {
     use super::*;
 
-    fn lanes(connections: u32) -> Lanes {
-        Lanes::new(&Settings::parse(&format!("redis://h?connections={connections}")).unwrap()).unwrap()
+    fn lanes(connections: u32) -> Connections {
+        Connections::new(&Settings::parse(&format!("redis://h?connections={connections}")).unwrap()).unwrap()
     }
 
-    fn number(lanes: &Lanes, size: Size) -> usize {
+    fn number(lanes: &Connections, size: Size) -> usize {
         let chosen = lanes.choose(size);
-        lanes.others.iter().position(|lane| core::ptr::eq(lane, chosen)).map_or(0, |at| at + 1)
+        lanes.others.iter().position(|channel| core::ptr::eq(channel, chosen)).map_or(0, |at| at + 1)
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             assert_eq!((number(&lanes, Size::Tiny), number(&lanes, Size::Bytes(SMALL))), (0, 0));
         }
         under_way.clear();
-        assert!(lanes.others.iter().all(|lane| lane.bytes() == 0));
+        assert!(lanes.others.iter().all(|channel| channel.bytes() == 0));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! [`Link`]: one connection that comes back, and the rule of what may be sent twice.
+//! [`Connection`]: one connection that comes back, and the rule of what may be sent twice.
 //!
 //! redis-rs has a manager that reconnects, and a cluster client that repeats commands. Neither tells whether a command may
 //! have arrived before it failed, and that decides whether a write may be sent again: a compare-and-replace that is
@@ -17,11 +17,11 @@ use ::redis::{
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::fault::{Doing, Fault, is_for_good, is_not_my_turn};
+use super::fault::{Phase, Fault, is_permanent, is_rejected_for_now};
 use super::settings::{Connector, Settings};
 
 /// A connection shared by all callers, made when first needed and again when it broke.
-pub(super) struct Link {
+pub(super) struct Connection {
     /// Held while connecting, so that a crowd of callers makes one connection.
     connector: tokio::sync::Mutex<Connector>,
     slot: Mutex<Slot>,
@@ -35,17 +35,17 @@ pub(super) struct Link {
 /// The connection of the moment. The number tells it from those before.
 struct Slot {
     generation: u64,
-    connection: Option<Connection>,
+    connection: Option<Client>,
 }
 
 #[derive(Clone)]
-enum Connection {
+enum Client {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
 /// What to send, in one round trip.
-pub(super) enum Ask {
+pub(super) enum Request {
     One(Cmd),
     /// Several commands about one key.
     All(Pipeline),
@@ -56,12 +56,12 @@ pub(super) enum Ask {
 }
 
 /// An answer for each command that was sent, in their order.
-pub(super) enum Answers {
+pub(super) enum Replies {
     One(Option<Value>),
     All(std::vec::IntoIter<Value>),
 }
 
-impl Answers {
+impl Replies {
     fn one(answer: Value) -> RedisResult<Self> {
         good(answer).map(|answer| Self::One(Some(answer)))
     }
@@ -79,7 +79,7 @@ fn good(answer: Value) -> RedisResult<Value> {
     if matches!(answer, Value::ServerError(_)) { answer.extract_error() } else { Ok(answer) }
 }
 
-impl Iterator for Answers {
+impl Iterator for Replies {
     type Item = Value;
 
     fn next(&mut self) -> Option<Value> {
@@ -106,7 +106,7 @@ pub(super) enum Effect<'a> {
     Write(&'a str),
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(settings: &Settings) -> RedisResult<Self> {
         Ok(Self {
             connector: tokio::sync::Mutex::new(settings.connector()?),
@@ -119,38 +119,38 @@ impl Link {
     }
 
     /// Sends `ask`. The first answer is no server error; others may be.
-    pub(super) async fn ask(&self, ask: &Ask, effect: Effect<'_>) -> Result<Answers, Fault> {
-        self.ask_within(ask, effect, self.timeout).await
+    pub(super) async fn ask(&self, request: &Request, effect: Effect<'_>) -> Result<Replies, Fault> {
+        self.ask_within(request, effect, self.timeout).await
     }
 
     /// As [`ask`](Self::ask), in so much time.
     pub(super) async fn ask_within(
         &self,
-        ask: &Ask,
+        request: &Request,
         effect: Effect<'_>,
         time: Duration,
-    ) -> Result<Answers, Fault> {
+    ) -> Result<Replies, Fault> {
         let deadline = Instant::now() + time;
         let may_repeat = match effect {
             Effect::Read => true,
             Effect::Write(key) => {
-                self.wake(key, deadline).await?;
+                self.ping_if_idle(key, deadline).await?;
                 false
             }
         };
-        self.send(ask, may_repeat, deadline).await
+        self.send(request, may_repeat, deadline).await
     }
 
     /// Makes sure that a connection which lay idle is still one. Servers and firewalls close such connections, a write
     /// would find that out, and it could not be sent again.
-    async fn wake(&self, key: &str, deadline: Instant) -> Result<(), Fault> {
+    async fn ping_if_idle(&self, key: &str, deadline: Instant) -> Result<(), Fault> {
         let idle = self.age().saturating_sub(self.last_answer.load(Ordering::Relaxed));
         if idle < FRESH || self.current().is_none() {
             return Ok(());
         }
         let mut ping = Pipeline::with_capacity(1);
         ping.cmd("PING");
-        match self.send(&Ask::Beside(key.to_owned(), ping), true, deadline).await {
+        match self.send(&Request::OnMasterOf(key.to_owned(), ping), true, deadline).await {
             // Whoever says no is there.
             Err(Fault::Refused(error)) if error.code().is_some() => Ok(()),
             other => other.map(drop),
@@ -161,7 +161,7 @@ impl Link {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    async fn send(&self, ask: &Ask, may_repeat: bool, deadline: Instant) -> Result<Answers, Fault> {
+    async fn send(&self, request: &Request, may_repeat: bool, deadline: Instant) -> Result<Replies, Fault> {
         let mut pauses = Pauses::until(deadline);
         let mut was_lost = false;
         loop {
@@ -172,15 +172,15 @@ impl Link {
             };
             let (generation, connection) = match found {
                 Ok(Ok(found)) => found,
-                Ok(Err(error)) if self.heals && !is_for_good(&error) => {
+                Ok(Err(error)) if self.heals && !is_permanent(&error) => {
                     pauses.next(error).await?;
                     continue;
                 }
                 Ok(Err(error)) => return Err(error.into()),
-                Err(_) => return Err(pauses.why.map_or(Fault::TimedOut(Doing::Connecting), Fault::from)),
+                Err(_) => return Err(pauses.why.map_or(Fault::TimedOut(Phase::Connecting), Fault::from)),
             };
-            let is_cluster = matches!(connection, Connection::Cluster(_));
-            let error = match timeout_at(deadline, connection.send(ask)).await {
+            let is_cluster = matches!(connection, Client::Cluster(_));
+            let error = match timeout_at(deadline, connection.send(request)).await {
                 Ok(Ok(answers)) => {
                     self.last_answer.store(self.age(), Ordering::Relaxed);
                     return Ok(answers);
@@ -191,10 +191,10 @@ impl Link {
                     if !is_cluster {
                         self.forget(generation);
                     }
-                    return Err(Fault::TimedOut(Doing::Waiting));
+                    return Err(Fault::TimedOut(Phase::Waiting));
                 }
             };
-            if is_not_my_turn(&error) {
+            if is_rejected_for_now(&error) {
                 if !self.heals && error.kind() != ClientKind::Server(ServerErrorKind::BusyLoading) {
                     return Err(error.into());
                 }
@@ -216,7 +216,7 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> RedisResult<(u64, Connection)> {
+    async fn connection(&self) -> RedisResult<(u64, Client)> {
         if let Some(found) = self.current() {
             return Ok(found);
         }
@@ -231,7 +231,7 @@ impl Link {
         Ok((slot.generation, connection))
     }
 
-    fn current(&self) -> Option<(u64, Connection)> {
+    fn current(&self) -> Option<(u64, Client)> {
         let slot = self.slot();
         Some((slot.generation, slot.connection.clone()?))
     }
@@ -256,35 +256,35 @@ impl Link {
         }
         let mut slots = ::redis::cmd("CLUSTER");
         slots.arg("SLOTS");
-        let mut answers = self.ask(&Ask::One(slots), Effect::Read).await?;
-        Ok(Some(masters(answers.next()).ok_or_else(nonsense)?))
+        let mut answers = self.ask(&Request::Command(slots), Effect::Read).await?;
+        Ok(Some(masters(answers.next()).ok_or_else(malformed_reply)?))
     }
 }
 
 impl Connector {
-    async fn connect(&mut self, timeout: Duration) -> RedisResult<Connection> {
+    async fn connect(&mut self, timeout: Duration) -> RedisResult<Client> {
         // The whole call has a deadline of its own; the client's shorter ones would only blur who gave up.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(None);
         match self {
             Self::Server(client) => {
-                client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::One)
+                client.get_multiplexed_async_connection_with_config(&config).await.map(Client::One)
             }
             Self::Sentinel(client) => {
-                client.get_async_connection_with_config(&config).await.map(Connection::One)
+                client.get_async_connection_with_config(&config).await.map(Client::One)
             }
-            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+            Self::Cluster(client) => client.get_async_connection().await.map(Client::Cluster),
         }
     }
 }
 
-impl Connection {
-    async fn send(self, ask: &Ask) -> RedisResult<Answers> {
+impl Client {
+    async fn send(self, request: &Request) -> RedisResult<Replies> {
         match self {
-            Self::One(connection) => send_to_one(connection, ask).await,
-            Self::Cluster(connection) => match send_to_cluster(connection.clone(), ask).await {
+            Self::One(connection) => send_to_one(connection, request).await,
+            Self::Cluster(connection) => match send_to_cluster(connection.clone(), request).await {
                 Err(error) if error.kind() == ClientKind::Server(ServerErrorKind::Ask) => {
-                    follow(connection, ask, &error).await
+                    follow(connection, request, &error).await
                 }
                 other => other,
             },
@@ -292,37 +292,37 @@ impl Connection {
     }
 }
 
-async fn send_to_one(mut connection: MultiplexedConnection, ask: &Ask) -> RedisResult<Answers> {
-    match ask {
-        Ask::One(command) => connection.send_packed_command(command).await.and_then(Answers::one),
-        Ask::All(commands) | Ask::Beside(_, commands) | Ask::At(_, commands) => {
-            connection.send_packed_commands(commands, 0, commands.len()).await.and_then(Answers::all)
+async fn send_to_one(mut connection: MultiplexedConnection, request: &Request) -> RedisResult<Replies> {
+    match request {
+        Request::Command(command) => connection.send_packed_command(command).await.and_then(Replies::one),
+        Request::Pipeline(commands) | Request::OnMasterOf(_, commands) | Request::AtNode(_, commands) => {
+            connection.send_packed_commands(commands, 0, commands.len()).await.and_then(Replies::all)
         }
     }
 }
 
-async fn send_to_cluster(mut connection: ClusterConnection, ask: &Ask) -> RedisResult<Answers> {
-    let answers = match ask {
-        Ask::One(command) => return connection.req_packed_command(command).await.and_then(Answers::one),
-        Ask::All(commands) => connection.req_packed_commands(commands, 0, commands.len()).await,
-        Ask::Beside(key, commands) => {
+async fn send_to_cluster(mut connection: ClusterConnection, request: &Request) -> RedisResult<Replies> {
+    let answers = match request {
+        Request::Command(command) => return connection.req_packed_command(command).await.and_then(Replies::one),
+        Request::Pipeline(commands) => connection.req_packed_commands(commands, 0, commands.len()).await,
+        Request::OnMasterOf(key, commands) => {
             let route = SingleNodeRoutingInfo::SpecificNode(Route::with_key(key, SlotAddr::Master));
             connection.route_pipeline(commands.clone(), 0, commands.len(), route).await
         }
-        Ask::At(node, commands) => {
+        Request::AtNode(node, commands) => {
             let route = SingleNodeRoutingInfo::ByAddress { host: node.host.clone(), port: node.port };
             connection.route_pipeline(commands.clone(), 0, commands.len(), route).await
         }
     };
-    answers.and_then(Answers::all)
+    answers.and_then(Replies::all)
 }
 
 /// The slot is on its way to another node, and this key has already arrived there.
-async fn follow(mut connection: ClusterConnection, ask: &Ask, error: &RedisError) -> RedisResult<Answers> {
-    let node = error.redirect_node().and_then(|(address, _)| Node::parse(address)).ok_or_else(nonsense)?;
-    let commands: Vec<&Cmd> = match ask {
-        Ask::One(command) => vec![command],
-        Ask::All(commands) | Ask::Beside(_, commands) | Ask::At(_, commands) => commands.cmd_iter().collect(),
+async fn follow(mut connection: ClusterConnection, request: &Request, error: &RedisError) -> RedisResult<Replies> {
+    let node = error.redirect_node().and_then(|(address, _)| Node::parse(address)).ok_or_else(malformed_reply)?;
+    let commands: Vec<&Cmd> = match request {
+        Request::Command(command) => vec![command],
+        Request::Pipeline(commands) | Request::OnMasterOf(_, commands) | Request::AtNode(_, commands) => commands.cmd_iter().collect(),
     };
     let mut with_leave = Pipeline::with_capacity(commands.len() * 2);
     for command in &commands {
@@ -331,7 +331,7 @@ async fn follow(mut connection: ClusterConnection, ask: &Ask, error: &RedisError
     }
     let route = SingleNodeRoutingInfo::ByAddress { host: node.host, port: node.port };
     let answers = connection.route_pipeline(with_leave, 0, commands.len() * 2, route).await?;
-    Answers::all(answers.into_iter().skip(1).step_by(2).collect())
+    Replies::all(answers.into_iter().skip(1).step_by(2).collect())
 }
 
 impl Node {
@@ -393,6 +393,6 @@ fn masters(answer: Option<Value>) -> Option<Vec<(u16, Node)>> {
 /// How many milliseconds a connection may be idle before it is asked whether it is one.
 const FRESH: u64 = 1000;
 
-pub(super) fn nonsense() -> RedisError {
+pub(super) fn malformed_reply() -> RedisError {
     RedisError::from((ClientKind::UnexpectedReturnType, "an answer of another form than the command has"))
 }
