@@ -53,14 +53,17 @@ pub(crate) fn is(found: &Bound<'_, PyAny>, pieces: &mut MsgpackReader<'_>) -> bo
         }
         MsgpackEvent::Bool(value) => found.cast_exact::<PyBool>().is_ok_and(|found| found.is_true() == value),
         MsgpackEvent::None => found.is_none(),
-        MsgpackEvent::Bytes(bytes) => found.cast_exact::<PyBytes>().is_ok_and(|found| found.as_bytes() == bytes),
+        MsgpackEvent::Bytes(bytes) => {
+            found.cast_exact::<PyBytes>().is_ok_and(|found| found.as_bytes() == bytes)
+        }
         MsgpackEvent::List(length) => found
             .cast_exact::<PyList>()
             .is_ok_and(|found| found.len() == length && found.iter().all(|item| is(&item, pieces))),
         MsgpackEvent::Dict(length) => found.cast_exact::<PyDict>().is_ok_and(|found| {
             found.len() == length
                 && entries_of(found).iter().all(|(key, value)| {
-                    matches!(pieces.next(), Ok(MsgpackEvent::Str(text)) if is_text(key, text)) && is(value, pieces)
+                    matches!(pieces.next(), Ok(MsgpackEvent::Str(text)) if is_text(key, text))
+                        && is(value, pieces)
                 })
         }),
         MsgpackEvent::Value(value) => value_of(found, &Format::Msgpack, 0).is_ok_and(|found| found == value),

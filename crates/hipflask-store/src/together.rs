@@ -1,4 +1,4 @@
-//! [`together`]: many futures at a time, but not all at once.
+//! Runs many futures concurrently, with a limit.
 
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn outputs_are_in_order_and_the_number_is_bounded() {
+    async fn outputs_are_in_order_and_concurrency_is_bounded() {
         let (running, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (running, peak) = (&running, &peak);
         let future = |number: usize| async move {

@@ -1,12 +1,12 @@
-//! Why a server is out of reach.
+//! Reasons why a server is unreachable.
 
-/// What is at fault, if `said` is what a system says of an address that leads nowhere.
+/// Returns the reason if `said` is a message of the operating system about an unreachable address.
 pub(crate) fn reason(said: &str) -> Option<&'static str> {
     let says = |text| said.contains(text);
     if says("Connection refused") || says("No such file or directory") {
-        Some("nothing listens there")
+        Some("nothing listens at its address")
     } else if says("failed to lookup address information") {
-        Some("its host is not known")
+        Some("its host name cannot be resolved")
     } else {
         None
     }

@@ -1,4 +1,4 @@
-//! Addresses of stores, as operators write them: one form for every store with servers.
+//! The address of a store with servers, as operators write it.
 
 use core::str::FromStr;
 use core::time::Duration;
@@ -7,8 +7,8 @@ use crate::store::{ErrorKind, StoreError};
 
 /// `scheme://user:password@host:port,host:port/path?option=value`.
 ///
-/// More than one host, as Sentinel, Cluster and memcached have, is why no general URL parser will do. User, password, path
-/// and options are percent-decoded.
+/// General URL parsers do not allow several hosts, which Sentinel, Cluster and memcached have. User, password, path and
+/// options are percent-decoded.
 pub(crate) struct Address {
     store: &'static str,
     pub(crate) scheme: String,
@@ -29,7 +29,7 @@ pub(crate) struct Host {
 }
 
 impl Address {
-    /// Reads an address of the store named `store`.
+    /// Parses an address of the store named `store`.
     pub(crate) fn parse(store: &'static str, text: &str) -> Result<Self, StoreError> {
         // The text may hold a password, so no message repeats it.
         let wrong = |what: &str| StoreError::new(store, ErrorKind::Misconfigured, what);
@@ -85,9 +85,14 @@ impl Address {
     }
 
     /// Parses a number that the address contains.
-    pub(crate) fn number<T: FromStr>(&self, what: &str, text: Option<String>) -> Result<Option<T>, StoreError> {
+    pub(crate) fn number<T: FromStr>(
+        &self,
+        what: &str,
+        text: Option<String>,
+    ) -> Result<Option<T>, StoreError> {
         let parse = |text: String| {
-            text.parse().map_err(|_| self.misconfigured(format!("the {what} in the address is not a valid number")))
+            text.parse()
+                .map_err(|_| self.misconfigured(format!("the {what} in the address is not a valid number")))
         };
         text.map(parse).transpose()
     }
@@ -132,7 +137,7 @@ impl Host {
         good.then(|| Self { name: name.to_owned(), port })
     }
 
-    /// As it stands in an address.
+    /// Formats the host as in an address.
     pub(crate) fn shown(&self, default_port: u16) -> String {
         let port = self.port.unwrap_or(default_port);
         if self.name.contains(':') {
@@ -143,7 +148,7 @@ impl Host {
     }
 }
 
-/// Percent-decodes; `None` if a `%` stands alone or the bytes are no UTF-8.
+/// Percent-decodes a text; `None` if a `%` lacks its digits or the bytes are not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_an_address_is_found() {
+    fn every_part_of_an_address_is_parsed() {
         let mut address =
             Address::parse("redis", "Redis+Sentinel://us%40er:p%3Aw@a:1,[::1]:2,c/my%2Dmaster/3?x=1&y=%2F")
                 .unwrap();
@@ -185,13 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn an_account_may_be_a_password_alone() {
+    fn account_may_have_only_a_password() {
         let address = Address::parse("redis", "redis://:secret@h").unwrap();
         assert_eq!((address.user, address.password.as_deref()), (None, Some("secret")));
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_being_repeated() {
+    fn invalid_address_is_refused_and_never_repeated() {
         for text in [
             "secret",
             "redis:secret",

@@ -118,7 +118,8 @@ fn judge(answers: Answers, recovers: Recovers, error: &StoreError) {
 async fn redis_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
     let server = Redis::start().unwrap();
     let proxy = Proxy::before(&server.url()).unwrap();
-    let store = hipflask_store::redis::RedisStore::builder(proxy.url()).unwrap().timeout(TIMEOUT).build().unwrap();
+    let store =
+        hipflask_store::redis::RedisStore::builder(proxy.url()).unwrap().timeout(TIMEOUT).build().unwrap();
     fails_and_recovers(proxy, Arc::new(store), Recovers::AtOnce).await;
 }
 

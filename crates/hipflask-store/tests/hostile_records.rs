@@ -4,7 +4,7 @@
 use allocation_counter::{AllocationInfo, measure};
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
-use hipflask_store::record::{Format, OpaqueValues, MAX_BYTES, MAX_MEMORY, Problem, RecordError};
+use hipflask_store::record::{Format, MAX_BYTES, MAX_MEMORY, OpaqueValues, Problem, RecordError};
 
 /// What reading a record gives, and what it allocates, dropping it included.
 fn reading(data: &[u8]) -> (Result<(), RecordError>, AllocationInfo) {

@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crowd::nobody_starves;
-use hipflask_store::redis::RedisStore;
 #[cfg(feature = "redis-tls")]
 use hipflask_store::Store as _;
+use hipflask_store::redis::RedisStore;
 use hipflask_store::{DeletedIf, ErrorKind};
 use hipflask_testkit::contract::store_contract;
 use hipflask_testkit::servers::{FlaskSession, Redis};

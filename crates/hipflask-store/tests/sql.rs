@@ -65,7 +65,8 @@ async fn creates_a_group(store: AnyStore) {
     let _ = store.create(&key(1), b"live", hour, begin).await.unwrap();
     let _ = store.create(&key(2), b"expired", Duration::from_secs(30), begin).await.unwrap();
     let keys: Vec<Key> = (0..300).chain([7]).map(key).collect();
-    let records: Vec<NewRecord<'_>> = keys.iter().map(|key| NewRecord { key, data: b"new", ttl: hour }).collect();
+    let records: Vec<NewRecord<'_>> =
+        keys.iter().map(|key| NewRecord { key, data: b"new", ttl: hour }).collect();
     let created = store.create_many(&records, later).await.unwrap();
     for (at, created) in created.iter().enumerate() {
         assert_eq!(*created == Created::Exists, at == 1 || at == 300, "{at}");

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::oracle::{DamagedCookie, DumpedCookie, ParsedHeader, Settings};
 use crate::checkout;
+use crate::oracle::{DamagedCookie, DumpedCookie, ParsedHeader, Settings};
 
 /// The sessions of `wire/flask-cookies.jsonl` with the cookies that Flask signs for them.
 ///

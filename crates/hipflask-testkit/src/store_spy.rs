@@ -110,7 +110,11 @@ impl StoreWrapper for SpyStore {
     }
 
     /// Counts a call and does it, unless it is to fail.
-    fn around<'a, T: Send + 'a>(&'a self, method: StoreMethod, call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        method: StoreMethod,
+        call: StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
         Box::pin(async move {
             let work = lock(&self.shared.meanwhile).take_if(|(awaited, _)| *awaited == method);
             if let Some((_, work)) = work {

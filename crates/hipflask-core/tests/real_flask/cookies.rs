@@ -4,9 +4,9 @@ use hipflask_core::session::SessionDict;
 use hipflask_core::signing::Compression;
 use hipflask_core::tagged::KeyOrder;
 use hipflask_core::value::{Dict, Int, Text, Value};
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::{GeneratedSession, RealFlask, Settings};
+use hipflask_testkit::rng::TestRng;
 
 use crate::common::{BATCH, NOW, codec, described, dict, json_of, opened};
 

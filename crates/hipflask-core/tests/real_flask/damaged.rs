@@ -8,8 +8,8 @@ use hipflask_core::codec::{DEFAULT_LEEWAY, OpenError, SessionCodec};
 use hipflask_core::signing::{Compression, PayloadCodec, PayloadError, SignatureError, split_unverified};
 use hipflask_core::tagged::JsonErrorKind;
 use hipflask_core::time::UnixTime;
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::{RealFlask, Settings, Verdict};
+use hipflask_testkit::rng::TestRng;
 
 use crate::common::{BATCH, NOW, codec, described, json_of};
 

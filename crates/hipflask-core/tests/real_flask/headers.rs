@@ -1,8 +1,8 @@
 //! `Cookie` headers, as Werkzeug's parser reads them.
 
 use hipflask_core::cookie::{parse, values};
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::{ParsedHeader, RealFlask};
+use hipflask_testkit::rng::TestRng;
 
 use crate::common::BATCH;
 

@@ -5,9 +5,9 @@ use hipflask_core::session::SessionDict;
 use hipflask_core::signing::{Compression, UrlSafeSerializer, UrlSafeTimedSerializer};
 use hipflask_core::tagged::{KeyOrder, to_string_plain};
 use hipflask_core::value::Value;
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json};
 use hipflask_testkit::oracle::{RealFlask, Settings};
+use hipflask_testkit::rng::TestRng;
 
 use crate::common::{BATCH, NOW, described, dict, json_of};
 

@@ -4,9 +4,9 @@ use hipflask_core::cookie::{CookieConfig, CookieConfigError, SameSite};
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::SessionDict;
 use hipflask_core::signing::Compression;
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json, json};
 use hipflask_testkit::oracle::{RealFlask, SaveCase};
+use hipflask_testkit::rng::TestRng;
 
 use crate::common::{BATCH, NOW, codec, dict};
 
@@ -176,20 +176,7 @@ fn odd_values_are_quoted_as_by_real_flask_and_come_back_through_its_parser() {
 fn odd_text(rng: &mut TestRng) -> String {
     let any = |rng: &mut TestRng| match rng.below(4) {
         0 => char::from(rng.below(0x80) as u8),
-        1 => *rng.pick(&[
-            ' ',
-            ',',
-            ';',
-            '"',
-            '\\',
-            '\u{7f}',
-            '\u{80}',
-            '\u{ff}',
-            'é',
-            '\u{1f600}',
-            '=',
-            '%',
-        ]),
+        1 => *rng.pick(&[' ', ',', ';', '"', '\\', '\u{7f}', '\u{80}', '\u{ff}', 'é', '\u{1f600}', '=', '%']),
         2 => char::from_u32(rng.below(0x11_0000) as u32).unwrap_or('x'),
         _ => *rng.pick(&['a', 'Z', '0', '-', '_', '.']),
     };

@@ -8,9 +8,9 @@ use hipflask_core::signing::{
     Age, Compression, Derivation, Digest, KeyRing, SignatureError, Signer, TimestampSigner,
 };
 use hipflask_core::time::UnixTime;
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json, json};
 use hipflask_testkit::oracle::{RealFlask, Settings, Verdict};
+use hipflask_testkit::rng::TestRng;
 
 use crate::common::{described, dict, opened};
 
@@ -216,9 +216,7 @@ fn unsigned(signer: &Signer, timed: bool, value: &[u8]) -> Result<(Vec<u8>, Opti
 }
 
 fn value(rng: &mut TestRng, separator: u8) -> Vec<u8> {
-    (0..rng.below(20))
-        .map(|_| if rng.once_in(8) { separator } else { rng.below(256) as u8 })
-        .collect()
+    (0..rng.below(20)).map(|_| if rng.once_in(8) { separator } else { rng.below(256) as u8 }).collect()
 }
 
 /// Whole, with a changed, lost or added byte, or cut short.

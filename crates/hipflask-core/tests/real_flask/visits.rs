@@ -6,10 +6,10 @@ use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::signing::Compression;
 use hipflask_core::value::{Dict, Value, ValueError};
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::serde_json::{Map, Value as Json, json};
 use hipflask_testkit::oracle::{RealFlask, Settings, StepSeen, Visit, Visited};
+use hipflask_testkit::rng::TestRng;
 
 use crate::common::{NOW, described, dict, json_of};
 
@@ -273,8 +273,7 @@ fn sequences_of_steps_leave_what_they_leave_in_real_flask() {
     let cookies: Vec<String> = sessions.into_iter().map(|session| session.cookie).collect();
     let mut seen = [0; 4];
     for _ in 0..VISITS / 500 {
-        let visits: Vec<(Visit, Vec<&Step>)> =
-            (0..500).map(|_| visit(&mut rng, &donors, &cookies)).collect();
+        let visits: Vec<(Visit, Vec<&Step>)> = (0..500).map(|_| visit(&mut rng, &donors, &cookies)).collect();
         let questions: Vec<Visit> = visits.iter().map(|(visit, _)| visit.clone()).collect();
         for (visited, (visit, steps)) in flask.visit(&questions).unwrap().iter().zip(&visits) {
             seen[compare(visit, steps, visited)] += 1;
@@ -508,18 +507,8 @@ impl Random<'_> {
 
     /// A key to set. What is no list of flashes in the place of the flashes has a test of its own.
     fn new_key(&mut self) -> Json {
-        (*self.rng.pick(&[
-            "a",
-            "b",
-            "username",
-            "email",
-            "cart",
-            "_permanent",
-            "\u{e9}",
-            " t",
-            "\u{1F600}",
-        ]))
-        .into()
+        (*self.rng.pick(&["a", "b", "username", "email", "cart", "_permanent", "\u{e9}", " t", "\u{1F600}"]))
+            .into()
     }
 
     fn value(&mut self) -> Json {

@@ -34,11 +34,12 @@ use hipflask_core::value::Dict;
 
 use crate::record::{Change, ConvertError, EncodeError, Format, RecordError};
 use crate::store::{
-    Created, DeletedIf, Entry, Key, NewRecord, RecordKind, Replaced, Store, StoreError, Stored, Touched, expiry,
+    Created, DeletedIf, Entry, Key, NewRecord, RecordKind, Replaced, Store, StoreError, Stored, Touched,
+    expiry,
 };
 use crate::together::together;
 pub use journal::{Journal, JournalError};
-use journal::{Leftover, KeyDigest};
+use journal::{KeyDigest, Leftover};
 
 /// Copies sessions from one store to another. See the [module](self).
 #[derive(Clone)]
@@ -301,7 +302,8 @@ impl Copier {
         end: bool,
         now: UnixTime,
     ) -> Result<Option<Outcome>, CopyError> {
-        let known = self.journal.as_ref().and_then(|journal| journal.left_of_unseen(KeyDigest::of(&entry.key)));
+        let known =
+            self.journal.as_ref().and_then(|journal| journal.left_of_unseen(KeyDigest::of(&entry.key)));
         let data = entry.data.unwrap_or_default();
         let Some(left) = known.filter(|left| left.ends > now && left.is(&entry.key, &data)) else {
             return Ok(None);
@@ -475,7 +477,9 @@ impl Copier {
 
     fn note(&self, place: &Key, record: &Prepared) -> Result<(), CopyError> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        journal.note(KeyDigest::of(place), Leftover::new(place, &record.data, record.ends)).map_err(CopyError::Journal)
+        journal
+            .note(KeyDigest::of(place), Leftover::new(place, &record.data, record.ends))
+            .map_err(CopyError::Journal)
     }
 
     /// Nothing is left there, and nobody but a copier has ended it.

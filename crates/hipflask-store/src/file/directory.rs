@@ -12,7 +12,7 @@ use hipflask_core::time::UnixTime;
 use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
 use super::fault::Fault;
-use super::record::{LockOutcome, Content, OpenedFile, Locked, Patience, head, is_record_name, names};
+use super::record::{Content, LockOutcome, Locked, OpenedFile, Patience, head, is_record_name, names};
 use super::trust::Trust;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Entry, Key, Page, Replaced, Scan, Stored, Token, Touched, expiry,

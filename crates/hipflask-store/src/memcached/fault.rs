@@ -1,15 +1,15 @@
-//! [`Fault`]: a call without an answer.
+//! Failures of a call.
 
 use async_memcached::{Error, ErrorKind as ServerSays, Status};
 
-/// The reason why a call has no answer.
+/// The reason why a call has no reply.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// No answer in time.
+    /// No reply arrived in time.
     TimedOut,
     /// The server is unreachable, or the connection broke.
     Lost(Error),
-    /// The server answered with an error.
+    /// The server replied with an error.
     Says(ServerSays),
 }
 

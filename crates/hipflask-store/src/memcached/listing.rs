@@ -1,7 +1,7 @@
-//! What the client cannot ask: which keys a server has, and what the server is. On a connection for one question.
+//! The keys and the version of a server, which the client cannot request. Each request has its own connection.
 //!
-//! The client lists keys queue by queue, and while it does memcached moves those that were just read to another queue: of 24
-//! records that had been looked at, a second listing found 10. Walking the hash table finds all.
+//! The client lists keys queue by queue. Meanwhile memcached moves those that were just read to another queue: after 24
+//! records had been read, a second listing found 10. Walking the hash table finds all of them.
 
 use core::time::Duration;
 use std::path::PathBuf;
@@ -17,22 +17,26 @@ use super::fault::Fault;
 use crate::store::Key;
 use crate::url::decode;
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Debug, Clone)]
 pub(super) enum ServerAddress {
     Port(String),
     Socket(PathBuf),
 }
 
-/// The keys that begin so. What can be no key of ours is left out.
+/// Lists the keys with this prefix. Skips those that are not valid [`Key`]s.
 ///
-/// A long listing may take longer than a call; a server that says nothing more for `patience` may not.
-pub(super) async fn keys(server: &ServerAddress, prefix: &str, patience: Duration) -> Result<Vec<Key>, Fault> {
+/// A listing may take longer than one call, but fails if the server sends nothing for `patience`.
+pub(super) async fn keys(
+    server: &ServerAddress,
+    prefix: &str,
+    patience: Duration,
+) -> Result<Vec<Key>, Fault> {
     let deadline = Instant::now() + patience;
     loop {
         let mut connection = Connection::open(server, deadline).await?;
         match connection.keys(prefix, patience).await {
-            // One listing at a time.
+            // The server allows one listing at a time.
             Err(Fault::Says(ServerSays::Generic(_))) if Instant::now() + PAUSE < deadline => {
                 sleep(PAUSE).await
             }
@@ -41,7 +45,7 @@ pub(super) async fn keys(server: &ServerAddress, prefix: &str, patience: Duratio
     }
 }
 
-/// What the server calls itself: `1.6.18`.
+/// Returns the version of the server: `1.6.18`.
 pub(super) async fn version(server: &ServerAddress, patience: Duration) -> Result<String, Fault> {
     let deadline = Instant::now() + patience;
     let mut connection = Connection::open(server, deadline).await?;
@@ -59,7 +63,9 @@ impl Connection<Box<dyn Stream>> {
     async fn open(server: &ServerAddress, deadline: Instant) -> Result<Self, Fault> {
         let connect = async {
             Ok(match server {
-                ServerAddress::Port(address) => Box::new(TcpStream::connect(address).await?) as Box<dyn Stream>,
+                ServerAddress::Port(address) => {
+                    Box::new(TcpStream::connect(address).await?) as Box<dyn Stream>
+                }
                 ServerAddress::Socket(path) => Box::new(UnixStream::connect(path).await?),
             })
         };
@@ -108,11 +114,11 @@ impl Connection<Box<dyn Stream>> {
     }
 }
 
-/// What a line means that is no answer.
+/// Returns the error that a line reports instead of a reply.
 fn judge(line: &str) -> Fault {
     Fault::Says(match line.split_once(' ').map_or(line, |(word, _)| word) {
         "BUSY" => ServerSays::Generic("BUSY".to_owned()),
-        // An older server knows neither the walk nor its name.
+        // An older server does not know the command or its argument.
         "ERROR" | "BADCLASS" => ServerSays::NonexistentCommand,
         "SERVER_ERROR" => ServerSays::Server(line.to_owned()),
         "CLIENT_ERROR" => ServerSays::Client("CLIENT_ERROR".to_owned()),
@@ -128,7 +134,7 @@ async fn in_time<T>(deadline: Instant, step: impl Future<Output = T>) -> Result<
     timeout_at(deadline, step).await.map_err(|_| Fault::TimedOut)
 }
 
-/// A key takes three letters a byte here, and there are some numbers beside it.
+/// A key takes three letters per byte here, followed by some numbers.
 const LONGEST_LINE: u64 = 2048;
 
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,4 +1,4 @@
-//! [`MemcachedStore`]: records in memcached, as Flask-Session keeps them there with pymemcache.
+//! memcached, with the records of Flask-Session and pymemcache.
 //!
 //! | step | command, one round trip each |
 //! | --- | --- |
@@ -10,23 +10,23 @@
 //! | delete if unchanged | `md` with the CAS number |
 //! | list | `lru_crawler metadump hash`, then `mg` for all keys together: one page for each server |
 //!
-//! These are the meta commands: memcached 1.6 or later is needed.
+//! These are meta commands, which need memcached 1.6 or later.
 //!
-//! # What memcached is not
+//! # Limits of memcached
 //!
-//! - It forgets. A full server evicts sessions that are still wanted, and a restart ends all of them. Nothing here can tell
+//! - It is a cache. A full server evicts live sessions, and a restart deletes all of them. The store cannot distinguish
 //!   eviction from expiry.
-//! - Its time to live is whole seconds counted by a clock that ticks once a second, so a record may end up to a second
-//!   early. Times over 30 days are sent as points in time, as Flask-Session does, and none is later than January 2038.
-//! - A record has at most [`max_item`](MemcachedStoreBuilder::max_item) bytes, less what memcached keeps beside it. A longer one
-//!   is refused here, before it is sent: memcached would drop the record that is there, too.
-//! - A listing holds the keys of one server at once.
-//! - Other clients than pymemcache place keys by other rules, and may compress values.
+//! - It counts time in whole seconds, so that a record may expire up to a second early. Times over 30 days are sent as points
+//!   in time, as Flask-Session does; none is later than January 2038.
+//! - A record has at most [`max_item`](MemcachedStoreBuilder::max_item) bytes, less memcached's overhead. The store refuses a
+//!   longer one without sending it, because memcached would delete the existing record as well.
+//! - A listing loads all keys of one server into memory.
+//! - Clients other than pymemcache distribute keys by other rules and may compress values.
 //!
-//! # When something breaks
+//! # Failures
 //!
-//! Each call ends within [`timeout`](MemcachedStoreBuilder::timeout), connecting included. What only reads is sent a second time
-//! if its connection broke, a write never. A server that is away takes its sessions with it: other servers do not take over,
+//! Each call ends within [`timeout`](MemcachedStoreBuilder::timeout), connecting included. The store repeats a read if its
+//! connection broke, but never a write. The sessions of a failed server are unavailable: other servers do not take over,
 //! because they would start with empty sessions and keep them when the first comes back.
 
 mod fault;
@@ -45,22 +45,22 @@ use tokio::time::{Instant, timeout_at};
 use self::fault::Fault;
 use self::pool::{Answer, Command, Server};
 use self::settings::{KIND, Settings};
-use crate::unreachable;
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
     StoreError, Stored, Token, Touched, whole_seconds,
 };
+use crate::unreachable;
 
 /// Records in one memcached server, or in several.
 ///
 /// | address | for |
 /// | --- | --- |
 /// | `memcached://host:11211` | one server |
-/// | `memcached://a,b,c:11212` | several; each key is on the one that pymemcache's `HashClient` would choose, so the names must be spelled as in Python |
+/// | `memcached://a,b,c:11212` | several; each key is on the one that pymemcache's `HashClient` chooses, so spell the names as in Python |
 /// | `memcached+unix:///run/memcached.sock` | a socket |
 ///
 /// Every form takes `timeout=2` (seconds, fractions allowed), `max_item=1048576` (bytes) and `connections=16` (to each
-/// server). An option that is not known is an error. There is no TLS, no account, and no IPv6 address.
+/// server). An unknown option is an error. TLS, accounts and IPv6 addresses are not supported.
 ///
 /// ```
 /// use hipflask_store::memcached::MemcachedStore;
@@ -77,59 +77,58 @@ pub struct MemcachedStore {
     settings: Settings,
 }
 
-/// What can be said beyond the address.
+/// Settings beyond the address of a [`MemcachedStore`].
 #[must_use]
 pub struct MemcachedStoreBuilder(Settings);
 
 impl MemcachedStore {
-    /// The store at `address`.
+    /// Creates the store at `address`. [`Store::ready`] connects.
     ///
     /// # Errors
-    /// [`ErrorKind::Misconfigured`] if the address cannot work. Whether a server is there is for [`Store::ready`] to find
-    /// out.
+    /// [`ErrorKind::Misconfigured`] if the address is invalid.
     pub fn from_url(address: &str) -> Result<Self, StoreError> {
         Self::builder(address)?.build()
     }
 
-    /// The store at `address`, to be described further.
+    /// Starts with the settings in `address`.
     ///
     /// # Errors
-    /// As [`from_url`](Self::from_url).
+    /// Same as [`from_url`](Self::from_url).
     pub fn builder(address: &str) -> Result<MemcachedStoreBuilder, StoreError> {
         Settings::parse(address).map(MemcachedStoreBuilder)
     }
 }
 
 impl MemcachedStoreBuilder {
-    /// How long a call may take, connecting included; 2 seconds unless the address says otherwise.
+    /// Sets the timeout of a call, connecting included: 2 seconds by default.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = timeout;
         self
     }
 
-    /// The largest item in bytes that the servers keep: what their option `-I` says, 1 MiB without it.
+    /// Sets the maximum item size of the servers in bytes, which is their option `-I`: 1 MiB by default.
     pub const fn max_item(mut self, bytes: usize) -> Self {
         self.0.max_item = bytes;
         self
     }
 
-    /// How many connections to each server there may be at once, at least 1; 16 unless the address says otherwise.
+    /// Sets the maximum number of connections to each server, at least 1: 16 by default.
     pub const fn connections(mut self, connections: usize) -> Self {
         self.0.connections = if connections == 0 { 1 } else { connections };
         self
     }
 
-    /// The store. Connects nowhere yet.
+    /// Creates the store, without connecting.
     ///
     /// # Errors
-    /// [`ErrorKind::Misconfigured`] if the parts do not fit together.
+    /// [`ErrorKind::Misconfigured`] if no connection pool can be created.
     pub fn build(self) -> Result<MemcachedStore, StoreError> {
         Ok(MemcachedStore { servers: self.0.servers()?, settings: self.0 })
     }
 }
 
 impl MemcachedStore {
-    /// The server that keeps `key`, and what it knows the record by.
+    /// Returns the server of `key`, and its name for the record.
     fn locate<'a>(&'a self, key: &'a Key) -> Option<(&'a Server, &'a str)> {
         if key.is_at_rest() {
             return None;
@@ -144,7 +143,7 @@ impl MemcachedStore {
         Some((server, key.as_str()))
     }
 
-    /// The CAS number of what is expected. Only who kept the bytes alone has to ask for it.
+    /// Returns the CAS number of the expected record. Reads it if the caller only has the bytes.
     async fn number(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<Compared<u64>, StoreError> {
         if let Token::Number(number) = expected.token {
             return Ok(Compared::Same(number));
@@ -154,8 +153,8 @@ impl MemcachedStore {
 
     /// Acts if the record is as expected.
     ///
-    /// The number changes with every write, also with one that leaves the data as it was, as Flask-Session's are after
-    /// most requests. Equal data is no conflict, so another number with the same data is tried again.
+    /// The number changes with every write, even of equal data, which Flask-Session writes after most requests. Equal data
+    /// is not a conflict, so the store tries again with the new number.
     async fn act_if(
         &self,
         key: &Key,
@@ -185,7 +184,7 @@ impl MemcachedStore {
                 Err(fault) => return Err(error(fault, Some(key))),
             }
         }
-        // Somebody writes the same again and again; the caller merges, to the same end.
+        // Another client keeps writing the same data. The caller merges, with the same result.
         Ok(self.load(key, now).await?.map_or(Compared::Gone, Compared::Other))
     }
 
@@ -194,15 +193,14 @@ impl MemcachedStore {
         if data.len() <= most {
             return Ok(());
         }
-        let what = format!("the record has {} bytes, and {most} are the most", data.len());
+        let what = format!("the record has {} bytes, more than the maximum of {most}", data.len());
         Err(StoreError::new(KIND, ErrorKind::Full, what))
     }
 
-    /// The longest data that fits with any key.
+    /// Returns the maximum length of data that fits with any key.
     const fn most(&self) -> usize {
         self.settings.max_item.saturating_sub(OVERHEAD)
     }
-
 }
 
 /// The methods of [`Store`].
@@ -346,13 +344,13 @@ impl fmt::Debug for MemcachedStoreBuilder {
     }
 }
 
-/// What to do with a record that is as expected.
+/// What to do with the expected record.
 enum Act<'a> {
     Replace { data: &'a [u8], time: String },
     Delete,
 }
 
-/// What there is, beside what was expected.
+/// The outcome of comparing the current record with the expected one.
 enum Compared<T> {
     Same(T),
     Gone,
@@ -371,15 +369,19 @@ fn compare(found: Option<Stored>, expected: &Stored) -> Compared<u64> {
 
 fn stored(value: MetaValue, now: UnixTime) -> Result<Stored, StoreError> {
     let (Some(left), Some(number)) = (value.ttl_remaining, value.cas) else {
-        return Err(StoreError::new(KIND, ErrorKind::Corrupt, "the server left out what it was asked for"));
+        return Err(StoreError::new(
+            KIND,
+            ErrorKind::Corrupt,
+            "the reply lacks the time to live or the CAS number",
+        ));
     };
-    // The client shows an empty value as none.
+    // The client returns `None` for an empty value.
     let mut stored = Stored::new(value.data.unwrap_or_default(), expires(left, now));
     stored.token = Token::Number(number);
     Ok(stored)
 }
 
-/// When a record ends that has so many seconds left; its last second counts as one.
+/// Returns the expiry of a record that has `left` seconds to live; its last second counts as one.
 fn expires(left: i64, now: UnixTime) -> Option<UnixTime> {
     let left = u64::try_from(left).ok()?.max(1);
     Some(UnixTime::from_secs(now.as_secs().saturating_add(left)))
@@ -389,7 +391,7 @@ fn token(value: &MetaValue) -> Token {
     value.cas.map_or(Token::Data, Token::Number)
 }
 
-/// A time to live as memcached takes it: over 30 days as a point in time, which fits 31 bits.
+/// Returns a time to live as memcached takes it: over 30 days as a point in time of at most 31 bits.
 fn time(ttl: Duration, now: UnixTime) -> String {
     let seconds = whole_seconds(ttl);
     let seconds =
@@ -419,7 +421,7 @@ async fn look_at(server: &Server, keys: &[Key], with_data: bool, now: UnixTime) 
     Ok(found.into_iter().filter_map(entry).collect())
 }
 
-/// As the contract reports it: without key and data.
+/// Converts to the error of the contract, without key and data.
 fn error(fault: Fault, key: Option<&Key>) -> StoreError {
     let (kind, what) = match &fault {
         Fault::TimedOut => (ErrorKind::Timeout, "no answer in time"),
@@ -442,7 +444,7 @@ fn error(fault: Fault, key: Option<&Key>) -> StoreError {
         Fault::Says(ServerSays::Generic(says)) if says.starts_with("BUSY") => {
             (ErrorKind::Unavailable, "the server is making another listing")
         }
-        Fault::Says(ServerSays::Protocol(_)) => (ErrorKind::Corrupt, "the server's answer makes no sense"),
+        Fault::Says(ServerSays::Protocol(_)) => (ErrorKind::Corrupt, "malformed reply"),
         Fault::Says(_) => (ErrorKind::Refused, "the server refused the command"),
     };
     let cause = match fault {
@@ -456,24 +458,24 @@ fn error(fault: Fault, key: Option<&Key>) -> StoreError {
     StoreError::new(KIND, kind, what).caused_by(cause)
 }
 
-/// Whether it is one of memcached's own sentences, which are made of small letters, and quotes nothing.
+/// Returns `true` if the text is one of memcached's own messages, which are in lower case and quote nothing.
 fn is_plain(says: &str) -> bool {
     says.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b' ')
 }
 
-/// More seconds than these are a point in time.
+/// memcached takes a larger number for a point in time.
 const RELATIVE: u64 = 60 * 60 * 24 * 30;
 
-/// memcached reads 31 bits.
+/// The largest number that memcached reads: 31 bits.
 const LAST_SECOND: u64 = 0x7fff_ffff;
 
-/// What memcached keeps beside the data: key, header, numbers, and the seams of a value that spans several chunks.
+/// memcached's overhead per record: key, header, numbers, and the joints of a value that spans several chunks.
 const OVERHEAD: usize = 512;
 
-/// How often another number with the same data is tried again.
+/// How often the store tries again if the number changed but not the data.
 const TRIES: usize = 4;
 
-/// How many keys are looked at in one round trip of a listing.
+/// How many records a listing reads in one round trip.
 const AT_ONCE: usize = 1000;
 
 #[cfg(test)]
@@ -481,7 +483,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_of_over_thirty_days_is_sent_as_a_point_in_time() {
+    fn ttl_over_thirty_days_becomes_a_point_in_time() {
         let now = UnixTime::from_secs(1_700_000_000);
         for (seconds, expected) in [
             (0, "T1"),
@@ -497,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_second_counts_and_no_end_is_none() {
+    fn last_second_counts_as_one() {
         let now = UnixTime::from_secs(100);
         assert_eq!(expires(-1, now), None);
         assert_eq!(expires(0, now), Some(UnixTime::from_secs(101)));
@@ -505,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_quotes_no_key() {
+    fn error_quotes_no_key() {
         let key = Key::new("session:", "secret-id").unwrap();
         for says in ["bad key session:secret-id", "Bad data SECRET"] {
             let error = error(Fault::Says(ServerSays::Client(says.to_owned())), Some(&key));

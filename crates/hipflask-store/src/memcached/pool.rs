@@ -1,4 +1,4 @@
-//! Connections to one server, and the rule of what may be sent twice.
+//! The connections to one server, and the rule of what may be sent twice.
 
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ use super::listing::ServerAddress;
 
 /// A server and its connections. A connection serves one call at a time.
 pub(super) struct Server {
-    /// As pymemcache spells it: what decides which keys it keeps.
+    /// The name in pymemcache's spelling, which decides which keys it has.
     pub(super) node: String,
     pub(super) address: ServerAddress,
     pool: Pool<Opener>,
@@ -19,7 +19,7 @@ pub(super) struct Server {
 }
 
 pub(super) struct Opener {
-    /// As the client wants it.
+    /// The address in the client's format.
     address: String,
     timeout: Duration,
 }
@@ -31,30 +31,36 @@ pub(super) enum Command<'a> {
     Delete { key: &'a str, flags: &'a [&'a str] },
 }
 
-/// What a server says, apart from failing.
+/// A reply that is not a failure.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
-    /// It did so, or there is this.
+    /// The record, or the flags of a successful write.
     Found(Box<MetaValue>),
-    /// It did so.
+    /// A successful write.
     Done,
-    /// There is none of that name.
+    /// The record is missing.
     Missing,
-    /// There is another than was expected, or one although none was.
+    /// The record is not the expected one, or exists although it should not.
     Other,
 }
 
 impl Server {
-    pub(super) fn new(node: String, address: ServerAddress, timeout: Duration, connections: usize) -> Option<Self> {
-        let address = match &address {
+    pub(super) fn new(
+        node: String,
+        address: ServerAddress,
+        timeout: Duration,
+        connections: usize,
+    ) -> Option<Self> {
+        let client_address = match &address {
             ServerAddress::Port(address) => format!("tcp://{address}"),
             ServerAddress::Socket(path) => format!("unix://{}", path.display()),
         };
-        let pool = Pool::builder(Opener { address, timeout }).max_size(connections).build().ok()?;
+        let pool =
+            Pool::builder(Opener { address: client_address, timeout }).max_size(connections).build().ok()?;
         Some(Self { node, address, pool, timeout })
     }
 
-    /// Sends a command. What only reads is sent again if its connection turns out to be broken.
+    /// Sends a command. Repeats a read if its connection broke.
     pub(super) async fn ask(&self, command: &Command<'_>) -> Result<Answer, Fault> {
         let is_read =
             matches!(command, Command::Get { flags, .. } if flags.iter().all(|flag| !flag.starts_with('T')));
@@ -77,7 +83,7 @@ impl Server {
         answer
     }
 
-    /// A connection for something of the caller's own; it is to be [discarded](Self::discard) if that fails.
+    /// Returns a connection. The caller must [discard](Self::discard) it after a failure.
     pub(super) async fn client(&self, deadline: Instant) -> Result<Object<Opener>, Fault> {
         match timeout_at(deadline, self.pool.get()).await {
             Ok(Ok(client)) => Ok(client),
@@ -87,7 +93,7 @@ impl Server {
         }
     }
 
-    /// Drops a connection. If it broke, those that lie idle broke with it, most likely.
+    /// Closes a connection. If it broke, closes the idle ones as well, which most likely broke with it.
     pub(super) fn discard(&self, client: Object<Opener>, broke: bool) {
         drop(Object::take(client));
         if broke {
@@ -103,7 +109,7 @@ impl Server {
 impl Command<'_> {
     async fn send(&self, client: &mut Client) -> Result<Answer, Fault> {
         match *self {
-            // A miss of `mg` is `None`, and so is a hit that no flag was asked of: ask for one.
+            // The client returns `None` both for a miss and for a hit without flags: always request a flag.
             Self::Get { key, flags } => match client.meta_get(key, false, None, Some(flags)).await {
                 Ok(Some(value)) => Ok(Answer::Found(Box::new(value))),
                 Ok(None) => Ok(Answer::Missing),
@@ -117,7 +123,7 @@ impl Command<'_> {
     }
 }
 
-/// The client reports a refusal as an error, or, if it came with flags, as a value.
+/// Parses the reply to a write. The client reports a refusal as an error, or as a value if the reply has flags.
 fn judge(answer: Result<Option<MetaValue>, Error>) -> Result<Answer, Fault> {
     match answer {
         Ok(None) => Ok(Answer::Done),
@@ -143,7 +149,7 @@ impl Manager for Opener {
     type Error = Error;
 
     async fn create(&self) -> Result<Client, Error> {
-        // A call that gives up while connecting drops this; a server that never answers must not keep it.
+        // The caller may have given up. A server that never answers must not block this future.
         match tokio::time::timeout(self.timeout, Client::new(&self.address)).await {
             Ok(client) => client,
             Err(_) => Err(Error::Connect(std::io::ErrorKind::TimedOut.into())),
@@ -151,9 +157,9 @@ impl Manager for Opener {
     }
 
     async fn recycle(&self, client: &mut Client, metrics: &Metrics) -> RecycleResult<Error> {
-        // The server, or something on the way, may have closed what lay idle for long, and a write would find that out.
+        // The server or a firewall may have closed an idle connection, and a write on it would fail.
         if client.is_closed() || metrics.last_used() > IDLE {
-            return Err(RecycleError::message("not to be used again"));
+            return Err(RecycleError::message("closed or idle for too long"));
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! Which of several servers keeps a key: the rule of pymemcache's `HashClient`.
+//! Distributes keys over several servers by the rule of pymemcache's `HashClient`.
 //!
-//! Highest random weight: each server has a score for each key, and the highest wins. Both sides of a migration must
-//! choose alike, or each sees half of the sessions.
+//! Rendezvous hashing: each server has a score for each key, and the highest wins. Python and Rust must choose the same
+//! server, or each sees half of the sessions.
 
-/// The index of the server that keeps `key`; `nodes` are `host:port` or a socket's path, spelled as in the Python
-/// configuration. Of equal scores the node whose text is greater wins.
+/// Returns the index of the server for `key`. `nodes` are `host:port` or the path of a socket, spelled as in the Python
+/// configuration. If scores are equal, the node with the greater text wins.
 ///
 /// Same as pymemcache 4.0.0, `RendezvousHash.get_node` with `murmur3_32` and seed 0.
 pub(super) fn server_of<'a>(nodes: impl Iterator<Item = &'a str>, key: &str) -> Option<usize> {
@@ -61,14 +61,14 @@ mod tests {
     const PLACES: &str = "11331000303313120131102002231100133013201102122000313223021021022123020023202230";
 
     #[test]
-    fn hashes_are_those_of_pymemcache() {
+    fn hashes_equal_those_of_pymemcache() {
         for (text, hash) in HASHES {
             assert_eq!(murmur3_32(text.as_bytes()), *hash, "{text}");
         }
     }
 
     #[test]
-    fn keys_are_placed_as_pymemcache_places_them() {
+    fn keys_go_to_the_servers_of_pymemcache() {
         for (number, place) in PLACES.chars().enumerate() {
             let chosen = server_of(NODES.iter().copied(), &format!("session:{number}"));
             assert_eq!(chosen, place.to_digit(10).map(|place| place as usize), "session:{number}");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_less_moves_only_its_own_keys() {
+    fn removed_server_moves_only_its_own_keys() {
         for number in 0..1000 {
             let key = format!("session:{number}");
             let before = server_of(NODES.iter().copied(), &key);

@@ -1,4 +1,4 @@
-//! What an address says: the only place that knows its forms.
+//! Parses addresses.
 
 use core::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::url::Address;
 /// The name of this kind of store.
 pub(super) const KIND: &str = "memcached";
 
-/// Everything that decides how the servers are talked to.
+/// The settings of a store.
 #[derive(Clone)]
 pub(super) struct Settings {
     nodes: Vec<Node>,
-    /// How long one call may take, connecting included.
+    /// The timeout of one call, connecting included.
     pub(super) timeout: Duration,
-    /// The servers' largest item, in bytes.
+    /// The maximum item size of the servers, in bytes.
     pub(super) max_item: usize,
-    /// How many connections to each server.
+    /// The maximum number of connections to each server.
     pub(super) connections: usize,
 }
 
 #[derive(Clone)]
 struct Node {
-    /// As pymemcache spells it.
+    /// The name in pymemcache's spelling.
     name: String,
     address: ServerAddress,
 }
@@ -35,7 +35,10 @@ impl Settings {
         let nodes = match address.scheme.as_str() {
             "memcached" => hosts(&address)?,
             "memcached+unix" if address.hosts.is_empty() && address.path.len() > 1 => {
-                vec![Node { name: address.path.clone(), address: ServerAddress::Socket(address.path.clone().into()) }]
+                vec![Node {
+                    name: address.path.clone(),
+                    address: ServerAddress::Socket(address.path.clone().into()),
+                }]
             }
             "memcached+unix" => {
                 return Err(misconfigured("the address of a socket is memcached+unix:///its/path"));
@@ -43,7 +46,7 @@ impl Settings {
             _ => return Err(misconfigured("the scheme of the address is not memcached or memcached+unix")),
         };
         if address.user.is_some() || address.password.is_some() {
-            return Err(misconfigured("an account cannot be used: the client cannot log in to memcached"));
+            return Err(misconfigured("accounts are not supported: the client cannot log in to memcached"));
         }
         let mut settings = Self { nodes, timeout: TIMEOUT, max_item: MAX_ITEM, connections: CONNECTIONS };
         if let Some(timeout) = address.take_timeout()? {
@@ -62,12 +65,12 @@ impl Settings {
     pub(super) fn servers(&self) -> Result<Vec<Server>, StoreError> {
         let server = |node: &Node| {
             Server::new(node.name.clone(), node.address.clone(), self.timeout, self.connections)
-                .ok_or_else(|| misconfigured("no pool of connections can be made"))
+                .ok_or_else(|| misconfigured("the connection pool cannot be created"))
         };
         self.nodes.iter().map(server).collect()
     }
 
-    /// The address without options.
+    /// Returns the address without options.
     pub(super) fn shown(&self) -> String {
         let nodes: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         let form = if nodes.iter().any(|node| node.starts_with('/')) { "+unix" } else { "" };
@@ -77,12 +80,12 @@ impl Settings {
 
 fn hosts(address: &Address) -> Result<Vec<Node>, StoreError> {
     if !address.path.trim_matches('/').is_empty() {
-        return Err(misconfigured("after the hosts the address has a path, and memcached knows none"));
+        return Err(misconfigured("the address has a path, which memcached does not support"));
     }
     let node = |host: &crate::url::Host| {
         if host.name.contains(':') {
             return Err(misconfigured(
-                "the client cannot reach an IPv6 address; use IPv4 or a name that has one",
+                "the client cannot reach an IPv6 address; use an IPv4 address or a host name",
             ));
         }
         let name = host.shown(PORT);
@@ -106,7 +109,7 @@ mod tests {
     use super::Settings;
 
     #[test]
-    fn every_form_of_an_address_is_understood() {
+    fn every_address_form_is_parsed() {
         for (address, expected) in [
             ("memcached://a", "memcached://a:11211"),
             ("memcached://a,b:2/?timeout=0.5&max_item=2000000&connections=3", "memcached://a:11211,b:2"),
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_work_is_refused_with_what_to_do_and_never_repeated() {
+    fn invalid_address_is_refused_and_never_repeated() {
         for (address, hint) in [
             ("redis://secret", "scheme"),
             ("memcached://", "no host"),

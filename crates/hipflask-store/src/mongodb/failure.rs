@@ -2,8 +2,8 @@
 
 use mongodb::error::{Error, ErrorKind as Kind, WriteFailure};
 
-use crate::unreachable;
 use crate::store::{ErrorKind, StoreError};
+use crate::unreachable;
 
 /// The name of this kind of store.
 pub(super) const NAME: &str = "mongodb";

@@ -25,9 +25,9 @@
 //! MongoDB's protocol in front of mongomock, and which real Flask-Session with pymongo uses beside us. That shows names, types
 //! and conditions; it does not show the TTL monitor, write concern, authentication or a failover.
 
+mod client;
 mod document;
 mod failure;
-mod client;
 
 use core::fmt;
 use core::future::IntoFuture;
@@ -45,9 +45,9 @@ use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
     StoreError, Stored, Token, Touched, expiry,
 };
+use client::{ClientHandle, RenewableClient};
 use document::{binary, date, stored};
 use failure::{NAME, explain, is_duplicate};
-use client::{ClientHandle, RenewableClient};
 
 /// A collection of sessions. See the [module](self).
 ///

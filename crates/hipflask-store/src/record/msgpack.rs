@@ -7,7 +7,8 @@ use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 
 use super::budget::{Budget, FIRST_ITEMS};
 use super::{
-    EncodeError, Format, OpaqueValues, Original, Originals, Problem, Raw, Record, RecordError, key_text, room_for,
+    EncodeError, Format, OpaqueValues, Original, Originals, Problem, Raw, Record, RecordError, key_text,
+    room_for,
 };
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {

@@ -1,4 +1,4 @@
-//! The commands, and what their answers mean. Each is one round trip.
+//! Builds the commands and parses the replies. Each command is one round trip.
 
 use core::time::Duration;
 
@@ -10,7 +10,7 @@ use super::connection::{Request, malformed_reply};
 use crate::hex::hex;
 use crate::store::{Stored, whole_seconds};
 
-/// The record alone.
+/// Reads the record without its expiry.
 pub(super) fn get(key: &str) -> Request {
     Request::Command(one("GET", key))
 }
@@ -23,7 +23,7 @@ pub(super) fn got(answer: Value) -> Result<Option<Vec<u8>>, RedisError> {
     }
 }
 
-/// The record, and how long it lives: two commands, because no single one tells both.
+/// Reads the record and its time to live: two commands, because no single one returns both.
 pub(super) fn load(key: &str) -> Request {
     let mut commands = Pipeline::with_capacity(2);
     commands.add_command(one("GET", key)).add_command(one("PTTL", key));
@@ -41,21 +41,21 @@ pub(super) fn loaded(
 
 fn record(data: Value, left: &Value, now: UnixTime) -> Result<Option<Stored>, RedisError> {
     match (data, left) {
-        // It may end between the two commands.
+        // It may expire between the two commands.
         (Value::Nil, Value::Int(_)) | (Value::BulkString(_), Value::Int(GONE)) => Ok(None),
         (Value::BulkString(data), Value::Int(left)) => Ok(Some(Stored::new(data, expires(*left, now)))),
         _ => Err(malformed_reply()),
     }
 }
 
-/// When a record ends that has so many milliseconds left.
+/// Returns the expiry of a record that has `left` milliseconds to live.
 pub(super) fn expires(left: i64, now: UnixTime) -> Option<UnixTime> {
-    // A record with half a second left has not ended, so a begun second counts.
+    // A record with half a second left has not expired, so round up.
     let left = u64::try_from(left).ok()?.div_ceil(1000).max(1);
     Some(UnixTime::from_secs(now.as_secs().saturating_add(left)))
 }
 
-/// As Flask-Session writes, except that nothing is overwritten.
+/// Writes as Flask-Session does, but overwrites nothing.
 pub(super) fn create(key: &str, data: &[u8], ttl: Duration) -> Request {
     let mut command = set(key, data);
     command.arg("NX").arg("EX").arg(seconds(ttl));
@@ -72,16 +72,16 @@ pub(super) fn delete(key: &str) -> Request {
     Request::Command(one("DEL", key))
 }
 
-/// Deletes, and waits until so many replicas have seen it.
+/// Deletes, and waits until this number of replicas has confirmed it.
 pub(super) fn delete_everywhere(key: &str, replicas: u32, within: Duration) -> Request {
     let mut commands = Pipeline::with_capacity(2);
-    // 0 milliseconds would mean for ever.
+    // 0 milliseconds means no timeout.
     let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST_WAIT);
     commands.add_command(one("DEL", key)).cmd("WAIT").arg(replicas).arg(within);
     Request::OnMasterOf(key.to_owned(), commands)
 }
 
-/// The server's own compare-and-set: Redis from 8.4 on, Valkey from 8.1 on. Makes no record that is not there.
+/// The server's own compare-and-set: Redis from 8.4 on, Valkey from 8.1 on. Never creates a missing record.
 pub(super) fn replace_natively(key: &str, expected: &[u8], data: &[u8], ttl: Duration) -> Request {
     let mut command = set(key, data);
     command.arg("IFEQ").arg(expected).arg("EX").arg(seconds(ttl));
@@ -102,14 +102,14 @@ pub(super) fn delifeq(key: &str, expected: &[u8]) -> Request {
     Request::Command(command)
 }
 
-/// What came of a compare-and-act.
+/// The outcome of a compare-and-set or compare-and-delete.
 pub(super) enum Compared {
     Done,
     Gone,
     Other(Stored),
 }
 
-/// A script and the name under which the server keeps it.
+/// A script and the digest by which the server knows it.
 pub(super) struct Script {
     code: &'static str,
     sha1: String,
@@ -128,20 +128,20 @@ impl Script {
         Self { code, sha1: hex(&Sha1::digest(code)) }
     }
 
-    /// By its name; the server may not know it.
-    pub(super) fn by_name(&self, key: &str, arguments: &[&[u8]]) -> Request {
-        Self::ask("EVALSHA", &self.sha1, key, arguments)
+    /// Runs it by its digest, which the server may not know.
+    pub(super) fn by_digest(&self, key: &str, arguments: &[&[u8]]) -> Request {
+        Self::request("EVALSHA", &self.sha1, key, arguments)
     }
 
-    /// By its text; the server knows it then.
+    /// Runs it by its text. The server knows it from then on.
     pub(super) fn by_text(&self, key: &str, arguments: &[&[u8]]) -> Request {
-        Self::ask("EVAL", self.code, key, arguments)
+        Self::request("EVAL", self.code, key, arguments)
     }
 
-    fn ask(how: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Request {
+    fn request(name: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Request {
         let size: usize = arguments.iter().map(|argument| argument.len()).sum();
         let mut command = Cmd::with_capacity(arguments.len() + 4, size + script.len() + key.len() + 16);
-        command.arg(how).arg(script).arg(1).arg(key);
+        command.arg(name).arg(script).arg(1).arg(key);
         for argument in arguments {
             command.arg(*argument);
         }
@@ -149,7 +149,7 @@ impl Script {
     }
 }
 
-/// A script's answer: 1, nothing, or the record that is there and its milliseconds.
+/// Parses a script's reply: 1, nothing, or the current record and its time to live in milliseconds.
 pub(super) fn compared(answer: Value, now: UnixTime) -> Result<Compared, RedisError> {
     match answer {
         Value::Int(1) => Ok(Compared::Done),
@@ -159,7 +159,7 @@ pub(super) fn compared(answer: Value, now: UnixTime) -> Result<Compared, RedisEr
     }
 }
 
-/// Whether a conditional `SET` was done.
+/// Returns `true` if a conditional `SET` was done.
 pub(super) fn was_set(answer: &Value) -> Result<bool, RedisError> {
     match answer {
         Value::Okay => Ok(true),
@@ -168,7 +168,7 @@ pub(super) fn was_set(answer: &Value) -> Result<bool, RedisError> {
     }
 }
 
-/// Whether a command that answers with 1 or 0 found something to do.
+/// Returns `true` if the reply is 1, `false` if it is 0.
 pub(super) fn was_one(answer: &Value) -> Result<bool, RedisError> {
     match answer {
         Value::Int(1) => Ok(true),
@@ -177,7 +177,7 @@ pub(super) fn was_one(answer: &Value) -> Result<bool, RedisError> {
     }
 }
 
-/// A page of keys.
+/// Requests a page of keys.
 pub(super) fn scan(cursor: &str, prefix: &str, count: usize) -> Pipeline {
     let mut pattern = String::with_capacity(prefix.len() + 1);
     for letter in prefix.chars() {
@@ -192,7 +192,7 @@ pub(super) fn scan(cursor: &str, prefix: &str, count: usize) -> Pipeline {
     commands
 }
 
-/// The cursor of the next page and the keys of this one. What is not UTF-8 is no key of ours.
+/// Returns the cursor of the next page and the keys of this one. Skips keys that are not UTF-8: Hipflask never writes them.
 pub(super) fn scanned(answer: Value) -> Result<(String, Vec<String>), RedisError> {
     let Value::Array(answer) = answer else { return Err(malformed_reply()) };
     let Ok([Value::BulkString(cursor), Value::Array(keys)]) = <[Value; 2]>::try_from(answer) else {
@@ -205,7 +205,7 @@ pub(super) fn scanned(answer: Value) -> Result<(String, Vec<String>), RedisError
     Ok((String::from_utf8(cursor).map_err(|_| malformed_reply())?, keys.collect()))
 }
 
-/// For each key its length or its data, and its milliseconds.
+/// Requests the length or the data of each key, and its time to live.
 pub(super) fn look_at<'a>(keys: impl ExactSizeIterator<Item = &'a str>, with_data: bool) -> Pipeline {
     let mut commands = Pipeline::with_capacity(keys.len() * 2);
     for key in keys {
@@ -228,12 +228,12 @@ fn set(key: &str, data: &[u8]) -> Cmd {
     command
 }
 
-/// As many as the server takes: 136 years are enough.
+/// Limits a time to live to what the server takes: 136 years.
 pub(super) fn seconds(ttl: Duration) -> u64 {
     whole_seconds(ttl).min(u64::from(u32::MAX))
 }
 
-/// What `PTTL` says of a key that is not there.
+/// The reply of `PTTL` for a missing key.
 pub(super) const GONE: i64 = -2;
 
 /// A key that no record has.
@@ -241,7 +241,7 @@ pub(super) const PROBE: &str = "hipflask:probe";
 
 const LONGEST_WAIT: u64 = 60_000;
 
-// PTTL is read before it could be spoilt, and only where it is wanted: a conflict then costs no further round trip.
+// A conflict returns the current record, so that it costs no further round trip.
 const REPLACE: &str = "local current = redis.call('GET', KEYS[1])
 if not current then return false end
 if current ~= ARGV[1] then return {current, redis.call('PTTL', KEYS[1])} end
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_begun_second_of_life_counts_and_no_end_is_none() {
+    fn time_to_live_rounds_up_to_whole_seconds() {
         let now = UnixTime::from_secs(100);
         assert_eq!(expires(60_000, now), Some(UnixTime::from_secs(160)));
         assert_eq!(expires(59_001, now), Some(UnixTime::from_secs(160)));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_ends_between_two_commands_is_none() {
+    fn record_that_expires_between_commands_is_missing() {
         let now = UnixTime::from_secs(100);
         let answers = vec![Value::BulkString(b"x".to_vec()), Value::Int(GONE)];
         assert_eq!(loaded(answers, now).unwrap(), None);
@@ -278,16 +278,18 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_written_as_flask_session_writes_it() {
+    fn create_writes_what_flask_session_writes() {
         let mut flask = ::redis::cmd("SET");
         flask.arg("session:x").arg(b"data").arg("EX").arg(60);
-        let Request::Command(ours) = create("session:x", b"data", Duration::from_millis(60_900)) else { panic!() };
+        let Request::Command(ours) = create("session:x", b"data", Duration::from_millis(60_900)) else {
+            panic!()
+        };
         let packed = |command: &Cmd| String::from_utf8(command.get_packed_command()).unwrap();
         assert_eq!(packed(&ours).replace("$2\r\nNX\r\n", "").replace("*6", "*5"), packed(&flask));
     }
 
     #[test]
-    fn a_prefix_is_not_read_as_a_pattern() {
+    fn prefix_is_escaped_in_the_pattern() {
         let commands = scan("0", "a*[b]?\\", 10);
         let packed = String::from_utf8(commands.get_packed_pipeline()).unwrap();
         assert!(packed.contains("a\\*\\[b\\]\\?\\\\*"), "{packed}");

@@ -1,8 +1,8 @@
-//! [`Connection`]: one connection that comes back, and the rule of what may be sent twice.
+//! A connection that reconnects, and the rule of what may be sent twice.
 //!
-//! redis-rs has a manager that reconnects, and a cluster client that repeats commands. Neither tells whether a command may
-//! have arrived before it failed, and that decides whether a write may be sent again: a compare-and-replace that is
-//! repeated after it succeeded reports a conflict with itself, and the merge would count an increment twice.
+//! redis-rs has a manager that reconnects and a cluster client that repeats commands. Neither reports whether a command may
+//! have arrived before it failed, which decides whether a write may be sent again. A compare-and-replace that is repeated
+//! after it succeeded reports a conflict with itself, and the merge would count an increment twice.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -17,22 +17,22 @@ use ::redis::{
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::fault::{Phase, Fault, is_permanent, is_rejected_for_now};
+use super::fault::{Fault, Phase, is_permanent, is_rejected_for_now};
 use super::settings::{Connector, Settings};
 
-/// A connection shared by all callers, made when first needed and again when it broke.
+/// A connection that all callers share. It is opened when first needed, and again after it broke.
 pub(super) struct Connection {
-    /// Held while connecting, so that a crowd of callers makes one connection.
+    /// Locked while connecting, so that concurrent callers open one connection.
     connector: tokio::sync::Mutex<Connector>,
     slot: Mutex<Slot>,
     born: Instant,
-    /// When the last answer came, in milliseconds since then.
+    /// The time of the last reply, in milliseconds since `born`.
     last_answer: AtomicU64,
     timeout: Duration,
     heals: bool,
 }
 
-/// The connection of the moment. The number tells it from those before.
+/// The current connection. The number distinguishes it from earlier ones.
 struct Slot {
     generation: u64,
     connection: Option<Client>,
@@ -44,18 +44,18 @@ enum Client {
     Cluster(ClusterConnection),
 }
 
-/// What to send, in one round trip.
+/// A request of one round trip.
 pub(super) enum Request {
-    One(Cmd),
+    Command(Cmd),
     /// Several commands about one key.
-    All(Pipeline),
-    /// Several commands that only the master of this key's slot should get, one of them without a key.
-    Beside(String, Pipeline),
-    /// Several commands for the node at this address; the server itself if it is no cluster.
-    At(Node, Pipeline),
+    Pipeline(Pipeline),
+    /// Several commands for the master of this key's slot, one of them without a key.
+    OnMasterOf(String, Pipeline),
+    /// Several commands for the node at this address, or for the server if it is not a cluster.
+    AtNode(Node, Pipeline),
 }
 
-/// An answer for each command that was sent, in their order.
+/// The replies to the commands of a request, in their order.
 pub(super) enum Replies {
     One(Option<Value>),
     All(std::vec::IntoIter<Value>),
@@ -66,7 +66,7 @@ impl Replies {
         good(answer).map(|answer| Self::One(Some(answer)))
     }
 
-    /// The first is no error; others may be.
+    /// Fails if the first reply is an error. Others may be errors.
     fn all(mut answers: Vec<Value>) -> RedisResult<Self> {
         if let Some(first) = answers.first_mut() {
             *first = good(core::mem::take(first))?;
@@ -97,12 +97,12 @@ pub(super) struct Node {
     pub(super) port: u16,
 }
 
-/// What it does to the server when it arrives twice.
+/// The effect of a request that arrives twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect<'a> {
-    /// No more than once: it is sent again if it was lost.
+    /// The same as once. It is sent again if it was lost.
     Read,
-    /// Perhaps something else: it is sent again only if the server said that it did nothing. It is about this key.
+    /// Possibly another one. It is sent again only if the server replied that it did nothing. It writes this key.
     Write(&'a str),
 }
 
@@ -118,12 +118,12 @@ impl Connection {
         })
     }
 
-    /// Sends `ask`. The first answer is no server error; others may be.
+    /// Sends a request. Fails if the first reply is an error; other replies may be errors.
     pub(super) async fn ask(&self, request: &Request, effect: Effect<'_>) -> Result<Replies, Fault> {
         self.ask_within(request, effect, self.timeout).await
     }
 
-    /// As [`ask`](Self::ask), in so much time.
+    /// Same as [`ask`](Self::ask), with this timeout.
     pub(super) async fn ask_within(
         &self,
         request: &Request,
@@ -141,8 +141,8 @@ impl Connection {
         self.send(request, may_repeat, deadline).await
     }
 
-    /// Makes sure that a connection which lay idle is still one. Servers and firewalls close such connections, a write
-    /// would find that out, and it could not be sent again.
+    /// Checks a connection that was idle. Servers and firewalls close idle connections; a write would fail then and could
+    /// not be sent again.
     async fn ping_if_idle(&self, key: &str, deadline: Instant) -> Result<(), Fault> {
         let idle = self.age().saturating_sub(self.last_answer.load(Ordering::Relaxed));
         if idle < FRESH || self.current().is_none() {
@@ -151,7 +151,7 @@ impl Connection {
         let mut ping = Pipeline::with_capacity(1);
         ping.cmd("PING");
         match self.send(&Request::OnMasterOf(key.to_owned(), ping), true, deadline).await {
-            // Whoever says no is there.
+            // An error reply proves that the server is alive.
             Err(Fault::Refused(error)) if error.code().is_some() => Ok(()),
             other => other.map(drop),
         }
@@ -165,7 +165,7 @@ impl Connection {
         let mut pauses = Pauses::until(deadline);
         let mut was_lost = false;
         loop {
-            // Nearly always there is one, and no clock is needed to take it.
+            // Usually there is one, and taking it needs no timeout.
             let found = match self.current() {
                 Some(found) => Ok(Ok(found)),
                 None => timeout_at(deadline, self.connection()).await,
@@ -187,7 +187,7 @@ impl Connection {
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    // The next caller should not wait behind this one's answer. A cluster's other nodes may be well.
+                    // The next caller must not wait behind this reply. Other nodes of a cluster may be healthy.
                     if !is_cluster {
                         self.forget(generation);
                     }
@@ -205,7 +205,7 @@ impl Connection {
                 continue;
             }
             let is_lost = error.is_unrecoverable_error() || error.is_io_error();
-            // A cluster's client renews the connection of one node by itself, at the next try.
+            // A cluster client reconnects to a single node by itself, at the next attempt.
             if is_lost && (!is_cluster || was_lost) {
                 self.forget(generation);
             }
@@ -236,7 +236,7 @@ impl Connection {
         Some((slot.generation, slot.connection.clone()?))
     }
 
-    /// Lets the next caller connect, unless somebody has already.
+    /// Makes the next caller reconnect, unless another one has already.
     fn forget(&self, generation: u64) {
         let mut slot = self.slot();
         if slot.generation == generation {
@@ -248,7 +248,7 @@ impl Connection {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The masters of a cluster, in the order of their first slots, with those slots; `None` if it is no cluster.
+    /// Returns the masters of a cluster in the order of their first slots, with those slots; `None` if it is not a cluster.
     pub(super) async fn masters(&self) -> Result<Option<Vec<(u16, Node)>>, Fault> {
         let is_cluster = matches!(*self.connector.lock().await, Connector::Cluster(_));
         if !is_cluster {
@@ -263,16 +263,14 @@ impl Connection {
 
 impl Connector {
     async fn connect(&mut self, timeout: Duration) -> RedisResult<Client> {
-        // The whole call has a deadline of its own; the client's shorter ones would only blur who gave up.
+        // The whole call has its own deadline, so the client needs none for replies.
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(None);
         match self {
             Self::Server(client) => {
                 client.get_multiplexed_async_connection_with_config(&config).await.map(Client::One)
             }
-            Self::Sentinel(client) => {
-                client.get_async_connection_with_config(&config).await.map(Client::One)
-            }
+            Self::Sentinel(client) => client.get_async_connection_with_config(&config).await.map(Client::One),
             Self::Cluster(client) => client.get_async_connection().await.map(Client::Cluster),
         }
     }
@@ -303,7 +301,9 @@ async fn send_to_one(mut connection: MultiplexedConnection, request: &Request) -
 
 async fn send_to_cluster(mut connection: ClusterConnection, request: &Request) -> RedisResult<Replies> {
     let answers = match request {
-        Request::Command(command) => return connection.req_packed_command(command).await.and_then(Replies::one),
+        Request::Command(command) => {
+            return connection.req_packed_command(command).await.and_then(Replies::one);
+        }
         Request::Pipeline(commands) => connection.req_packed_commands(commands, 0, commands.len()).await,
         Request::OnMasterOf(key, commands) => {
             let route = SingleNodeRoutingInfo::SpecificNode(Route::with_key(key, SlotAddr::Master));
@@ -317,36 +317,43 @@ async fn send_to_cluster(mut connection: ClusterConnection, request: &Request) -
     answers.and_then(Replies::all)
 }
 
-/// The slot is on its way to another node, and this key has already arrived there.
-async fn follow(mut connection: ClusterConnection, request: &Request, error: &RedisError) -> RedisResult<Replies> {
-    let node = error.redirect_node().and_then(|(address, _)| Node::parse(address)).ok_or_else(malformed_reply)?;
+/// Sends a request to the node to which a slot is moving: the key has moved already.
+async fn follow(
+    mut connection: ClusterConnection,
+    request: &Request,
+    error: &RedisError,
+) -> RedisResult<Replies> {
+    let node =
+        error.redirect_node().and_then(|(address, _)| Node::parse(address)).ok_or_else(malformed_reply)?;
     let commands: Vec<&Cmd> = match request {
         Request::Command(command) => vec![command],
-        Request::Pipeline(commands) | Request::OnMasterOf(_, commands) | Request::AtNode(_, commands) => commands.cmd_iter().collect(),
+        Request::Pipeline(commands) | Request::OnMasterOf(_, commands) | Request::AtNode(_, commands) => {
+            commands.cmd_iter().collect()
+        }
     };
-    let mut with_leave = Pipeline::with_capacity(commands.len() * 2);
+    let mut pipeline = Pipeline::with_capacity(commands.len() * 2);
     for command in &commands {
-        // The permission holds for one command.
-        with_leave.cmd("ASKING").add_command((*command).clone());
+        // ASKING applies to one command.
+        pipeline.cmd("ASKING").add_command((*command).clone());
     }
     let route = SingleNodeRoutingInfo::ByAddress { host: node.host, port: node.port };
-    let answers = connection.route_pipeline(with_leave, 0, commands.len() * 2, route).await?;
+    let answers = connection.route_pipeline(pipeline, 0, commands.len() * 2, route).await?;
     Replies::all(answers.into_iter().skip(1).step_by(2).collect())
 }
 
 impl Node {
-    /// `host:port`; an IPv6 address has no brackets here.
+    /// Parses `host:port`; an IPv6 address has no brackets here.
     pub(super) fn parse(address: &str) -> Option<Self> {
         let (host, port) = address.rsplit_once(':')?;
         Some(Self { host: host.to_owned(), port: port.parse().ok()? })
     }
 }
 
-/// Longer and longer pauses, up to a deadline.
+/// Pauses between attempts, each longer than the one before, up to a deadline.
 struct Pauses {
     next: Duration,
     deadline: Instant,
-    /// What the last one was for. Once the time is over it tells more than that.
+    /// The error before the last pause, which says more than a timeout does.
     why: Option<RedisError>,
 }
 
@@ -355,7 +362,7 @@ impl Pauses {
         Self { next: Duration::from_millis(10), deadline, why: None }
     }
 
-    /// Waits a moment; the error comes back if there is no time left for another try.
+    /// Waits a moment. Returns the error if there is no time for another attempt.
     async fn next(&mut self, error: RedisError) -> Result<(), Fault> {
         if Instant::now() + self.next >= self.deadline {
             return Err(error.into());
@@ -367,7 +374,7 @@ impl Pauses {
     }
 }
 
-/// The answer to `CLUSTER SLOTS`: first slot, last slot, master, replicas.
+/// Parses the reply to `CLUSTER SLOTS`: first slot, last slot, master, replicas.
 fn masters(answer: Option<Value>) -> Option<Vec<(u16, Node)>> {
     let Value::Array(ranges) = answer? else { return None };
     let mut masters: Vec<(u16, Node)> = Vec::new();
@@ -390,9 +397,9 @@ fn masters(answer: Option<Value>) -> Option<Vec<(u16, Node)>> {
     Some(masters)
 }
 
-/// How many milliseconds a connection may be idle before it is asked whether it is one.
+/// How many milliseconds a connection may be idle before it is checked.
 const FRESH: u64 = 1000;
 
 pub(super) fn malformed_reply() -> RedisError {
-    RedisError::from((ClientKind::UnexpectedReturnType, "an answer of another form than the command has"))
+    RedisError::from((ClientKind::UnexpectedReturnType, "malformed reply"))
 }

@@ -1,15 +1,15 @@
-//! [`Connections`]: a few connections, so that a small answer does not wait behind large ones.
+//! A few connections, so that a small reply does not wait behind large ones.
 //!
-//! A connection answers in the order in which it was asked. Small commands all use the first connection, where they share
-//! packets. Large ones use the others. A command whose answer is of unknown size uses the first one only if that is idle.
-//! At low load there is one connection.
+//! A connection replies in the order of its requests. Small commands all use the first connection, where they share packets.
+//! Large ones use the others. A command with a reply of unknown size uses the first connection only if that is idle. At low
+//! load one connection is enough.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use ::redis::RedisResult;
 
+use super::connection::{Connection, Effect, Replies, Request};
 use super::fault::Fault;
-use super::connection::{Replies, Request, Effect, Connection};
 use super::settings::Settings;
 
 pub(super) struct Connections {
@@ -17,20 +17,20 @@ pub(super) struct Connections {
     others: Vec<Channel>,
 }
 
-/// A connection, and about how many bytes are on their way through it.
+/// A connection, and the approximate number of bytes in transit on it.
 struct Channel {
     connection: Connection,
     bytes: AtomicUsize,
 }
 
-/// About how many bytes a command and its answer have.
+/// The approximate size of a command and its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
     /// A key and little else.
     Tiny,
     /// A record of this size.
     Bytes(usize),
-    /// A record that nobody here has seen.
+    /// A record that this process has not seen.
     Unknown,
 }
 
@@ -41,19 +41,24 @@ impl Connections {
         Ok(Self { first: channel()?, others })
     }
 
-    /// As [`Connection::ask`], on the connection for commands of this size.
-    pub(super) async fn ask(&self, request: &Request, effect: Effect<'_>, size: Size) -> Result<Replies, Fault> {
+    /// Same as [`Connection::ask`], on the connection for commands of this size.
+    pub(super) async fn ask(
+        &self,
+        request: &Request,
+        effect: Effect<'_>,
+        size: Size,
+    ) -> Result<Replies, Fault> {
         let channel = self.choose(size);
         let _under_way = UnderWay::begin(channel, size.bytes());
         channel.connection.ask(request, effect).await
     }
 
-    /// The connection for small commands.
+    /// Returns the connection for small commands.
     pub(super) const fn first(&self) -> &Connection {
         &self.first.connection
     }
 
-    /// The connection for large answers.
+    /// Returns the connection for large replies.
     pub(super) fn bulk(&self) -> &Connection {
         &self.choose(Size::Bytes(usize::MAX)).connection
     }
@@ -85,7 +90,7 @@ impl Size {
     }
 }
 
-/// A command that is on its way; a caller that gives up ends it, too.
+/// A command in transit. Ends when dropped, even if the caller gives up.
 struct UnderWay<'a> {
     channel: &'a Channel,
     bytes: usize,
@@ -104,10 +109,10 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Records up to this size are small: nearly all sessions are.
+/// The maximum size of a small record. Nearly all sessions are small.
 const SMALL: usize = 16 << 10;
 
-/// What a command has beside its record.
+/// The bytes of a command without its record.
 const OVERHEAD: usize = 128;
 
 #[cfg(test)]
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_unknown_size_uses_an_idle_connection() {
+    fn reply_of_unknown_size_uses_an_idle_connection() {
         let lanes = lanes(3);
         assert_eq!(number(&lanes, Size::Unknown), 0, "at low load one connection is enough");
         let _small = UnderWay::begin(lanes.choose(Size::Tiny), Size::Tiny.bytes());
@@ -148,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn one_connection_serves_all_if_so_configured() {
+    fn single_connection_serves_all_sizes() {
         let lanes = lanes(1);
         let _small = UnderWay::begin(lanes.choose(Size::Tiny), Size::Tiny.bytes());
         for size in [Size::Tiny, Size::Unknown, Size::Bytes(1 << 20)] {

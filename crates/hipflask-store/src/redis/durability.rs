@@ -1,11 +1,11 @@
-//! What a server's configuration does to sessions: a look at start, and one warning.
+//! Advice about a server's configuration, given once at startup.
 
 use ::redis::{Pipeline, Value};
 
 use super::command::PROBE;
-use super::connection::{Request, Effect, Connection};
+use super::connection::{Connection, Effect, Request};
 
-/// What was found out about a server.
+/// The settings of a server that matter to sessions.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     appends: Option<bool>,
@@ -14,15 +14,15 @@ struct Found {
     policy: Option<String>,
 }
 
-/// Returns what should be changed at the server, so that it neither forgets sessions nor brings ended ones back.
-/// Empty if nothing should, or if the server does not say.
+/// Returns the changes to the server's configuration that keep it from losing sessions or restoring deleted ones. Empty if
+/// there are none, or if the server does not reveal its configuration.
 pub(super) async fn advice(connection: &Connection) -> Vec<String> {
     let mut found = Found::default();
     // Managed servers refuse CONFIG and often allow INFO.
     for commands in [info(), config()] {
         match connection.ask(&Request::OnMasterOf(PROBE.to_owned(), commands), Effect::Read).await {
             Ok(answers) => answers.for_each(|answer| found.learn(answer)),
-            Err(fault) => tracing::debug!(?fault, "the server does not say whether it keeps sessions"),
+            Err(fault) => tracing::debug!(?fault, "the Redis server does not reveal its configuration"),
         }
         if found.is_complete() {
             break;
@@ -50,7 +50,7 @@ impl Found {
         self.appends.is_some() && self.max_memory.is_some() && self.policy.is_some()
     }
 
-    /// From lines of `INFO`, or from a pair of `CONFIG GET`. Anything else says nothing.
+    /// Reads lines of `INFO`, or a pair of `CONFIG GET`. Ignores anything else.
     fn learn(&mut self, answer: Value) {
         match answer {
             Value::BulkString(text) => self.learn_lines(&String::from_utf8_lossy(&text)),
@@ -92,7 +92,7 @@ impl Found {
         let mut advice = Vec::new();
         if self.appends == Some(false) {
             advice.push(
-                "a restart loses the latest sessions and brings back those that were logged out: set `appendonly yes`"
+                "a restart loses the latest sessions and restores those that were logged out: set `appendonly yes`"
                     .to_owned(),
             );
         }
@@ -101,7 +101,7 @@ impl Found {
             && self.max_memory.is_none_or(|limit| limit > 0)
         {
             advice.push(format!(
-                "when its memory is full it drops live sessions (maxmemory-policy {policy}): set `maxmemory-policy noeviction`"
+                "a full server evicts live sessions (maxmemory-policy {policy}): set `maxmemory-policy noeviction`"
             ));
         }
         advice
@@ -119,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_forgets_or_evicts_is_advised() {
-        assert_eq!(after(&[]), [""; 0], "what is not known is not a fault");
+    fn server_that_forgets_or_evicts_gets_advice() {
+        assert_eq!(after(&[]), [""; 0], "an unknown setting is not a fault");
         assert_eq!(
             after(&[("aof_enabled", "1"), ("maxmemory", "0"), ("maxmemory_policy", "noeviction")]),
             [""; 0]
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn both_commands_say_the_same() {
+    fn info_and_config_are_read_alike() {
         let mut by_info = Found::default();
         by_info.learn(Value::BulkString(
             b"# Persistence\r\naof_enabled:0\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n"

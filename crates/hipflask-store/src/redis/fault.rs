@@ -1,23 +1,23 @@
-//! What went wrong, in the words of [`StoreError`]: no key, no data.
+//! Failures of a command, and how they become a [`StoreError`] without key and data.
 
 use ::redis::{ErrorKind as ClientKind, RedisError, ServerErrorKind};
 
-use crate::unreachable;
 use crate::store::{ErrorKind, Key, StoreError};
+use crate::unreachable;
 
 /// The name of this kind of store.
 pub(super) const KIND: &str = "redis";
 
-/// Why a command has no answer.
+/// The reason why a command has no reply.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Nothing came within the time allowed; whether the command arrived is not known.
+    /// No reply arrived in time. The command may have arrived.
     TimedOut(Phase),
-    /// The client or the server says no.
+    /// The client or the server reported an error.
     Refused(RedisError),
 }
 
-/// What took too long.
+/// The phase of a call that took too long.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Phase {
     Connecting,
@@ -31,7 +31,7 @@ impl From<RedisError> for Fault {
 }
 
 impl Fault {
-    /// As the contract reports it. `key` is what the text must not hold.
+    /// Converts to the error of the contract. Its source must not contain `key`.
     pub(super) fn into_error(self, key: Option<&Key>) -> StoreError {
         match self {
             Self::TimedOut(Phase::Connecting) => {
@@ -45,12 +45,12 @@ impl Fault {
         }
     }
 
-    /// Whether the server does not know the script.
+    /// Returns `true` if the server does not know the script.
     pub(super) fn is_no_script(&self) -> bool {
         matches!(self, Self::Refused(error) if error.kind() == ClientKind::Server(ServerErrorKind::NoScript))
     }
 
-    /// Whether the server does not know the command or its option, so that nothing was done.
+    /// Returns `true` if the server does not know the command or its option, so that it did nothing.
     pub(super) fn is_not_known(&self) -> bool {
         let Self::Refused(error) = self else { return false };
         let detail = error.detail().unwrap_or_default();
@@ -58,13 +58,13 @@ impl Fault {
             && (detail.starts_with("syntax error") || detail.starts_with("unknown command"))
     }
 
-    /// Whether this account may not do that.
+    /// Returns `true` if the account lacks the permission.
     pub(super) fn is_not_permitted(&self) -> bool {
         matches!(self, Self::Refused(error) if error.code() == Some("NOPERM"))
     }
 }
 
-/// Whether the server said that it did nothing because it is not, or not yet, the one to ask.
+/// Returns `true` if the server replied that it did nothing because it is not the master, or is still loading.
 pub(super) fn is_rejected_for_now(error: &RedisError) -> bool {
     is_read_only(error)
         || matches!(
@@ -75,18 +75,18 @@ pub(super) fn is_rejected_for_now(error: &RedisError) -> bool {
                     | ServerErrorKind::ClusterDown
                     | ServerErrorKind::TryAgain
                     | ServerErrorKind::Moved
-                    | ServerErrorKind::Request
+                    | ServerErrorKind::Ask
             )
         )
 }
 
-/// Before Redis 7 a script's error is wrapped in another.
+/// Returns `true` if the server is a read-only replica. Before Redis 7 a script's error is wrapped in another one.
 pub(super) fn is_read_only(error: &RedisError) -> bool {
     error.kind() == ClientKind::Server(ServerErrorKind::ReadOnly)
         || error.detail().is_some_and(|detail| detail.contains("-READONLY"))
 }
 
-/// Whether the address or the account is at fault, so that waiting does not help.
+/// Returns `true` if the address or the account is wrong, so that waiting does not help.
 pub(super) fn is_permanent(error: &RedisError) -> bool {
     matches!(error.kind(), ClientKind::AuthenticationFailed | ClientKind::InvalidClientConfig)
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
@@ -103,24 +103,25 @@ fn describe(error: &RedisError) -> (ErrorKind, &'static str) {
         Some("NOAUTH" | "WRONGPASS") => {
             return (ErrorKind::Refused, "the server does not accept this account");
         }
-        Some("NOPERM") => return (ErrorKind::Refused, "this account may not do that"),
+        Some("NOPERM") => return (ErrorKind::Refused, "this account lacks the permission"),
         Some("OOM") => return (ErrorKind::Full, "the server has no memory left"),
-        Some("WRONGTYPE") => return (ErrorKind::Corrupt, "the key holds something that is no record"),
+        Some("WRONGTYPE") => return (ErrorKind::Corrupt, "the key has a value that is not a session record"),
         Some("MISCONF" | "NOREPLICAS") => {
-            return (ErrorKind::Unavailable, "the server takes no writes at the moment");
+            return (ErrorKind::Unavailable, "the server accepts no writes at the moment");
         }
         _ => {}
     }
     match error.kind() {
         ClientKind::AuthenticationFailed => (ErrorKind::Refused, "the server does not accept this account"),
         ClientKind::InvalidClientConfig | ClientKind::RESP3NotSupported => {
-            (ErrorKind::Misconfigured, "the connection is set up in a way that cannot work")
+            (ErrorKind::Misconfigured, "the settings of the connection are invalid")
         }
-        ClientKind::Io => {
-            (ErrorKind::Unavailable, unreachable::reason(&error.to_string()).unwrap_or("the connection broke"))
-        }
+        ClientKind::Io => (
+            ErrorKind::Unavailable,
+            unreachable::reason(&error.to_string()).unwrap_or("the connection broke"),
+        ),
         ClientKind::MasterNameNotFoundBySentinel | ClientKind::NoValidReplicasFoundBySentinel => {
-            (ErrorKind::Unavailable, "no Sentinel knows a master of that name that answers")
+            (ErrorKind::Unavailable, "no Sentinel knows a reachable master of that name")
         }
         ClientKind::ClusterConnectionNotFound => {
             (ErrorKind::Unavailable, "no node of the cluster is connected")
@@ -129,9 +130,7 @@ fn describe(error: &RedisError) -> (ErrorKind, &'static str) {
             (ErrorKind::Refused, "the server refused the command")
         }
         ClientKind::Server(_) => (ErrorKind::Unavailable, "the server cannot answer yet"),
-        ClientKind::Parse | ClientKind::UnexpectedReturnType => {
-            (ErrorKind::Corrupt, "the server's answer makes no sense")
-        }
+        ClientKind::Parse | ClientKind::UnexpectedReturnType => (ErrorKind::Corrupt, "malformed reply"),
         _ => (ErrorKind::Refused, "the server refused the command"),
     }
 }
@@ -153,7 +152,7 @@ mod tests {
     use crate::store::{ErrorKind, Key};
 
     #[test]
-    fn an_error_quotes_neither_key_nor_arguments() {
+    fn error_quotes_neither_key_nor_arguments() {
         let key = Key::new("session:", "secret-id").unwrap();
         for detail in [
             "unknown command 'DELEX', with args beginning with: 'session:secret-id' 'data'",
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_says_decides_the_kind() {
+    fn error_code_decides_the_kind() {
         for (code, kind) in [
             ("OOM", ErrorKind::Full),
             ("WRONGTYPE", ErrorKind::Corrupt),

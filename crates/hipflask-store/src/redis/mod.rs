@@ -1,44 +1,44 @@
-//! [`RedisStore`]: records in Redis or Valkey, as Flask-Session keeps them there.
+//! Redis and Valkey, with the records of Flask-Session.
 //!
 //! | step | commands, one round trip each |
 //! | --- | --- |
 //! | load | `GET` and `PTTL`, sent together |
-//! | load for a request | `GET` alone if the end was learned less than a minute ago and no touch is due by it |
+//! | load for a request | `GET` alone if the expiry was read less than a minute ago and no touch is due by it |
 //! | create | `SET key data NX EX seconds` |
-//! | replace | `SET key data IFEQ expected EX seconds` where the server has it (Redis from 8.4, Valkey from 8.1 on), else one Lua script by its name |
+//! | replace | `SET key data IFEQ expected EX seconds` if the server supports it (Redis 8.4, Valkey 8.1), else a Lua script |
 //! | touch | `EXPIRE` |
-//! | delete | `DEL`, and `WAIT` if replicas should have seen it |
-//! | delete if unchanged | `DELEX IFEQ` (Redis from 8.4 on), `DELIFEQ` (Valkey from 9.0 on), else one Lua script |
+//! | delete | `DEL`, and `WAIT` if replicas must confirm it |
+//! | delete if unchanged | `DELEX IFEQ` (Redis 8.4) or `DELIFEQ` (Valkey 9.0), else a Lua script |
 //! | list | `SCAN`, then `STRLEN` or `GET` with `PTTL` for all keys of the page together |
 //!
-//! What the server can is found out when it first matters, and again when it forgot a script. A conflict that a script
-//! reports brings the current record along; a native one costs a load.
+//! The store finds out which commands the server supports when it first needs them. A conflict in a script returns the
+//! current record; a conflict in a native command costs a load.
 //!
-//! # When something breaks
+//! # Failures
 //!
-//! Each call ends within [`timeout`](RedisStoreBuilder::timeout), connecting included. A lost connection is made anew by the next
-//! call, and one that lay idle for a second is asked with `PING` before a write is entrusted to it. What only reads is sent a second time if its connection broke; a write never, unless the server itself said that
-//! it did nothing (it is loading, or no longer the master). With Sentinel or a cluster a call waits for the next master
-//! until its time is up.
+//! Each call ends within [`timeout`](RedisStoreBuilder::timeout), connecting included. The next call reopens a lost
+//! connection. Before a write the store sends `PING` on a connection that was idle for a second. It repeats a read if the
+//! connection broke. It never repeats a write unless the server replied that it did nothing (it is loading, or no longer the
+//! master). With Sentinel or a cluster a call waits for the next master until its timeout.
 //!
-//! Redis replicates without waiting. A failover may lose writes of the last moment that were acknowledged but had not
-//! reached the replica; `min-replicas-to-write` on the server bounds that, and
-//! [`wait_for_replicas`](RedisStoreBuilder::wait_for_replicas) closes it for deletions, where a loss would let an ended session
-//! live on. Eviction has the same effect as a deletion, and a server without `appendonly yes` forgets logouts when it is
-//! restarted: [`Store::ready`] warns once of both, where the server tells its configuration.
+//! Redis replicates asynchronously. A failover may lose the last acknowledged writes if the replica had not received them.
+//! `min-replicas-to-write` on the server limits that, and [`wait_for_replicas`](RedisStoreBuilder::wait_for_replicas)
+//! prevents it for deletions, so that no logged-out session comes back. Eviction has the same effect as deletion, and a
+//! server without `appendonly yes` forgets logouts when it restarts. [`Store::ready`] warns once of both, if the server
+//! reveals its configuration.
 //!
 //! # Connections
 //!
-//! Commands about small records share one connection. Those about records of more than 16 KiB use up to three others
-//! (`connections=4` in all), so that nobody waits behind the large sessions of others. Each is opened when it is first needed,
-//! and reconnects by itself. A cluster has as many to each node.
+//! Commands about small records share one connection. Commands about records of more than 16 KiB use up to three others
+//! (`connections=4` in total), so that nobody waits behind other users' large sessions. Each is opened when first needed and
+//! reconnects by itself. A cluster has the same number to each node.
 
 mod command;
+mod connection;
+mod connections;
 mod durability;
 mod expiry_cache;
 mod fault;
-mod connections;
-mod connection;
 mod scan;
 mod settings;
 
@@ -50,10 +50,10 @@ use ::redis::Value;
 use hipflask_core::time::UnixTime;
 
 use self::command::{Compared, PROBE, Script};
+use self::connection::{Connection, Effect, Request, malformed_reply};
+use self::connections::{Connections, Size};
 use self::expiry_cache::ExpiryCache;
 use self::fault::{Fault, KIND};
-use self::connections::{Connections, Size};
-use self::connection::{Request, Effect, Connection, malformed_reply};
 use self::settings::Settings;
 use crate::store::{
     Created, Deleted, DeletedIf, Description, ErrorKind, Key, Page, Replaced, Scan, Store, StoreError,
@@ -67,87 +67,85 @@ use crate::store::{
 /// | `redis://user:password@host:6379/0` | one server; `valkey://` is the same |
 /// | `rediss://host` | TLS (feature `redis-tls`); `ca=file.pem` trusts that instead of the system's certificates |
 /// | `redis+unix:///run/redis.sock?db=0` | a socket; `unix://` is the same |
-/// | `redis+cluster://host:port,host:port` | a cluster: one reachable node is enough to find the others |
+/// | `redis+cluster://host:port,host:port` | a cluster; one reachable node is enough to find the others |
 /// | `redis+sentinel://host:26379,host/master/0` | the master of that name; `sentinel_user=`, `sentinel_password=` |
 ///
 /// `rediss+cluster` and `rediss+sentinel` use TLS. Every form takes `timeout=2` (seconds, fractions allowed), `connections=4`
-/// and `wait_replicas=1`. An option that is not known is an error.
+/// and `wait_replicas=1`. An unknown option is an error.
 ///
 /// ```
 /// use hipflask_store::redis::RedisStore;
 /// use hipflask_store::Store;
 ///
-/// // Nothing is connected before the first call, or `ready`.
+/// // Connects at the first call, or in `ready`.
 /// let store = RedisStore::from_url("redis://app:secret@127.0.0.1/0?timeout=0.5")?;
 /// assert_eq!(store.describe().address, "redis://127.0.0.1:6379/0");
 /// # Ok::<(), hipflask_store::StoreError>(())
 /// ```
 ///
-/// Needs a tokio runtime with time and I/O. Calls share a few connections.
+/// Needs a tokio runtime with time and I/O.
 pub struct RedisStore {
     connections: Connections,
-    /// For commands that hold their connection up.
+    /// For commands that block their connection.
     slow_connection: Connection,
     settings: Settings,
     replace: Script,
     delete_if: Script,
     expiries: ExpiryCache,
-    /// The server has refused `SET .. IFEQ`.
+    /// The server does not support `SET .. IFEQ`.
     sets_by_script: AtomicBool,
-    /// Which of [`DELETIONS`] the server knows, or [`NOT_ASKED`].
+    /// The index in [`DELETIONS`] of the command that the server supports, or [`UNKNOWN`].
     deletion: AtomicU8,
-    /// [`Store::ready`] has looked at the server's configuration.
+    /// [`Store::ready`] has checked the server's configuration.
     is_advised: AtomicBool,
 }
 
-/// What can be said beyond the address.
+/// Settings beyond the address of a [`RedisStore`].
 #[must_use]
 pub struct RedisStoreBuilder(Settings);
 
 impl RedisStore {
-    /// The store at `address`.
+    /// Creates the store at `address`. [`Store::ready`] connects.
     ///
     /// # Errors
-    /// [`ErrorKind::Misconfigured`] if the address cannot work. Whether a server is there is for [`Store::ready`] to find
-    /// out.
+    /// [`ErrorKind::Misconfigured`] if the address is invalid.
     pub fn from_url(address: &str) -> Result<Self, StoreError> {
         Self::builder(address)?.build()
     }
 
-    /// The store at `address`, to be described further.
+    /// Starts with the settings in `address`.
     ///
     /// # Errors
-    /// As [`from_url`](Self::from_url).
+    /// Same as [`from_url`](Self::from_url).
     pub fn builder(address: &str) -> Result<RedisStoreBuilder, StoreError> {
         Settings::parse(address).map(RedisStoreBuilder)
     }
 }
 
 impl RedisStoreBuilder {
-    /// How long a call may take, connecting included; 2 seconds unless the address says otherwise.
+    /// Sets the timeout of a call, connecting included: 2 seconds by default.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = timeout;
         self
     }
 
-    /// How many connections there are at most, between 1 and 100: 4 unless the address says otherwise. With 1, the answers to
-    /// small sessions wait behind those to large ones.
+    /// Sets the maximum number of connections, from 1 to 100: 4 by default. With 1, small sessions wait behind large ones.
     pub fn connections(mut self, connections: u32) -> Self {
-        self.0.connections = connections.clamp(1, settings::MOST_CONNECTIONS);
+        self.0.connections = connections.clamp(1, settings::MAX_CONNECTIONS);
         self
     }
 
-    /// Lets [`Store::delete`] succeed only if `replicas` replicas have seen the deletion `within` that time, so that no
-    /// failover brings an ended session back. It is an error if fewer have; the record is deleted on the master then,
-    /// and deleting again waits again.
+    /// Makes [`Store::delete`] succeed only if `replicas` replicas confirm the deletion `within` that time, so that no
+    /// failover brings a deleted session back. It fails if fewer do; the record is then deleted on the master, and another
+    /// deletion waits again.
     ///
-    /// These deletions use a connection of their own, one after another.
+    /// These deletions use a separate connection, one after another.
     pub const fn wait_for_replicas(mut self, replicas: u32, within: Duration) -> Self {
         self.0.confirmed_by = Some((replicas, within));
         self
     }
 
-    /// Trusts these certificates, in PEM form, instead of the system's.
+    /// Trusts these certificates, in PEM format, instead of the system's.
     #[cfg(feature = "redis-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -155,10 +153,10 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The store. Connects nowhere yet.
+    /// Creates the store, without connecting.
     ///
     /// # Errors
-    /// [`ErrorKind::Misconfigured`] if the parts do not fit together, or a certificate cannot be read.
+    /// [`ErrorKind::Misconfigured`] if the settings contradict each other, or a certificate is unreadable.
     pub fn build(self) -> Result<RedisStore, StoreError> {
         let failed = |error| Fault::from(error).into_error(None);
         Ok(RedisStore {
@@ -168,7 +166,7 @@ impl RedisStoreBuilder {
             delete_if: Script::delete_if(),
             expiries: ExpiryCache::new(),
             sets_by_script: AtomicBool::new(false),
-            deletion: AtomicU8::new(NOT_ASKED),
+            deletion: AtomicU8::new(UNKNOWN),
             is_advised: AtomicBool::new(false),
             settings: self.0,
         })
@@ -188,17 +186,17 @@ impl RedisStore {
         let answers = self.connections.ask(&command::load(key), Effect::Read, self.size(key)).await?;
         let found = command::loaded(answers, now)?;
         if let Some(stored) = &found {
-            self.expiries.learn(key, stored.data.len(), stored.expires, now);
+            self.expiries.note(key, stored.data.len(), stored.expires, now);
         }
         Ok(found)
     }
 
-    /// Asks for the end only where it is not known well enough.
+    /// Reads the expiry only if the cached one is too old or not late enough.
     async fn find_open(&self, key: &str, enough: UnixTime, now: UnixTime) -> Result<Option<Stored>, Fault> {
-        match self.expiries.known(key, now) {
-            Some(end) if end.is_none_or(|end| end > enough.max(now)) => {
+        match self.expiries.expiry(key, now) {
+            Some(expires) if expires.is_none_or(|expires| expires > enough.max(now)) => {
                 let answer = self.one(&command::get(key), Effect::Read, self.size(key)).await?;
-                Ok(command::got(answer)?.map(|data| Stored::new(data, end)))
+                Ok(command::got(answer)?.map(|data| Stored::new(data, expires)))
             }
             _ => self.find(key, now).await,
         }
@@ -217,7 +215,7 @@ impl RedisStore {
             let size = Size::Bytes(expected.len().saturating_add(data.len()));
             match self.one(&request, Effect::Write(key), size).await {
                 Ok(answer) if command::was_set(&answer)? => return Ok(Compared::Done),
-                Ok(_) => return self.what_is_there(key, now).await,
+                Ok(_) => return self.after_mismatch(key, now).await,
                 Err(fault) if fault.is_not_known() => self.sets_by_script.store(true, Ordering::Relaxed),
                 Err(fault) => return Err(fault),
             }
@@ -233,20 +231,20 @@ impl RedisStore {
         };
         match self.one(&build(key, expected), Effect::Write(key), Size::Bytes(expected.len())).await {
             Ok(answer) if command::was_one(&answer)? => Ok(Compared::Done),
-            Ok(_) => self.what_is_there(key, now).await,
+            Ok(_) => self.after_mismatch(key, now).await,
             Err(fault) => {
                 // After a failover it may be another server.
-                self.deletion.store(NOT_ASKED, Ordering::Relaxed);
+                self.deletion.store(UNKNOWN, Ordering::Relaxed);
                 Err(fault)
             }
         }
     }
 
-    /// Which of [`DELETIONS`] the server knows; their number if none. It is asked with what no record holds: a server that
-    /// does not know a command repeats what was said, and a record in that answer would make it no text.
+    /// Returns the index in [`DELETIONS`] of the command that the server supports; their number if none. Probes with a text
+    /// that no record contains: a server that does not know a command quotes its arguments in the error.
     async fn way_to_delete(&self, key: &str) -> Result<u8, Fault> {
         let known = self.deletion.load(Ordering::Relaxed);
-        if known != NOT_ASKED {
+        if known != UNKNOWN {
             return Ok(known);
         }
         let mut way = 0;
@@ -261,8 +259,8 @@ impl RedisStore {
         Ok(way)
     }
 
-    /// Why a native comparison did not come true.
-    async fn what_is_there(&self, key: &str, now: UnixTime) -> Result<Compared, Fault> {
+    /// Returns the reason why a native comparison failed.
+    async fn after_mismatch(&self, key: &str, now: UnixTime) -> Result<Compared, Fault> {
         Ok(self.find(key, now).await?.map_or(Compared::Gone, Compared::Other))
     }
 
@@ -274,7 +272,7 @@ impl RedisStore {
         now: UnixTime,
     ) -> Result<Compared, Fault> {
         let size = Size::Bytes(arguments.iter().map(|argument| argument.len()).sum());
-        let answer = match self.one(&script.by_name(key, arguments), Effect::Write(key), size).await {
+        let answer = match self.one(&script.by_digest(key, arguments), Effect::Write(key), size).await {
             Err(fault) if fault.is_no_script() => {
                 self.one(&script.by_text(key, arguments), Effect::Write(key), size).await?
             }
@@ -289,8 +287,10 @@ impl RedisStore {
             return Ok(deleted(command::was_one(&answer)?));
         };
         let request = command::delete_everywhere(key, replicas, within);
-        let mut answers =
-            self.slow_connection.ask_within(&request, Effect::Write(key), self.settings.timeout + within).await?;
+        let mut answers = self
+            .slow_connection
+            .ask_within(&request, Effect::Write(key), self.settings.timeout + within)
+            .await?;
         let (Some(was_there), Some(seen)) = (answers.next(), answers.next()) else {
             return Err(malformed_reply().into());
         };
@@ -310,7 +310,7 @@ impl RedisStore {
         }
     }
 
-    /// Asks, and finds out what the server can.
+    /// Pings the server and finds out which commands it supports.
     async fn probe_capabilities(&self) -> Result<(), Fault> {
         self.one(&Request::Command(::redis::cmd("PING")), Effect::Read, Size::Tiny).await?;
         let now = UnixTime::from_secs(0);
@@ -319,7 +319,7 @@ impl RedisStore {
             self.remove_if(PROBE, b"expected", now).await,
         ] {
             match answer {
-                // An account may be confined to the keys of sessions; then the first session finds it out.
+                // An account may only have access to the keys of sessions. Then the first session finds out.
                 Err(fault) if !fault.is_not_permitted() => return Err(fault),
                 _ => {}
             }
@@ -329,7 +329,7 @@ impl RedisStore {
 }
 
 impl RedisStore {
-    /// Warns of a server that loses sessions or brings ended ones back, the first time.
+    /// Warns once if the server may lose sessions or restore deleted ones.
     async fn advise(&self) {
         if self.is_advised.swap(true, Ordering::Relaxed) {
             return;
@@ -361,7 +361,7 @@ impl RedisStore {
         let answer = self.one(&command::create(name, data, ttl), Effect::Write(name), size).await;
         match answer.and_then(|answer| Ok(command::was_set(&answer)?)) {
             Ok(true) => {
-                self.expiries.begin(name, data.len(), ttl, now);
+                self.expiries.note_write(name, data.len(), ttl, now);
                 Ok(Created::Created(Token::Data))
             }
             Ok(false) => Ok(Created::Exists),
@@ -380,7 +380,7 @@ impl RedisStore {
         let Some(name) = name(key) else { return Ok(Replaced::Gone) };
         match self.replace_if(name, &expected.data, data, ttl, now).await {
             Ok(Compared::Done) => {
-                self.expiries.begin(name, data.len(), ttl, now);
+                self.expiries.note_write(name, data.len(), ttl, now);
                 Ok(Replaced::Replaced(Token::Data))
             }
             Ok(Compared::Gone) => Ok(Replaced::Gone),
@@ -394,7 +394,7 @@ impl RedisStore {
         let answer = self.one(&command::touch(name, ttl), Effect::Write(name), Size::Tiny).await;
         match answer.and_then(|answer| Ok(command::was_one(&answer)?)) {
             Ok(true) => {
-                self.expiries.extend(name, ttl, now);
+                self.expiries.note_touch(name, ttl, now);
                 Ok(Touched::Touched)
             }
             Ok(false) => Ok(Touched::Gone),
@@ -451,21 +451,21 @@ impl Store for RedisStore {
     }
 }
 
-/// Shows where it is, never the account.
+/// Shows the address, never the account.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RedisStore").field(&self.settings.shown()).finish()
     }
 }
 
-/// Shows where it is, never the account.
+/// Shows the address, never the account.
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RedisStoreBuilder").field(&self.0.shown()).finish()
     }
 }
 
-/// A finished error, or something that still has to become one.
+/// An error, or a failure that still has to be converted to one.
 enum StoreErrorOr<T> {
     Error(StoreError),
     Or(T),
@@ -477,7 +477,7 @@ impl<E: Into<Fault>> From<E> for StoreErrorOr<Fault> {
     }
 }
 
-/// What the server knows the record by; nothing is known to it at rest by another name.
+/// Returns the server's name for the record. It knows no names [`at_rest`](Key::at_rest).
 fn name(key: &Key) -> Option<&str> {
     if key.is_at_rest() { None } else { Some(key.as_str()) }
 }
@@ -486,7 +486,7 @@ const fn deleted(was_there: bool) -> Deleted {
     if was_there { Deleted::Deleted } else { Deleted::Gone }
 }
 
-/// Compare-and-delete, as servers spell it; a script where none is known.
+/// The native commands for compare-and-delete. A script is used if the server supports none.
 const DELETIONS: &[fn(&str, &[u8]) -> Request] = &[command::delex, command::delifeq];
 
-const NOT_ASKED: u8 = u8::MAX;
+const UNKNOWN: u8 = u8::MAX;

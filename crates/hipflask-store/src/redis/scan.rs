@@ -4,16 +4,16 @@ use ::redis::Value;
 use hipflask_core::time::UnixTime;
 
 use super::command;
+use super::connection::{Connection, Effect, Node, Request, malformed_reply};
 use super::fault::Fault;
-use super::connection::{Request, Effect, Connection, Node, malformed_reply};
 use crate::store::{Cursor, Entry, Key, Page, Scan};
 
-/// Where a page begins.
+/// The beginning of a page.
 #[derive(Debug, PartialEq, Eq)]
 struct Position {
     /// The first slot of the master that is being listed; 0 if there is only one server.
     slot: u16,
-    /// Who that was; another server would not understand the cursor.
+    /// That master. Another server would not understand the cursor.
     node: Option<Node>,
     /// The server's cursor.
     cursor: String,
@@ -50,7 +50,7 @@ pub(super) async fn page(connection: &Connection, scan: &Scan, now: UnixTime) ->
     Ok(Page { entries, next: next.map(Position::into_cursor) })
 }
 
-/// Where to look now, and what comes when nothing is left there.
+/// Chooses the position of this page, and the one that follows when its master has no more keys.
 fn choose(after: Option<Position>, masters: Option<&[(u16, Node)]>) -> Option<(Position, Option<Position>)> {
     let Some(masters) = masters else {
         let cursor = after.map_or_else(|| "0".to_owned(), |position| position.cursor);
@@ -63,7 +63,7 @@ fn choose(after: Option<Position>, masters: Option<&[(u16, Node)]>) -> Option<(P
     let Some(after) = after else { return Some((start(0)?, start(1))) };
     let at = masters.iter().position(|(slot, _)| *slot >= after.slot)?;
     let here = start(at)?;
-    // Another master took over: from its beginning, so that nothing is left out.
+    // Another master took over: list it from the beginning, so that no record is missing.
     let here = if here.slot == after.slot && here.node == after.node { after } else { here };
     Some((here, start(at + 1)))
 }
@@ -89,7 +89,7 @@ async fn entries(
         let (bytes, data) = match found {
             Value::Int(length) => (usize::try_from(length).unwrap_or(0), None),
             Value::BulkString(data) => (data.len(), Some(data)),
-            // Gone meanwhile, moved to another node, or no string and so no record.
+            // Deleted meanwhile, moved to another node, or not a string and therefore not a record.
             _ => continue,
         };
         match left {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_survives_as_words() {
+    fn position_round_trips_through_cursor() {
         for place in [position(5461, "::1", "77"), Position { slot: 0, node: None, cursor: "0".to_owned() }] {
             let words =
                 Position { node: place.node.clone(), cursor: place.cursor.clone(), ..place }.into_cursor();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_master_has_its_turn() {
+    fn every_master_is_listed() {
         let masters = masters();
         let (here, next) = choose(None, Some(&masters)).unwrap();
         assert_eq!((here, next), (position(0, "a", "0"), Some(position(5461, "b", "0"))));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_that_took_over_is_listed_from_its_beginning() {
+    fn new_master_is_listed_from_the_beginning() {
         let masters = vec![(0, node("a")), (5461, node("new"))];
         let (here, _) = choose(Some(position(5461, "b", "9")), Some(&masters)).unwrap();
         assert_eq!(here, position(5461, "new", "0"));

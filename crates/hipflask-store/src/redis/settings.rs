@@ -1,4 +1,4 @@
-//! What an address says, and the clients that it makes: the only place that knows the forms of an address.
+//! Parses addresses and creates clients.
 
 use core::time::Duration;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::fault::KIND;
 use crate::store::{ErrorKind, StoreError};
 use crate::url::{Address, Host};
 
-/// Everything that decides how the server is talked to.
+/// The settings of a store.
 #[derive(Clone)]
 pub(super) struct Settings {
     topology: Topology,
@@ -22,11 +22,11 @@ pub(super) struct Settings {
     sentinel_user: Option<String>,
     sentinel_password: Option<String>,
     database: i64,
-    /// How long one call may take, connecting included.
+    /// The timeout of one call, connecting included.
     pub(super) timeout: Duration,
-    /// How many connections there are at most, at least 1.
+    /// The maximum number of connections, at least 1.
     pub(super) connections: u32,
-    /// How many replicas must have seen a deletion, and how long they may take.
+    /// How many replicas must confirm a deletion, and how long they may take.
     pub(super) confirmed_by: Option<(u32, Duration)>,
     /// Certificates to trust instead of the system's, as PEM.
     #[cfg(feature = "redis-tls")]
@@ -41,7 +41,7 @@ enum Topology {
     Sentinel { hosts: Vec<Host>, master: String },
 }
 
-/// What makes connections.
+/// A client that opens connections.
 pub(super) enum Connector {
     Server(Box<Client>),
     Sentinel(Box<SentinelClient>),
@@ -49,7 +49,7 @@ pub(super) enum Connector {
 }
 
 impl Settings {
-    /// Reads an address; the forms are those that [`RedisStore`](super::RedisStore) documents.
+    /// Parses an address; the forms are those that [`RedisStore`](super::RedisStore) documents.
     pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         let mut address = Address::parse(KIND, text)?;
         let scheme = address.scheme.clone();
@@ -58,7 +58,7 @@ impl Settings {
             ("unix", None) => (false, Some("unix")),
             ("redis" | "valkey", form) => (false, form),
             ("rediss" | "valkeys", form) => (true, form),
-            _ => return Err(misconfigured("the scheme of the address is none of Redis or Valkey")),
+            _ => return Err(misconfigured("the scheme of the address is not one for Redis or Valkey")),
         };
         if tls && cfg!(not(feature = "redis-tls")) {
             return Err(misconfigured("TLS needs the feature redis-tls of hipflask-store"));
@@ -86,8 +86,8 @@ impl Settings {
             settings.timeout = timeout;
         }
         if let Some(connections) = address.take_number::<u32>("connections")? {
-            if !(1..=MOST_CONNECTIONS).contains(&connections) {
-                return Err(misconfigured("the connections in the address are not a number from 1 to 100"));
+            if !(1..=MAX_CONNECTIONS).contains(&connections) {
+                return Err(misconfigured("`connections` in the address is not a number from 1 to 100"));
             }
             settings.connections = connections;
         }
@@ -97,18 +97,18 @@ impl Settings {
         #[cfg(feature = "redis-tls")]
         if let Some(file) = address.take("ca") {
             settings.root_certificates = Some(std::fs::read(file).map_err(|error| {
-                misconfigured("the file that ca= in the address names cannot be read").caused_by(error)
+                misconfigured("the file of `ca=` in the address is unreadable").caused_by(error)
             })?);
         }
         address.finish()?;
         Ok(settings)
     }
 
-    /// The clients' part: no server is asked yet.
+    /// Creates the client, without connecting.
     pub(super) fn connector(&self) -> RedisResult<Connector> {
         #[cfg(feature = "redis-tls")]
         if self.tls {
-            // rustls cannot choose by itself if another crate brings a second provider; who installed one first decides.
+            // rustls cannot choose by itself if another crate adds a second provider. The first one installed wins.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         match &self.topology {
@@ -214,12 +214,12 @@ impl Settings {
         Some(::redis::TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
     }
 
-    /// Whether another server takes over when one goes, so that waiting a moment is worth it.
+    /// Returns `true` if another server takes over when one fails, so that waiting a moment helps.
     pub(super) const fn heals(&self) -> bool {
         matches!(self.topology, Topology::Cluster(_) | Topology::Sentinel { .. })
     }
 
-    /// The address without user, password and options.
+    /// Returns the address without user, password and options.
     pub(super) fn shown(&self) -> String {
         let s = if self.tls { "s" } else { "" };
         let list =
@@ -236,7 +236,7 @@ impl Settings {
     }
 }
 
-/// Where it is, and the number of the database if the path says one.
+/// Returns the topology, and the number of the database if the path has one.
 fn topology(address: &Address, form: Option<&str>) -> Result<(Topology, Option<String>), StoreError> {
     let path = address.path.strip_prefix('/').unwrap_or_default();
     let database = |path: &str| Some(path.to_owned()).filter(|path| !path.is_empty());
@@ -258,7 +258,7 @@ fn topology(address: &Address, form: Option<&str>) -> Result<(Topology, Option<S
         Some("cluster") if database(path).is_none_or(|database| database == "0") => {
             Ok((Topology::Cluster(hosts()?), None))
         }
-        Some("cluster") => Err(misconfigured("a cluster has database 0 alone")),
+        Some("cluster") => Err(misconfigured("a cluster only has database 0")),
         Some("sentinel") => {
             let (master, number) = path.split_once('/').unwrap_or((path, ""));
             if master.is_empty() {
@@ -274,7 +274,7 @@ pub(super) fn misconfigured(what: impl Into<String>) -> StoreError {
     StoreError::new(KIND, ErrorKind::Misconfigured, what)
 }
 
-/// A peer that vanished without a word must not hold a connection for the quarter of an hour that TCP allows.
+/// Limits how long a vanished peer can block a connection: TCP alone allows a quarter of an hour.
 fn tcp_settings(timeout: Duration) -> TcpSettings {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
@@ -289,7 +289,7 @@ const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 const DEFAULT_CONNECTIONS: u32 = 4;
-pub(super) const MOST_CONNECTIONS: u32 = 100;
+pub(super) const MAX_CONNECTIONS: u32 = 100;
 const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_an_address_is_understood_and_shown_without_its_password() {
+    fn every_address_form_is_shown_without_password() {
         for (address, expected) in [
             ("redis://h", "redis://h:6379/0"),
             ("valkey://u:secret@[::1]:7000/3", "redis://[::1]:7000/3"),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_work_is_refused_with_what_to_do_and_never_repeated() {
+    fn invalid_address_is_refused_and_never_repeated() {
         for (address, hint) in [
             ("http://secret", "scheme"),
             ("redis://", "no host"),
@@ -346,7 +346,7 @@ mod tests {
 
     #[cfg(not(feature = "redis-tls"))]
     #[test]
-    fn tls_without_its_feature_says_which_feature_is_missing() {
+    fn tls_without_its_feature_names_the_feature() {
         assert!(
             Settings::parse("rediss://h").err().is_some_and(|error| error.to_string().contains("redis-tls"))
         );

@@ -9,8 +9,8 @@ use hipflask_core::value::{Text, Value};
 
 use super::counters::{Counters, Stats, count};
 use super::outcome::{Content, Written};
-use super::slot::LoadedRecord;
 use super::queue::RetryQueues;
+use super::slot::LoadedRecord;
 use super::{SaveError, Saved};
 use crate::id::{Ids, SessionId};
 use crate::record::{EncodeError, Format, OpaqueValues, RecordError};

@@ -96,7 +96,10 @@ impl Write<'_> {
     }
 
     /// What came of it, and what the record holds then.
-    pub(super) async fn replace(&self, loaded: &mut LoadedRecord) -> Result<(Saved, SavedContent), SaveError> {
+    pub(super) async fn replace(
+        &self,
+        loaded: &mut LoadedRecord,
+    ) -> Result<(Saved, SavedContent), SaveError> {
         let (sessions, now) = (self.sessions, self.now);
         let (mut newest, mut turn) = (Newest::default(), sessions.queues.turn());
         for _ in 0..sessions.attempts {
@@ -175,7 +178,11 @@ impl Write<'_> {
     }
 
     /// Ends the old record once the new one holds all that is in it, and returns that; `None` if it had ended before.
-    async fn end_old(&self, old: &LoadedRecord, new: &mut LoadedRecord) -> Result<Option<SavedContent>, SaveError> {
+    async fn end_old(
+        &self,
+        old: &LoadedRecord,
+        new: &mut LoadedRecord,
+    ) -> Result<Option<SavedContent>, SaveError> {
         let (sessions, now) = (self.sessions, self.now);
         let (mut newest, mut turn) = (Newest::default(), sessions.queues.turn());
         for _ in 0..sessions.attempts {

@@ -14,7 +14,7 @@ use sqlx::{
 use tokio::sync::Semaphore;
 
 use super::failure::{Failure, Meaning};
-use super::pool::{PooledConnection, Pool};
+use super::pool::{Pool, PooledConnection};
 use super::statements::{Parameter, Statement, Values};
 use crate::store::StoreError;
 

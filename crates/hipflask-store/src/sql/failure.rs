@@ -3,8 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::unreachable;
 use crate::store::{ErrorKind, StoreError};
+use crate::unreachable;
 
 /// Why a statement has no answer.
 #[derive(Debug)]

@@ -164,7 +164,11 @@ impl SqlStore {
     }
 
     /// The rows in one transaction; those that exist are then looked at one by one.
-    async fn create_many(&self, records: &[NewRecord<'_>], now: UnixTime) -> Result<Vec<Created>, StoreError> {
+    async fn create_many(
+        &self,
+        records: &[NewRecord<'_>],
+        now: UnixTime,
+    ) -> Result<Vec<Created>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -440,7 +444,11 @@ fn open(database: Database, settings: &Settings) -> Result<OpenedDatabase, SqlEr
 impl Store for SqlStore {
     crate::async_store_methods!();
 
-    fn create_many<'a>(&'a self, records: &'a [NewRecord<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
+    fn create_many<'a>(
+        &'a self,
+        records: &'a [NewRecord<'a>],
+        now: UnixTime,
+    ) -> StoreFuture<'a, Vec<Created>> {
         Box::pin(self.create_many(records, now))
     }
 

@@ -59,11 +59,23 @@ impl<C: Connection> Pool<C> {
             let is_good = idle.since.elapsed() < TRUSTED_FOR || idle.connection.ping().await.is_ok();
             if is_good && idle.opened.elapsed() < OLDEST {
                 let (connection, opened) = (idle.connection, idle.opened);
-                return Ok(PooledConnection { pool: self, connection, is_used: true, opened, _permit: permit });
+                return Ok(PooledConnection {
+                    pool: self,
+                    connection,
+                    is_used: true,
+                    opened,
+                    _permit: permit,
+                });
             }
         }
         let connection = self.options.connect().await?;
-        Ok(PooledConnection { pool: self, connection, is_used: false, opened: Instant::now(), _permit: permit })
+        Ok(PooledConnection {
+            pool: self,
+            connection,
+            is_used: false,
+            opened: Instant::now(),
+            _permit: permit,
+        })
     }
 
     /// Forgets the connections that nobody uses: the server is not the one they were made to.

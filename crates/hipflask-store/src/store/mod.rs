@@ -88,7 +88,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// For copies and imports. A store in which each write has a high cost (a commit, for example) writes them together, in
     /// one long step: pass a few hundred at most. After an error some of the records may be stored and others not.
-    fn create_many<'a>(&'a self, records: &'a [NewRecord<'a>], now: UnixTime) -> StoreFuture<'a, Vec<Created>> {
+    fn create_many<'a>(
+        &'a self,
+        records: &'a [NewRecord<'a>],
+        now: UnixTime,
+    ) -> StoreFuture<'a, Vec<Created>> {
         let start = Instant::now();
         let mut creations: Vec<StoreFuture<'a, Created>> = Vec::with_capacity(records.len());
         for new in records {
@@ -171,7 +175,10 @@ pub struct NewRecord<'a> {
 /// Shows the size, never the data.
 impl fmt::Debug for NewRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewRecord").field("bytes", &self.data.len()).field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("NewRecord")
+            .field("bytes", &self.data.len())
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::{
-    Created, Deleted, DeletedIf, Key, Replaced, Scan, Store, Stored, Token, Touched,
-};
+use hipflask_store::{Created, Deleted, DeletedIf, Key, Replaced, Scan, Store, Stored, Token, Touched};
 use tokio::task::JoinSet;
 
 pub(crate) type AnyStore = Arc<dyn Store>;

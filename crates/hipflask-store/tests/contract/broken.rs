@@ -11,8 +11,8 @@ use std::time::Duration;
 use hipflask_core::time::UnixTime;
 use hipflask_store::memory::MemoryStore;
 use hipflask_store::{
-    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreError, StoreFuture, Stored,
-    Touched,
+    Created, Deleted, DeletedIf, Description, Key, Page, Replaced, Scan, Store, StoreError, StoreFuture,
+    Stored, Touched,
 };
 use hipflask_testkit::contract::{block_on, store_contract};
 
@@ -211,9 +211,7 @@ impl Broken {
         }
         let replaced = self.inner.replace(key, &expected, data, ttl, now).await?;
         Ok(match replaced {
-            Replaced::Conflict(_) if self.is(Breach::ReplaceConflictIsStale) => {
-                Replaced::Conflict(expected)
-            }
+            Replaced::Conflict(_) if self.is(Breach::ReplaceConflictIsStale) => Replaced::Conflict(expected),
             replaced => replaced,
         })
     }
@@ -226,9 +224,7 @@ impl Broken {
                 let _ = self.inner.create(key, b"", ttl, now).await?;
                 return Ok(Touched::Touched);
             }
-            (Breach::TouchOnlyExtends, Some(current))
-                if current.expires > Some(now.saturating_add(ttl)) =>
-            {
+            (Breach::TouchOnlyExtends, Some(current)) if current.expires > Some(now.saturating_add(ttl)) => {
                 return Ok(Touched::Touched);
             }
             (Breach::TouchDoesNothing, Some(_)) => return Ok(Touched::Touched),
@@ -252,12 +248,7 @@ impl Broken {
         Ok(if self.is(Breach::DeleteAlwaysSucceeds) { Deleted::Deleted } else { deleted })
     }
 
-    async fn delete_if(
-        &self,
-        key: &Key,
-        expected: &Stored,
-        now: UnixTime,
-    ) -> Result<DeletedIf, StoreError> {
+    async fn delete_if(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<DeletedIf, StoreError> {
         let key = &self.key(key);
         let mut expected = expected.clone();
         if self.is(Breach::DeleteIfIgnoresExpected)

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
+use hipflask_store::Store;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, ServerSessions, Slot};
-use hipflask_store::Store;
 use tokio::task::JoinSet;
 
 const NOW: UnixTime = UnixTime::from_secs(4_000_000_000);

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use hipflask_core::time::UnixTime;
 use hipflask_store::file::FileStore;
-use hipflask_store::{
-    Created, Deleted, DeletedIf, ErrorKind, Key, Replaced, Scan, Store, Stored, Touched,
-};
+use hipflask_store::{Created, Deleted, DeletedIf, ErrorKind, Key, Replaced, Scan, Store, Stored, Touched};
 use hipflask_testkit::contract::block_on;
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);

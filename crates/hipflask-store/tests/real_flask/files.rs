@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::Value;
+use hipflask_store::Scan;
 use hipflask_store::file::FileStore;
 use hipflask_store::id::Ids;
 use hipflask_store::save::{Opened, Saved, ServerSessions, Slot};
-use hipflask_store::Scan;
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::contract::block_on;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::{RealFlask, Settings};
+use hipflask_testkit::rng::TestRng;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -2,9 +2,9 @@
 
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::record::Format;
-use hipflask_testkit::rng::TestRng;
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::RealFlask;
+use hipflask_testkit::rng::TestRng;
 use serde::Deserialize;
 use serde_json::{Map, json};
 

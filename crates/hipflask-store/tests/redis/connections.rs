@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hipflask_store::redis::RedisStore;
 use hipflask_store::Store;
+use hipflask_store::redis::RedisStore;
 use hipflask_testkit::servers::Redis;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

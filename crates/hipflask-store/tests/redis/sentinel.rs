@@ -19,7 +19,8 @@ async fn sentinel_keeps_the_contract_real_server() {
     let servers = RedisSentinel::start().unwrap();
     store_contract(async || connected(&servers.url())).await;
     pages_list_what_lives(open(&servers.url())).await;
-    let wrong = RedisStore::from_url(&format!("{}?timeout=1", servers.url().replace("/main", "/other"))).unwrap();
+    let wrong =
+        RedisStore::from_url(&format!("{}?timeout=1", servers.url().replace("/main", "/other"))).unwrap();
     // Which of the two depends on whether a try is under way when the second ends.
     let kind = wrong.ready().await.unwrap_err().kind();
     assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout), "{kind:?}");

@@ -177,7 +177,7 @@ async fn nobody_at_the_address_is_told_at_once_real_server() {
         let (kind, said) = refusal(at(url)).await;
         assert_eq!(kind, ErrorKind::Unavailable);
         assert!(
-            said.contains("nothing listens there; start it, or check its address and the network"),
+            said.contains("nothing listens at its address; start it, or check its address and the network"),
             "{said}"
         );
         assert!(begin.elapsed() < Duration::from_secs(20));

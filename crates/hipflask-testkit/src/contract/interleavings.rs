@@ -2,8 +2,8 @@
 
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
-use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, TransactError};
 use hipflask_store::Scan;
+use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot, TransactError};
 
 use super::together::{give_way, together};
 use super::{Bench, LIFETIME, now};

@@ -8,9 +8,9 @@ use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
 
 use super::interleavings::{count, found, stored};
 use super::{Bench, LIFETIME, now};
-use crate::rng::TestRng;
 use crate::faults::{Fault, When};
-use crate::store_spy::{Call, SpyStore};
+use crate::rng::TestRng;
+use crate::store_spy::{SpyStore, StoreMethod};
 
 pub(super) async fn all(bench: &Bench) {
     calls_are_as_few_as_can_be(bench).await;
@@ -71,12 +71,12 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
         Saved::Created,
         "calls of a save: a new session is created"
     );
-    assert_eq!(spy.calls(), [Call::Create], "calls of a save: a new session is one call");
+    assert_eq!(spy.calls(), [StoreMethod::Create], "calls of a save: a new session is one call");
     let cookie = sessions.ids().to_cookie(slot.id().expect("created"));
 
     spy.forget();
     let (mut session, mut slot) = open(&sessions, &cookie).await;
-    assert_eq!(spy.calls(), [Call::Load], "calls of a save: to open is one call");
+    assert_eq!(spy.calls(), [StoreMethod::Load], "calls of a save: to open is one call");
     assert_eq!(
         save(&mut session, &mut slot, now()).await,
         Saved::Unchanged,
@@ -91,7 +91,7 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
     );
     assert_eq!(
         (spy.calls(), spy.bytes_written()),
-        (vec![Call::Touch], 0),
+        (vec![StoreMethod::Touch], 0),
         "calls of a save: a touch carries no data"
     );
     assert_eq!(
@@ -112,27 +112,31 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
         Saved::Replaced { merged: false },
         "calls of a save: a changed session is replaced"
     );
-    assert_eq!(spy.calls(), [Call::Replace], "calls of a save: to save is one call");
+    assert_eq!(spy.calls(), [StoreMethod::Replace], "calls of a save: to save is one call");
     slot.regenerate();
     assert_eq!(
         save(&mut session, &mut slot, now()).await,
         Saved::Regenerated,
         "calls of a save: the session moves to its new id"
     );
-    assert_eq!(spy.calls(), [Call::Create, Call::DeleteIf], "calls of a save: a new id is two calls");
+    assert_eq!(
+        spy.calls(),
+        [StoreMethod::Create, StoreMethod::DeleteIf],
+        "calls of a save: a new id is two calls"
+    );
     slot.destroy();
     assert_eq!(
         save(&mut session, &mut slot, now()).await,
         Saved::Deleted,
         "calls of a save: the session is deleted"
     );
-    assert_eq!(spy.calls(), [Call::Delete], "calls of a save: a deletion is one call");
+    assert_eq!(spy.calls(), [StoreMethod::Delete], "calls of a save: a deletion is one call");
 
     let unknown = sessions.ids().to_cookie(&sessions.ids().fresh().expect("rng"));
     spy.forget();
     let opened = sessions.open(unknown.as_bytes(), now()).await.expect("open");
     assert!(matches!(opened, Opened::Unknown), "calls of a save: an unknown id is not adopted");
-    assert_eq!(spy.calls(), [Call::Load], "calls of a save: one load and nothing else");
+    assert_eq!(spy.calls(), [StoreMethod::Load], "calls of a save: one load and nothing else");
 }
 
 /// Ten thousand values that are no ids, some of them nearly.
@@ -230,7 +234,7 @@ async fn a_failed_read_writes_nothing(bench: &Bench) {
     spy.set_fault(Some(Fault::at(0, When::Before)));
     let error = sessions.open(cookie.as_bytes(), now()).await.expect_err("the store fails");
     assert!(!error.to_string().contains(&cookie), "load that fails: an error holds no id");
-    assert_eq!(spy.calls(), [Call::Load], "load that fails: one load and nothing else");
+    assert_eq!(spy.calls(), [StoreMethod::Load], "load that fails: one load and nothing else");
     assert_eq!(
         found(&sessions, &cookie).await,
         Some(Dict::from([("a", 1)])),
@@ -291,7 +295,8 @@ async fn failing_calls(bench: &Bench, (name, act): (&str, Act), when: When) {
         }
         if let (Some(before), Some(after)) = (before, count(bench).await) {
             // A record whose creation was done and not acknowledged has an id that nobody knows; it expires.
-            let unknown = usize::from(spy.calls().get(place) == Some(&Call::Create) && when == When::After);
+            let unknown =
+                usize::from(spy.calls().get(place) == Some(&StoreMethod::Create) && when == When::After);
             assert!(after <= before + 1 + unknown, "a failure leaves no second session: {context}");
         }
         if !acknowledged {

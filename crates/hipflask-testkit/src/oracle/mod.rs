@@ -46,7 +46,7 @@ impl RealFlask {
             Some(python) => PathBuf::from(python),
             None => checkout.join("target/flask-venv/bin/python"),
         };
-        Self::start_with(&python, &checkout.join(place::JUDGE))
+        Self::start_with(&python, &checkout.join(checkout::JUDGE))
     }
 
     fn start_with(python: &Path, judge: &Path) -> Result<Self, OracleError> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
-use hipflask_store::save::{SaveError, ServerSessions, Slot};
 use hipflask_store::StoreError;
+use hipflask_store::save::{SaveError, ServerSessions, Slot};
 
 use super::failure::{FailureHook, OnStoreFailure};
 use crate::error::SessionError;

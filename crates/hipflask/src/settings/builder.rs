@@ -15,11 +15,7 @@ use hipflask_core::tagged::KeyOrder;
 #[cfg(feature = "store")]
 use hipflask_core::value::{Dict, Value};
 #[cfg(feature = "store")]
-use hipflask_store::{
-    id::Ids,
-    record::Format,
-    save::ServerSessions,
-};
+use hipflask_store::{RecordKind, Store, StoreError, id::Ids, record::Format, save::ServerSessions};
 
 use super::error::ConfigError;
 use crate::engine::{Clock, Sessions, SystemClock, Timeouts};

@@ -1,8 +1,8 @@
 //! Which store: a URL, or Flask-Session's settings.
 
 use hipflask_core::value::Value;
-use hipflask_store::record::Format;
 use hipflask_store::StoreError;
+use hipflask_store::record::Format;
 
 use super::builder::SessionsBuilder;
 use super::error::ConfigError;

@@ -82,7 +82,7 @@ async fn complaint(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_listens_the_error_says_so_and_where_and_what_to_do_and_no_password() {
-    let nothing = "nothing listens there; start it, or check its address and the network";
+    let nothing = "nothing listens at its address; start it, or check its address and the network";
     for (url, place, what) in [
         ("redis://u:hush@127.0.0.1:1/2", "redis store at redis://127.0.0.1:1/2", nothing),
         ("valkey://:hush@127.0.0.1:1", "redis store at redis://127.0.0.1:1/0", nothing),

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use hipflask::store::Store;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::open;
-use hipflask::store::Store;
 use hipflask::test::TestClient;
 use hipflask::{Clock as _, OnStoreFailure, Session, SessionError, Sessions, SystemClock};
 use hipflask_testkit::clock::Clock;
@@ -114,7 +114,8 @@ async fn nothing_is_written_within(store: Arc<dyn Store>) {
         failing.set_fault(fails.then_some(Fault::of(StoreMethod::Load, When::Before)));
     };
     let writes = move || {
-        let written = counts.calls().into_iter().filter(|call| !matches!(call, StoreMethod::Load | StoreMethod::Ready));
+        let written =
+            counts.calls().into_iter().filter(|call| !matches!(call, StoreMethod::Load | StoreMethod::Ready));
         vec![("writes".to_owned(), written.count() as u64)]
     };
     nothing_is_written(Arc::new(spy), store, Arc::new(fails), writes).await;

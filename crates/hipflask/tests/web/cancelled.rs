@@ -360,7 +360,10 @@ fn failed_store_in_transact_is_a_503_and_logged() {
             session.transact(|data| data.increment("n", 1)).await?;
             Ok("done")
         });
-        spy.set_fault(Some(Fault { kind: ErrorKind::Timeout, ..Fault::of(StoreMethod::Replace, When::Before) }));
+        spy.set_fault(Some(Fault {
+            kind: ErrorKind::Timeout,
+            ..Fault::of(StoreMethod::Replace, When::Before)
+        }));
         let (answer, log) = crate::log::logged(|| front.answer(&sessions, view, ask(&cookie)));
         assert_eq!(answer.status, 503, "{}", front.name());
         let is_logged = log.iter().any(|line| line.contains("the session store failed"));

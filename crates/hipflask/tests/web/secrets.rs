@@ -6,9 +6,9 @@ use std::sync::Arc;
 use hipflask::core::codec::SessionCodec;
 use hipflask::core::signing::{KeyRing, Signer, split_unverified};
 use hipflask::core::time::UnixTime;
+use hipflask::store::Store;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
-use hipflask::store::Store;
 use hipflask::test::TestClient;
 use hipflask::{CookieLine, SecretKey};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hipflask::store::Store;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
-use hipflask::store::Store;
 use hipflask::{SessionError, Sessions, SessionsBuilder, Value};
 use hipflask_testkit::faults::{Fault, When};
 use hipflask_testkit::store_spy::{SpyStore, StoreMethod};

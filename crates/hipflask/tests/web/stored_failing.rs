@@ -127,7 +127,10 @@ fn a_failed_save_is_never_hidden() {
             let (sessions, spy) = engine_with(|b| b.on_store_failure(|_| OnStoreFailure::ReadOnly));
             let cookie = signed_in(front, &sessions);
             for (call, work) in [
-                (StoreMethod::Replace, (|session| session.set("b", 1)) as fn(&Session) -> Result<(), SessionError>),
+                (
+                    StoreMethod::Replace,
+                    (|session| session.set("b", 1)) as fn(&Session) -> Result<(), SessionError>,
+                ),
                 (StoreMethod::Delete, Session::destroy),
             ] {
                 spy.set_fault(Some(Fault::of(call, when)));

@@ -123,7 +123,7 @@ impl Copy {
         work.bar.finish_and_clear();
         let is_whole = done.is_ok() && rest.is_ok();
         warn_of_skipped(from.skipped() - counted);
-        work.told.summary(&mut output, &here.place, &there.place, is_whole)?;
+        work.told.summary(&mut output, &here.address, &there.address, is_whole)?;
         done.and(rest)?;
         Ok(work.told.left_behind() == 0)
     }
@@ -137,7 +137,8 @@ impl Copy {
             copier = copier.format(format);
         }
         if let Some(path) = &self.journal {
-            let known = |store: &Arc<dyn Store>, prefix: &str| format!("{} {prefix}", store.describe().address);
+            let known =
+                |store: &Arc<dyn Store>, prefix: &str| format!("{} {prefix}", store.describe().address);
             let (here, there) = (known(from, &self.prefix.prefix), known(to, to_prefix));
             let journal = Journal::open(path, &here, &there).map_err(Failure::Journal)?;
             copier = copier.journal(Arc::new(journal));

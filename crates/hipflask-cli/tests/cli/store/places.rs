@@ -32,8 +32,11 @@ fn a_store_that_is_not_there_is_said_and_is_not_made() {
     for (url, complaint) in [
         (at("file"), "the session directory is not there"),
         (at("sqlite"), "is not there"),
-        ("redis://127.0.0.1:1/0".to_owned(), "redis store at redis://127.0.0.1:1/0: nothing listens there"),
-        ("memcached://127.0.0.1:1".to_owned(), "at memcached://127.0.0.1:1: nothing listens there"),
+        (
+            "redis://127.0.0.1:1/0".to_owned(),
+            "redis store at redis://127.0.0.1:1/0: nothing listens at its address",
+        ),
+        ("memcached://127.0.0.1:1".to_owned(), "at memcached://127.0.0.1:1: nothing listens at its address"),
         ("memory:".to_owned(), "there is nothing to look into"),
         ("reddis://127.0.0.1".to_owned(), "`reddis:` is the URL of no store"),
         ("/srv/sessions".to_owned(), "that is no URL of a store"),

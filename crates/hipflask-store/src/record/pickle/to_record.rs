@@ -26,7 +26,8 @@ pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordErro
         if converter.is_partial {
             converter.budget.twice_since(before).ok_or(RecordError::TooLarge)?;
             converter.entries(1)?;
-            let raw = Raw::Pickle { key: converter.original(*key_id)?, value: converter.original(*value_id)? };
+            let raw =
+                Raw::Pickle { key: converter.original(*key_id)?, value: converter.original(*value_id)? };
             originals.insert(shown_key.clone(), Original { shown: value.clone(), raw });
         } else {
             originals.overwrite(&shown_key);
@@ -167,7 +168,10 @@ impl Converter<'_> {
         Ok(originals)
     }
 
-    fn originals(&mut self, entries: &[(NodeId, NodeId)]) -> Result<Vec<(PythonValue, PythonValue)>, RecordError> {
+    fn originals(
+        &mut self,
+        entries: &[(NodeId, NodeId)],
+    ) -> Result<Vec<(PythonValue, PythonValue)>, RecordError> {
         self.entries(entries.len())?;
         let mut originals = Vec::with_capacity(entries.len());
         for (key, value) in entries {
