@@ -72,7 +72,11 @@ impl Write<'_> {
     }
 
     /// The session with its changes made again on what another request left, which is now what the place names.
-    pub(super) fn rebase(&self, loaded: &mut LoadedRecord, current: Stored) -> Result<SessionDict, SaveError> {
+    pub(super) fn rebase(
+        &self,
+        loaded: &mut LoadedRecord,
+        current: Stored,
+    ) -> Result<SessionDict, SaveError> {
         let Record { dict, opaque, .. } = self.read_newer(&loaded.key, &current)?;
         (loaded.stored, loaded.opaque) = (current, opaque);
         Ok(self.session.rebased(dict))
