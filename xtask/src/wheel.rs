@@ -227,7 +227,7 @@ const DATABASES: &str = "postgres,mariadb,mongodb,dynamodb";
 const STORE_TESTS: [&str; 4] =
     ["test_flask_session_facts.py", "test_panics.py", "test_stored_sessions.py", "test_stored_twins.py"];
 const WHERE_WHEELS_DIFFER: [&str; 9] = [
-    "test_beside_rust.py",
+    "test_shared_with_rust.py",
     "test_convert.py",
     "test_cookie_sessions.py",
     "test_hypothesis_twins.py",

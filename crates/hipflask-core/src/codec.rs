@@ -144,16 +144,53 @@ impl SessionCodec {
         dict_from_json(&self.json(signed.value)?).map_err(OpenError::Json)
     }
 
+    /// Verifies a cookie's value and returns the JSON of its session: for callers that build their own objects.
+    ///
+    /// `lifetime` replaces the codec's own, because a Flask app can change it between two requests.
+    ///
+    /// # Errors
+    /// [`OpenError`], except [`OpenError::Json`] for JSON that is not a session: only its encoding is checked.
+    pub fn open_json(&self, value: &[u8], now: UnixTime, lifetime: Duration) -> Result<String, OpenError> {
+        let age = Age { max_age: Some(lifetime), ..self.age };
+        self.json(self.signer.unsign(value, now, age)?.value)
+    }
+
     /// Signs the session as the value of a cookie.
     ///
     /// # Errors
     /// [`JsonError`] if the session is too long to be read back; the error names its largest key. And if a value is nested
     /// too deep; [`SessionDict`] lets none in.
     pub fn seal(&self, session: &SessionDict, now: UnixTime) -> Result<String, JsonError> {
-        let json = session.to_json(self.order)?;
-        check_length(&json)?;
+        self.sign(&session.to_json(self.order)?, now, |json, value| self.payload.encode_into(json, value))
+    }
+
+    /// Signs the JSON of a session as the value of a cookie. A value longer than `max_value_len` is deflated, however
+    /// small its JSON is.
+    ///
+    /// # Errors
+    /// [`JsonError`] if the JSON is too long to be read back.
+    pub fn seal_json(&self, json: &str, now: UnixTime, max_value_len: usize) -> Result<String, JsonError> {
+        let payload = self.payload.limit(max_value_len.saturating_sub(self.signer.overhead(now)));
+        self.sign(json.as_bytes(), now, |json, value| payload.encode_into(json, value))
+    }
+
+    /// Signs the JSON of a session, or the zlib stream that the caller has made of it if that is shorter.
+    ///
+    /// # Errors
+    /// As [`seal_json`](Self::seal_json).
+    pub fn seal_deflated(&self, json: &str, deflated: &[u8], now: UnixTime) -> Result<String, JsonError> {
+        self.sign(json.as_bytes(), now, |json, value| PayloadCodec::encode_shorter(json, deflated, value))
+    }
+
+    fn sign(
+        &self,
+        json: &[u8],
+        now: UnixTime,
+        encode: impl FnOnce(&[u8], &mut String),
+    ) -> Result<String, JsonError> {
+        check_length(json)?;
         let mut value = String::with_capacity(json.len() / 3 * 4 + 4 + self.signer.overhead(now));
-        self.payload.encode_into(&json, &mut value);
+        encode(json, &mut value);
         self.signer.sign_in_place(&mut value, now);
         Ok(value)
     }
@@ -190,7 +227,7 @@ impl SessionCodec {
 ///
 /// # Errors
 /// [`SessionTooLong`](JsonErrorKind::SessionTooLong), which names the largest key.
-pub fn check_length(json: &[u8]) -> Result<(), JsonError> {
+fn check_length(json: &[u8]) -> Result<(), JsonError> {
     if json.len() <= MAX_INFLATED {
         return Ok(());
     }

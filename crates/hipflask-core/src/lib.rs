@@ -26,6 +26,7 @@
 //! | [`signing`] | the signers of itsdangerous, for mail links and form tokens as well |
 //! | [`tagged`] | the JSON in the cookie, in Python's spelling |
 //! | [`value`] | everything that a session can hold |
+//! | [`log_limit`] | limits for log lines that anybody can cause |
 //! | [`time`] | seconds, datetimes and the dates of HTTP |
 //!
 //! Time, keys and settings are arguments: nothing here reads a clock, a file or the environment. No input causes a panic, and the size of every input is limited.
@@ -41,6 +42,7 @@ mod base64;
 
 pub mod codec;
 pub mod cookie;
+pub mod log_limit;
 pub mod plan;
 pub mod session;
 pub mod signing;

@@ -165,6 +165,43 @@ pub fn touch_interval(lifetime: Duration) -> Duration {
     (lifetime / 20).max(Duration::from_secs(60)).min(lifetime / 2)
 }
 
+/// Checks that a session can live until the next request, and unused not longer than in all.
+///
+/// Both lifetimes count whole seconds. `idle` is Flask's `PERMANENT_SESSION_LIFETIME`.
+///
+/// ```
+/// use core::time::Duration;
+/// use hipflask_core::plan::{LifetimeError, check_lifetimes};
+///
+/// assert_eq!(check_lifetimes(Duration::from_millis(999), None), Err(LifetimeError::Short));
+/// let (idle, absolute) = (Duration::from_secs(2), Duration::from_secs(1));
+/// assert_eq!(check_lifetimes(idle, Some(absolute)), Err(LifetimeError::AbsoluteBelowIdle));
+/// ```
+///
+/// # Errors
+/// [`LifetimeError`] says which rule is broken.
+pub fn check_lifetimes(idle: Duration, absolute: Option<Duration>) -> Result<(), LifetimeError> {
+    if idle.as_secs() == 0 {
+        return Err(LifetimeError::Short);
+    }
+    match absolute {
+        Some(absolute) if absolute < idle => Err(LifetimeError::AbsoluteBelowIdle),
+        _ => Ok(()),
+    }
+}
+
+/// A lifetime with which sessions do not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LifetimeError {
+    /// Sessions would expire before the next request.
+    #[error("the lifetime is under a second, so every request would start with an empty session")]
+    Short,
+    /// Sessions would expire while they are used before they expire unused.
+    #[error("the absolute lifetime is shorter than the lifetime of an unused session")]
+    AbsoluteBelowIdle,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,17 +9,17 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
-use crate::keys::{KeysByText, Shelf};
+use crate::key_cache::{KeysByText, Reused};
 use crate::text::with_utf8;
 
-/// The object that Python has for `value`.
+/// Converts `value` to an object.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     Builder::begin(py).object(value)
 }
 
-static READ: Shelf<KeysByText> = Shelf::new();
+static KEYS: Reused<KeysByText> = Reused::new();
 
-/// Makes Python's objects.
+/// Creates Python's objects.
 pub(crate) struct Builder<'py> {
     py: Python<'py>,
     keys: Box<KeysByText>,
@@ -27,7 +27,7 @@ pub(crate) struct Builder<'py> {
 
 impl<'py> Builder<'py> {
     pub(crate) fn begin(py: Python<'py>) -> Self {
-        Self { py, keys: READ.take() }
+        Self { py, keys: KEYS.take() }
     }
 
     pub(crate) fn object(&mut self, value: &Value) -> PyResult<Bound<'py, PyAny>> {
@@ -52,7 +52,7 @@ impl<'py> Builder<'py> {
                 let types = Types::of(py)?;
                 types.new_text.bind(py).call1((&types.markup, text_to_python(py, text)?))?
             }
-            // A kind that this crate does not know yet is one that no session of its own holds.
+            // This crate does not write kinds that it does not know.
             other => return Err(PyTypeError::new_err(format!("no Python type for {}", other.kind()))),
         })
     }
@@ -81,7 +81,7 @@ impl<'py> Builder<'py> {
         }
     }
 
-    /// The object of a dict's key.
+    /// Returns the object of a dict's key.
     #[inline]
     pub(crate) fn key(&mut self, key: &str) -> Bound<'py, PyString> {
         self.keys.object(self.py, key)
@@ -90,7 +90,7 @@ impl<'py> Builder<'py> {
 
 impl Drop for Builder<'_> {
     fn drop(&mut self) {
-        READ.put_back(core::mem::take(&mut self.keys));
+        KEYS.put_back(core::mem::take(&mut self.keys));
     }
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn text_to_python<'py>(py: Python<'py>, text: &Text) -> PyResult<Boun
     }
 }
 
-/// `UUID(int=number)`, past its `__init__`, which is written in Python and looks at what else it could have been given.
+/// Creates `UUID(int=number)` without its `__init__`, which is Python code that checks all other arguments.
 fn uuid_to_python(py: Python<'_>, number: u128) -> PyResult<Bound<'_, PyAny>> {
     let types = Types::of(py)?;
     let id = types.new_object.bind(py).call1((&types.uuid,))?;
@@ -119,7 +119,7 @@ fn uuid_to_python(py: Python<'_>, number: u128) -> PyResult<Bound<'_, PyAny>> {
     Ok(id)
 }
 
-/// An aware datetime, in UTC unless it was written with another offset.
+/// Creates an aware datetime, in UTC unless it was written with another offset.
 fn datetime_to_python(py: Python<'_>, time: DateTime) -> PyResult<Bound<'_, PyAny>> {
     let types = Types::of(py)?;
     let (seconds, micros) = (time.unix_micros().div_euclid(MICROS), time.unix_micros().rem_euclid(MICROS));
@@ -134,90 +134,90 @@ fn datetime_to_python(py: Python<'_>, time: DateTime) -> PyResult<Bound<'_, PyAn
     utc.call_method1("astimezone", (types.timezone.bind(py).call1((offset,))?,))
 }
 
-/// Why an object did not become a value.
+/// The reason why an object was not converted to a value.
 #[derive(Debug)]
-pub(crate) enum Unfit {
-    /// Only Python knows what it stands for: a subclass, a type without a value of its own, keys that are no text.
-    AskPython,
-    /// Python raised while it was looked at.
+pub(crate) enum ConvertError {
+    /// Only Python can write it: a subclass, a type that Rust does not have, or keys that are not texts.
+    NeedsPython,
+    /// Python raised an exception.
     Raised(PyErr),
 }
 
-impl From<PyErr> for Unfit {
+impl From<PyErr> for ConvertError {
     fn from(error: PyErr) -> Self {
         Self::Raised(error)
     }
 }
 
-/// The value of an object whose type has exactly one meaning; nothing is guessed.
+/// Converts an object whose type has exactly one meaning. Nothing is guessed.
 ///
-/// A datetime without a zone is taken as UTC, as Flask's cookies have it.
-pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
+/// A datetime without a zone is in UTC, as in Flask's cookies.
+pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value, ConvertError> {
     value_of(object, &Tagged, MAX_DEPTH)
 }
 
-/// What stands for different values in a cookie and in a record.
-pub(crate) trait Meaning {
-    /// What a tuple of these is.
+/// The rules in which cookies and records differ.
+pub(crate) trait ConvertRules {
+    /// Converts a tuple.
     fn tuple(&self, items: Vec<Value>) -> Value;
-    /// The value of an int.
-    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+    /// Converts an int.
+    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, ConvertError> {
         int_of(number)
     }
 
-    /// The key that an object stands for which is not exactly a `str`.
-    fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, Unfit>;
-    /// The value of an object whose type is no part of the language.
-    fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit>;
-    /// Values stand in each other, too many levels deep.
-    fn too_deep(&self) -> Unfit;
+    /// Converts the key of a dict that is not exactly a `str`.
+    fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, ConvertError>;
+    /// Converts an object whose type is not built in.
+    fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, ConvertError>;
+    /// The error of a value that is nested too deep.
+    fn too_deep(&self) -> ConvertError;
 }
 
-/// As Flask's cookies have it.
+/// The rules of Flask's cookies.
 struct Tagged;
 
-impl Meaning for Tagged {
+impl ConvertRules for Tagged {
     fn tuple(&self, items: Vec<Value>) -> Value {
         Value::Tuple(items)
     }
 
-    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, ConvertError> {
         int_with_digits(number)
     }
 
-    fn key(&self, _: &Bound<'_, PyAny>) -> Result<Text, Unfit> {
-        Err(Unfit::AskPython)
+    fn key(&self, _: &Bound<'_, PyAny>) -> Result<Text, ConvertError> {
+        Err(ConvertError::NeedsPython)
     }
 
-    fn rare(&self, object: &Bound<'_, PyAny>, _: usize) -> Result<Value, Unfit> {
+    fn rare(&self, object: &Bound<'_, PyAny>, _: usize) -> Result<Value, ConvertError> {
         rare_value_of(object)
     }
 
-    fn too_deep(&self) -> Unfit {
-        Unfit::AskPython
+    fn too_deep(&self) -> ConvertError {
+        ConvertError::NeedsPython
     }
 }
 
-/// The value of an object, whose parts may be nested so many levels deep.
+/// Converts an object whose parts are nested at most `levels` deep.
 pub(crate) fn value_of(
     object: &Bound<'_, PyAny>,
-    meaning: &impl Meaning,
+    rules: &impl ConvertRules,
     levels: usize,
-) -> Result<Value, Unfit> {
+) -> Result<Value, ConvertError> {
     if let Ok(text) = object.cast_exact::<PyString>() {
         return text_of(text).map(Value::Str);
     }
     if let Ok(dict) = object.cast_exact::<PyDict>() {
-        return dict_of(dict, meaning, levels).map(Value::Dict);
+        return dict_of(dict, rules, levels).map(Value::Dict);
     }
     if let Ok(list) = object.cast_exact::<PyList>() {
-        return items_of(list.iter(), meaning, levels).map(Value::List);
+        return items_of(list.iter(), rules, levels).map(Value::List);
     }
     if let Ok(value) = object.cast_exact::<PyBool>() {
         return Ok(Value::Bool(value.is_true()));
     }
     if let Ok(number) = object.cast_exact::<PyInt>() {
-        return meaning.int(number).map(Value::Int);
+        return rules.int(number).map(Value::Int);
     }
     if object.is_none() {
         return Ok(Value::None);
@@ -226,16 +226,16 @@ pub(crate) fn value_of(
         return Ok(Value::Float(number.value()));
     }
     if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-        return items_of(tuple.iter(), meaning, levels).map(|items| meaning.tuple(items));
+        return items_of(tuple.iter(), rules, levels).map(|items| rules.tuple(items));
     }
     if let Ok(bytes) = object.cast_exact::<PyBytes>() {
         return Ok(Value::Bytes(bytes.as_bytes().to_vec()));
     }
-    meaning.rare(object, levels)
+    rules.rare(object, levels)
 }
 
-/// The types that are no part of the language.
-fn rare_value_of(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
+/// Converts an object whose type is not built in.
+fn rare_value_of(object: &Bound<'_, PyAny>) -> Result<Value, ConvertError> {
     let py = object.py();
     let types = Types::of(py)?;
     let kind = object.get_type();
@@ -248,39 +248,41 @@ fn rare_value_of(object: &Bound<'_, PyAny>) -> Result<Value, Unfit> {
     }
     if kind.is(&types.uuid) {
         let number = object.getattr(intern!(py, "int"))?.extract();
-        return number.map(|number| Value::Uuid(Uuid::from_u128(number))).map_err(|_| Unfit::AskPython);
+        return number
+            .map(|number| Value::Uuid(Uuid::from_u128(number)))
+            .map_err(|_| ConvertError::NeedsPython);
     }
-    Err(Unfit::AskPython)
+    Err(ConvertError::NeedsPython)
 }
 
-fn dict_of(dict: &Bound<'_, PyDict>, meaning: &impl Meaning, levels: usize) -> Result<Dict, Unfit> {
-    let levels = levels.checked_sub(1).ok_or_else(|| meaning.too_deep())?;
+fn dict_of(dict: &Bound<'_, PyDict>, rules: &impl ConvertRules, levels: usize) -> Result<Dict, ConvertError> {
+    let levels = levels.checked_sub(1).ok_or_else(|| rules.too_deep())?;
     let mut out = Dict::new();
     for (key, value) in entries_of(dict) {
         let key = match key.cast_exact::<PyString>() {
             Ok(key) => text_of(key)?,
-            Err(_) => meaning.key(&key)?,
+            Err(_) => rules.key(&key)?,
         };
-        out.insert(key, value_of(&value, meaning, levels)?);
+        out.insert(key, value_of(&value, rules, levels)?);
     }
     Ok(out)
 }
 
-/// What a dict holds now: while its values are looked at, Python may run and change it.
+/// Returns a copy of a dict's members: converting one may run Python, which may change the dict.
 pub(crate) fn entries_of<'py>(dict: &Bound<'py, PyDict>) -> Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     dict.iter().collect()
 }
 
 fn items_of<'py>(
     items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
-    meaning: &impl Meaning,
+    rules: &impl ConvertRules,
     levels: usize,
-) -> Result<Vec<Value>, Unfit> {
-    let levels = levels.checked_sub(1).ok_or_else(|| meaning.too_deep())?;
-    items.map(|item| value_of(&item, meaning, levels)).collect()
+) -> Result<Vec<Value>, ConvertError> {
+    let levels = levels.checked_sub(1).ok_or_else(|| rules.too_deep())?;
+    items.map(|item| value_of(&item, rules, levels)).collect()
 }
 
-pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, ConvertError> {
     if let Ok(number) = number.extract::<i64>() {
         return Ok(number.into());
     }
@@ -291,8 +293,8 @@ pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
     Ok(BigInt::from_signed_bytes_le(bytes.as_bytes()).into())
 }
 
-/// [`int_of`] for a number that is written in decimal digits. Python refuses to write and to read very many of them.
-pub(crate) fn int_with_digits(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+/// [`int_of`] for a number that is written in decimal digits. Python refuses to write and to read very long ones.
+pub(crate) fn int_with_digits(number: &Bound<'_, PyInt>) -> Result<Int, ConvertError> {
     let bits: usize = match number.extract::<i64>() {
         Ok(number) => return Ok(number.into()),
         Err(_) => number.call_method0(intern!(number.py(), "bit_length"))?.extract()?,
@@ -303,28 +305,28 @@ pub(crate) fn int_with_digits(number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
     int_of(number)
 }
 
-/// The bits of an int that Python writes whatever its limit: that is 640 digits at least.
+/// The bits of an int that Python writes with every limit, which is at least 640 digits.
 const ALWAYS_WRITTEN: usize = 2_100;
 
-pub(crate) fn text_of(text: &Bound<'_, PyString>) -> Result<Text, Unfit> {
+pub(crate) fn text_of(text: &Bound<'_, PyString>) -> Result<Text, ConvertError> {
     if let Ok(text) = with_utf8(text, |text| Text::new(text)) {
         return Ok(text);
     }
     let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
     let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
-    Text::from_bytes(bytes.as_bytes()).ok_or(Unfit::AskPython)
+    Text::from_bytes(bytes.as_bytes()).ok_or(ConvertError::NeedsPython)
 }
 
-pub(crate) fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, Unfit> {
+pub(crate) fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, ConvertError> {
     let py = datetime.py();
     let types = Types::of(py)?;
     let aware = datetime.getattr(intern!(py, "tzinfo"))?;
     if aware.is(&types.utc) {
         let seconds: f64 = datetime.call_method0(intern!(py, "timestamp"))?.extract()?;
-        // Until then the microseconds of a float are exact.
+        // Up to there the microseconds of a float are exact.
         if seconds.abs() < EXACT_SECONDS {
             return DateTime::from_unix_micros((seconds * MICROS as f64).round() as i64)
-                .ok_or(Unfit::AskPython);
+                .ok_or(ConvertError::NeedsPython);
         }
     }
     let offset = datetime.call_method0("utcoffset")?;
@@ -335,7 +337,7 @@ pub(crate) fn datetime_of(datetime: &Bound<'_, PyAny>) -> Result<DateTime, Unfit
     let since = datetime.sub(epoch.bind(py))?;
     let micros: i64 = since.call_method1("__floordiv__", (types.microsecond.bind(py),))?.extract()?;
     let time = DateTime::from_unix_micros(micros).and_then(|time| time.with_offset(offset));
-    time.ok_or(Unfit::AskPython)
+    time.ok_or(ConvertError::NeedsPython)
 }
 
 const MICROS: i64 = 1_000_000;
@@ -347,8 +349,8 @@ fn signed(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(keywords)
 }
 
-/// Finds the types that are no part of the language.
-pub(crate) fn look_types_up(py: Python<'_>) -> PyResult<()> {
+/// Looks up the types that are not built in.
+pub(crate) fn look_up_types(py: Python<'_>) -> PyResult<()> {
     Types::of(py).map(drop)
 }
 
@@ -363,12 +365,12 @@ struct Types {
     epoch_naive: Py<PyAny>,
     epoch_aware: Py<PyAny>,
     uuid: Py<PyType>,
-    /// `object.__new__`, `object.__setattr__` and `SafeUUID.unknown`, of which `UUID.__init__` makes one.
+    /// `object.__new__`, `object.__setattr__` and `SafeUUID.unknown`, from which `UUID.__init__` makes a UUID.
     new_object: Py<PyAny>,
     set_attribute: Py<PyAny>,
     unknown_if_safe: Py<PyAny>,
     markup: Py<PyType>,
-    /// `str.__new__`, which is what `markup` calls for a text.
+    /// `str.__new__`, which `markup` calls for a text.
     new_text: Py<PyAny>,
 }
 

@@ -1,8 +1,9 @@
-//! The session's cookie: out of a request's `Cookie` header, and into a response's `Set-Cookie`.
+//! The session's cookie: read from the `Cookie` header of a request, and written to the `Set-Cookie` header of a response.
 
 use std::sync::Arc;
 
-use hipflask_core::cookie;
+use hipflask_core::cookie::{Choice, candidates};
+use hipflask_core::plan::Profile;
 use hipflask_core::time::UnixTime;
 use pyo3::exceptions::PyUserWarning;
 use pyo3::intern;
@@ -11,25 +12,22 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::flask::{Flask, Method};
 use crate::guard::entry;
-use crate::recent::Recent;
-use crate::settings::{Cookie, CookieSettings, Settings};
+use crate::object_cache::ObjectCache;
+use crate::settings::{CookieSettings, ResponseCookie, Settings};
 use crate::text::with_utf8;
-
-/// How many cookies of the session's name are looked at, as in all our fronts.
-const COOKIES_TRIED: usize = 4;
 
 /// The cookies of an interface that is written in Python.
 #[pyclass(frozen, module = "hipflask._native")]
-pub(crate) struct SessionCookies(Recent<Cookie>);
+pub(crate) struct SessionCookies(ObjectCache<ResponseCookie>);
 
 #[pymethods]
 impl SessionCookies {
     #[new]
     fn new(py: Python<'_>) -> PyResult<Self> {
-        entry(py, "SessionCookies", || Ok(Self(Recent::new())))
+        entry(py, "SessionCookies", || Ok(Self(ObjectCache::new())))
     }
 
-    /// The values of the request's cookies of the session's name: the first ones, without those that are empty.
+    /// Returns the values of the request's cookies that may be the session.
     #[staticmethod]
     fn read<'py>(
         interface: &Bound<'py, PyAny>,
@@ -39,15 +37,15 @@ impl SessionCookies {
         let py = request.py();
         entry(py, "SessionCookies.read", || {
             let mut values = Vec::new();
-            first_cookie(&Settings::of(interface, app)?, request, |value| {
-                values.push(PyBytes::new(py, value.as_bytes()));
+            choose_cookie(&Settings::of(interface, app)?, request, |value| {
+                values.push(PyBytes::new(py, value));
                 Ok(None::<()>)
             })?;
             Ok(values)
         })
     }
 
-    /// `response.set_cookie` with the settings of the app.
+    /// Calls `response.set_cookie` with the settings of the app.
     fn set<'py>(
         &self,
         interface: &Bound<'py, PyAny>,
@@ -59,11 +57,12 @@ impl SessionCookies {
         entry(session.py(), "SessionCookies.set", || {
             let settings = Settings::of(interface, app)?;
             let permanent = session.getattr(intern!(session.py(), "permanent"))?.is_truthy()?;
-            Answer { settings: &settings, response, made: &self.0 }.set(session, permanent, |_, _| Ok(value))
+            let response = SessionResponse { settings: &settings, response, cache: &self.0 };
+            response.set(session, permanent, |_, _| Ok(value))
         })
     }
 
-    /// `response.delete_cookie` with the settings of the app.
+    /// Calls `response.delete_cookie` with the settings of the app.
     fn remove(
         &self,
         interface: &Bound<'_, PyAny>,
@@ -71,32 +70,41 @@ impl SessionCookies {
         response: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         entry(app.py(), "SessionCookies.remove", || {
-            Answer { settings: &Settings::of(interface, app)?, response, made: &self.0 }.remove()
+            SessionResponse { settings: &Settings::of(interface, app)?, response, cache: &self.0 }.remove()
         })
     }
 
-    /// `response.vary.add("Cookie")`.
+    /// Calls `response.vary.add("Cookie")`.
     #[staticmethod]
     fn vary(response: &Bound<'_, PyAny>) -> PyResult<()> {
         entry(response.py(), "SessionCookies.vary", || vary_by_cookie(Flask::of(response.py())?, response))
     }
 }
 
-/// The first thing that `take` makes of one of the request's cookies of the session's name.
-pub(crate) fn first_cookie<T>(
+/// Calls `open` with the request's cookies of the session's name until it returns a session.
+pub(crate) fn choose_cookie<T>(
     settings: &Settings<'_, '_>,
     request: &Bound<'_, PyAny>,
-    mut take: impl FnMut(&str) -> PyResult<Option<T>>,
+    mut open: impl FnMut(&[u8]) -> PyResult<Option<T>>,
 ) -> PyResult<Option<T>> {
     let name = settings.cookie_name()?;
     let Some(header) = cookie_header(settings.flask, request, &name)? else { return Ok(None) };
     let name: String = name.extract()?;
-    let mut values = cookie::values([&*header], &name).filter(|value| !value.is_empty()).take(COOKIES_TRIED);
-    values.find_map(|value| take(&value).transpose()).transpose()
+    let mut choice = Choice::new(Profile::Flask);
+    for value in candidates([&*header], &name, Profile::Flask) {
+        if !choice.is_needed(&value) {
+            break;
+        }
+        if let Some(session) = open(&value)? {
+            choice.accept(&value, session);
+        }
+    }
+    // Only the strict profile refuses a choice.
+    Ok(choice.finish().unwrap_or_default())
 }
 
-/// The octets of the `Cookie` header. WSGI hands them over as characters; what holds others was put there by somebody who
-/// has replaced a part of Werkzeug.
+/// Returns the octets of the `Cookie` header, which WSGI passes as characters. A header with other characters comes from an
+/// app that has replaced a part of Werkzeug.
 fn cookie_header(
     flask: &Flask,
     request: &Bound<'_, PyAny>,
@@ -117,7 +125,7 @@ fn cookie_header(
     octets.map(Some)
 }
 
-/// The session's cookie out of `request.cookies`, as a header would have it.
+/// Writes the session's cookie of `request.cookies` as a header.
 fn cookies_as_header(request: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     let value = request.getattr("cookies")?.call_method1("get", (name,))?;
     let mut header = name.extract::<String>()?.into_bytes();
@@ -128,15 +136,15 @@ fn cookies_as_header(request: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyR
     Ok(header)
 }
 
-/// A response that gets something to say about the session.
-pub(crate) struct Answer<'a, 'py> {
+/// A response that gets the headers of the session.
+pub(crate) struct SessionResponse<'a, 'py> {
     pub(crate) settings: &'a Settings<'a, 'py>,
     pub(crate) response: &'a Bound<'py, PyAny>,
-    /// The cookies that were made before.
-    pub(crate) made: &'a Recent<Cookie>,
+    /// The cookies that were built before.
+    pub(crate) cache: &'a ObjectCache<ResponseCookie>,
 }
 
-impl<'py> Answer<'_, 'py> {
+impl<'py> SessionResponse<'_, 'py> {
     fn py(&self) -> Python<'py> {
         self.response.py()
     }
@@ -155,18 +163,18 @@ impl<'py> Answer<'_, 'py> {
         self.response.call_method("delete_cookie", (&settings.name,), Some(&keywords)).map(drop)
     }
 
-    /// Sets the cookie. `make` makes its value, told the time and how many bytes browsers keep.
+    /// Sets the cookie. `make_value` gets the time, and the greatest length of a value that browsers keep.
     pub(crate) fn set(
         &self,
         session: &Bound<'py, PyAny>,
         permanent: bool,
-        make: impl FnOnce(f64, usize) -> PyResult<String>,
+        make_value: impl FnOnce(f64, usize) -> PyResult<String>,
     ) -> PyResult<()> {
         let (py, flask) = (self.py(), self.settings.flask);
         let settings = self.settings.cookie_settings()?;
         let cookie = self.cookie(&settings)?;
         let now = flask.now(py)?;
-        let value = make(now, cookie.as_ref().map_or(usize::MAX, |cookie| cookie.room))?;
+        let value = make_value(now, cookie.as_ref().map_or(usize::MAX, |cookie| cookie.max_value_len))?;
         let headers = header_list(flask, self.response)?;
         if let (Some(cookie), Some(headers), Some(expires)) = (cookie, headers, self.expires(now, permanent)?)
         {
@@ -184,8 +192,8 @@ impl<'py> Answer<'_, 'py> {
         self.response.call_method("set_cookie", (&settings.name, value), Some(&keywords)).map(drop)
     }
 
-    /// When the cookie ends, if it does and Rust can tell; `None` if Python has to be asked.
-    #[expect(clippy::option_option, reason = "a cookie without a date is no unknown date")]
+    /// The date of expiry, which a cookie may be without; `None` if only Python knows it.
+    #[expect(clippy::option_option, reason = "a cookie without a date is not one with an unknown date")]
     fn expires(&self, now: f64, permanent: bool) -> PyResult<Option<Option<UnixTime>>> {
         let flasks = self.settings.is_flasks(Method::Expiration)?;
         if !flasks || !self.has(intern!(self.py(), "set_cookie"), &self.settings.flask.set_cookie)? {
@@ -194,18 +202,18 @@ impl<'py> Answer<'_, 'py> {
         if !permanent {
             return Ok(Some(None));
         }
-        let ends = now + self.settings.lifetime()?;
-        Ok((ends >= 0.0).then(|| Some(UnixTime::from_secs(ends as u64))))
+        let expires = now + self.settings.lifetime()?.as_secs_f64();
+        Ok((expires >= 0.0).then(|| Some(UnixTime::from_secs(expires as u64))))
     }
 
-    fn cookie(&self, settings: &CookieSettings<'py>) -> PyResult<Option<Arc<Cookie>>> {
+    fn cookie(&self, settings: &CookieSettings<'py>) -> PyResult<Option<Arc<ResponseCookie>>> {
         let name = intern!(self.py(), "max_cookie_size");
         let max_size = if self.has(name, &self.settings.flask.max_cookie_size)? {
             self.settings.config(intern!(self.py(), "MAX_COOKIE_SIZE"))?
         } else {
             self.response.getattr(name)?
         };
-        Ok(self.settings.cookie(settings, max_size, self.made))
+        Ok(self.settings.cookie(settings, max_size, self.cache))
     }
 
     fn has(&self, name: &Bound<'py, PyString>, original: &Py<PyAny>) -> PyResult<bool> {
@@ -227,7 +235,7 @@ impl<'py> CookieSettings<'py> {
     }
 }
 
-/// The list of a response's headers, if it is Werkzeug's.
+/// The list of a response's headers, if they are Werkzeug's class.
 fn header_list<'py>(flask: &Flask, response: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyList>>> {
     let py = response.py();
     let headers = response.getattr(intern!(py, "headers"))?;
@@ -241,7 +249,7 @@ fn append(headers: &Bound<'_, PyList>, name: &Bound<'_, PyString>, value: String
     headers.append((name, value))
 }
 
-/// `response.vary.add("Cookie")`.
+/// Calls `response.vary.add("Cookie")`.
 pub(crate) fn vary_by_cookie(flask: &Flask, response: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = response.py();
     let (name, cookie) = (intern!(py, "vary"), intern!(py, "Cookie"));

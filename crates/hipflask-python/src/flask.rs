@@ -1,4 +1,4 @@
-//! What Flask itself has, looked up once: to tell what an app has put in its place.
+//! Flask's own classes and functions, looked up once, to recognize those that an app has replaced.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -10,19 +10,19 @@ use crate::guard::entry;
 pub(crate) struct Flask {
     /// `flask.sessions.SecureCookieSessionInterface`.
     pub(crate) interface: Py<PyType>,
-    /// `flask.sessions.SecureCookieSession`.
-    pub(crate) session: Py<PyType>,
-    /// Its `__init__`, and what is called by a session that changes.
+    /// `flask.sessions.SecureCookieSession` and `hipflask.SecureCookieSession`.
+    session_classes: [Py<PyType>; 2],
+    /// The `__init__` of both, and the function that a session calls when it changes.
     pub(crate) session_init: Py<PyAny>,
     pub(crate) note_change: Py<PyAny>,
     /// `dict.__new__`.
     pub(crate) new_dict: Py<PyAny>,
     /// The methods of `interface` that an app overrides, in the order of [`METHODS`], and their names.
     methods: Vec<(Py<PyString>, Py<PyAny>)>,
-    /// `flask.json.tag.TaggedJSONSerializer`, and the tags that it begins with.
+    /// `flask.json.tag.TaggedJSONSerializer`, and its default tags.
     pub(crate) serializer: Py<PyType>,
     pub(crate) tags: Vec<Py<PyAny>>,
-    /// How `flask.json.provider.DefaultJSONProvider` writes and reads.
+    /// `flask.json.provider.DefaultJSONProvider.dumps` and `loads`.
     pub(crate) provider_dumps: Py<PyAny>,
     pub(crate) provider_loads: Py<PyAny>,
     /// `flask.Request`, the namespaces in which it looks for `cookies`, and Werkzeug's `Request.cookies`.
@@ -36,17 +36,17 @@ pub(crate) struct Flask {
     pub(crate) max_cookie_size: Py<PyAny>,
     /// `werkzeug.datastructures.Headers`.
     pub(crate) headers: Py<PyType>,
-    /// `flask.Config`, where it does nothing of its own when a key is looked up.
+    /// `flask.Config`, which looks up keys as a dict does.
     pub(crate) config: Py<PyType>,
     /// `flask.Flask.secret_key` and `permanent_session_lifetime`, which read the configuration.
     pub(crate) app: Py<PyType>,
     /// `itsdangerous.BadData`.
     pub(crate) bad_data: Py<PyType>,
-    /// The functions that stand for a digest, each with its name: Flask's and itsdangerous' own, and those of `hashlib`.
+    /// The functions of each digest with its name: those of Flask, itsdangerous and `hashlib`.
     pub(crate) digests: Vec<(Py<PyAny>, &'static str)>,
-    /// The module `time`: its function is looked up each time, for tests put another in its place.
+    /// The module `time`. Its function is looked up each time, because tests replace it.
     time: Py<PyModule>,
-    /// `zlib.compress`: with it a deflated cookie has the bytes that this Python would give it.
+    /// `zlib.compress`, with which a deflated cookie has the same bytes as in Flask.
     compress: Py<PyAny>,
 }
 
@@ -103,7 +103,7 @@ impl Flask {
             (find("itsdangerous.signer", "_lazy_sha1")?.unbind(), "sha1"),
         ];
         for name in ["sha1", "sha256", "sha512"] {
-            // A FIPS build may be without SHA-1.
+            // A FIPS build may not have SHA-1.
             digests.extend(find("hashlib", name).ok().map(|function| (function.unbind(), name)));
         }
         let provider = class("flask.json.provider", "DefaultJSONProvider")?;
@@ -121,7 +121,10 @@ impl Flask {
             headers: class("werkzeug.datastructures", "Headers")?,
             config: class("flask", "Config")?,
             app: class("flask", "Flask")?,
-            session: class("flask.sessions", "SecureCookieSession")?,
+            session_classes: [
+                class("hipflask.sessions", "SecureCookieSession")?,
+                class("flask.sessions", "SecureCookieSession")?,
+            ],
             session_init: find("flask.sessions", "SecureCookieSession.__init__")?.unbind(),
             note_change: wrap_pyfunction!(note_change, py)?.into_any().unbind(),
             new_dict: py.get_type::<PyDict>().getattr("__new__")?.unbind(),
@@ -135,7 +138,12 @@ impl Flask {
         })
     }
 
-    /// The name of a method, and Flask's own.
+    /// Returns `true` if a class behaves as Flask's session class when it is created and read.
+    pub(crate) fn is_session_class(&self, class: &Bound<'_, PyAny>) -> bool {
+        self.session_classes.iter().any(|known| class.is(known))
+    }
+
+    /// The name of a method, and Flask's own function.
     pub(crate) fn method<'py>(
         &'py self,
         py: Python<'py>,
@@ -145,7 +153,8 @@ impl Flask {
         (name.bind(py), original)
     }
 
-    /// Whether a request reads its cookies as Werkzeug does. Asking the class would call Python: the property is written in it.
+    /// Returns `true` if a request reads its cookies as Werkzeug does. Looking up the property on the class itself would call
+    /// Python code.
     pub(crate) fn reads_cookies(&self, request: &Bound<'_, PyAny>) -> PyResult<bool> {
         let (py, class) = (request.py(), request.get_type());
         let name = pyo3::intern!(py, "cookies");
@@ -161,32 +170,32 @@ impl Flask {
         Ok(last.bind(py).get_item(name)?.is(&self.cookies))
     }
 
-    /// `time.time()`.
+    /// Returns `time.time()`.
     pub(crate) fn now(&self, py: Python<'_>) -> PyResult<f64> {
         self.time.bind(py).call_method0(pyo3::intern!(py, "time"))?.extract()
     }
 
-    /// The zlib stream of `data`, at the level that itsdangerous uses.
+    /// Returns the zlib stream of `data`, at the level that itsdangerous uses.
     pub(crate) fn deflate<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         self.compress.bind(py).call1((data,))
     }
 }
 
-/// The `__dict__` of each class that is asked for a name, up to the one that has it.
+/// Returns the `__dict__` of each class in which a name is looked up, up to the one that has it.
 fn namespaces(class: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<Py<PyAny>>> {
-    let mut asked = Vec::new();
+    let mut namespaces = Vec::new();
     for class in class.getattr("__mro__")?.try_iter()? {
         let namespace = class?.getattr("__dict__")?;
         let has_it = namespace.contains(name)?;
-        asked.push(namespace.unbind());
+        namespaces.push(namespace.unbind());
         if has_it {
             break;
         }
     }
-    Ok(asked)
+    Ok(namespaces)
 }
 
-/// What a session calls when it is changed.
+/// Marks a session as modified. Sessions call it when they change.
 #[pyfunction]
 fn note_change(session: &Bound<'_, PyAny>) -> PyResult<()> {
     entry(session.py(), "note_change", || session.setattr(pyo3::intern!(session.py(), "modified"), true))

@@ -1,4 +1,4 @@
-//! gevent: while a greenlet waits for the store, the others of its thread run.
+//! gevent: while a greenlet waits for the store, the other greenlets of its thread run.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 pub(crate) struct Hub(Py<PyAny>);
 
 impl Hub {
-    /// `None` where a wait may hold up the thread.
+    /// Returns `None` if a wait may block the thread.
     pub(crate) fn here(py: Python<'_>) -> PyResult<Option<Self>> {
         static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
         let modules = MODULES.get_or_try_init(py, || {
@@ -33,13 +33,13 @@ impl Hub {
     }
 }
 
-/// Wakes the greenlet when it is dropped, from whatever thread.
+/// Wakes the greenlet when it is dropped, in any thread.
 pub(crate) struct Bell(Option<Py<PyAny>>);
 
 impl Drop for Bell {
     fn drop(&mut self) {
         let Some(waiting) = self.0.take() else { return };
-        // Not in the thread of the store: it would have to wait for the GIL there.
+        // Not in the thread of the store, which would have to wait for the GIL.
         let ring = move || {
             let rung = Python::try_attach(|py| {
                 let rung = waiting.call_method0(py, intern!(py, "ring"));

@@ -1,11 +1,11 @@
-//! Panics stay in Rust: each entry point turns one into an exception that Python's error handlers see.
+//! Panics stay in Rust: each entry point turns a panic into an exception that Python's error handlers see.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
 
-/// Runs the body of the entry point `name`; a panic becomes `hipflask.errors.InternalError`.
+/// Runs the body of the entry point `name`. A panic becomes `hipflask.errors.InternalError`.
 pub(crate) fn entry<T>(
     py: Python<'_>,
     name: &'static str,
@@ -14,7 +14,7 @@ pub(crate) fn entry<T>(
     guarded(name, body).unwrap_or_else(|text| Err(raise(py, "InternalError", &text)))
 }
 
-/// Runs the body of an entry point that works on a store; a panic becomes a 503.
+/// Runs the body of an entry point that uses a store. A panic becomes a 503.
 pub(crate) fn store_entry<T>(
     py: Python<'_>,
     name: &'static str,
@@ -23,7 +23,8 @@ pub(crate) fn store_entry<T>(
     guarded(name, body).unwrap_or_else(|text| Err(raise(py, "SessionStoreError", &text)))
 }
 
-/// Nothing that the body was changing is used again: what it had taken out of a session stays out of it.
+/// Runs `body`; the error is the text of a panic. What the body has taken out of a session is never put back then, so no half
+/// changed value is used again.
 fn guarded<T>(name: &'static str, body: impl FnOnce() -> PyResult<T>) -> Result<PyResult<T>, String> {
     let run = AssertUnwindSafe(|| {
         planted::panic_in(name);
@@ -38,10 +39,10 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// An exception of `hipflask.errors`.
+/// Creates an exception of `hipflask.errors`.
 pub(crate) fn raise(py: Python<'_>, name: &str, text: &str) -> PyErr {
-    let made = py.import("hipflask.errors").and_then(|module| module.getattr(name)?.call1((text,)));
-    made.map_or_else(|error| error, PyErr::from_value)
+    let exception = py.import("hipflask.errors").and_then(|module| module.getattr(name)?.call1((text,)));
+    exception.map_or_else(|error| error, PyErr::from_value)
 }
 
 /// Panics on request, in the wheel that only tests use.
@@ -53,7 +54,7 @@ pub(crate) mod planted {
 
     static WHERE: Mutex<Option<String>> = Mutex::new(None);
 
-    /// The entry point of this name panics from now on; with `None` none does.
+    /// From now on the entry point with this name panics; with `None` no entry point does.
     #[pyfunction]
     #[pyo3(signature = (name))]
     pub(crate) fn plant_panic(name: Option<String>) {

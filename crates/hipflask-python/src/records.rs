@@ -1,8 +1,8 @@
-//! Python's sessions to what records hold, as msgspec and pickle would have it, and back.
+//! Python's sessions to records and back, with the rules of msgspec and pickle.
 
 use hipflask_core::session::{Part, SessionDict};
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
-use hipflask_store::record::{EncodeError, Format, MsgpackReader, OpaqueValues, Problem, Record};
+use hipflask_store::record::{EncodeError, Format, OpaqueValues, MsgpackReader, Problem, Record};
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -10,12 +10,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString, PyType};
 
 use crate::convert::{
-    Builder, Meaning, Unfit, datetime_of, entries_of, int_of, int_with_digits, text_of, value_of,
+    Builder, ConvertError, ConvertRules, datetime_of, entries_of, int_of, int_with_digits, text_of, value_of,
 };
 use crate::guard::entry;
-use crate::raw;
+use crate::msgpack;
 
-/// The dict of a session that came in the record `data`. What a value shows only in part is read again by Python.
+/// Converts a session from the record `data`. Python reads the record again if it has a value without a type in Rust.
 pub(crate) fn dict_of_session<'py>(
     py: Python<'py>,
     session: &SessionDict,
@@ -26,43 +26,43 @@ pub(crate) fn dict_of_session<'py>(
         let loads = helper(py)?.getattr(intern!(py, "loads"))?;
         return Ok(loads.call1((PyBytes::new(py, data), Format::of(data).to_string()))?.cast_into()?);
     }
-    let (dict, mut make) = (PyDict::new(py), Builder::begin(py));
+    let (dict, mut builder) = (PyDict::new(py), Builder::begin(py));
     for (key, part) in session.parts() {
         let value = match part {
-            Part::Raw(bytes) => raw::object(py, &mut make, &mut MsgpackReader::of(bytes))?,
-            Part::Value(value) => make.object(value)?,
+            Part::Raw(bytes) => msgpack::to_python(py, &mut builder, &mut MsgpackReader::of(bytes))?,
+            Part::Value(value) => builder.object(value)?,
         };
-        make.put(&dict, key, value)?;
+        builder.put(&dict, key, value)?;
     }
     Ok(dict)
 }
 
-/// Whether a dict holds what its session came with, to the letter. If not, it may still mean the same.
-pub(crate) fn is_as_it_came(dict: &Bound<'_, PyDict>, session: &SessionDict) -> bool {
-    let mut make = Builder::begin(dict.py());
+/// Returns `true` if a dict is exactly what its session was read from. If not, both may still be written alike.
+pub(crate) fn equals_record(dict: &Bound<'_, PyDict>, session: &SessionDict) -> bool {
+    let mut builder = Builder::begin(dict.py());
     let mut is_same = |(key, part): (&Text, Part<'_>)| {
         let (Part::Raw(bytes), Some(key)) = (part, key.as_str()) else { return false };
-        let found = dict.get_item(make.key(key)).ok().flatten();
-        found.is_some_and(|found| raw::is(&found, &mut MsgpackReader::of(bytes)))
+        let found = dict.get_item(builder.key(key)).ok().flatten();
+        found.is_some_and(|found| msgpack::matches(&found, &mut MsgpackReader::of(bytes)))
     };
     dict.len() == session.len() && session.parts().all(&mut is_same)
 }
 
-/// What a record in `format` would hold of a session.
+/// Converts a session to a record in `format`.
 pub(crate) fn record_of_dict(session: &Bound<'_, PyDict>, format: Format) -> PyResult<Record> {
     let py = session.py();
     let (mut record, odd) = (Record::default(), PyDict::new(py));
     for (key, value) in entries_of(session) {
         match member_of(&key, &value, format) {
             Ok((key, value)) => drop(record.dict.insert(key, value)),
-            Err(Unfit::AskPython) => {
+            Err(ConvertError::NeedsPython) => {
                 odd.set_item(&key, value)?;
-                // Keeps its position.
+                // Keeps the position of the key.
                 if let Ok(key) = key.cast_exact::<PyString>() {
                     record.dict.insert(text_of(key).unwrap_or_default(), Value::None);
                 }
             }
-            Err(Unfit::Raised(error)) => return Err(naming(&key, error)),
+            Err(ConvertError::Raised(error)) => return Err(naming(&key, error)),
         }
     }
     if !odd.is_empty() {
@@ -75,8 +75,8 @@ pub(crate) fn record_of_dict(session: &Bound<'_, PyDict>, format: Format) -> PyR
 pub(crate) fn check_member(key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, format: Format) -> PyResult<()> {
     match member_of(key, value, format) {
         Ok((text, value)) => format.check(&text, &value).map_err(|error| not_encoded(&error)),
-        Err(Unfit::Raised(error)) => Err(naming(key, error)),
-        Err(Unfit::AskPython) => {
+        Err(ConvertError::Raised(error)) => Err(naming(key, error)),
+        Err(ConvertError::NeedsPython) => {
             let odd = PyDict::new(key.py());
             odd.set_item(key, value)?;
             add_odd(&mut Record::default(), &odd, format).map_err(|error| naming(key, error))
@@ -88,7 +88,7 @@ fn member_of(
     key: &Bound<'_, PyAny>,
     value: &Bound<'_, PyAny>,
     format: Format,
-) -> Result<(Text, Value), Unfit> {
+) -> Result<(Text, Value), ConvertError> {
     let key = match key.cast_exact::<PyString>() {
         Ok(key) => text_of(key)?,
         Err(_) => format.key(key)?,
@@ -96,20 +96,21 @@ fn member_of(
     Ok((key, value_of(value, &format, MAX_DEPTH - 2)?))
 }
 
-/// The same exception, whose text names the session's key.
+/// Returns the same exception with a text that names the session's key.
 fn naming(key: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     let py = key.py();
     let made = helper(py).and_then(|helper| helper.call_method1("naming", (key, error.value(py))));
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// Members that only Python can write, such as sets in a pickle: written by it, and read as any record is.
+/// Adds members that only Python can write, such as sets in a pickle. Python writes them, and Rust reads the result as any
+/// record.
 fn add_odd(record: &mut Record, odd: &Bound<'_, PyDict>, format: Format) -> PyResult<()> {
     let py = odd.py();
     let bytes = helper(py)?.call_method1(intern!(py, "dumps"), (odd, format.to_string()))?;
     let read = Format::read(bytes.cast::<PyBytes>()?.as_bytes());
     let read = read.map_err(|error| {
-        PyTypeError::new_err(format!("the session holds what its records cannot hold: {error}"))
+        PyTypeError::new_err(format!("a record cannot hold a value of the session: {error}"))
     })?;
     for (key, value) in read.dict.into_entries() {
         record.dict.insert(key, value);
@@ -118,7 +119,7 @@ fn add_odd(record: &mut Record, odd: &Bound<'_, PyDict>, format: Format) -> PyRe
     Ok(())
 }
 
-/// The MessagePack of a value.
+/// Writes the MessagePack of a value.
 #[pyfunction]
 pub(crate) fn dump_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     entry(value.py(), "dump_value", || msgpack_of(value))
@@ -126,17 +127,17 @@ pub(crate) fn dump_value<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, 
 
 fn msgpack_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let made = value_of(value, &Format::Msgpack, MAX_DEPTH - 2).map_err(|unfit| match unfit {
-        Unfit::AskPython => PyTypeError::new_err("a dict in a key is unsupported"),
-        Unfit::Raised(error) => error,
+        ConvertError::NeedsPython => PyTypeError::new_err("a dict in a key is unsupported"),
+        ConvertError::Raised(error) => error,
     })?;
     let record = Format::Msgpack.write(&Dict::from([("", made)])).map_err(|error| not_encoded(&error))?;
-    // Behind the heads of a map of one and of a text of none.
+    // After the heads of a map with one member and of an empty text.
     Ok(PyBytes::new(value.py(), &record[2..]))
 }
 
-/// As msgspec and pickle have it.
-impl Meaning for Format {
-    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, Unfit> {
+/// The rules of msgspec and pickle.
+impl ConvertRules for Format {
+    fn int(&self, number: &Bound<'_, PyInt>) -> Result<Int, ConvertError> {
         if *self == Self::Json { int_with_digits(number) } else { int_of(number) }
     }
 
@@ -144,41 +145,41 @@ impl Meaning for Format {
         if *self == Self::Pickle { Value::Tuple(items) } else { Value::List(items) }
     }
 
-    fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, Unfit> {
+    fn key(&self, object: &Bound<'_, PyAny>) -> Result<Text, ConvertError> {
         let is_text = object.is_instance_of::<PyString>();
         if *self == Self::Pickle || (*self == Self::Msgpack && !is_text) {
-            return Err(Unfit::AskPython);
+            return Err(ConvertError::NeedsPython);
         }
         let py = object.py();
         let text = helper(py)?.call_method1(intern!(py, "text_key"), (object, *self == Self::Json))?;
         // The value of an enum may be a number although the enum is a `str`.
-        text.cast::<PyString>().map_or(Err(Unfit::AskPython), text_of)
+        text.cast::<PyString>().map_or(Err(ConvertError::NeedsPython), text_of)
     }
 
-    fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, Unfit> {
+    fn rare(&self, object: &Bound<'_, PyAny>, levels: usize) -> Result<Value, ConvertError> {
         let py = object.py();
         if is_datetime(object)? && !object.call_method0(intern!(py, "utcoffset"))?.is_none() {
             match (datetime_of(object), self) {
-                (Err(Unfit::AskPython), Self::Json) => {}
-                (Err(Unfit::AskPython), Self::Msgpack) => {
+                (Err(ConvertError::NeedsPython), Self::Json) => {}
+                (Err(ConvertError::NeedsPython), Self::Msgpack) => {
                     return Err(PyOverflowError::new_err("date value out of range").into());
                 }
                 (made, _) => return made.map(Value::DateTime),
             }
         }
         if *self == Self::Pickle {
-            return Err(Unfit::AskPython);
+            return Err(ConvertError::NeedsPython);
         }
         let plain = helper(py)?.call_method1(intern!(py, "plain"), (object, *self == Self::Json))?;
         value_of(&plain, self, levels.checked_sub(1).ok_or_else(|| self.too_deep())?)
     }
 
-    fn too_deep(&self) -> Unfit {
+    fn too_deep(&self) -> ConvertError {
         PyRecursionError::new_err("maximum recursion depth exceeded while a session was written").into()
     }
 }
 
-/// The exception that msgspec raises for it.
+/// Returns the exception that msgspec raises for a value.
 pub(crate) fn not_encoded(error: &EncodeError) -> PyErr {
     let text = match error.problem {
         Problem::Markup => format!("Encoding objects of type Markup is unsupported: {error}"),
@@ -192,12 +193,12 @@ pub(crate) fn not_encoded(error: &EncodeError) -> PyErr {
     }
 }
 
-/// `hipflask._records`: what is rare enough to be left to Python.
+/// `hipflask._records`, which handles rare values.
 fn helper(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     py.import(intern!(py, "hipflask._records"))
 }
 
-/// Whether it is a `datetime` itself, not of a subclass.
+/// Returns `true` for a `datetime` itself, not for a subclass.
 fn is_datetime(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     Ok(object.get_type().is(DATETIME.import(object.py(), "datetime", "datetime")?))

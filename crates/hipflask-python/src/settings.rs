@@ -1,63 +1,65 @@
-//! What an app and its session interface say, read anew for each request.
+//! The settings of an app and its session interface, read again for each request.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use hipflask_core::codec::SessionCodec;
 use hipflask_core::cookie::{CookieConfig, SameSite};
-use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey, Signer, TimestampSigner};
+use hipflask_core::log_limit::{BadSignatures, MANY_BAD_SIGNATURES};
+use hipflask_core::plan::check_lifetimes;
+use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
 use hipflask_core::tagged::KeyOrder;
+use hipflask_core::time::UnixTime;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyType};
 use pyo3::{intern, types::PyDelta};
 
 use crate::flask::{Flask, Method};
-use crate::recent::Recent;
+use crate::object_cache::ObjectCache;
 use crate::text::with_utf8;
 
-/// An app and its interface. Whatever Flask lets an app override is asked of them.
+/// An app and its interface. Everything that Flask lets an app override is read from them.
 pub(crate) struct Settings<'a, 'py> {
     pub(crate) interface: &'a Bound<'py, PyAny>,
     pub(crate) app: &'a Bound<'py, PyAny>,
     pub(crate) flask: &'py Flask,
     class: Bound<'py, PyType>,
-    /// What was set on the interface itself and not on its class; nearly always nothing.
+    /// The attributes of the interface itself, not of its class; nearly always none.
     own: Option<Bound<'py, PyDict>>,
     config: Config<'py>,
 }
 
 enum Config<'py> {
-    /// Flask's own, of which it is known that it is a dict and nothing more.
+    /// Flask's own class, which looks up keys as a dict does.
     Flasks(Bound<'py, PyDict>),
     Other(Bound<'py, PyAny>),
 }
 
-/// Who signs.
+/// The way in which cookies are signed.
 pub(crate) enum Signing {
-    /// Nobody: there is no secret key.
-    Nobody,
-    /// Rust, with these keys.
-    Rust(Arc<Sealing>),
-    /// Python: the app has put something in place of what Flask does.
+    /// Not at all: there is no secret key.
+    Disabled,
+    /// By Rust, with these keys.
+    Native(Arc<CookieCodec>),
+    /// By Python: the app has replaced a part of what Flask does.
     Python,
 }
 
-/// How values are signed and packed.
-pub(crate) struct Sealing {
-    pub(crate) signer: TimestampSigner,
-    /// How far ahead of our clock a cookie's time may be.
-    pub(crate) leeway: Duration,
+/// The codec of cookies.
+pub(crate) struct CookieCodec {
+    pub(crate) codec: SessionCodec,
     pub(crate) compression: Compression,
 }
 
-/// How the cookie is written.
-pub(crate) struct Cookie {
+/// The cookie of a response.
+pub(crate) struct ResponseCookie {
     pub(crate) config: CookieConfig,
-    /// The longest value that browsers keep, in bytes.
-    pub(crate) room: usize,
+    /// The greatest length of a value that browsers keep, in bytes.
+    pub(crate) max_value_len: usize,
 }
 
-/// The settings of the cookie as an app has them: arguments of Werkzeug's `set_cookie`.
+/// The settings of the cookie as Python objects: the arguments of Werkzeug's `set_cookie`.
 pub(crate) struct CookieSettings<'py> {
     pub(crate) name: Bound<'py, PyAny>,
     pub(crate) domain: Bound<'py, PyAny>,
@@ -87,7 +89,7 @@ impl<'a, 'py> Settings<'a, 'py> {
         self.interface.py()
     }
 
-    /// Whether a method is the one that Flask has.
+    /// Returns `true` if a method is Flask's own.
     pub(crate) fn is_flasks(&self, method: Method) -> PyResult<bool> {
         let (name, original) = self.flask.method(self.py(), method);
         if let Some(own) = &self.own
@@ -98,8 +100,8 @@ impl<'a, 'py> Settings<'a, 'py> {
         Ok(self.class.getattr(name)?.is(original))
     }
 
-    /// `self.config[key]`, or what the app has put in place of the method that reads it.
-    fn ask(&self, method: Method, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    /// Returns `self.config[key]`, or calls the method that the app has put in place of Flask's.
+    fn read(&self, method: Method, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         if self.is_flasks(method)? { self.config(key) } else { self.call(method) }
     }
 
@@ -114,8 +116,8 @@ impl<'a, 'py> Settings<'a, 'py> {
         }
     }
 
-    /// A setting that is ours: in the configuration, or else on the interface.
-    fn ours(
+    /// Returns one of our own settings: from the configuration, or else from the interface.
+    fn own_setting(
         &self,
         key: &Bound<'py, PyString>,
         attribute: &Bound<'py, PyString>,
@@ -130,15 +132,15 @@ impl<'a, 'py> Settings<'a, 'py> {
     }
 
     pub(crate) fn cookie_name(&self) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(Method::Name, intern!(self.py(), "SESSION_COOKIE_NAME"))
+        self.read(Method::Name, intern!(self.py(), "SESSION_COOKIE_NAME"))
     }
 
     pub(crate) fn session_class(&self) -> PyResult<Bound<'py, PyAny>> {
         self.interface.getattr(intern!(self.py(), "session_class"))
     }
 
-    /// The value of a property of `flask.Flask` that reads the configuration: from there, unless there is a subclass, which
-    /// may have put another in its place.
+    /// Returns the value of a property of `flask.Flask` that reads the configuration. A subclass may have replaced the
+    /// property, so only for `flask.Flask` itself it is read from there.
     fn app_property(
         &self,
         key: &Bound<'py, PyString>,
@@ -147,8 +149,24 @@ impl<'a, 'py> Settings<'a, 'py> {
         if is_of(self.app, &self.flask.app) { self.config(key) } else { self.app.getattr(name) }
     }
 
-    /// `int(app.permanent_session_lifetime.total_seconds())`.
-    pub(crate) fn lifetime(&self) -> PyResult<f64> {
+    /// Returns `app.permanent_session_lifetime`.
+    ///
+    /// # Errors
+    /// `ValueError` if no session could live until the next request.
+    pub(crate) fn lifetime(&self) -> PyResult<Duration> {
+        let py = self.py();
+        let key = intern!(py, "PERMANENT_SESSION_LIFETIME");
+        let lifetime = self.lifetime_seconds().and_then(|seconds| Ok(Duration::try_from_secs_f64(seconds)?));
+        lifetime.ok().filter(|lifetime| check_lifetimes(*lifetime, None).is_ok()).map_or_else(
+            || {
+                let allowed = "a timedelta or a number of seconds from 1 on";
+                Err(wrong("PERMANENT_SESSION_LIFETIME", &self.config(key)?, allowed))
+            },
+            Ok,
+        )
+    }
+
+    fn lifetime_seconds(&self) -> PyResult<f64> {
         let py = self.py();
         let (key, name) =
             (intern!(py, "PERMANENT_SESSION_LIFETIME"), intern!(py, "permanent_session_lifetime"));
@@ -159,31 +177,32 @@ impl<'a, 'py> Settings<'a, 'py> {
         if !lifetime.is_exact_instance_of::<PyDelta>() {
             lifetime = self.app.getattr(name)?;
         }
-        // To ask one calls Python, and makes two objects.
-        let of = [lifetime];
-        if let Some(seconds) = LIFETIMES.find(&of) {
+        // `total_seconds` calls Python, and creates two objects.
+        let key = [lifetime];
+        if let Some(seconds) = LIFETIMES.get(&key) {
             return Ok(*seconds);
         }
-        let [lifetime] = &of;
+        let [lifetime] = &key;
         let seconds = lifetime.call_method0(intern!(py, "total_seconds"))?.extract()?;
-        let is_fixed = lifetime.is_exact_instance_of::<PyDelta>();
-        Ok(if is_fixed { *LIFETIMES.keep(&of, seconds) } else { seconds })
+        let is_immutable = lifetime.is_exact_instance_of::<PyDelta>();
+        Ok(if is_immutable { *LIFETIMES.insert(&key, seconds) } else { seconds })
     }
 
-    /// Our own settings are read with those of the signer, at the beginning of each request: what is wrong with them is
-    /// noticed by the first visitor, whatever cookie he has.
-    pub(crate) fn signing(&self, made: &Recent<Sealing>) -> PyResult<Signing> {
+    /// Returns how cookies are signed. Our own settings are checked with every request, so that the first request reports what
+    /// is wrong with them, whatever its cookie is.
+    pub(crate) fn signing(&self, cache: &ObjectCache<CookieCodec>) -> PyResult<Signing> {
         let py = self.py();
-        let leeway = self.ours(intern!(py, "SESSION_COOKIE_LEEWAY"), intern!(py, "leeway"))?;
-        let compression = self.ours(intern!(py, "SESSION_COOKIE_COMPRESSION"), intern!(py, "compression"))?;
+        let leeway = self.own_setting(intern!(py, "SESSION_COOKIE_LEEWAY"), intern!(py, "leeway"))?;
+        let compression =
+            self.own_setting(intern!(py, "SESSION_COOKIE_COMPRESSION"), intern!(py, "compression"))?;
         if !self.is_flasks(Method::SigningSerializer)? || !self.has_flasks_serializer()? {
             return leeway_of(&leeway).and(compression_of(&compression)).map(|_| Signing::Python);
         }
         let secret_key = self.app_property(intern!(py, "SECRET_KEY"), intern!(py, "secret_key"))?;
         if !secret_key.is_truthy()? {
-            return leeway_of(&leeway).and(compression_of(&compression)).map(|_| Signing::Nobody);
+            return leeway_of(&leeway).and(compression_of(&compression)).map(|_| Signing::Disabled);
         }
-        let mut of = vec![
+        let mut key = vec![
             leeway,
             compression,
             self.interface.getattr(intern!(py, "salt"))?,
@@ -191,14 +210,12 @@ impl<'a, 'py> Settings<'a, 'py> {
             self.interface.getattr(intern!(py, "digest_method"))?,
             secret_key,
         ];
-        of.extend(self.fallbacks()?);
-        if let Some(sealing) = made.find(&of) {
-            return Ok(Signing::Rust(sealing));
+        key.extend(self.fallbacks()?);
+        if let Some(codec) = cache.get(&key) {
+            return Ok(Signing::Native(codec));
         }
-        let [leeway, compression, signed_with @ ..] = &*of else { return Ok(Signing::Python) };
-        let (leeway, compression) = (leeway_of(leeway)?, compression_of(compression)?);
-        Ok(match self.build_signer(signed_with)? {
-            Some(signer) => Signing::Rust(made.keep(&of, Sealing { signer, leeway, compression })),
+        Ok(match self.build_codec(&key)? {
+            Some(codec) => Signing::Native(cache.insert(&key, codec)),
             None => Signing::Python,
         })
     }
@@ -210,15 +227,19 @@ impl<'a, 'py> Settings<'a, 'py> {
         }
         if fallbacks.is_instance_of::<PyString>() || fallbacks.is_instance_of::<PyBytes>() {
             return Err(PyTypeError::new_err(
-                "SECRET_KEY_FALLBACKS is text, of which each letter would be a key; make it a list of keys",
+                "SECRET_KEY_FALLBACKS is a text, so each letter would be a key; make it a list of keys",
             ));
         }
         fallbacks.try_iter()?.collect()
     }
 
-    /// The signer of `[salt, key_derivation, digest_method, secret_key, *fallbacks]`, if Rust knows all of it.
-    fn build_signer(&self, of: &[Bound<'py, PyAny>]) -> PyResult<Option<TimestampSigner>> {
-        let [salt, derivation, digest_method, secret_key, fallbacks @ ..] = of else { return Ok(None) };
+    /// Builds the codec of `[leeway, compression, salt, key_derivation, digest_method, secret_key, *fallbacks]`; `None` if
+    /// Rust does not know a part of it.
+    fn build_codec(&self, key: &[Bound<'py, PyAny>]) -> PyResult<Option<CookieCodec>> {
+        let [leeway, compression, salt, derivation, digest_method, secret_key, fallbacks @ ..] = key else {
+            return Ok(None);
+        };
+        let (leeway, compression) = (leeway_of(leeway)?, compression_of(compression)?);
         let known = self.flask.digests.iter().find(|(function, _)| function.is(digest_method));
         let Some(Ok(digest)) = known.map(|(_, name)| name.parse::<Digest>()) else { return Ok(None) };
         let derivation = derivation.extract::<String>().ok().and_then(|name| name.parse::<Derivation>().ok());
@@ -232,17 +253,22 @@ impl<'a, 'py> Settings<'a, 'py> {
             let Some(key) = bytes_of(fallback)? else { return Ok(None) };
             keys.push(SecretKey::from(key));
         }
-        let keys = KeyRing::from_flask(secret_key, keys);
-        let signer = Signer::builder(keys).salt(salt).derivation(derivation).digest(digest).build();
-        let signer = signer.map_err(|_| {
+        let codec = SessionCodec::builder(KeyRing::from_flask(secret_key, keys))
+            .salt(salt)
+            .derivation(derivation)
+            .digest(digest)
+            .leeway(leeway)
+            .compression(compression)
+            .build();
+        let codec = codec.map_err(|_| {
             PyRuntimeError::new_err(
-                "SECRET_KEY_FALLBACKS holds an empty key, with which anybody could sign; take it out of the list",
+                "SECRET_KEY_FALLBACKS has an empty key, with which anybody could sign; remove it from the list",
             )
         })?;
-        Ok(Some(TimestampSigner::new(signer)))
+        Ok(Some(CookieCodec { codec, compression }))
     }
 
-    /// Whether sessions are written as Flask's tagged JSON, with its own tags and no other.
+    /// Returns `true` if sessions are written as Flask's tagged JSON, with exactly its own tags.
     fn has_flasks_serializer(&self) -> PyResult<bool> {
         let py = self.py();
         let serializer = self.interface.getattr(intern!(py, "serializer"))?;
@@ -255,14 +281,14 @@ impl<'a, 'py> Settings<'a, 'py> {
         Ok(order.len() == tags.len() && order.iter().zip(tags).all(|(tag, class)| is_of(&tag, class)))
     }
 
-    /// Whether the app reads JSON as Flask does.
+    /// Returns `true` if the app reads JSON as Flask does.
     pub(crate) fn reads_flasks_json(&self) -> PyResult<bool> {
         let py = self.py();
         let provider = self.app.getattr(intern!(py, "json"))?;
         self.provider_has(&provider, intern!(py, "loads"), &self.flask.provider_loads)
     }
 
-    /// The order of keys, if the app writes JSON as Flask does.
+    /// Returns the order of keys if the app writes JSON as Flask does.
     pub(crate) fn key_order(&self) -> PyResult<Option<KeyOrder>> {
         let py = self.py();
         let provider = self.app.getattr(intern!(py, "json"))?;
@@ -295,25 +321,37 @@ impl<'a, 'py> Settings<'a, 'py> {
         };
         Ok(CookieSettings {
             name: self.cookie_name()?,
-            domain: self.ask(Method::Domain, intern!(py, "SESSION_COOKIE_DOMAIN"))?,
+            domain: self.read(Method::Domain, intern!(py, "SESSION_COOKIE_DOMAIN"))?,
             path,
-            secure: self.ask(Method::Secure, intern!(py, "SESSION_COOKIE_SECURE"))?,
-            http_only: self.ask(Method::HttpOnly, intern!(py, "SESSION_COOKIE_HTTPONLY"))?,
-            same_site: self.ask(Method::SameSite, intern!(py, "SESSION_COOKIE_SAMESITE"))?,
-            partitioned: self.ask(Method::Partitioned, intern!(py, "SESSION_COOKIE_PARTITIONED"))?,
+            secure: self.read(Method::Secure, intern!(py, "SESSION_COOKIE_SECURE"))?,
+            http_only: self.read(Method::HttpOnly, intern!(py, "SESSION_COOKIE_HTTPONLY"))?,
+            same_site: self.read(Method::SameSite, intern!(py, "SESSION_COOKIE_SAMESITE"))?,
+            partitioned: self.read(Method::Partitioned, intern!(py, "SESSION_COOKIE_PARTITIONED"))?,
         })
     }
 
-    /// The cookie of these settings; `None` if they are not what Rust writes, so that Werkzeug may do with them what it
-    /// does.
+    /// Returns the cookie of these settings; `None` if Rust does not write such a cookie, so that Werkzeug has to.
     pub(crate) fn cookie(
         &self,
         settings: &CookieSettings<'py>,
         max_size: Bound<'py, PyAny>,
-        made: &Recent<Cookie>,
-    ) -> Option<Arc<Cookie>> {
-        let of = settings.objects(max_size);
-        made.find(&of).or_else(|| build_cookie(&of).map(|cookie| made.keep(&of, cookie)))
+        cache: &ObjectCache<ResponseCookie>,
+    ) -> Option<Arc<ResponseCookie>> {
+        let key = settings.objects(max_size);
+        cache.get(&key).or_else(|| build_cookie(&key).map(|cookie| cache.insert(&key, cookie)))
+    }
+
+    /// Counts a bad signature, after `opened` good ones. Warns in the app's log if they are many: a wrong key empties every
+    /// session, and nobody would see why.
+    pub(crate) fn note_bad_signature(
+        &self,
+        counter: &BadSignatures,
+        opened: u64,
+        now: UnixTime,
+    ) -> PyResult<()> {
+        let Some(count) = counter.note(opened, now) else { return Ok(()) };
+        let arguments = ("%s (count=%d, cookie=%s)", MANY_BAD_SIGNATURES, count, self.cookie_name()?);
+        self.app.getattr("logger")?.call_method1("warning", arguments).map(drop)
     }
 }
 
@@ -324,10 +362,10 @@ impl<'py> CookieSettings<'py> {
     }
 }
 
-/// In seconds.
-static LIFETIMES: Recent<f64> = Recent::new();
+/// The seconds of timedeltas.
+static LIFETIMES: ObjectCache<f64> = ObjectCache::new();
 
-/// Whether an object is of this very class.
+/// Returns `true` if an object is an instance of this very class, not of a subclass.
 fn is_of<T>(object: &Bound<'_, PyAny>, class: &Py<T>) -> bool {
     object.get_type_ptr().cast() == class.as_ptr()
 }
@@ -348,14 +386,14 @@ fn compression_of(given: &Bound<'_, PyAny>) -> PyResult<Compression> {
     known.ok_or_else(|| wrong("SESSION_COOKIE_COMPRESSION", given, "'when-it-pays', 'flask' or 'never'"))
 }
 
-/// The error of a setting that is not what it may be.
+/// Creates the error of a setting whose value is not allowed.
 pub(crate) fn wrong(key: &str, given: &Bound<'_, PyAny>, allowed: &str) -> PyErr {
     let given = given.repr().map_or_else(|_| "something else".to_owned(), |shown| shown.to_string());
     PyValueError::new_err(format!("{key} must be {allowed}, but is {given}"))
 }
 
-fn build_cookie(of: &[Bound<'_, PyAny>; 8]) -> Option<Cookie> {
-    let [name, domain, path, secure, http_only, same_site, partitioned, max_size] = of;
+fn build_cookie(key: &[Bound<'_, PyAny>; 8]) -> Option<ResponseCookie> {
+    let [name, domain, path, secure, http_only, same_site, partitioned, max_size] = key;
     let domain = if is_absent(domain) { None } else { Some(exact_text(domain)?) };
     let same_site = match same_site.is_none() {
         true => None,
@@ -372,18 +410,15 @@ fn build_cookie(of: &[Bound<'_, PyAny>; 8]) -> Option<Cookie> {
         .max_size(max_size.extract().ok()?)
         .build()
         .ok()?;
-    let room = match config.max_size() {
-        0 => usize::MAX,
-        limit => limit.saturating_sub(config.set("", None).len()),
-    };
-    Some(Cookie { config, room })
+    let max_value_len = config.max_value_len();
+    Some(ResponseCookie { config, max_value_len })
 }
 
 fn is_absent(object: &Bound<'_, PyAny>) -> bool {
     object.is_none() || object.is(PyBool::new(object.py(), false))
 }
 
-/// Werkzeug writes what is neither None nor a bool as the attribute's value.
+/// Reads a flag. Werkzeug writes anything but None and a bool as the attribute's value.
 fn truth(object: &Bound<'_, PyAny>) -> Option<bool> {
     match object.cast_exact::<PyBool>() {
         Ok(value) => Some(value.is_true()),
@@ -395,7 +430,7 @@ fn exact_text(object: &Bound<'_, PyAny>) -> Option<String> {
     object.cast_exact::<PyString>().ok()?.extract().ok()
 }
 
-/// The bytes of a key or salt, text being UTF-8; `None` for everything else.
+/// Returns the bytes of a key or salt, which are UTF-8 for a text; `None` for everything else.
 fn bytes_of(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(Some(bytes.as_bytes().to_vec()));

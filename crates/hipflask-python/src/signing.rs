@@ -8,13 +8,13 @@ use pyo3::types::PyBytes;
 
 use crate::guard::entry;
 
-/// A signer whose keys are derived once. It knows no clock, and what is wrong with a text it leaves to Python to say.
+/// A signer whose keys are derived once. It does not read a clock, and leaves it to Python to raise the right exception.
 #[pyclass(frozen, module = "hipflask._native")]
 pub(crate) struct NativeSigner(TimestampSigner);
 
 #[pymethods]
 impl NativeSigner {
-    /// `secret_keys` in itsdangerous' order: the last signs. An empty key is refused, as everywhere in Hipflask.
+    /// Takes `secret_keys` in itsdangerous' order: the last signs. An empty key is refused, as everywhere in Hipflask.
     #[new]
     fn new(
         py: Python<'_>,
@@ -27,7 +27,7 @@ impl NativeSigner {
         entry(py, "NativeSigner", || {
             let mut newest_first = secret_keys.into_iter().rev();
             let newest =
-                newest_first.next().ok_or_else(|| PyValueError::new_err("no secret key is given"))?;
+                newest_first.next().ok_or_else(|| PyValueError::new_err("a signer needs a secret key"))?;
             let keys = newest_first.fold(KeyRing::new(newest), |keys, key| keys.accept(key));
             let signer = Signer::builder(keys)
                 .salt(salt)
@@ -39,14 +39,14 @@ impl NativeSigner {
         })
     }
 
-    /// The signature alone, in base64.
+    /// Returns the signature alone, in base64.
     fn signature<'py>(&self, py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         entry(py, "NativeSigner.signature", || {
             Ok(PyBytes::new(py, self.signer().signature(value).as_bytes()))
         })
     }
 
-    /// Whether a key makes this signature of `value`.
+    /// Returns `true` if one of the keys makes this signature of `value`.
     fn verify(&self, py: Python<'_>, value: &[u8], signature: &[u8]) -> PyResult<bool> {
         entry(py, "NativeSigner.verify", || Ok(self.signer().verify(value, signature).is_some()))
     }
@@ -55,7 +55,7 @@ impl NativeSigner {
         entry(py, "NativeSigner.sign", || Ok(PyBytes::new(py, &self.signer().sign(value))))
     }
 
-    /// The value of what was signed, `None` if it was not.
+    /// Returns the value that was signed; `None` if the signature is bad.
     fn unsign<'py>(&self, py: Python<'py>, signed: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
         entry(py, "NativeSigner.unsign", || {
             Ok(self.signer().unsign(signed).ok().map(|unsigned| PyBytes::new(py, unsigned.value)))
@@ -69,7 +69,7 @@ impl NativeSigner {
         })
     }
 
-    /// The value and the time of what was signed with a time, `None` if it was not.
+    /// Returns the value and the time that were signed; `None` if the signature is bad.
     fn unsign_timed<'py>(
         &self,
         py: Python<'py>,

@@ -5,11 +5,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{Unfit, from_python, to_python};
+use crate::convert::{ConvertError, from_python, to_python};
 use crate::guard::entry;
-use crate::write::json_of;
+use crate::json_writer::json_of;
 
-/// What tagged JSON stands for.
+/// Reads tagged JSON.
 #[pyfunction]
 pub(crate) fn load_tagged<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
     entry(py, "load_tagged", || {
@@ -18,7 +18,7 @@ pub(crate) fn load_tagged<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'p
     })
 }
 
-/// The tagged JSON of an object; `None` if only Python knows what it stands for.
+/// Writes the tagged JSON of an object; `None` if only Python can write it.
 #[pyfunction]
 pub(crate) fn dump_tagged(object: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     entry(object.py(), "dump_tagged", || {
@@ -28,13 +28,13 @@ pub(crate) fn dump_tagged(object: &Bound<'_, PyAny>) -> PyResult<Option<String>>
         };
         match json {
             Ok(json) => Ok(Some(json)),
-            Err(Unfit::AskPython) => Ok(None),
-            Err(Unfit::Raised(error)) => Err(error),
+            Err(ConvertError::NeedsPython) => Ok(None),
+            Err(ConvertError::Raised(error)) => Err(error),
         }
     })
 }
 
-fn json_of_tree(object: &Bound<'_, PyAny>) -> Result<String, Unfit> {
+fn json_of_tree(object: &Bound<'_, PyAny>) -> Result<String, ConvertError> {
     tagged::to_string(&from_python(object)?)
-        .map_err(|error| Unfit::Raised(PyValueError::new_err(error.to_string())))
+        .map_err(|error| ConvertError::Raised(PyValueError::new_err(error.to_string())))
 }

@@ -1,7 +1,8 @@
-"""Which wheel is tested, and real servers, started once for all tests."""
+"""Fixtures: the wheel that is tested, and real servers, started once for all tests."""
 
 import email
 import importlib.metadata
+import logging
 import secrets
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from databases import DATABASES, SERVERS
 from stores import Cached, Files, Memcached, Redis, Sqlite, free_port, redis_server, server
 
-#: What every wheel has.
+#: The stores that every wheel has.
 STORES = ["redis", "memcached", "sqlalchemy", "filesystem"]
 
 
@@ -28,7 +29,7 @@ def _wheel_tag():
 
 @pytest.fixture
 def wheel_tag():
-    """For which Python, interface and platform the installed wheel is: `cp39-abi3-linux_x86_64`."""
+    """The Python, interface and platform of the installed wheel: `cp39-abi3-linux_x86_64`."""
     return _wheel_tag()
 
 
@@ -36,6 +37,13 @@ def pytest_generate_tests(metafunc):
     stores = [*metafunc.config.getoption("stores").split(","), *getattr(metafunc.module, "MORE_STORES", [])]
     for name in {"store", "store_name"}.intersection(metafunc.fixturenames):
         metafunc.parametrize(name, stores, indirect=name == "store")
+
+
+@pytest.fixture(autouse=True)
+def loggers_stay_enabled():
+    """The apps of all tests have the same name, and so the same logger."""
+    yield
+    assert not logging.getLogger("twin").disabled
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""Databases for tests: real servers, and where in them the sessions of one test are.
+"""Databases for tests: real servers, and the place of one test's sessions in them.
 
-PostgreSQL and MariaDB are themselves; `wire/mongo_front.py` and `wire/moto_server.py` stand for MongoDB and DynamoDB, which cannot
-be had.
+PostgreSQL and MariaDB are real. `wire/mongo_front.py` and `wire/moto_server.py` replace MongoDB and DynamoDB, which cannot be
+installed from Debian.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ IS_ROOT = os.geteuid() == 0
 
 @contextlib.contextmanager
 def postgres_server():
-    """Its port. The user `postgres` needs no password."""
+    """Starts PostgreSQL and yields its port. The user `postgres` does not need a password."""
     programs = pathlib.Path(max(glob.glob("/usr/lib/postgresql/*/bin"), default=os.path.dirname(shutil.which("postgres") or "")))
-    # It refuses to run as root.
+    # PostgreSQL refuses to run as root.
     user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if IS_ROOT else []
     with tempfile.TemporaryDirectory(prefix="hipflask-postgres-") as place:
         if IS_ROOT:
@@ -49,10 +49,10 @@ def postgres_server():
 
 @contextlib.contextmanager
 def mariadb_server():
-    """Its port. The user `root` needs no password, and there is the database `test`."""
+    """Starts MariaDB and yields its port. The user `root` does not need a password, and the database `test` exists."""
     user = ["--user=root"] if IS_ROOT else []
     with tempfile.TemporaryDirectory(prefix="hipflask-mariadb-") as place:
-        # In a place that they share, servers that start take each other's temporary tables for left over.
+        # In a shared directory, servers that start delete the temporary tables of the others.
         environment = {**os.environ, "TMPDIR": place}
         init = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", f"--datadir={place}/data"]
         subprocess.run(["mariadb-install-db", *init, *user], env=environment, check=True, capture_output=True)
@@ -95,7 +95,7 @@ SERVERS = {
 
 
 class Sql(Store):
-    """``SESSION_TYPE = "sqlalchemy"`` with the URL of a database, and a table of its own."""
+    """``SESSION_TYPE = "sqlalchemy"`` with the URL of a database, and its own table."""
 
     def __init__(self, url, name):
         self.engine, self.table = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT"), name
@@ -144,7 +144,7 @@ class MariaDb(Sql):
 
 
 class MongoDb(Store):
-    """``SESSION_TYPE = "mongodb"`` with a collection of its own."""
+    """``SESSION_TYPE = "mongodb"`` with its own collection."""
 
     def __init__(self, port, name):
         self.client = pymongo.MongoClient("127.0.0.1", port)
@@ -175,7 +175,7 @@ class MongoDb(Store):
 
 
 class DynamoDb(Store):
-    """``SESSION_TYPE = "dynamodb"`` with a table of its own."""
+    """``SESSION_TYPE = "dynamodb"`` with its own table."""
 
     def __init__(self, port, name):
         account = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}

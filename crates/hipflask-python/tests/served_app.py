@@ -1,4 +1,4 @@
-"""The app that `test_servers.py` has gunicorn serve, in processes of its own; its requests meet in Redis."""
+"""The app that gunicorn serves for `test_servers.py`. Its processes share a Redis."""
 
 import os
 import time
@@ -16,7 +16,7 @@ hipflask.Session(app)
 
 
 def wait_for(key, number):
-    """Until `key` has been counted up to `number`."""
+    """Waits until `key` has been counted up to `number`."""
     until = time.monotonic() + 60
     while int(SERVER.get(key) or 0) < number:
         assert time.monotonic() < until, f"{key} did not reach {number}"
@@ -49,7 +49,7 @@ def meet(place, number, key):
 
 @app.get("/overtaken/<place>/<kind>")
 def overtaken(place, kind):
-    """Says that it has read the session, and ends when it is told."""
+    """Reports that it has read the session, and waits for a signal to end."""
     assert flask.session["user"] == "ada"
     if kind == "writer":
         flask.session["late"] = True
@@ -58,6 +58,6 @@ def overtaken(place, kind):
     return ""
 
 
-# What a server that loads the app before it forks may have done with it.
+# A server that loads the app before it forks may have served a request.
 with app.test_client() as client:
     client.get("/login")

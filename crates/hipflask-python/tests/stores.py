@@ -29,7 +29,7 @@ def free_port():
 
 @contextlib.contextmanager
 def server(*command, port, **options):
-    """A child process that listens on ``port``."""
+    """Starts a process and waits until it listens on ``port``."""
     options.setdefault("stderr", subprocess.DEVNULL)
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, **options)
     try:
@@ -48,7 +48,7 @@ def server(*command, port, **options):
 
 @contextlib.contextmanager
 def redis_server(port=None, kept_in=None):
-    """What ``kept_in``, a directory, is told of is there again after the server was killed."""
+    """Starts Redis. With ``kept_in``, a directory, the data is there again after the server was killed."""
     port = port or free_port()
     kept = ["--appendonly", "no"]
     if kept_in is not None:
@@ -60,11 +60,17 @@ def redis_server(port=None, kept_in=None):
 class Store:
     """Finds the record of an id."""
 
-    #: ``SESSION_KEY_PREFIX`` of the app whose records are looked for.
+    #: ``SESSION_KEY_PREFIX`` of the app whose records are read.
     prefix = "session:"
 
     def key(self, sid):
         return self.prefix + sid
+
+
+class Cookies(Store):
+    """Without ``SESSION_TYPE``: Flask's signed cookie."""
+
+    config = {}
 
 
 class Redis(Store):
@@ -77,7 +83,7 @@ class Redis(Store):
         self.config = {"SESSION_TYPE": "redis", "SESSION_REDIS": self.client}
 
     def rename(self, _):
-        """Its databases have numbers."""
+        """Its databases are numbered."""
         self.client = self.config["SESSION_REDIS"] = redis.Redis(port=self.port, db=1)
 
     def record(self, sid):
@@ -97,7 +103,7 @@ class Memcached(Store):
     """``SESSION_TYPE = "memcached"``."""
 
     def __init__(self, port):
-        # Unless told otherwise it does not wait until the server has done what it was asked.
+        # By default the client does not wait for the reply of the server.
         self.client = pymemcache.Client(("127.0.0.1", port), default_noreply=False)
         self.config = {"SESSION_TYPE": "memcached", "SESSION_MEMCACHED": self.client}
 
@@ -109,7 +115,7 @@ class Memcached(Store):
 
 
 class Sqlite(Store):
-    """``SESSION_TYPE = "sqlalchemy"`` with a file of SQLite."""
+    """``SESSION_TYPE = "sqlalchemy"`` with a SQLite file."""
 
     def __init__(self, directory):
         self.path, self.table = pathlib.Path(directory, "app.db"), "sessions"
@@ -176,7 +182,7 @@ class Cached(Files):
 
 
 def app_on(store, extension, **config):
-    """An app whose one view does what the test says: ``visit(client, lambda session: ...)``."""
+    """Creates an app whose only view runs a function of the test: ``visit(client, lambda session: ...)``."""
     app = flask.Flask("twin")
     app.secret_key = "a secret key of the tests, long enough"
     app.config.update(store.config, **config)
@@ -204,7 +210,7 @@ def stock(store, **config):
 
 
 def visit(client, act):
-    """One request in which ``act(session)`` is done; its response."""
+    """Sends a request that calls ``act(session)``. Returns the response."""
     name = f"act{id(act)}"
     client.application.acts[name] = act
     try:
@@ -214,7 +220,7 @@ def visit(client, act):
 
 
 def peek(client):
-    """What a request finds in the session."""
+    """Returns the data of the session in a new request."""
     found = {}
     visit(client, lambda session: found.update(session) or "")
     found.pop("_permanent", None)

@@ -1,4 +1,4 @@
-"""Two apps that differ in nothing but the session interface: what they answer must be the same."""
+"""Two apps that differ only in the session interface give the same responses."""
 
 import concurrent.futures
 import datetime
@@ -17,6 +17,8 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from markupsafe import Markup
 
 import hipflask
+import stores
+from stores import Cookies, ours
 
 KEY = "a secret key of the tests"
 NOW = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.timezone.utc)
@@ -52,7 +54,7 @@ def visit(app, steps, cookie=None):
         response = app.test_client(use_cookies=False).get("/", headers=headers)
     return (
         response.status,
-        # A frozen clock shows in how a datetime prints that Python has made, and in nothing else.
+        # A frozen clock changes only how a datetime prints that Python has created.
         response.get_data(as_text=True).replace("FakeDatetime(", "datetime.datetime("),
         [header for header in response.headers if header[0] in ("Set-Cookie", "Vary")],
         [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)],
@@ -95,6 +97,11 @@ def value(chance, depth=0):
     return {chance.choice(["b", "a", " t", " x", " di", "é", "z__"]): item for item in items}
 
 
+def flasks_classes(session):
+    """The classes of a session without those of hipflask."""
+    return [kind for kind in type(session).__mro__ if not kind.__module__.startswith("hipflask")]
+
+
 def step(chance):
     key, new = chance.choice(["a", "b", " t", "é", "_permanent"]), value(chance)
     vary = chance.choice(["Accept", "cookie", "*", "Accept, Cookie"])
@@ -116,7 +123,7 @@ def step(chance):
             lambda response: flask.get_flashed_messages(with_categories=True),
             lambda response: response.headers.add("Vary", vary),
             lambda response: response.set_cookie("other", "value"),
-            lambda response: type(flask.session._get_current_object()).__mro__,
+            lambda response: flasks_classes(flask.session._get_current_object()),
             lambda response: (flask.session.new, flask.session.modified, flask.session.accessed, flask.session.permanent),
         ]
     )
@@ -135,7 +142,7 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)
-def test_random_sequences_of_steps_are_answered_as_by_real_flask(config):
+def test_random_steps_are_answered_as_by_real_flask(config):
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     stock, ours = twins(config)
@@ -151,8 +158,8 @@ def test_random_sequences_of_steps_are_answered_as_by_real_flask(config):
 
 
 def damaged(cookie, chance):
-    """With another character somewhere in its value. Not the last one: of that a signature does not use every bit, and Flask
-    takes several for it.
+    """Returns the cookie with another character somewhere in its value. Not in the last place: a signature does not use every
+    bit of its last character, so Flask accepts several characters there.
     """
     name, _, value = cookie.partition("=")
     at = chance.randrange(len(value) - 1)
@@ -160,7 +167,7 @@ def damaged(cookie, chance):
     return f"{name}={value[:at]}{other}{value[at + 1 :]}"
 
 
-def test_random_cookies_of_older_and_foreign_keys_and_damaged_ones_are_read_as_by_real_flask():
+def test_random_cookies_are_read_as_by_real_flask():
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     stock, ours = twins({"SECRET_KEY_FALLBACKS": ["old", b"older"]})
@@ -181,7 +188,7 @@ def test_random_cookies_of_older_and_foreign_keys_and_damaged_ones_are_read_as_b
                     break
 
 
-# -- what an app puts in place of Flask's -----------------------------------------------------------------------------
+# -- overridden parts of Flask --------------------------------------------------------------------------------------
 
 
 def subclassed(**attributes):
@@ -193,7 +200,7 @@ class OtherSession(SecureCookieSession):
 
 
 class Reversing:
-    """A serializer that is not Flask's."""
+    """A serializer that Flask does not have."""
 
     def dumps(self, value):
         return TaggedJSONSerializer().dumps(value)[::-1]
@@ -229,7 +236,7 @@ OVERRIDES = {
 
 
 @pytest.mark.parametrize("attributes", OVERRIDES.values(), ids=OVERRIDES)
-def test_what_a_subclass_overrides_is_honoured_as_in_real_flask(attributes):
+def test_overrides_are_honoured_as_in_real_flask(attributes):
     stock, ours = (make_app(interface()) for interface in subclassed(**attributes))
     look = [lambda response: (type(flask.session._get_current_object()).__name__, dict(flask.session))]
     with freezegun.freeze_time(NOW):
@@ -240,7 +247,7 @@ def test_what_a_subclass_overrides_is_honoured_as_in_real_flask(attributes):
             cookie = cookie_of(theirs) or cookie
 
 
-def test_what_is_set_on_the_interface_itself_is_honoured():
+def test_attributes_of_the_interface_are_honoured():
     stock, ours = twins()
     for app in (stock, ours):
         app.session_interface.salt = "of this one"
@@ -274,7 +281,7 @@ class Shouting(DefaultJSONProvider):
 
 
 @pytest.mark.parametrize("provider", [NotAscii, Shouting])
-def test_a_json_provider_of_the_app_writes_the_session_as_in_real_flask(provider):
+def test_json_providers_are_honoured_as_in_real_flask(provider):
     stock, ours = twins()
     for app in (stock, ours):
         app.json = provider(app)
@@ -282,7 +289,7 @@ def test_a_json_provider_of_the_app_writes_the_session_as_in_real_flask(provider
         assert visit(ours, write(b="é quiet", a=1)) == visit(stock, write(b="é quiet", a=1))
 
 
-def test_a_registered_tag_is_honoured_as_in_real_flask():
+def test_registered_tags_are_honoured_as_in_real_flask():
     class TagSet(JSONTag):
         __slots__ = ()
         key = " s"
@@ -306,12 +313,12 @@ def test_a_registered_tag_is_honoured_as_in_real_flask():
         assert visit(ours, [lambda response: flask.session["a"]], cookie_of(theirs))[1] == "{1, 2}"
 
 
-def test_what_json_cannot_hold_is_the_error_of_real_flask():
+def test_unsupported_values_fail_as_in_real_flask():
     stock, ours = twins()
     assert visit(ours, write(a={1}))[0] == visit(stock, write(a={1}))[0] == "500 INTERNAL SERVER ERROR"
 
 
-# -- what differs on purpose ------------------------------------------------------------------------------------------
+# -- differences on purpose -------------------------------------------------------------------------------------------
 
 
 def signed(app, payload):
@@ -321,7 +328,7 @@ def signed(app, payload):
 
 
 @pytest.mark.parametrize("payload", [b"!", b".AAAA", b"bm9wZQ", b"WzFd", b"MQ", b"eyJhIjp7IiBiIjoxfX0"], ids=repr)
-def test_an_unreadable_payload_under_a_good_signature_is_an_empty_session(payload, caplog):
+def test_an_unreadable_signed_payload_is_an_empty_session(payload, caplog):
     stock, ours = twins()
     cookie = signed(ours, payload)
     read = [lambda response: dict(flask.session)]
@@ -331,7 +338,7 @@ def test_an_unreadable_payload_under_a_good_signature_is_an_empty_session(payloa
     assert "unreadable payload" in caplog.text
 
 
-def test_of_several_cookies_the_first_that_verifies_counts():
+def test_the_first_valid_cookie_of_several_counts():
     _, ours = twins()
     good = cookie_of(visit(ours, write(a=1)))
     read = [lambda response: dict(flask.session)]
@@ -339,7 +346,7 @@ def test_of_several_cookies_the_first_that_verifies_counts():
     assert visit(ours, read, "; ".join(["session=stale"] * 4 + [good]))[1] == "{}"
 
 
-def test_a_cookie_from_a_clock_that_is_ahead_is_read_up_to_the_leeway():
+def test_a_cookie_from_the_future_passes_within_leeway():
     app = make_app(hipflask.SecureCookieSessionInterface(), {"SESSION_COOKIE_LEEWAY": 5})
     read = [lambda response: dict(flask.session)]
     with freezegun.freeze_time(NOW):
@@ -349,7 +356,7 @@ def test_a_cookie_from_a_clock_that_is_ahead_is_read_up_to_the_leeway():
             assert visit(app, read, cookie)[1] == expected
 
 
-def test_a_small_payload_is_deflated_only_as_asked():
+def test_a_small_payload_is_deflated_on_request():
     small = write(a="x" * 200)
     for compression, deflated in [("when-it-pays", False), ("flask", True), ("never", False)]:
         app = make_app(hipflask.SecureCookieSessionInterface(), compression=compression)
@@ -357,12 +364,116 @@ def test_a_small_payload_is_deflated_only_as_asked():
 
 
 @pytest.mark.parametrize("fallbacks, error", [("old", TypeError), ([""], RuntimeError)])
-def test_fallback_keys_with_which_anybody_could_sign_are_an_error(fallbacks, error):
+def test_fallback_keys_that_anybody_knows_are_refused(fallbacks, error):
     app = make_app(hipflask.SecureCookieSessionInterface(), {"SECRET_KEY_FALLBACKS": fallbacks})
     context = app.test_request_context()
     with pytest.raises(error, match="SECRET_KEY_FALLBACKS"):
         context.push()
     context.pop()
+
+
+# -- the methods of the session ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client():
+    return ours(Cookies(), TESTING=True).test_client()
+
+
+def test_a_cookie_session_counts(client):
+    assert [stores.visit(client, lambda session: str(session.increment("n", 2))).text for _ in range(2)] == ["2", "4"]
+    assert stores.peek(client) == {"n": 4}
+
+
+@pytest.mark.parametrize("arguments", [("text",), ("n", 1.5), ("n", True), (7,)], ids=repr)
+def test_only_ints_are_incremented(client, redis_store, arguments):
+    for client in (client, ours(redis_store, TESTING=True).test_client()):
+        stores.visit(client, lambda session: session.update(text="a", n=1))
+        with pytest.raises(TypeError):
+            stores.visit(client, lambda session: session.increment(*arguments))
+        assert stores.peek(client) == {"text": "a", "n": 1}
+
+
+def test_a_cookie_transaction_that_raises_is_undone(client):
+    stores.visit(client, lambda session: session.update(cart=["a"]))
+
+    def fail(session):
+        session["cart"].append("b")
+        session["more"] = 1
+        raise KeyboardInterrupt
+
+    def act(session):
+        with pytest.raises(KeyboardInterrupt):
+            session.transact(fail)
+        assert dict(session) == {"cart": ["a"]} and not session.modified
+
+    assert "Set-Cookie" not in stores.visit(client, act).headers
+    stores.visit(client, lambda session: session.transact(lambda session: session["cart"].append("c") or session.regenerate()))
+    assert stores.peek(client) == {"cart": ["a", "c"]}
+
+
+def test_regenerate_signs_a_cookie_session_again(client):
+    with freezegun.freeze_time(NOW) as clock:
+        stores.visit(client, lambda session: session.update(user="ada"))
+        before = stores.sid_of(client)
+        clock.tick(1)
+        stores.visit(client, lambda session: session.regenerate())
+        assert stores.sid_of(client) != before and stores.peek(client) == {"user": "ada"}
+
+
+def test_destroy_removes_the_cookie(client):
+    stores.visit(client, lambda session: session.update(user="ada"))
+    stores.visit(client, lambda session: session.destroy())
+    assert stores.sid_of(client) is None
+
+
+def test_the_last_writer_of_a_cookie_session_wins(client):
+    stores.visit(client, lambda session: session.update(n=1))
+    other = stores.with_id(client.application, stores.sid_of(client))
+    for one in (client, other):
+        stores.visit(one, lambda session: session.increment("n"))
+    assert stores.peek(client) == stores.peek(other) == {"n": 2}
+
+
+@pytest.mark.parametrize("method", ["increment", "regenerate", "destroy", "transact"])
+def test_methods_without_a_secret_key_raise_flasks_error(client, method):
+    client.application.secret_key = None
+    arguments = {"increment": ["n"], "transact": [lambda session: session.update(a=1)]}.get(method, [])
+    with pytest.raises(RuntimeError, match="no secret key was set"):
+        stores.visit(client, lambda session: getattr(session, method)(*arguments))
+
+
+def test_flasks_own_session_class_still_works():
+    app = make_app(type("Stock", (hipflask.SecureCookieSessionInterface,), {"session_class": SecureCookieSession})())
+    assert visit(app, [lambda response: type(flask.session._get_current_object()) is SecureCookieSession])[1] == "True"
+
+
+# -- warnings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:SESSION_USE_SIGNER is deprecated")
+@pytest.mark.parametrize("signed_ids", [False, True])
+def test_many_bad_signatures_are_one_warning_a_minute(signed_ids, redis_store, caplog):
+    config = {"TESTING": True, **({"SESSION_USE_SIGNER": True} if signed_ids else {})}
+    client = ours(redis_store if signed_ids else Cookies(), **config).test_client()
+    app = client.application
+    app.add_url_rule("/forged", "forged", lambda: "")
+    stores.visit(client, lambda session: session.update(a=1))
+    forged = damaged("session=" + stores.sid_of(client), random.Random(1))
+    forged = f"{forged.rpartition('.')[0]}.{'A' * 27}"
+
+    def send(times):
+        for _ in range(times):
+            app.test_client(use_cookies=False).get("/forged", headers={"Cookie": forged})
+        return [record.getMessage() for record in caplog.records if "bad signatures" in record.getMessage()]
+
+    with freezegun.freeze_time(NOW) as clock:
+        assert send(19) == []
+        [said] = send(30)
+        assert "SECRET_KEY_FALLBACKS" in said and "count=20, cookie=session" in said
+        clock.tick(60)
+        assert len(send(1)) == 2
+    assert forged.partition("=")[2] not in caplog.text
 
 
 # -- threads ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Every example of the README and of the docstrings does what it promises, pasted as it stands into an empty directory."""
+"""Every example of the README and of the docstrings works, pasted unchanged into an empty directory."""
 
 import ast
 import pathlib
@@ -14,7 +14,7 @@ import hipflask
 README = pathlib.Path(__file__).parents[1].joinpath("README.md").read_text()
 PACKAGE = pathlib.Path(hipflask.__file__).parent
 
-#: What is run behind an example, and what both print.
+#: The code that runs after an example, and the output of both.
 TWO_VISITS = (
     """
 client = app.test_client()
@@ -52,7 +52,7 @@ EXAMPLES = {
 
 
 def in_docstring(text):
-    """The blocks behind a paragraph that ends in two colons."""
+    """Returns the blocks after a paragraph that ends in two colons."""
     lines, blocks = text.splitlines(), []
     for at, line in enumerate(lines):
         if line.rstrip().endswith("::"):
@@ -69,7 +69,7 @@ def _indented(lines):
 
 
 def found():
-    """The examples by where they stand."""
+    """Returns the examples by their places."""
     blocks = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     examples = {f"README {number}": block for number, block in enumerate(blocks, 1)}
     for path in sorted(PACKAGE.glob("*.py")):
@@ -95,7 +95,7 @@ def test_an_example_does_what_it_promises(name, tmp_path):
     assert (said.stdout, said.returncode) == (printed, 0), said.stderr
 
 
-#: What is in a session with `visits` and a `ticket` after each of them, and whether it has a new id.
+#: The data of a session with `visits` and a `ticket` after each call, and True if it has a new id.
 CALLS = {
     'session.increment("visits")': ({"visits": 8, "ticket": "A1"}, False),
     'session.transact(lambda s: s.pop("ticket", None))': ({"visits": 7}, False),
@@ -111,7 +111,7 @@ def test_every_call_in_the_table_is_known_here():
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_call_in_the_table_does_what_is_said_beside_it(call, tmp_path):
+def test_calls_in_the_table_do_as_documented(call, tmp_path):
     import flask
 
     app = flask.Flask("table")

@@ -1,4 +1,4 @@
-"""Facts that the test suite of Flask-Session checks, for each store; each test runs with real Flask-Session and with ours."""
+"""The facts that the test suite of Flask-Session checks, for each store, with real Flask-Session and with hipflask."""
 
 import datetime
 import pickle
@@ -12,7 +12,7 @@ import pytest
 import hipflask
 from stores import Files, app_on, peek, sid_of, visit, with_id
 
-#: In addition to those that pytest is started with.
+#: In addition to the stores that pytest is started with.
 MORE_STORES = ["cachelib"]
 KEY = "a secret key of the tests, long enough"
 DUMPS = {"json": msgspec.json.encode, "msgpack": msgspec.msgpack.encode}
@@ -26,14 +26,14 @@ def extension(request):
 
 
 def loads(store, record, form="msgpack"):
-    """The session in a record."""
+    """Returns the session in a record."""
     if isinstance(store, Files):
         return pickle.loads(record)
     return {"json": msgspec.json, "msgpack": msgspec.msgpack}[form].decode(record)
 
 
 def started(app, **members):
-    """A client with a session that holds ``members``."""
+    """Returns a client whose session has ``members``."""
     client = app.test_client()
     visit(client, lambda session: session.update(members))
     return client
@@ -168,7 +168,7 @@ def test_the_cookie_is_refreshed_only_if_configured(store, extension, refresh):
     assert response.headers["Vary"] == "Cookie"
 
 
-def test_a_session_that_is_only_read_is_not_saved(store, extension):
+def test_a_session_only_read_is_not_saved(store, extension):
     app = app_on(store, extension, SESSION_REFRESH_EACH_REQUEST=False)
     client = started(app, value=1)
     dumps = pickle.dumps if isinstance(store, Files) else msgspec.msgpack.encode
@@ -209,7 +209,7 @@ def test_records_are_in_the_place_that_is_named(store, extension):
 
 
 def expired_and_live(store, app):
-    """The ids of a session that has expired and of one that has not."""
+    """Returns the ids of an expired session and of a current one."""
     if not hasattr(store, "expire"):
         pytest.skip("this store deletes what has expired by itself")
     clients = [started(app, value=n) for n in range(2)]

@@ -1,10 +1,10 @@
-"""A process that is forked from one that has used stores: in a program of its own."""
+"""Processes that are forked after stores were used, each in a separate program."""
 
 import pathlib
 import subprocess
 import sys
 
-#: A child that does not end says where it is, and fails the test.
+#: A child that does not end prints its stack, and fails the test.
 FORKS = """
 import faulthandler, gc, os, signal, sys, tempfile, time
 from stores import Files, Memcached, Redis, Sqlite, ours, visit
@@ -48,14 +48,14 @@ for place in places:
     app = ours(place)
     visit(app.test_client(), lambda session: session.update(a=1))
     del app
-# What lies in the cycles of those apps has threads only in the parent.
+# The reference cycles of those apps hold stores whose threads exist only in the parent.
 for _ in range(10):
     wait(fork(gc.collect))
 gc.collect()
 """
 
-#: Threads that increment all the time, and in the midst of it children that do so, too.
-BESIDE = FORKS + """
+#: Threads that increment all the time, and children that are forked meanwhile and do the same.
+AMONG_THREADS = FORKS + """
 import threading, flask
 
 
@@ -71,7 +71,7 @@ for place in [Redis(redis_port), Memcached(memcached_port), Sqlite(tempfile.mkdt
     app = ours(place)
     app.add_url_rule("/increment", "increment", lambda: str(flask.session.increment("n")))
     done.clear()
-    # What Flask imports and makes at the first request is under locks of Python's.
+    # At its first request Flask imports modules under locks of Python.
     increments(app.test_client(), 1)
     failed = []
     threading.excepthook = failed.append
@@ -94,9 +94,9 @@ def run(program, *ports):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-def test_a_forked_process_never_waits_for_threads_that_only_its_parent_has_real_server(redis_port, memcached_port):
+def test_a_forked_process_waits_for_no_parent_thread_real_server(redis_port, memcached_port):
     run(UNREACHABLE, redis_port, memcached_port)
 
 
-def test_a_process_forked_beside_threads_at_work_has_its_sessions_real_server(redis_port, memcached_port):
-    run(BESIDE, redis_port, memcached_port)
+def test_a_fork_among_busy_threads_keeps_sessions_real_server(redis_port, memcached_port):
+    run(AMONG_THREADS, redis_port, memcached_port)

@@ -1,7 +1,7 @@
-"""Hypothesis tells a stock app and one of ours the same story, request by request: odd types, keys and time zones, settings that
-change between requests, threads. After each request both have answered the same and left the same session behind.
+"""Hypothesis plays the same story on a stock app and on one of ours, request by request: odd types, keys and time zones, settings
+that change between requests, threads. After each request both have given the same response and left the same session.
 
-What differs on purpose is left out by name, each with its row in COMPATIBILITY.md.
+Differences on purpose are left out by name, each with its row in COMPATIBILITY.md.
 """
 
 import copy
@@ -27,7 +27,7 @@ from markupsafe import Markup
 
 import hipflask
 
-#: As many in each of the two tests.
+#: The number of examples of each of the two tests.
 EXAMPLES = int(os.environ.get("HIPFLASK_TWINS", "300"))
 RUN = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
@@ -60,8 +60,8 @@ def nested(leaves, keys):
     )
 
 
-#: Only what Flask's JSON and msgpack can hold, for the two differ in when they refuse what they cannot (COMPATIBILITY.md, "a
-#: value that the records cannot hold is an error where it is set"): `test_odd_values.py` has those.
+#: Only values that Flask's JSON and msgpack can write. Others are errors at different times (COMPATIBILITY.md, "setting a value that
+#: the record format cannot store"): see `test_odd_values.py`.
 IN_COOKIES = nested(PLAIN | st.just(Markup("<b>")) | st.integers(), KEYS)
 IN_STORES = nested(PLAIN | st.timedeltas(datetime.timedelta(-999), datetime.timedelta(999)) | st.frozensets(st.integers(0, 9), max_size=1), KEYS)
 
@@ -78,7 +78,7 @@ ACTS = {
     "all": lambda session, key, value: sorted(map(repr, session.items())),
     "copy": lambda session, key, value: copy.deepcopy(dict(session)),
     "permanent": lambda session, key, value: setattr(session, "permanent", bool(value)),
-    # `modified = False` by hand is not among them: a change inside of a value counts here all the same.
+    # Not `modified = False`: here a change inside a value counts even then.
     "modified": lambda session, key, value: setattr(session, "modified", 1),
     "flash": lambda session, key, value: flask.flash(str(key), "category"),
     "flashed": lambda session, key, value: flask.get_flashed_messages(with_categories=True),
@@ -100,7 +100,7 @@ def stories(values):
 
 
 class Twin:
-    """An app, and what came of its last request."""
+    """An app, and the result of its last request."""
 
     def __init__(self, extend, **config):
         self.app = app = flask.Flask("hypothesis")
@@ -149,7 +149,7 @@ def cookie_twins():
 
 @RUN
 @given(story=stories(IN_COOKIES))
-def test_stories_of_cookie_sessions_are_those_of_real_flask(cookie_twins, story):
+def test_cookie_session_stories_match_real_flask(cookie_twins, story):
     with freezegun.freeze_time("2024-05-06 07:08:09"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for twin in cookie_twins:
@@ -161,7 +161,7 @@ def test_stories_of_cookie_sessions_are_those_of_real_flask(cookie_twins, story)
 
 
 def plain(set_cookie):
-    """With what the cookie holds in place of its value, which is deflated at another length here (COMPATIBILITY.md)."""
+    """Replaces the cookie's value by its content, because it is deflated at another length here (COMPATIBILITY.md)."""
     pair, *attributes = set_cookie.split("; ")
     value = pair.partition("=")[2]
     if not value:
@@ -193,7 +193,7 @@ FORMS = {0: msgspec.msgpack.decode, 1: msgspec.json.decode}
 
 @RUN
 @given(story=stories(IN_STORES), form=st.sampled_from(sorted(FORMS)))
-def test_stories_of_stored_sessions_are_those_of_real_flask_session(store_twins, story, form):
+def test_stored_session_stories_match_real_flask_session(store_twins, story, form):
     client, twins = store_twins[0], store_twins[1][form]
     for twin in twins:
         twin.begin()
@@ -209,7 +209,7 @@ def test_stories_of_stored_sessions_are_those_of_real_flask_session(store_twins,
 
 
 def test_stories_in_threads_never_meet(store_twins):
-    """One app, many visitors at once: each has the session that it would have alone."""
+    """One app, many clients at once: each has the session that it would have alone."""
     interface, prefix = hipflask.Session, secrets.token_hex(4)
     app = Twin(interface, SESSION_TYPE="redis", SESSION_REDIS=store_twins[0], SESSION_KEY_PREFIX=prefix).app
     app.add_url_rule("/put/<name>/<int:turn>", "put", lambda name, turn: flask.session.update(name=name, box=[turn, {"n": name}]) or "")

@@ -1,4 +1,4 @@
-"""`hipflask.itsdangerous` beside itsdangerous itself."""
+"""`hipflask.itsdangerous` compared with itsdangerous."""
 
 import copy
 import hashlib
@@ -28,7 +28,7 @@ def is_refusal(answer):
     return isinstance(answer, tuple) and isinstance(answer[0], type)
 
 
-def test_what_is_signed_and_what_is_refused_is_the_same_over_random_arguments():
+def test_random_arguments_sign_and_fail_as_in_itsdangerous():
     chance = random.Random(7)
     frozen = freezegun.freeze_time("2023-11-14 22:13:20")
     with frozen as clock:
@@ -77,7 +77,7 @@ def test_serializers_read_each_others_texts(kind):
         assert answer_of(lambda: here.loads(old)) == answer_of(lambda: there.loads(old))
 
 
-def test_an_old_link_is_the_same_error_with_its_payload_and_its_date():
+def test_an_old_link_raises_itsdangerous_error_with_details():
     links = ours.URLSafeTimedSerializer("secret")
     with freezegun.freeze_time("2023-11-14") as clock:
         token = links.dumps({"user": 7})
@@ -119,7 +119,7 @@ def test_attributes_may_be_set_and_signers_copied():
     assert isinstance(ours.TimestampSigner("k"), (itsdangerous.TimestampSigner, ours.Signer))
 
 
-def test_an_empty_key_is_refused_for_anybody_could_sign():
+def test_an_empty_key_is_refused():
     for keys in ("", ["", "k"]):
         with pytest.raises(ValueError, match="is empty, so anybody could sign"):
             ours.Signer(keys).sign("x")

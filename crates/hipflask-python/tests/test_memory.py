@@ -1,4 +1,4 @@
-"""A process that serves for a long time stays as large as it was."""
+"""A process that serves for a long time does not grow."""
 
 import pathlib
 import subprocess
@@ -11,7 +11,7 @@ SCRIPT = pathlib.Path(__file__).parents[3] / "bench" / "python" / "memory.py"
 
 @pytest.mark.parametrize("where", ["in cookies", "in Redis"])
 def test_twenty_thousand_requests_leave_nothing_in_memory(where, request):
-    """53 bytes a request would be found. In a process of its own, for what other tests have left here would hide it."""
+    """Finds a leak of 53 bytes a request. In a separate process, because the memory of other tests would hide it."""
     arguments = ["--requests", "20000", "--bound", "1"]
     if where == "in Redis":
         arguments += ["--redis", str(request.getfixturevalue("redis_port"))]

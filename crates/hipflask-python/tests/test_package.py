@@ -1,4 +1,4 @@
-"""What is installed, and what pip installs."""
+"""The installed package, and the wheels that pip chooses."""
 
 import importlib.machinery
 import importlib.metadata
@@ -19,16 +19,16 @@ def test_the_version_is_that_of_the_wheel():
     assert hipflask.__version__ == importlib.metadata.version("hipflask")
 
 
-def test_the_library_that_runs_is_the_one_of_the_wheel_and_no_other_is_beside_it(wheel_tag):
+def test_the_wheels_library_is_the_only_one(wheel_tag):
     own, *_ = importlib.machinery.EXTENSION_SUFFIXES
     suffix = ".abi3.so" if "-abi3-" in wheel_tag else own
-    beside = pathlib.Path(hipflask.__file__).parent.glob("_native.*")
-    assert {path.name for path in beside if path.suffix != ".pyi"} == {f"_native{suffix}"}
+    libraries = pathlib.Path(hipflask.__file__).parent.glob("_native.*")
+    assert {path.name for path in libraries if path.suffix != ".pyi"} == {f"_native{suffix}"}
     assert pathlib.Path(_native.__file__).name == f"_native{suffix}"
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
-def test_pip_takes_the_wheel_for_the_very_python_and_on_any_other_from_3_9_on_the_one_for_all(version, tmp_path):
+def test_pip_takes_the_best_wheel_for_each_python(version, tmp_path):
     pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-index", "--no-deps"]
     choice = ["--only-binary=:all:", "--python-version", version, "--find-links", str(WHEELS), "--dest", str(tmp_path)]
     said = subprocess.run([*pip, *choice, "hipflask"], capture_output=True, text=True, timeout=300)

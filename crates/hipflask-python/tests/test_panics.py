@@ -1,4 +1,4 @@
-"""No panic of Rust reaches Python as one: `PanicException` is no `Exception`, and would end the worker of a server.
+"""No panic of Rust reaches Python as `PanicException`, which is not an `Exception`, and would end the worker of a server.
 
 The wheel of `cargo xtask stores` can plant a panic in each entry point; every other wheel must not be able to.
 """
@@ -16,7 +16,7 @@ from stores import ours, peek, sid_of, visit
 
 CAN_PLANT = hasattr(_native, "plant_panic")
 
-#: What to call each entry point with; those of a class are called on an object of it.
+#: The arguments of each entry point. Methods are called on an object of their class.
 SIGNER = ([b"key"], b"salt", 46, "hmac", "sha1")
 ARGUMENTS = {
     "dump_value": (1,),
@@ -32,6 +32,10 @@ ARGUMENTS = {
     "SecureCookieSessions": (),
     "SecureCookieSessions.open_session": (None, None),
     "SecureCookieSessions.save_session": (None, None, None),
+    "SessionChanges": (),
+    "SessionChanges.add": ("k", 1),
+    "SessionChanges.clear": (),
+    "SessionChanges.copy": (),
     "SessionCookies": (),
     "SessionCookies.read": (None, None, None),
     "SessionCookies.set": (None, None, None, None, "v"),
@@ -41,7 +45,7 @@ ARGUMENTS = {
     "StoredSession.dict": (),
     "StoredSessions": ("memory:",),
     "StoredSessions.open": ([], 1.0, None, None),
-    "StoredSessions.save": (_native.StoredSession(), {}, None, 1.0, None, None),
+    "StoredSessions.save": (hipflask.ServerSideSession(), 1.0, None, None),
     "StoredSessions.check": (None, None),
     "StoredSessions.check_value": ("k", 1),
     "StoredSessions.fresh_id": (),
@@ -51,21 +55,20 @@ ARGUMENTS = {
 }
 KEYWORDS = {
     "StoredSessions": {"prefix": "p:", "id_length": 32},
-    "StoredSessions.save": {
-        **dict.fromkeys(["cleared", "modified", "regenerate", "destroy", "alone"], False),
-        "added": {},
-    },
+    "StoredSessions.save": {"modified": False},
 }
 
 
 def entry_points():
-    """Everything of the module that can be called, by name."""
+    """Yields the names of everything in the module that can be called."""
     for name, found in vars(_native).items():
         if name.startswith("__") or name == "plant_panic" or not callable(found):
             continue
         yield name
         if inspect.isclass(found):
-            yield from (f"{name}.{method}" for method in vars(found) if not method.startswith("__"))
+            methods = (method for method in vars(found) if not method.startswith("__"))
+            # Attributes are read and set by PyO3.
+            yield from (f"{name}.{method}" for method in methods if callable(getattr(found, method)))
 
 
 def called(name):
@@ -80,14 +83,14 @@ def test_every_entry_point_is_in_the_list():
     assert sorted(entry_points()) == sorted(ARGUMENTS)
 
 
-def test_only_the_wheel_of_the_tests_can_plant_panics(request):
+def test_only_the_test_wheel_can_plant_panics(request):
     is_wheel_of_tests = "postgres" in request.config.getoption("stores")
     assert CAN_PLANT == is_wheel_of_tests
 
 
 @pytest.mark.skipif(not CAN_PLANT, reason="this wheel cannot plant panics: see `cargo xtask stores`")
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_a_panic_in_an_entry_point_is_an_exception(name):
+def test_panics_in_entry_points_are_exceptions(name):
     call = called(name)
     _native.plant_panic(name)
     try:
@@ -133,8 +136,8 @@ def moment_that_raises(kind):
 
 @pytest.fixture(scope="module")
 def panic():
-    """The class as which our PyO3 raises panics: it lets the panic go on once it gets one back from Python. Other packages
-    have one of the same name.
+    """The class in which our PyO3 raises panics, and which it turns back into panics. Other packages have one of the same
+    name.
     """
     with pytest.raises(ValueError):
         _native.load_tagged("[")
@@ -154,9 +157,9 @@ def test_a_panic_through_python_is_an_exception(panic):
 
 
 @pytest.mark.parametrize("where", ["set", "save"])
-def test_a_panic_while_a_session_is_written_is_a_503(redis_store, panic, where):
+def test_a_panic_during_the_save_is_a_503(redis_store, panic, where, monkeypatch):
     client = ours(redis_store).test_client()
-    client.application.logger.disabled = True
+    monkeypatch.setattr(client.application.logger, "disabled", True)
     visit(client, lambda session: session.update(a=1))
     put = hipflask.ServerSideSession.__setitem__ if where == "set" else dict.__setitem__
 
@@ -168,7 +171,7 @@ def test_a_panic_while_a_session_is_written_is_a_503(redis_store, panic, where):
     assert peek(client) == {"a": 1} and sid_of(client)
 
 
-def test_a_panic_of_the_cookie_interface_reaches_error_handlers(panic):
+def test_cookie_interface_panics_reach_error_handlers(panic):
     class Interface(hipflask.SecureCookieSessionInterface):
         def get_cookie_name(self, app):
             raise panic("planted in a subclass")

@@ -1,4 +1,4 @@
-"""Requests of one session that overlap, on a real Redis; stock Flask-Session beside us, which loses, so that we could."""
+"""Overlapping requests of one session on a real Redis. Stock Flask-Session loses updates in the same test, so ours could."""
 
 import shutil
 import socket
@@ -121,12 +121,12 @@ def undone_logouts(app, kind):
     return sum("user" in visit(app, "/held", cookie)[0].json for cookie in cookies)
 
 
-def test_of_five_parallel_writers_none_loses_an_update_where_real_flask_session_does_real_server(server):
+def test_parallel_writers_lose_nothing_unlike_real_flask_session_real_server(server):
     assert lost_updates(app_on(server, hipflask)) == 0
     assert lost_updates(app_on(server, flask_session)) > 0
 
 
 @pytest.mark.parametrize("kind", ["writer", "reader"])
-def test_no_slow_request_undoes_a_logout_where_real_flask_session_does_real_server(server, kind):
+def test_slow_requests_undo_no_logout_unlike_real_flask_session_real_server(server, kind):
     assert undone_logouts(app_on(server, hipflask), kind) == 0
     assert undone_logouts(app_on(server, flask_session), kind) == LOGOUTS

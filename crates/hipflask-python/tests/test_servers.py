@@ -1,5 +1,5 @@
-"""Apps in real servers: gunicorn that loads the app before it forks its workers, gunicorn's gevent worker, and in short each server
-of `bench/python/matrix.py`.
+"""Apps in real servers: gunicorn with a preloaded app, gunicorn's gevent worker, and a short run of each server of
+`bench/python/matrix.py`.
 """
 
 import concurrent.futures
@@ -23,7 +23,7 @@ VISITORS = 50
 
 @contextlib.contextmanager
 def gunicorn(redis_port, *options):
-    """The port that `served_app` is served on."""
+    """Serves `served_app` and yields the port."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--timeout", "90", "--log-level", "warning"]
     place = {"cwd": pathlib.Path(__file__).parent, "env": {**os.environ, "REDIS_PORT": str(redis_port)}}
@@ -34,7 +34,7 @@ def gunicorn(redis_port, *options):
 
 
 def get(port, path, cookie=None):
-    """The body of the answer, read as JSON if it is that; and the id in its cookie."""
+    """Returns the body of the response, decoded if it is JSON, and the id in its cookie."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
         connection.request("GET", path, headers={"Cookie": f"session={cookie}"} if cookie else {})
         response = connection.getresponse()
@@ -45,7 +45,7 @@ def get(port, path, cookie=None):
 
 
 def meet(port, cookie, keys):
-    """As many requests of one session at once, each of which writes one of `keys`."""
+    """Sends a request for each of `keys` at once, all with one session. Each writes its key."""
     place = uuid.uuid4().hex
     with concurrent.futures.ThreadPoolExecutor(len(keys)) as pool:
         return [body for body, _ in pool.map(lambda key: get(port, f"/meet/{place}/{len(keys)}/{key}", cookie), keys)]
@@ -61,10 +61,10 @@ def prefork(redis_port):
         yield port
 
 
-def test_workers_that_gunicorn_forks_after_loading_the_app_lose_nothing_real_server(prefork):
+def test_preloaded_gunicorn_workers_lose_nothing_real_server(prefork):
     cookie, processes = log_in(prefork), set()
     for turn in range(10):
-        # A worker serves one request at a time: that three are in the view means that they are in three workers.
+        # A worker serves one request at a time, so three requests in the view are in three workers.
         met = meet(prefork, cookie, [f"{turn}-{number}" for number in range(3)])
         processes.update(one["process"] for one in met)
     assert len(processes) == 3
@@ -73,7 +73,7 @@ def test_workers_that_gunicorn_forks_after_loading_the_app_lose_nothing_real_ser
         assert set(one["found"]) == {"_permanent", "user", *(f"{turn}-{number}" for turn in range(10) for number in range(3))}
 
 
-def test_a_logout_in_one_worker_of_gunicorn_is_one_in_all_real_server(prefork, redis_port):
+def test_a_logout_reaches_all_gunicorn_workers_real_server(prefork, redis_port):
     for kind in ("reader", "writer"):
         cookie, place, client = log_in(prefork), uuid.uuid4().hex, redis.Redis(port=redis_port)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -87,11 +87,11 @@ def test_a_logout_in_one_worker_of_gunicorn_is_one_in_all_real_server(prefork, r
         assert client.get(f"session:{cookie}") is None
 
 
-def test_greenlets_of_a_gevent_worker_wait_for_each_other_in_the_view_and_lose_nothing_real_server(redis_port):
+def test_greenlets_of_a_gevent_worker_lose_nothing_real_server(redis_port):
     with gunicorn(redis_port, "--worker-class", "gevent") as port:
         cookie = log_in(port)
         for turn in range(4):
-            # All of them are in the view at once, in one thread: that one has its session open holds up none of the others.
+            # All of them are in the view at once, in one thread: no open session blocks another request.
             met = meet(port, cookie, [f"{turn}-{number}" for number in range(VISITORS)])
             assert len({one["process"] for one in met}) == 1
         [one] = meet(port, cookie, ["none"])
@@ -103,7 +103,7 @@ def test_greenlets_of_a_gevent_worker_wait_for_each_other_in_the_view_and_lose_n
             assert all(second["found"]["meetings"] == 1 for _, second in found)
 
 
-def test_servers_lose_no_update_when_loaded_or_killed_real_server():
+def test_loaded_and_killed_servers_lose_nothing_real_server():
     matrix = pathlib.Path(__file__).parents[3] / "bench" / "python" / "matrix.py"
     said = subprocess.run([sys.executable, matrix, "--short"], capture_output=True, text=True, timeout=600)
     assert said.returncode == 0, said.stdout + said.stderr

@@ -1,4 +1,4 @@
-"""Settings that mean nothing are errors that name them: when the app is set up, or at its first request, whoever makes it."""
+"""A wrong setting is an error that names it, when the app is set up or at its first request."""
 
 import datetime
 
@@ -18,14 +18,17 @@ def app_with(**config):
     return app
 
 
+WRONG_LIFETIMES = [-1, 0, datetime.timedelta(seconds=-1), datetime.timedelta(), datetime.timedelta(milliseconds=999)]
+
 WRONG_IN_COOKIES = {
     "SESSION_COOKIE_LEEWAY": [-1, "5", None, 2.5, 2**64],
     "SESSION_COOKIE_COMPRESSION": ["always", 9, None, b"never"],
+    "PERMANENT_SESSION_LIFETIME": [*WRONG_LIFETIMES, "a week"],
 }
 
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG_IN_COOKIES.items() for value in values])
-def test_a_cookie_setting_that_means_nothing_is_an_error_for_the_first_visitor_whatever_cookie_he_has(key, value):
+def test_wrong_cookie_settings_fail_at_the_first_request(key, value):
     class Own(hipflask.SecureCookieSessionInterface):
         def get_signing_serializer(self, app):
             return super().get_signing_serializer(app)
@@ -40,7 +43,7 @@ def test_a_cookie_setting_that_means_nothing_is_an_error_for_the_first_visitor_w
             assert said.startswith(f"{key} must be ") and said.endswith(f", but is {value!r}"), said
 
 
-def test_a_cookie_setting_on_the_interface_is_looked_at_as_well():
+def test_cookie_settings_on_the_interface_are_checked():
     app = app_with()
     app.session_interface = hipflask.SecureCookieSessionInterface()
     app.session_interface.leeway = -7
@@ -78,7 +81,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("key", "value", "kind"), WRONG)
-def test_a_setting_of_a_store_that_means_nothing_is_an_error_when_the_app_is_set_up(key, value, kind, tmp_path, monkeypatch):
+def test_wrong_store_settings_fail_at_setup(key, value, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = {"SESSION_TYPE": kind, "SQLALCHEMY_DATABASE_URI": "sqlite:///sessions.db"}
     with pytest.raises(hipflask.errors.ConfigurationError) as caught:
@@ -87,7 +90,7 @@ def test_a_setting_of_a_store_that_means_nothing_is_an_error_when_the_app_is_set
     assert key in said or said.startswith(("Unsupported serialization format", "session store: `reddis:`")), said
 
 
-def test_a_database_that_is_not_bound_is_an_error_when_the_app_is_set_up(tmp_path):
+def test_an_unknown_bind_key_fails_at_setup(tmp_path):
     app = app_with(SESSION_TYPE="sqlalchemy", SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/app.db")
     app.config.update(SESSION_SQLALCHEMY=SQLAlchemy(app), SESSION_SQLALCHEMY_BIND_KEY="sessions")
     with pytest.raises(hipflask.errors.ConfigurationError, match="SESSION_SQLALCHEMY_BIND_KEY must be .* but is 'sessions'"):
@@ -113,13 +116,13 @@ def test_ids_of_another_length_still_find_their_sessions(length, tmp_path):
         assert client.get("/count").text == str(number) and client.get_cookie("session").value == cookie
 
 
-def test_short_ids_are_warned_of(tmp_path):
+def test_short_ids_cause_a_warning(tmp_path):
     with pytest.warns(RuntimeWarning, match="SESSION_ID_LENGTH is 8: ids of fewer than 16 bytes can be guessed"):
         hipflask.Session(app_with(SESSION_TYPE=f"file:{tmp_path}", SESSION_ID_LENGTH=8))
 
 
 WRONG_LATER = {
-    "PERMANENT_SESSION_LIFETIME": [-1, datetime.timedelta(seconds=-1), "a week"],
+    "PERMANENT_SESSION_LIFETIME": [*WRONG_LIFETIMES, "a week"],
     "SECRET_KEY_FALLBACKS": ["a text", [""], [7]],
     "SECRET_KEY": [7, None, ""],
 }
@@ -127,7 +130,7 @@ WRONG_LATER = {
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG_LATER.items() for value in values])
 @pytest.mark.filterwarnings("ignore:SESSION_USE_SIGNER is deprecated")
-def test_what_can_change_later_is_an_error_for_the_first_visitor_whatever_cookie_he_has(key, value, tmp_path):
+def test_wrong_changed_settings_fail_at_the_next_request(key, value, tmp_path):
     for cookie in (None, "session=nonsense", f"session={'A' * 43}"):
         app = app_with(SESSION_TYPE=f"file:{tmp_path}", SESSION_USE_SIGNER=True, **{key: value})
         hipflask.Session(app)
@@ -137,7 +140,7 @@ def test_what_can_change_later_is_an_error_for_the_first_visitor_whatever_cookie
 
 
 @pytest.mark.parametrize("url", ["postgres://127.0.0.1/db", "mariadb://127.0.0.1/db", "mongodb://127.0.0.1", "dynamodb://Sessions"])
-def test_a_store_that_is_not_in_the_wheel_is_an_error_that_says_how_to_build_one_that_has_it(url):
+def test_a_missing_store_says_how_to_build_it(url):
     with pytest.raises(hipflask.errors.ConfigurationError) as caught:
         hipflask.Session(app_with(SESSION_TYPE=url))
     assert "MATURIN_PEP517_ARGS='--features full' pip install" in str(caught.value)

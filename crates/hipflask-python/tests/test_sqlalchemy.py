@@ -66,7 +66,7 @@ def test_the_database_is_that_of_flask_sqlalchemy(config, with_object, tmp_path,
         return extend
 
     if "SESSION_SQLALCHEMY_BIND_KEY" in config:
-        # Flask-Session 0.8 asks Flask-SQLAlchemy for a bound engine in a way that 3.1 no longer has.
+        # Flask-Session 0.8 gets a bound engine by a function that Flask-SQLAlchemy 3.1 no longer has.
         extensions = [hipflask.Session]
     else:
         extensions = [flask_session.Session, hipflask.Session]
@@ -92,7 +92,7 @@ def test_passwords_of_url_objects_are_kept():
 
 @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
 @pytest.mark.parametrize("with_object", [False, True])
-def test_sqlite_in_memory_is_the_memory_of_the_process(uri, with_object, tmp_path):
+def test_sqlite_in_memory_becomes_the_memory_store(uri, with_object, tmp_path):
     def extend(app):
         if with_object:
             app.config["SESSION_SQLALCHEMY"] = SQLAlchemy(app)
@@ -114,6 +114,6 @@ def test_sqlite_in_memory_is_the_memory_of_the_process(uri, with_object, tmp_pat
         ({"SQLALCHEMY_DATABASE_URI": "oracle://db"}, "SESSION_SQLALCHEMY"),
     ],
 )
-def test_a_database_that_cannot_be_had_is_an_error(config, said, tmp_path):
+def test_unusable_databases_are_refused(config, said, tmp_path):
     with pytest.raises(hipflask.errors.ConfigurationError, match=said):
         app_on(hipflask.Session, tmp_path, **config)

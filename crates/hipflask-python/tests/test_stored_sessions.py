@@ -1,4 +1,4 @@
-"""`hipflask.Session` beside real Flask-Session on one store."""
+"""`hipflask.Session` and real Flask-Session on one store."""
 
 import datetime
 import decimal
@@ -22,7 +22,7 @@ from stores import Files, Memcached, Redis, Sqlite, ours, peek, redis_server, si
 WEEK = datetime.timedelta(days=7)
 
 
-def test_what_one_side_writes_the_other_reads_changes_and_ends(store):
+def test_both_sides_read_change_and_delete_sessions(store):
     there, here = stock(store), ours(store)
     for first, second in [(here, there), (there, here)]:
         one = first.test_client()
@@ -79,7 +79,7 @@ LOOK_ALIKES = [
 
 
 @pytest.mark.parametrize("one, other", LOOK_ALIKES + [pair[::-1] for pair in LOOK_ALIKES], ids=repr)
-def test_a_change_inside_a_value_is_written_as_real_flask_session_writes_it_however_alike(redis_store, one, other):
+def test_changes_inside_values_are_written_as_by_real_flask_session(redis_store, one, other):
     def change(session):
         session["box"][0] = other
         if not isinstance(session, hipflask.ServerSideSession):
@@ -106,7 +106,7 @@ def test_pickles_hold_what_real_flask_session_pickles(tmp_path, name):
 
 
 @pytest.mark.parametrize("value", [markupsafe.Markup("<b>"), 2**64, "\ud800", range(3), object()], ids=repr)
-def test_what_real_flask_session_cannot_keep_is_the_same_kind_of_error(redis_store, value):
+def test_unsupported_values_fail_as_in_real_flask_session(redis_store, value):
     errors = []
     for make in (stock, ours):
         app = make(redis_store, TESTING=True)
@@ -129,7 +129,7 @@ def test_json_records_are_real_flask_sessions(redis_store):
 
 
 @pytest.mark.parametrize("kind", [Redis, Files])
-def test_a_record_lives_as_long_as_real_flask_sessions(kind, redis_port, tmp_path):
+def test_records_expire_as_in_real_flask_session(kind, redis_port, tmp_path):
     store, left = kind(redis_port if kind is Redis else tmp_path), []
     for make in (stock, ours):
         client = make(store, PERMANENT_SESSION_LIFETIME=WEEK).test_client()
@@ -172,7 +172,7 @@ def test_a_removal_names_every_attribute(redis_store):
     assert "Max-Age=0" in said and "Secure" in said and "HttpOnly" in said and "SameSite=Strict" in said
 
 
-def test_a_change_inside_a_value_is_noticed_without_a_word(store):
+def test_changes_inside_values_are_noticed(store):
     for refresh in (True, False):
         client = ours(store, SESSION_REFRESH_EACH_REQUEST=refresh).test_client()
         visit(client, lambda session: session.update(cart={"items": [1]}))
@@ -195,7 +195,7 @@ def commands(store):
     return {name.removeprefix("cmdstat_"): calls[name]["calls"] for name in calls if "config" not in name and "info" not in name}
 
 
-def test_nobody_who_changes_nothing_writes_and_nobody_without_a_cookie_asks(redis_store):
+def test_idle_requests_do_not_use_the_store(redis_store):
     client = ours(redis_store).test_client()
     visit(client, lambda session: session.update(a=1))
     redis_store.client.config_resetstat()
@@ -210,7 +210,7 @@ def test_nobody_who_changes_nothing_writes_and_nobody_without_a_cookie_asks(redi
 
 
 @pytest.mark.parametrize("sid", ["planted", "A" * 43, "../../etc/passwd", "a b", "x" * 5000, '"\\015\\012set"', "ü"])
-def test_an_id_that_the_store_did_not_issue_is_never_adopted(store, sid):
+def test_unknown_ids_are_never_adopted(store, sid):
     client = ours(store).test_client()
     response = client.get("/nothing", headers={"Cookie": f"session={sid}"}) if "ü" in sid else None
     client.application.acts["write"] = lambda session: session.__setitem__("a", 1)
@@ -220,7 +220,7 @@ def test_an_id_that_the_store_did_not_issue_is_never_adopted(store, sid):
     assert given != sid and len(given) == 43
 
 
-def test_a_new_id_at_login_leaves_the_old_one_dead_even_after_clear(store):
+def test_a_new_id_deletes_the_old_record(store):
     client = ours(store).test_client()
     visit(client, lambda session: session.update(a=1))
     old = sid_of(client)
@@ -243,7 +243,7 @@ class Evil:
         return exec, ("import builtins; builtins.hipflask_was_here = True",)
 
 
-def test_pickles_of_old_versions_are_read_and_nothing_in_them_is_executed(redis_store):
+def test_old_pickles_are_read_without_running_code(redis_store):
     old = {"_permanent": True, "at": datetime.datetime(2020, 1, 1), "m": markupsafe.Markup("<b>"), "s": {1, 2}, "t": (1,)}
     app = ours(redis_store)
     for protocol in range(6):
@@ -257,7 +257,7 @@ def test_pickles_of_old_versions_are_read_and_nothing_in_them_is_executed(redis_
         assert not hasattr(builtins, "hipflask_was_here")
 
 
-def test_a_store_that_is_down_is_a_503_and_nothing_is_written_after(tmp_path):
+def test_an_unreachable_store_is_a_503_without_writes(tmp_path):
     with redis_server() as (port, child):
         store = Redis(port)
         client = ours(store, TESTING=False).test_client()
@@ -265,7 +265,7 @@ def test_a_store_that_is_down_is_a_503_and_nothing_is_written_after(tmp_path):
         child.kill()
         child.wait()
         assert visit(client, lambda session: session.__setitem__("b", 2)).status_code == 503
-        # Who has no session and asks for none is served.
+        # A request that does not use a session is served.
         assert visit(client.application.test_client(), lambda session: "page").status_code == 200
         with redis_server(port):
             assert store.count() == 0
@@ -275,7 +275,7 @@ def test_a_store_that_is_down_is_a_503_and_nothing_is_written_after(tmp_path):
 
 
 class Incrementing(threading.Thread):
-    """Requests of one session that increment a number, until told to stop: which statuses came, and how many were good."""
+    """Sends requests that increment a number of one session until it is stopped. Returns the statuses, and the number of successes."""
 
     def __init__(self, app, cookie):
         super().__init__()
@@ -296,7 +296,7 @@ class Incrementing(threading.Thread):
             threading.Event().wait(0.002)
 
 
-def test_a_store_that_is_killed_under_load_and_comes_back_has_kept_what_was_acknowledged_real_server(tmp_path):
+def test_a_killed_store_keeps_acknowledged_saves_real_server(tmp_path):
     with redis_server(kept_in=tmp_path) as (port, child):
         app = ours(Redis(port), TESTING=False)
         app.logger.disabled = True
@@ -321,7 +321,7 @@ def test_a_store_that_is_killed_under_load_and_comes_back_has_kept_what_was_ackn
                     thread.stop.set()
                     thread.join()
                 acknowledged = 1 + sum(thread.good for thread in threads)
-                # A write may have been done whose answer was cut off, at most one of each thread.
+                # At most one write of each thread may be done without an acknowledgement.
                 assert acknowledged <= peek(client)["n"] <= acknowledged + len(threads)
         finally:
             for thread in threads:
@@ -330,7 +330,7 @@ def test_a_store_that_is_killed_under_load_and_comes_back_has_kept_what_was_ackn
 
 
 def lost(child):
-    """A view that has answered before the store is found to be gone, and what was called when its response was closed."""
+    """Returns a view during which the store stops, and the list that its response fills when it is closed."""
     closed = []
 
     def view():
@@ -344,7 +344,7 @@ def lost(child):
     return view, closed
 
 
-def test_a_save_that_fails_is_a_503_whatever_the_view_has_answered():
+def test_a_failed_save_replaces_the_response_by_503():
     with redis_server() as (port, child):
         app = ours(Redis(port), TESTING=False)
         view, closed = lost(child)
@@ -365,7 +365,7 @@ def test_a_save_that_fails_is_a_503_whatever_the_view_has_answered():
         assert int(response.headers["Content-Length"]) == len(response.data)
 
 
-def test_the_answer_to_a_save_that_fails_is_the_apps_own_and_who_saves_by_hand_gets_the_error():
+def test_a_failed_save_uses_the_apps_error_handler():
     with redis_server() as (port, child):
         app = ours(Redis(port), TESTING=False)
         app.register_error_handler(503, lambda error: (f"own page: {error.what}", 503))
@@ -376,7 +376,7 @@ def test_the_answer_to_a_save_that_fails_is_the_apps_own_and_who_saves_by_hand_g
             session["by hand"] = 1
 
 
-def test_an_ended_session_is_not_brought_back_by_who_was_slow(store):
+def test_slow_requests_never_restore_a_deleted_session(store):
     app = ours(store)
     for slow in (lambda session: session.get("a"), lambda session: session.__setitem__("late", 1)):
         client = app.test_client()
@@ -391,7 +391,7 @@ def test_an_ended_session_is_not_brought_back_by_who_was_slow(store):
         assert store.record(sid) is None and peek(with_id(app, sid)) == {}
 
 
-def test_writers_that_overlap_keep_each_others_keys_and_the_control_loses_them(store):
+def test_overlapping_writers_keep_each_others_keys(store):
     def lost(make):
         app = make(store)
         client = app.test_client()
@@ -438,7 +438,7 @@ def test_fifty_increments_that_overlap_end_at_fifty(store):
     assert peek(client)["visits"] == 50
 
 
-def test_a_decision_is_made_again_on_what_another_request_left(redis_store):
+def test_a_transaction_is_repeated_after_a_conflict(redis_store):
     app = ours(redis_store)
     client = app.test_client()
     visit(client, lambda session: session.update(left=1))
@@ -458,6 +458,122 @@ def test_a_decision_is_made_again_on_what_another_request_left(redis_store):
 
     assert visit(with_id(app, sid_of(client)), buy).text == "False"
     assert calls == [1, 0] and peek(client) == {"left": 0}
+
+
+def test_a_repeated_transaction_changes_nested_values_once(redis_store):
+    app = ours(redis_store, TESTING=True)
+    client = app.test_client()
+    visit(client, lambda session: session.update(cart=["a"], other=1))
+    calls = []
+
+    def add(session):
+        calls.append(1)
+        if len(calls) == 1:
+            visit(with_id(app, sid_of(client)), lambda other: other.update(other=2))
+        session["cart"].append("b")
+
+    visit(with_id(app, sid_of(client)), lambda session: session.transact(add))
+    assert len(calls) == 2 and peek(client) == {"cart": ["a", "b"], "other": 2}
+
+
+def test_a_transaction_that_raises_changes_nothing(redis_store):
+    app = ours(redis_store, TESTING=True)
+    client = app.test_client()
+    visit(client, lambda session: session.update(cart=["a"], n=1))
+    sid = sid_of(client)
+
+    def fail(session):
+        session["cart"].append("b")
+        session.increment("n")
+        session.clear()
+        session.regenerate()
+        raise KeyboardInterrupt
+
+    def act(session):
+        session["mine"] = 1
+        with pytest.raises(KeyboardInterrupt):
+            session.transact(fail)
+        visit(with_id(app, sid), lambda other: other.update(theirs=1))
+
+    visit(client, act)
+    assert sid_of(client) == sid and peek(client) == {"cart": ["a"], "n": 1, "mine": 1, "theirs": 1}
+
+
+class Interrupting:
+    """Sessions whose save is interrupted after it is done, as by Ctrl-C."""
+
+    def __init__(self, sessions):
+        self._sessions, self.interrupts = sessions, 1
+
+    def __getattr__(self, name):
+        return getattr(self._sessions, name)
+
+    def save(self, *arguments, **options):
+        saved = self._sessions.save(*arguments, **options)
+        self.interrupts -= 1
+        if self.interrupts == 0:
+            raise KeyboardInterrupt
+        return saved
+
+
+def test_an_interrupted_save_repeats_no_increment(redis_store):
+    app = ours(redis_store, TESTING=True)
+    client = app.test_client()
+    visit(client, lambda session: session.update(n=1))
+    app.session_interface._sessions = Interrupting(app.session_interface._sessions)
+
+    def act(session):
+        session.increment("n")
+        with pytest.raises(KeyboardInterrupt):
+            session.transact(lambda session: session.update(a=1))
+        visit(with_id(app, sid_of(client)), lambda other: other.increment("n"))
+        session.increment("n")
+
+    assert visit(client, act).status_code == 200
+    assert peek(client) == {"n": 4, "a": 1}
+
+
+def test_an_interrupted_save_clears_nothing_twice(redis_store):
+    app = ours(redis_store, TESTING=True)
+    client = app.test_client()
+    visit(client, lambda session: session.update(n=1))
+    app.session_interface._sessions = Interrupting(app.session_interface._sessions)
+
+    def act(session):
+        session.clear()
+        with pytest.raises(KeyboardInterrupt):
+            session.transact(lambda session: session.update(a=1))
+        visit(with_id(app, sid_of(client)), lambda other: other.update(theirs=1))
+        session["mine"] = 1
+
+    assert visit(client, act).status_code == 200
+    assert peek(client) == {"a": 1, "theirs": 1, "mine": 1}
+
+
+GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, sys
+from stores import Sqlite, ours, peek, visit
+
+client = ours(Sqlite(sys.argv[1]), TESTING=True).test_client()
+
+def act(session):
+    session.increment("n")
+    with gevent.Timeout(0, False):
+        session.transact(lambda session: session.update(a=1))
+        raise AssertionError("not interrupted")
+
+for visits in (1, 2):
+    assert visit(client, act).status_code == 200
+    assert peek(client) == {"n": visits, "a": 1}, peek(client)
+"""
+
+
+def test_a_gevent_timeout_repeats_no_increment(tmp_path):
+    command = [sys.executable, "-c", GEVENT, str(tmp_path)]
+    said = subprocess.run(command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 FORKING = """
@@ -486,8 +602,8 @@ assert peek(client) == {"a": 1, "n": 81}, peek(client)
 """
 
 
-def test_a_worker_that_was_forked_after_a_request_has_connections_of_its_own(redis_port):
-    """In a program of its own, as a server that loads the app before it forks."""
+def test_a_forked_worker_opens_its_own_connections(redis_port):
+    """In a separate program, as a server that loads the app before it forks."""
     command = [sys.executable, "-c", FORKING, str(redis_port)]
     said = subprocess.run(command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, timeout=120)
     assert said.returncode == 0, said.stdout + said.stderr

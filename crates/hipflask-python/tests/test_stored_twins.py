@@ -1,5 +1,5 @@
-"""An app of real Flask-Session and one of ours, each on its own half of a store: after every step of a random sequence they
-have answered the same, set the same cookie and left the same record, or differ as a row of COMPATIBILITY.md says.
+"""An app with real Flask-Session and one of ours, each on its own half of a store. After every step of a random sequence they
+have given the same response, set the same cookie and left the same record, or differ as a row of COMPATIBILITY.md says.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ LIFETIME = datetime.timedelta(days=7)
 
 
 class Packed:
-    """Whose records are msgpack."""
+    """A half with records in msgpack."""
 
     dumps, loads = staticmethod(msgspec.msgpack.encode), staticmethod(msgspec.msgpack.decode)
 
@@ -68,14 +68,14 @@ class InMemcached(Packed):
         return data and self.loads(data)
 
     def expires(self, sid):
-        # It says how long from now, so the answer must not be long in coming.
+        # It returns the seconds from now on, so the answer must not be slow.
         while True:
             now = time.time()
             left = int(self.client.raw_command(f"mg {self.key(sid)} t").partition(b" t")[2])
             if time.time() < now + 0.5:
                 return now + left
 
-    #: It lists none.
+    #: memcached does not list its keys.
     keys = None
 
 
@@ -119,7 +119,7 @@ class InFiles:
         return int.from_bytes((self.path / self.key(sid)).read_bytes()[:4], "little")
 
     def keys(self):
-        # Without what each side keeps beside the records.
+        # Without the files that each side has for itself.
         counted = hashlib.sha256(b"__wz_cache_count").hexdigest()
         return {file.name for file in self.path.glob("*") if len(file.name) == 64 and file.name != counted}
 
@@ -128,7 +128,7 @@ class InFiles:
 
 
 class InDatabase(Packed):
-    """Its records are found under the same key on either side, for each side has a table of its own."""
+    """Both sides use the same keys, because each side has its own table."""
 
     def __init__(self, kind, name, port):
         self.store = kind(port, name)
@@ -149,7 +149,7 @@ STORES = {
 
 
 class Side:
-    """An app on its half, and one visitor."""
+    """An app on its half of a store, and one client."""
 
     def __init__(self, extension, half, config):
         self.half = half
@@ -167,7 +167,7 @@ class Side:
         self.begin()
 
     def begin(self):
-        """As a visitor whom nobody has seen yet."""
+        """Starts again as a new client."""
         self.cookie = self.record = self.expires = None
         self.ended = []
 
@@ -178,12 +178,12 @@ class Side:
                 answers.append(repr(act(flask.session)))
             except Exception as error:
                 answers.append(f"{type(error).__name__}: {error}")
-        # Who does nothing does not ask for the session either.
+        # A request without steps does not use the session.
         self.held, self.is_modified = (copy.deepcopy(dict(flask.session)), flask.session.modified) if self.acts else (None, False)
         return "\n".join(answers)
 
     def visit(self, acts, cookie):
-        """One request: what can be compared of it, as it is."""
+        """Sends a request. Returns the parts of the response that are compared."""
         self.acts, self.was_asked = acts, False
         headers = {"Cookie": f"session={cookie}"} if cookie else {}
         start = time.time()
@@ -199,7 +199,7 @@ class Side:
         }
 
     def _set_cookie(self, response):
-        """What is said of the session's cookie, without the id, which is remembered."""
+        """Returns the session's cookie without its id, which is remembered."""
         given = response.headers.getlist("Set-Cookie")
         if not given:
             return None, {}
@@ -225,12 +225,12 @@ class Side:
         self.cookie = None
 
     def lasts(self, until):
-        """Whether that is a lifetime after the last request, but for two seconds."""
+        """Returns True if that is a lifetime after the last request, give or take two seconds."""
         first, last = (at + LIFETIME.total_seconds() for at in self.during)
         assert first - 2 <= until <= last + 2, (until - first, until - last)
 
     def look(self, renews):
-        """The content of the record, whose life has been found to be right; a write renews it, and ``renews`` says what else."""
+        """Returns the content of the record, and checks its expiry. A write renews it, and so does anything if ``renews``."""
         before, known = self.record, self.expires
         self.record = self.half.record(self.cookie) if self.cookie else None
         self.expires = None if self.record is None else self.half.expires(self.cookie)
@@ -244,7 +244,8 @@ class Side:
 
 # -- steps ------------------------------------------------------------------------------------------------------------
 
-#: What msgpack cannot hold is an error where it is set, and at the end of the request there: see `test_odd_values.py`.
+#: Only values that msgpack can write. Others fail where they are set here, and at the end of the request there: see
+#: `test_odd_values.py`.
 LEAVES = [
     None, True, 0, -1, 2**63, 1.5, 1e-7, "", "plain", "é\U0001f600\u2028", b"\x00\xff", "long " * 300, uuid.UUID(int=7),
     datetime.datetime(2024, 1, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc), datetime.datetime(2024, 1, 2, 3, 4, 5),
@@ -263,7 +264,7 @@ def value(chance, leaves, depth=0):
 
 
 def deepen(session, key, new):
-    """Changes what is inside of a value, and the session is not told."""
+    """Changes the inside of a value without marking the session as modified."""
     inside = session[key]
     if isinstance(inside, list):
         inside.append(new)
@@ -299,7 +300,7 @@ def act(chance):
 
 
 def sent(chance, cookies):
-    """The cookies that the two send: their own, nearly always."""
+    """Returns the cookies that the two send, nearly always their own."""
     kind = chance.choice(["own"] * 9 + ["damaged", "unknown", "no id", "none"])
     if kind == "own" or not all(cookies):
         return "own", cookies
@@ -314,11 +315,11 @@ def sent(chance, cookies):
     return kind, [{"unknown": secrets.token_urlsafe(32), "no id": '"a b"', "none": None}[kind]] * 2
 
 
-# -- what differs on purpose, as COMPATIBILITY.md says ----------------------------------------------------------------
+# -- differences on purpose, see COMPATIBILITY.md -------------------------------------------------------------------
 
 
 def removal_carries_every_attribute(theirs, mine, config):
-    """Theirs carries the path alone, with a date long gone."""
+    """Their cookie has only the path and an old date."""
     if mine["cookie"] == "removed":
         assert mine["attributes"].items() >= theirs["attributes"].items(), (mine, theirs)
         more = {"HttpOnly": "", **({"Secure": "", "SameSite": "Lax"} if "SESSION_COOKIE_SECURE" in config else {})}
@@ -326,8 +327,8 @@ def removal_carries_every_attribute(theirs, mine, config):
         theirs["attributes"] = mine["attributes"]
 
 
-def what_has_not_the_form_of_an_id_never_reaches_the_store(stock, ours, theirs, kind):
-    """Theirs does, and memcached does not take it: whether it is so."""
+def malformed_ids_never_reach_the_store(stock, ours, theirs, kind):
+    """Returns True if theirs sends a key to memcached that it refuses."""
     if kind != "no id" or not isinstance(stock.half, InMemcached):
         return False
     assert theirs["status"] == "500 INTERNAL SERVER ERROR" and ours.was_asked and not stock.was_asked, theirs
@@ -335,7 +336,7 @@ def what_has_not_the_form_of_an_id_never_reaches_the_store(stock, ours, theirs, 
 
 
 def a_change_inside_a_value_is_noticed(stock, ours, before):
-    """Theirs is lost if nothing refreshes the record: whether it is so. Else the two have the same record."""
+    """Returns True if their change is lost because nothing refreshes the record. Otherwise the records are the same."""
     if stock.refreshes or stock.is_modified or repr(ours.record) == repr(stock.record):
         return False
     assert repr(stock.held) == repr(ours.held) and repr(stock.record) == repr(before)
@@ -345,9 +346,9 @@ def a_change_inside_a_value_is_noticed(stock, ours, before):
 
 # -- the run ----------------------------------------------------------------------------------------------------------
 
-#: How many visitors come to each configuration; databases take their time.
+#: The number of clients of each configuration. Databases are slow.
 VISITORS = {"redis": 20, "memcached": 20, "sqlalchemy": 3, "filesystem": 20, **dict.fromkeys(DATABASES, 3)}
-#: How many requests a visitor makes.
+#: The number of requests of a client.
 REQUESTS = 10
 CONFIGS = [
     {},
@@ -357,12 +358,12 @@ CONFIGS = [
 ]
 
 
-def test_random_sequences_of_steps_leave_what_they_leave_in_real_flask_session(store_name, request, tmp_path):
+def test_random_steps_leave_the_records_of_real_flask_session(store_name, request, tmp_path):
     name = store_name
     port = None if name in ("sqlalchemy", "filesystem") else request.getfixturevalue(f"{name}_port")
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    # pytest shows what was printed if the test fails.
+    # pytest shows the output if the test fails.
     print(f"seed {seed}")
     for number, config in enumerate(CONFIGS):
         directory = tmp_path / str(number)
@@ -382,17 +383,17 @@ def test_random_sequences_of_steps_leave_what_they_leave_in_real_flask_session(s
 
 
 def agree(sides, acts, kind, cookies, config):
-    """One request to each: the same came of it."""
+    """Sends a request to each, and compares the results."""
     stock, ours = sides
     before = stock.record
     theirs, mine = (side.visit(acts, cookie) for side, cookie in zip(sides, cookies))
-    if what_has_not_the_form_of_an_id_never_reaches_the_store(stock, ours, theirs, kind):
+    if malformed_ids_never_reach_the_store(stock, ours, theirs, kind):
         for side in sides:
             side.begin()
         return
     removal_carries_every_attribute(theirs, mine, config)
     assert mine == theirs
-    # Theirs writes what nobody changed, so that its life begins anew; ours need not.
+    # Theirs writes unchanged records, which renews them; ours may not.
     stock.look(renews=stock.refreshes and kind == "own" and theirs["status"] == "200 OK")
     ours.look(renews=False)
     if a_change_inside_a_value_is_noticed(stock, ours, before):

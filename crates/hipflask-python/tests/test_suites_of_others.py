@@ -1,7 +1,7 @@
-"""The tests that others have written for their own packages, unpatched: they pass with us in place as they pass without.
+"""The test suites of other packages, unpatched, give the same results with hipflask as without.
 
-Their source distributions are fetched once, into `target/suites`. Of the packages that live on the session, Flask-DebugToolbar,
-Flask-SeaSurf, Flask-Paranoid and Flask-Principal publish no tests there.
+Their source distributions are fetched once, into `target/suites`. Those of Flask-DebugToolbar, Flask-SeaSurf, Flask-Paranoid and
+Flask-Principal, which use the session as well, do not have tests.
 """
 
 import pathlib
@@ -22,7 +22,7 @@ SUITES = {
 
 
 @pytest.mark.parametrize("package", SUITES)
-def test_the_tests_of_another_package_come_out_as_without_us_real_flask(package, tmp_path):
+def test_test_suites_of_other_packages_pass_real_flask(package, tmp_path):
     source = unpacked(package, tmp_path)
     without, _ = outcomes(source, tmp_path / "without.xml")
     ours, header = outcomes(source, tmp_path / "ours.xml", "-p", SUITES[package])
@@ -33,7 +33,7 @@ def test_the_tests_of_another_package_come_out_as_without_us_real_flask(package,
 
 
 def unpacked(package, place):
-    """The source distribution as it was published."""
+    """Returns the published source distribution."""
     name, _, version = package.partition("==")
     kept = ROOT / "target" / "suites"
     kept.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def unpacked(package, place):
 
 
 def outcomes(source, report, *options):
-    """What came of each test, by its name; and what pytest said before."""
+    """Returns the result of each test by its name, and the output before them."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *options, "tests"]
     plugins = {"PYTHONPATH": str(pathlib.Path(__file__).parent / "swaps"), "PATH": "/usr/bin:/bin"}
     said = subprocess.run(command, cwd=source, env=plugins, capture_output=True, text=True, timeout=300)

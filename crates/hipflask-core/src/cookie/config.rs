@@ -86,6 +86,15 @@ impl CookieConfig {
         })
     }
 
+    /// The greatest length of a value whose header is not longer than [`max_size`](Self::max_size), without `Expires`.
+    #[must_use]
+    pub fn max_value_len(&self) -> usize {
+        match self.max_size {
+            0 => usize::MAX,
+            limit => limit.saturating_sub(self.set("", None).len()),
+        }
+    }
+
     /// The cookie's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -107,12 +107,18 @@ impl PayloadCodec {
     /// Appends the payload of `json` to `out`.
     pub fn encode_into(&self, json: &[u8], out: &mut String) {
         match self.deflates(json.len()).then(|| deflate(json)).flatten() {
-            Some(deflated) => {
-                out.reserve(1 + base64::encoded_len(deflated.len()));
-                out.push(DEFLATED);
-                base64::encode_append(&deflated, out);
-            }
+            Some(deflated) => append_deflated(&deflated, out),
             None => base64::encode_append(json, out),
+        }
+    }
+
+    /// Appends the payload of `json`, or of its zlib stream `deflated` if that saves two bytes or more: the rule of
+    /// itsdangerous for callers with their own zlib.
+    pub fn encode_shorter(json: &[u8], deflated: &[u8], out: &mut String) {
+        if is_shorter(deflated, json) {
+            append_deflated(deflated, out);
+        } else {
+            base64::encode_append(json, out);
         }
     }
 
@@ -147,7 +153,18 @@ impl Default for PayloadCodec {
     }
 }
 
-/// Deflates `json`. Returns `None` if that does not save two bytes; one of them is needed for the marker.
+fn append_deflated(deflated: &[u8], out: &mut String) {
+    out.reserve(1 + base64::encoded_len(deflated.len()));
+    out.push(DEFLATED);
+    base64::encode_append(deflated, out);
+}
+
+/// Returns `true` if a zlib stream saves two bytes; one of them is needed for the marker.
+const fn is_shorter(deflated: &[u8], json: &[u8]) -> bool {
+    deflated.len() + 1 < json.len()
+}
+
+/// Deflates `json`. Returns `None` if that does not save two bytes.
 fn deflate(json: &[u8]) -> Option<Vec<u8>> {
     steps::count(json.len());
     static KEPT: Kept<Compress> = Kept::none();
@@ -157,7 +174,7 @@ fn deflate(json: &[u8]) -> Option<Vec<u8>> {
     state.reset();
     KEPT.put_back(state);
     // The output has room for the length of the JSON, so an incomplete stream does not save space either.
-    (status == Status::StreamEnd && deflated.len() + 1 < json.len()).then_some(deflated)
+    (status == Status::StreamEnd && is_shorter(&deflated, json)).then_some(deflated)
 }
 
 /// Inflates the zlib stream at the beginning of `deflated`, up to `limit` bytes.

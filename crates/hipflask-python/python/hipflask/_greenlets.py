@@ -1,11 +1,11 @@
-"""Waiting under gevent: the greenlet that waits for the session store lets the others of its thread run."""
+"""Waits under gevent: while a greenlet waits for the session store, the other greenlets of its thread run."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-# gevent has no types of its own.
+# gevent is not typed.
 _event: Any = import_module("gevent.event")
 _hub: Any = import_module("gevent.hub")
 _monkey: Any = import_module("gevent.monkey")
@@ -20,12 +20,14 @@ class Waiting:
         self._watcher.start(self._done.set)
 
     def ring(self) -> None:
-        """Ends the wait; the one method that any thread may call."""
+        """Ends the wait. Any thread may call it; the other methods belong to the greenlet."""
         self._watcher.send()
 
     def wait(self) -> None:
-        """Returns once :meth:`ring` was called. An exception that gevent raises here meanwhile, such as a
-        :class:`gevent.Timeout`, is raised then: the session must not be left half saved.
+        """Returns once :meth:`ring` was called.
+
+        If gevent raises an exception here meanwhile, such as a :class:`gevent.Timeout`, it is raised only then: a session
+        must not be left half saved.
         """
         raised: BaseException | None = None
         try:
@@ -42,7 +44,10 @@ class Waiting:
 
 
 def waiting() -> Waiting | None:
-    """The wait of this greenlet; None if gevent has patched nothing, or if this is the hub, which cannot wait for itself."""
+    """The wait of this greenlet, or None if a wait may block the thread.
+
+    It may if gevent has not patched sockets, and it must if this is the hub, which cannot wait for itself.
+    """
     if not _monkey.is_module_patched("socket"):
         return None
     hub = _hub.get_hub()

@@ -1,5 +1,4 @@
 import builtins
-from collections.abc import Mapping
 from typing import Any, final
 
 from flask import Flask
@@ -7,9 +6,12 @@ from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from flask.wrappers import Request, Response
 from typing_extensions import Self, disjoint_base
 
+from .server_side import ServerSideSession
+
 __all__ = [
     "NativeSigner",
     "SecureCookieSessions",
+    "SessionChanges",
     "SessionCookies",
     "StoredSession",
     "StoredSessions",
@@ -60,6 +62,19 @@ class StoredSession:
     def dict(self) -> builtins.dict[str, Any]: ...
 
 @final
+class SessionChanges:
+    changed: bool
+    cleared: bool
+    regenerate: bool
+    destroy: bool
+    def __new__(cls) -> SessionChanges: ...
+    @property
+    def added(self) -> dict[str, int]: ...
+    def add(self, key: str, by: int) -> None: ...
+    def clear(self) -> None: ...
+    def copy(self) -> SessionChanges: ...
+
+@final
 class StoredSessions:
     def __new__(
         cls, url: str, *, prefix: str, id_length: int, format: str | None = None, ready: bool = False
@@ -69,20 +84,14 @@ class StoredSessions:
     ) -> tuple[StoredSession, builtins.dict[str, Any], str] | None: ...
     def save(
         self,
-        origin: StoredSession,
-        session: builtins.dict[str, Any],
-        sid: str | None,
+        session: ServerSideSession,
         now: float,
         interface: SessionInterface,
         app: Flask,
         *,
-        cleared: bool,
-        added: Mapping[str, int],
         modified: bool,
-        regenerate: bool,
-        destroy: bool,
-        alone: bool,
-    ) -> tuple[str, str | None, str | None]: ...
+        if_unchanged: bool = False,
+    ) -> tuple[str, str | None]: ...
     def check_value(self, key: Any, value: Any) -> None: ...
     def check(self, interface: SessionInterface, app: Flask) -> None: ...
     def fresh_id(self) -> str: ...

@@ -1,4 +1,4 @@
-"""The rare half of what records hold: values that msgspec or pickle know and that Rust has no type for."""
+"""Rare values in records: those that msgspec or pickle can write, and that have no type in Rust."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._native import dump_value
 
 
 def plain(value: Any, as_json: bool) -> Any:
-    """What msgspec would write in place of ``value``, one level deep."""
+    """Returns the simpler value that msgspec writes for ``value``, one level deep."""
     kind = type(value)
     if isinstance(value, enum.Enum):
         return _of_enum(value)
@@ -57,7 +57,7 @@ def _in_utc_as_z(text: str) -> str:
 
 
 def _duration(value: datetime.timedelta) -> str:
-    """ISO 8601, as msgspec spells it."""
+    """Returns the duration in ISO 8601, in the spelling of msgspec."""
     sign, value = ("-", -value) if value < datetime.timedelta() else ("", value)
     micros = f".{value.microseconds:06}".rstrip("0") if value.microseconds else ""
     days = f"{value.days}D" if value.days else ""
@@ -68,7 +68,7 @@ def _duration(value: datetime.timedelta) -> str:
 
 
 def text_key(key: Any, as_json: bool) -> Any:
-    """What msgspec writes for a key of a dict: always a text in JSON."""
+    """Returns what msgspec writes for the key of a dict: in JSON always a text."""
     if isinstance(key, enum.Enum):
         value = _of_enum(key)
         return text_key(value, True) if as_json else value
@@ -85,14 +85,14 @@ def text_key(key: Any, as_json: bool) -> Any:
 
 
 def dumps(members: dict[Any, Any], form: str) -> bytes:
-    """A record of members that Rust cannot write."""
+    """Writes a record of members that Rust cannot write."""
     if form == "pickle":
         return pickle.dumps(members, protocol=4)
     return _msgpack(members)
 
 
 def naming(key: Any, error: BaseException) -> BaseException:
-    """An exception of the same kind whose text begins with the session's key."""
+    """Returns an exception of the same type whose text begins with the session's key."""
     if type(error) not in (TypeError, ValueError, OverflowError, RecursionError) or str(error).startswith("session key"):
         return error
     named = type(error)(f"session key {key!r}: {error}")
@@ -100,18 +100,18 @@ def naming(key: Any, error: BaseException) -> BaseException:
 
 
 def loads(data: bytes, form: str) -> dict[Any, Any]:
-    """A record that Rust has read and found to hold nothing but harmless values, with the originals of all of them."""
+    """Reads a record that Rust has read before and found harmless; returns the original values."""
     if form == "pickle":
         return dict(_Reader(io.BytesIO(data)).load())
     return dict(_unpack(memoryview(data), 0)[0])
 
 
 class _Reader(pickle.Unpickler):
-    """Pickle with the names that Rust's reader lets pass, and no other."""
+    """An unpickler that loads only the names that Rust's reader allows."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _HARMLESS:
-            raise pickle.UnpicklingError(f"a session has no use for {module}.{name}; it was not executed")
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a session; it was not executed")
         return super().find_class(module, name)
 
 
@@ -133,7 +133,7 @@ _HARMLESS = {
 
 
 def _msgpack(value: Any) -> bytes:
-    """MessagePack of dicts whose keys are no text; everything else is left to Rust."""
+    """Writes MessagePack for dicts whose keys are not texts. Rust writes everything else."""
     if isinstance(value, dict):
         head = _head(len(value), 0x80, 0xDE)
         return head + b"".join(_msgpack(key) + _msgpack(item) for key, item in value.items())
@@ -154,7 +154,7 @@ _SINGLE = {0xC0: None, 0xC2: False, 0xC3: True}
 
 
 def _unpack(data: memoryview, at: int) -> tuple[Any, int]:
-    """Reads what Rust has checked: keys of dicts stay what they are."""
+    """Reads MessagePack that Rust has checked. The keys of dicts keep their types."""
     head, at = data[at], at + 1
     if head < 0x80:
         return head, at
@@ -193,7 +193,7 @@ def _dict(data: memoryview, length: int, at: int) -> tuple[dict[Any, Any], int]:
     found = {}
     for _ in range(length):
         key, at = _unpack(data, at)
-        # A list cannot be a key; msgspec makes it a tuple.
+        # A list cannot be a key. msgspec returns a tuple.
         found[tuple(key) if isinstance(key, list) else key], at = _unpack(data, at)
     return found, at
 

@@ -1,4 +1,4 @@
-"""Settings of an app, checked where they are read: an error names the setting, what it is, and what it may be."""
+"""Settings of an app, checked where they are read. An error names the setting, its value, and the values that are allowed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["number", "optional_text", "path", "text", "wrong"]
 
 
 def wrong(key: str, value: Any, allowed: str) -> ConfigurationError:
-    """The error that says so."""
+    """The error of a setting whose value is not allowed."""
     return ConfigurationError(f"{key} must be {allowed}, but is {value!r}")
 
 
@@ -29,7 +29,7 @@ def optional_text(config: Mapping[str, Any], key: str) -> str | None:
 
 
 def number(config: Mapping[str, Any], key: str, default: int, least: int, most: int, shown: str = "{}") -> int:
-    """An int in bounds, which are told as ``shown`` writes them."""
+    """An int within bounds. ``shown`` formats the bounds in the error."""
     value = config.get(key, default)
     if type(value) is not int or not least <= value <= most:
         raise wrong(key, value, f"an int from {shown.format(least)} to {shown.format(most)}")

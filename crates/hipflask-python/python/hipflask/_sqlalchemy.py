@@ -1,4 +1,4 @@
-"""The database that Flask-SQLAlchemy would use, as the URL of a store."""
+"""The database of Flask-SQLAlchemy as the URL of a store."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .errors import ConfigurationError
 
 __all__ = ["MEMORY", "url_of_config", "url_of_client"]
 
-#: A SQLite database in memory is seen by one process, and so is this store.
+#: The store for a SQLite database in memory: one process sees it, as it does that database.
 MEMORY = "memory:"
 
 
 def url_of_config(app: flask.Flask) -> str:
-    """The database of ``SQLALCHEMY_DATABASE_URI`` and ``SQLALCHEMY_BINDS``."""
+    """Returns the URL of the database that ``SQLALCHEMY_DATABASE_URI`` and ``SQLALCHEMY_BINDS`` name."""
     config = app.config
     given: dict[Any, Any] = {key: _in(value, "url") for key, value in (config.get("SQLALCHEMY_BINDS") or {}).items()}
     default = config.get("SQLALCHEMY_DATABASE_URI") or (config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}).get("url")
@@ -33,7 +33,7 @@ def url_of_config(app: flask.Flask) -> str:
 
 
 def url_of_client(app: flask.Flask, client: Any) -> str | None:
-    """The database of a Flask-SQLAlchemy object, an engine or a URL; None if it is something else."""
+    """Returns the URL of a Flask-SQLAlchemy object, an engine or a URL object; None for anything else."""
     if isinstance(client, str) or hasattr(client, "render_as_string"):
         return resolved(app, client)
     if hasattr(client, "url"):
@@ -44,7 +44,7 @@ def url_of_client(app: flask.Flask, client: Any) -> str | None:
 
 
 def resolved(app: flask.Flask, url: Any) -> str:
-    """The URL as text. A SQLite file is found where Flask-SQLAlchemy finds it: in the instance folder, if its path is relative."""
+    """Returns the URL as text. As in Flask-SQLAlchemy, the relative path of a SQLite file starts in the instance folder."""
     url = _parsed(url)
     if isinstance(url, str) or url.drivername.partition("+")[0] != "sqlite":
         return url if isinstance(url, str) else str(url.render_as_string(hide_password=False))
@@ -57,12 +57,12 @@ def resolved(app: flask.Flask, url: Any) -> str:
         os.makedirs(app.instance_path, exist_ok=True)
         file = os.path.join(app.instance_path, file)
     if "?" in file:
-        raise ConfigurationError(f"the file of the sessions cannot have a `?` in its name: {file}")
+        raise ConfigurationError(f"the SQLite file of the sessions cannot have a `?` in its name: {file}")
     return f"sqlite:{file}{_sqlite_options(options)}"
 
 
 def _parsed(url: Any) -> Any:
-    """SQLAlchemy's URL; the text itself where SQLAlchemy is not installed, or for a URL of ours."""
+    """Returns SQLAlchemy's URL object; the text itself if SQLAlchemy is not installed, or for one of our own URLs."""
     if not isinstance(url, str) or "://" not in url:
         return url
     try:
@@ -77,17 +77,17 @@ def _parsed(url: Any) -> Any:
 
 
 def _sqlite_options(options: dict[str, str]) -> str:
-    """Those that say how to wait are taken over; those that say how SQLite reads its file have to be its defaults."""
+    """Returns the options for our URL. Options that change how SQLite reads its file must have their default values."""
     for name, value in options.items():
         if name not in _WITHOUT_MEANING and value not in _DEFAULTS.get(name, ()):
             raise ConfigurationError(
-                f"the SQLite option {name}={value} cannot be taken over; set SESSION_TYPE to a URL without it, such as"
+                f"the SQLite option {name}={value} is not supported; set SESSION_TYPE to a URL without it, such as"
                 " sqlite:/srv/app.db"
             )
     return f"?timeout={max(1, math.ceil(float(options['timeout'])))}" if "timeout" in options else ""
 
 
-#: For Python's module ``sqlite3`` alone.
+#: Options of Python's module ``sqlite3``, without meaning elsewhere.
 _WITHOUT_MEANING = {"timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements", "autocommit"}
 _DEFAULTS = {"mode": ("rw", "rwc"), "cache": ("shared", "private"), "nolock": ("0",), "immutable": ("0",), "psow": ("0", "1")}
 

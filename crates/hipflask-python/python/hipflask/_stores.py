@@ -1,7 +1,7 @@
-"""Which store an app's configuration names: Flask-Session's settings and client objects as the URL of a store.
+"""The store that an app's configuration names: Flask-Session's settings and client objects as the URL of a store.
 
-No client is called. Its address is read, and Rust connects by itself; what cannot be said in a URL is an error that says
-which URL to set instead.
+No client is called. Only its address is read, because Rust opens its own connections. A client whose options do not fit into a
+URL is an error, which names the URL to set instead.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from . import _settings
 from . import _sqlalchemy as _sqlalchemy_urls
 from .errors import ConfigurationError
 
-__all__ = ["Place", "find"]
+__all__ = ["StoreAddress", "find"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a store is."""
+class StoreAddress:
+    """The address of a store."""
 
     url: str
-    #: Whether it is asked at once: to make its table, as Flask-Session does.
+    #: True if the store is prepared at once, as Flask-Session does: its table is created.
     ready: bool = False
-    #: The client object that named it.
+    #: The client object that the address is from.
     client: Any = None
 
 
-def find(app: flask.Flask) -> Place:
-    """The store that ``SESSION_TYPE`` and the settings beside it name."""
+def find(app: flask.Flask) -> StoreAddress:
+    """Returns the store that ``SESSION_TYPE`` and its further settings name."""
     named = app.config["SESSION_TYPE"]
     if not isinstance(named, str):
-        raise ConfigurationError(f"SESSION_TYPE must be a name or the URL of a store, but is a {type(named).__name__}")
+        raise ConfigurationError(f"SESSION_TYPE must be the name or the URL of a store, but is a {type(named).__name__}")
     if ":" in named:
-        return Place(named, ready=named.partition(":")[0].partition("+")[0] in _MADE_AT_START)
+        return StoreAddress(named, ready=named.partition(":")[0].partition("+")[0] in _MADE_AT_START)
     kind = named.lower()
     if kind not in _KINDS:
         raise ConfigurationError(
-            f"Unrecognized value for SESSION_TYPE: {kind}; it is the URL of a store, such as redis://host:6379/0, or one of"
+            f"Unrecognized value for SESSION_TYPE: {kind}; set it to the URL of a store, such as redis://host:6379/0, or to one of"
             f" {', '.join(_KINDS)}"
         )
     return _KINDS[kind](app)
@@ -51,17 +51,17 @@ def find(app: flask.Flask) -> Place:
 _MADE_AT_START = {"sqlite", "postgres", "postgresql", "mysql", "mariadb", "mongodb", "dynamodb"}
 
 
-def _redis(app: flask.Flask) -> Place:
+def _redis(app: flask.Flask) -> StoreAddress:
     client = app.config.get("SESSION_REDIS")
     if client is None:
         return _on_this_machine("SESSION_REDIS", "redis://127.0.0.1:6379/0")
     if isinstance(client, str):
-        return Place(client)
+        return StoreAddress(client)
     if any(kind.__module__.partition(".")[0] == "fakeredis" for kind in type(client).__mro__):
         raise ConfigurationError(
             "SESSION_REDIS is a client of fakeredis, whose server exists in Python alone; set SESSION_TYPE to memory: in tests"
         )
-    return Place(_url_of_redis(client), client=client)
+    return StoreAddress(_url_of_redis(client), client=client)
 
 
 def _url_of_redis(client: Any) -> str:
@@ -93,27 +93,27 @@ def _redis_url(
     for name in ("credential_provider", "ssl_certfile", "ssl_keyfile", "ssl_ca_data", "ssl_ca_path"):
         if settings.get(name):
             raise ConfigurationError(
-                f"SESSION_REDIS has {name}, which cannot be taken over; set SESSION_TYPE to the URL of the store, such as"
+                f"SESSION_REDIS has {name}, which is not supported; set SESSION_TYPE to the URL of the store, such as"
                 " rediss://user:password@host:6379/0?ca=/path/to/ca.pem"
             )
     if scheme == "rediss" and settings.get("ssl_cert_reqs") in ("none", 0, False):
         raise ConfigurationError(
-            "SESSION_REDIS does not verify the server's certificate (ssl_cert_reqs=none), and this is not done here;"
+            "SESSION_REDIS does not verify the server's certificate (ssl_cert_reqs=none), and cannot be turned off here;"
             " name the authority that signed it: SESSION_TYPE = 'rediss://host:6379/0?ca=/path/to/ca.pem'"
         )
     options = {"db": settings.get("db") or None, "ca": settings.get("ssl_ca_certs"), **(more or {})}
     return f"{scheme}://{_account(settings.get('username'), settings.get('password'))}{hosts}{path}{_query(options)}"
 
 
-def _memcached(app: flask.Flask) -> Place:
+def _memcached(app: flask.Flask) -> StoreAddress:
     client = app.config.get("SESSION_MEMCACHED")
     if client is None:
         return _on_this_machine("SESSION_MEMCACHED", "memcached://127.0.0.1:11211")
     if isinstance(client, str):
-        return Place(client)
+        return StoreAddress(client)
     if getattr(client, "tls_context", None) is not None or getattr(client, "key_prefix", b"") not in (b"", "", None):
         raise _untranslatable("SESSION_MEMCACHED", client, "memcached://host:11211")
-    return Place(_url_of_memcached(client), client=client)
+    return StoreAddress(_url_of_memcached(client), client=client)
 
 
 def _url_of_memcached(client: Any) -> str:
@@ -135,23 +135,23 @@ def _url_of_memcached(client: Any) -> str:
     return f"memcached+unix://{quote(sockets[0])}" if sockets else f"memcached://{','.join(named)}"
 
 
-def _filesystem(app: flask.Flask) -> Place:
+def _filesystem(app: flask.Flask) -> StoreAddress:
     directory = _settings.path(app.config, "SESSION_FILE_DIR", "flask_session")
-    return Place(_file_url(directory, _settings.number(app.config, "SESSION_FILE_MODE", 0o600, 0, 0o777, "0o{:03o}")))
+    return StoreAddress(_file_url(directory, _settings.number(app.config, "SESSION_FILE_MODE", 0o600, 0, 0o777, "0o{:03o}")))
 
 
-def _cachelib(app: flask.Flask) -> Place:
+def _cachelib(app: flask.Flask) -> StoreAddress:
     client = app.config.get("SESSION_CACHELIB")
     if client is None:
-        return Place(_file_url(os.path.abspath("flask_session"), 0o600))
+        return StoreAddress(_file_url(os.path.abspath("flask_session"), 0o600))
     if isinstance(client, str):
-        return Place(client)
+        return StoreAddress(client)
     kinds = [kind.__name__ for kind in type(client).__mro__]
     if "FileSystemCache" in kinds:
         is_old = getattr(client._hash_method, "__name__", "").endswith("md5")
-        return Place(_file_url(os.path.abspath(client._path), client._mode, md5=is_old), client=client)
+        return StoreAddress(_file_url(os.path.abspath(client._path), client._mode, md5=is_old), client=client)
     if "SimpleCache" in kinds:
-        return Place("memory:", client=client)
+        return StoreAddress("memory:", client=client)
     raise _untranslatable("SESSION_CACHELIB", client, "redis://host:6379/0 or file:./flask_session")
 
 
@@ -161,16 +161,16 @@ def _file_url(path: str, mode: int, md5: bool = False) -> str:
     return f"file:{path}?mode={mode:o}" + ("&md5=true" if md5 else "")
 
 
-def _mongodb(app: flask.Flask) -> Place:
+def _mongodb(app: flask.Flask) -> StoreAddress:
     config, client = app.config, app.config.get("SESSION_MONGODB")
     database = _settings.text(config, "SESSION_MONGODB_DB", "flask_session")
     options = {"collection": _settings.text(config, "SESSION_MONGODB_COLLECT", "sessions")}
     if isinstance(client, str):
-        return Place(client, ready=True)
+        return StoreAddress(client, ready=True)
     if client is None:
         url = _on_this_machine("SESSION_MONGODB", "mongodb://127.0.0.1:27017").url
-        return Place(f"{url}/{quote(database)}{_query(options)}", ready=True)
-    return Place(_url_of_mongodb(client, database, options), ready=True, client=client)
+        return StoreAddress(f"{url}/{quote(database)}{_query(options)}", ready=True)
+    return StoreAddress(_url_of_mongodb(client, database, options), ready=True, client=client)
 
 
 def _url_of_mongodb(client: Any, database: str, options: dict[str, Any]) -> str:
@@ -201,7 +201,7 @@ def _url_of_mongodb(client: Any, database: str, options: dict[str, Any]) -> str:
     return f"mongodb://{account}{','.join(sorted(_host(*seed) for seed in seeds))}/{quote(database)}{_query(options)}"
 
 
-def _sqlalchemy(app: flask.Flask) -> Place:
+def _sqlalchemy(app: flask.Flask) -> StoreAddress:
     config, client = app.config, app.config.get("SESSION_SQLALCHEMY")
     options = {
         "table": _settings.text(config, "SESSION_SQLALCHEMY_TABLE", "sessions"),
@@ -211,34 +211,34 @@ def _sqlalchemy(app: flask.Flask) -> Place:
     url = _sqlalchemy_urls.url_of_config(app) if client is None else _sqlalchemy_urls.url_of_client(app, client)
     if url is None or url.partition(":")[0].partition("+")[0] not in _SQL:
         raise _untranslatable("SESSION_SQLALCHEMY", client, "sqlite:, postgres:// or mysql://")
-    # Nothing is taken from the client but its address.
+    # Only the address of the client is used.
     given = client if client is not None and not isinstance(client, str) else None
-    return Place(url if url == _sqlalchemy_urls.MEMORY else _with(url, options), ready=True, client=given)
+    return StoreAddress(url if url == _sqlalchemy_urls.MEMORY else _with(url, options), ready=True, client=given)
 
 
 _SQL = ("memory", "sqlite", "postgres", "postgresql", "mysql", "mariadb")
 
 
-def _dynamodb(app: flask.Flask) -> Place:
+def _dynamodb(app: flask.Flask) -> StoreAddress:
     config, client = app.config, app.config.get("SESSION_DYNAMODB")
     table = _settings.text(config, "SESSION_DYNAMODB_TABLE", "Sessions")
     if isinstance(client, str):
-        return Place(client, ready=True)
+        return StoreAddress(client, ready=True)
     if client is None:
         endpoint = "http://localhost:8000"
         _on_this_machine("SESSION_DYNAMODB", endpoint)
-        return Place(f"dynamodb://{table}{_query({'region': 'us-west-2', 'endpoint': endpoint})}", ready=True)
+        return StoreAddress(f"dynamodb://{table}{_query({'region': 'us-west-2', 'endpoint': endpoint})}", ready=True)
     inner = getattr(getattr(client, "meta", None), "client", None)
     if inner is None:
         raise _untranslatable("SESSION_DYNAMODB", client, f"dynamodb://{table}?region=eu-west-1")
     endpoint = inner.meta.endpoint_url
     if not endpoint.startswith("http://") and not _are_in_environment(inner):
         raise ConfigurationError(
-            "SESSION_DYNAMODB has credentials of its own, which are not taken out of it; put them into AWS_ACCESS_KEY_ID,"
+            "SESSION_DYNAMODB has its own credentials, which hipflask does not read; put them into AWS_ACCESS_KEY_ID,"
             " AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
         )
     options = {"region": inner.meta.region_name, "endpoint": endpoint}
-    return Place(f"dynamodb://{table}{_query(options)}", ready=True, client=client)
+    return StoreAddress(f"dynamodb://{table}{_query(options)}", ready=True, client=client)
 
 
 def _are_in_environment(client: Any) -> bool:
@@ -257,14 +257,14 @@ _KINDS = {
 }
 
 
-def _on_this_machine(setting: str, url: str) -> Place:
+def _on_this_machine(setting: str, url: str) -> StoreAddress:
     warnings.warn(f"{setting} is not set; the sessions go to {url}", RuntimeWarning, stacklevel=8)
-    return Place(url)
+    return StoreAddress(url)
 
 
 def _untranslatable(setting: str, client: Any, url: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{setting} is a {type(client).__module__}.{type(client).__qualname__} whose address cannot be taken over; set"
+        f"{setting} is a {type(client).__module__}.{type(client).__qualname__} whose address cannot be read; set"
         f" SESSION_TYPE to the URL of the store instead, such as {url}"
     )
 

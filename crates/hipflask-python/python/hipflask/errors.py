@@ -1,4 +1,4 @@
-"""What can go wrong with sessions in a store."""
+"""Errors of sessions in a store, and of the package itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["ConfigurationError", "InternalError", "SessionContended", "SessionEn
 
 
 class ConfigurationError(ValueError):
-    """The configuration names a store that cannot be had; says what to set instead."""
+    """The configuration names a store that cannot be used. The text says what to set instead."""
 
 
 class SessionStoreError(ServiceUnavailable):
-    """The session store failed: network, disk, permission. For the visitor a plain 503; ``str()`` says what happened."""
+    """The session store failed: network, disk, permission. The user gets a plain 503; ``str()`` says what happened."""
 
     def __init__(self, what: str = "the session store failed") -> None:
         super().__init__()
@@ -23,12 +23,12 @@ class SessionStoreError(ServiceUnavailable):
 
 
 class InternalError(RuntimeError):
-    """A bug in hipflask: its Rust half panicked. The message of the panic is on stderr as well."""
+    """A bug in hipflask: its Rust half panicked. The message of the panic is also on stderr."""
 
 
 class SessionContended(SessionStoreError):
-    """Other requests changed the session again and again while this one was saving."""
+    """Other requests kept changing the session while this one was saving it."""
 
 
 class SessionEnded(RuntimeError):
-    """The session has ended meanwhile: logged out, expired, or moved to a new id. Nothing was saved."""
+    """The session was deleted meanwhile: logged out, expired, or moved to a new id. Nothing was saved."""

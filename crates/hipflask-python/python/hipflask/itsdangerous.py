@@ -1,6 +1,6 @@
 """The signers and serializers of :mod:`itsdangerous`, with the signing done natively.
 
-For whoever signs mail links, form tokens and the like; the import is all that changes::
+For links in mails, form tokens and the like. Only the import changes::
 
     from hipflask.itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
@@ -13,13 +13,13 @@ For whoever signs mail links, form tokens and the like; the import is all that c
     except BadSignature:
         print("This link was not made here.")
 
-The classes are itsdangerous' own with the costly part replaced: what one side signs the other reads, subclasses work,
-and errors are itsdangerous' exceptions, with ``payload`` and ``date_signed``. Two differences, both on purpose: of the
-several spellings that base64 has for one signature only the one that itsdangerous writes is accepted, and an empty
-secret key is a :class:`ValueError`, for anybody could sign.
+The classes are subclasses of those of itsdangerous with the costly part replaced: each side reads what the other signs,
+subclasses work, and errors are itsdangerous' exceptions, with ``payload`` and ``date_signed``. Two differences are on
+purpose. Base64 has more than one spelling for a signature, and only the one that itsdangerous writes is accepted. An empty
+secret key is a :class:`ValueError`, because anybody could sign with it.
 
-Whatever has a part of its own that is not known here (another algorithm, another hash than SHA-1, SHA-256 and SHA-512,
-an overridden method) is signed by itsdangerous' code.
+The code of itsdangerous signs where an object has a part that Rust does not know: another algorithm, another hash than
+SHA-1, SHA-256 and SHA-512, or an overridden method.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Signer(_original.Signer):
             return super().verify_signature(value, sig)
         try:
             return native.verify(want_bytes(value), want_bytes(sig))
-        except UnicodeEncodeError:  # In the value it is an error, as in itsdangerous; in a signature it is none.
+        except UnicodeEncodeError:  # An error in the value, as in itsdangerous, and not in the signature.
             want_bytes(value)
             return False
 
@@ -92,7 +92,7 @@ class Signer(_original.Signer):
     def unsign(self, signed_value: str | bytes) -> bytes:
         native = _native_of(self, Signer)
         value = None if native is None else native.unsign(want_bytes(signed_value))
-        # What is wrong is for itsdangerous to say.
+        # itsdangerous raises the right exception.
         return super().unsign(signed_value) if value is None else value
 
 
@@ -151,9 +151,10 @@ class URLSafeTimedSerializer(_original.URLSafeTimedSerializer):
 
 
 def _native_of(signer: _original.Signer, whole: type[Signer] | None = None) -> NativeSigner | None:
-    """What signs natively as ``signer`` would; for ``whole``, with that class's form around it. ``None``: only Python knows.
+    """Returns the native signer that does the same as ``signer``, or None if it has a part that Rust does not know.
 
-    The attributes are read with every call, for they may be set.
+    With ``whole``, the methods of that class must not be overridden either. The attributes are read with every call, because
+    an app may set them.
     """
     algorithm = signer.algorithm
     digest = _DIGESTS.get(signer.digest_method)
@@ -161,34 +162,34 @@ def _native_of(signer: _original.Signer, whole: type[Signer] | None = None) -> N
         digest is None
         or type(algorithm) is not HMACAlgorithm
         or algorithm.digest_method is not signer.digest_method
-        or not _is_as_written(type(signer), whole)  # type: ignore[arg-type]
+        or not _is_unchanged(type(signer), whole)  # type: ignore[arg-type]
         or len(signer.sep) != 1
         or not signer.sep.isascii()
     ):
         return None
-    return _made(tuple(signer.secret_keys), signer.salt, signer.sep[0], signer.key_derivation, digest)
+    return _cached_signer(tuple(signer.secret_keys), signer.salt, signer.sep[0], signer.key_derivation, digest)
 
 
 def _new_signer(keys: tuple[bytes, ...], salt: bytes, sep: int, derivation: str, digest: str) -> NativeSigner | None:
     if derivation not in _DERIVATIONS:
-        return None  # itsdangerous says so where it derives.
+        return None  # itsdangerous raises the error when it derives the key.
     return NativeSigner(list(keys), salt, sep, derivation, digest)
 
 
-# Deriving keys is most of the work, and serializers make a signer with every call.
-_made = lru_cache(maxsize=128)(_new_signer)
+# Deriving keys is most of the work, and serializers create a signer with every call.
+_cached_signer = lru_cache(maxsize=128)(_new_signer)
 
 
-def _has_overridden_nothing(made: type[_original.Signer], whole: type[Signer] | None) -> bool:
-    """Whether a class has overridden nothing that would be passed over."""
-    own = made.derive_key is _original.Signer.derive_key
+def _overrides_nothing(kind: type[_original.Signer], whole: type[Signer] | None) -> bool:
+    """Returns True if a class overrides no method that the native signer would skip."""
+    own = kind.derive_key is _original.Signer.derive_key
     if whole is not None:
-        own = own and made.get_signature is Signer.get_signature
-        own = own and made.verify_signature is Signer.verify_signature
+        own = own and kind.get_signature is Signer.get_signature
+        own = own and kind.verify_signature is Signer.verify_signature
     return own
 
 
-_is_as_written = lru_cache(maxsize=128)(_has_overridden_nothing)
+_is_unchanged = lru_cache(maxsize=128)(_overrides_nothing)
 
 
 _DERIVATIONS = frozenset(["concat", "django-concat", "hmac", "none"])

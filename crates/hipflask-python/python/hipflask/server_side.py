@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import time
 import warnings
@@ -12,9 +13,9 @@ from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 
 from . import _settings, _stores
-from ._native import SessionCookies, StoredSession, StoredSessions
+from ._native import SessionChanges, SessionCookies, StoredSession, StoredSessions
 from .errors import SessionContended, SessionEnded, SessionStoreError
-from .sessions import SecureCookieSessionInterface
+from .sessions import SecureCookieSessionInterface, increased
 
 __all__ = ["ServerSideSession", "ServerSideSessionInterface", "Session"]
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class Session:
-    """Flask-Session's ``Session``: puts an app's sessions where its configuration says.
+    """Flask-Session's ``Session``: keeps an app's sessions where its configuration says.
 
     ::
 
@@ -34,8 +35,8 @@ class Session:
         hipflask.Session(app)
 
     ``SESSION_TYPE`` is one of Flask-Session's names (``redis``, ``memcached``, ``filesystem``, ``cachelib``, ``mongodb``,
-    ``sqlalchemy``, ``dynamodb``) with its settings beside it, or the URL of a store. Without ``SESSION_TYPE`` the sessions
-    stay in Flask's signed cookie.
+    ``sqlalchemy``, ``dynamodb``) with its settings, or the URL of a store. Without ``SESSION_TYPE`` the sessions stay in
+    Flask's signed cookie.
     """
 
     def __init__(self, app: flask.Flask | None = None) -> None:
@@ -54,25 +55,21 @@ class Session:
 
 
 class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
-    """The session of a request: a dict that behaves as Flask-Session's, and says more.
+    """The session of a request: Flask-Session's dict, with methods that are safe when requests overlap.
 
-    A change inside a value is noticed when the session is saved; nobody has to say ``session.modified = True``.
+    A change inside a value is noticed when the session is saved, so ``session.modified = True`` is not needed.
     """
 
-    #: Whether no session came with the request.
+    #: True if no session came with the request.
     new = False
     modified = False
     accessed = False
-    #: Whether it could not be saved, and the response says so.
+    #: True if a save failed and the response already says so.
     _failed = False
     _origin: StoredSession | None = None
     _store: ServerSideSessionInterface | None = None
-    # What is meant for the record.
-    _changed = False
-    _cleared = False
-    _regenerate = False
-    _destroy = False
-    _added: Mapping[str, int] = {}
+    #: Changes that are not saved yet. The native save resets them, so that no interrupt can have them saved twice.
+    _changes: SessionChanges
 
     def __init__(
         self,
@@ -82,22 +79,17 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
     ) -> None:
         super().__init__(initial, _on_update)
         self.sid = sid
+        self._changes = SessionChanges()
         if permanent:
             self.permanent = permanent
-            self.modified = self.accessed = self._changed = False
+            self.modified = self.accessed = self._changes.changed = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy belongs to no request: nothing that is done to it is saved."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_origin", "_store")}
+        """Leaves out the link to the store: a copy does not belong to a request, and its changes are not saved."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_origin", "_store", "_changes")}
 
     def __reduce__(self) -> Any:
         return _copied, (type(self), dict(self), self.__getstate__())
-
-    def _forget(self) -> None:
-        """What was meant for the record has been done."""
-        if self._changed or self._cleared or self._regenerate or self._destroy:
-            self._changed = self._cleared = self._regenerate = self._destroy = False
-            self._added = {}
 
     def __bool__(self) -> bool:
         return len(self) > 1 or (len(self) == 1 and "_permanent" not in self)
@@ -131,56 +123,54 @@ class ServerSideSession(CallbackDict, SessionMixin):  # type: ignore[type-arg]
         return self
 
     def _check(self, key: Any, value: Any) -> None:
-        """Raises an exception that names the key if the record cannot hold this."""
+        """Raises an exception that names the key if a record cannot hold the value."""
         if self._store is not None and type(value) not in _ALWAYS_HELD:
             self._store._sessions.check_value(key, value)
 
     def clear(self) -> None:
-        """Removes everything but ``_permanent``, and what another request adds meanwhile."""
+        """Removes everything but ``_permanent``, including keys that another request adds meanwhile."""
         permanent = self.get("_permanent", False)
         super().clear()
         self["_permanent"] = permanent
-        self._cleared = True
-        self._added = {}
+        self._changes.clear()
 
     def increment(self, key: str, by: int = 1) -> int:
-        """Adds ``by`` to a number, 0 if the key is not there, and returns the sum. Requests that overlap add up."""
-        now = self.get(key, 0)
-        if type(now) is not int or type(by) is not int:
-            raise TypeError(f"session key {key!r} holds {type(now).__name__}, and only an int can be added to an int")
-        self[key] = now + by
-        self._added = {**self._added, key: self._added.get(key, 0) + by}
-        return now + by
+        """Adds ``by`` to a number, 0 if the key is missing, and returns the sum. Increments of concurrent requests add up."""
+        self[key] = new = increased(self, key, by)
+        self._changes.add(key, by)
+        return new
 
     def regenerate(self) -> None:
-        """Gives the session a new id with the response: at login, and wherever rights change. Works on an empty one, too."""
+        """Gives the session a new id with the response. Call it at login and wherever rights change."""
         self.sid = self._interface().new_sid()
-        self._regenerate = True
-        self.modified = self._changed = True
+        self._changes.regenerate = True
+        self.modified = self._changes.changed = True
 
     def destroy(self) -> None:
-        """Ends the session: the record goes, whatever other requests do with it, and the cookie is removed."""
+        """Deletes the record with the response, whatever other requests do with it, and removes the cookie."""
         self.clear()
-        self._destroy = True
+        self._changes.destroy = True
 
     def transact(self, change: Callable[[ServerSideSession], T]) -> T:
-        """Calls ``change(session)`` and saves at once. Should another request be first, it is called again on what that one
-        left, so that a decision ("is one left?") is never made on old data. What it raises undoes what it did.
+        """Calls ``change(session)``, saves at once, and returns its result.
+
+        If another request saves first, ``change`` is called again with the session that this one left, so that a decision
+        ("is one left?") is never made on old data. If ``change`` raises, the session is as it was before.
         """
         return self._interface().transact(self, change)
 
     def _interface(self) -> ServerSideSessionInterface:
         if self._store is None:
-            raise RuntimeError("this session was not opened by hipflask's session interface, and has no store")
+            raise RuntimeError("this session was not opened by hipflask's session interface, so it does not have a store")
         return self._store
 
 
-#: Types whose every value is held by every record.
+#: Types all of whose values fit into every record.
 _ALWAYS_HELD = frozenset((type(None), bool, float, bytes))
 
 
 def _copied(kind: type[ServerSideSession], data: dict[str, Any], state: dict[str, Any]) -> ServerSideSession:
-    """A session as :mod:`copy` and :mod:`pickle` make it."""
+    """The session that :mod:`copy` and :mod:`pickle` create."""
     session = kind(data)
     session.__dict__.update(state)
     session.modified = session.accessed = True
@@ -188,11 +178,11 @@ def _copied(kind: type[ServerSideSession], data: dict[str, Any], state: dict[str
 
 
 def _on_update(session: ServerSideSession) -> None:
-    session.modified = session.accessed = session._changed = True
+    session.modified = session.accessed = session._changes.changed = True
 
 
 class UnavailableSession(ServerSideSession):
-    """What a request gets whose session could not be read. Any use of it raises the error, a 503; nothing is saved."""
+    """The session of a request whose record could not be read. Any use of it raises the error, a 503; nothing is saved."""
 
     def __init__(self, error: SessionStoreError) -> None:
         super().__init__()
@@ -208,7 +198,7 @@ class UnavailableSession(ServerSideSession):
 
 
 class ServerSideSessionInterface(SessionInterface):
-    """Opens and saves the sessions of an app in a store. :class:`Session` makes it from the app's configuration."""
+    """Opens and saves the sessions of an app in a store. :class:`Session` builds it from the app's configuration."""
 
     session_class = ServerSideSession
 
@@ -232,15 +222,15 @@ class ServerSideSessionInterface(SessionInterface):
             _settings.number(config, "SESSION_CLEANUP_N_REQUESTS", 0, 0, 2**63 - 1)
         form = _settings.text(config, "SESSION_SERIALIZATION_FORMAT", "msgpack")
         self._cookies = SessionCookies()
-        place = _stores.find(app)
-        #: The client object that the configuration named, if any; sessions do not go through it.
-        self.client = place.client
+        address = _stores.find(app)
+        #: The client object that the configuration names, if any. Only its address is used.
+        self.client = address.client
         self._sessions = StoredSessions(
-            place.url,
+            address.url,
             prefix=self.key_prefix,
             id_length=self.sid_length,
             format=form,
-            ready=place.ready,
+            ready=address.ready,
         )
         if self.use_signer:
             warnings.warn(
@@ -253,7 +243,7 @@ class ServerSideSessionInterface(SessionInterface):
         app.cli.command("session_cleanup", help="Delete the sessions that have expired.")(self.cleanup)
 
     def new_sid(self) -> str:
-        """An id for a new session."""
+        """Returns an id for a new session."""
         return self._sessions.fresh_id()
 
     def regenerate(self, session: ServerSideSession) -> None:
@@ -261,16 +251,16 @@ class ServerSideSessionInterface(SessionInterface):
         session.regenerate()
 
     def load(self, sid: str) -> dict[str, Any] | None:
-        """What the session of this id holds; None if it has none. Its life is not extended."""
+        """Returns the data of the session with this id, or None if there is none. Does not extend its lifetime."""
         found = self._sessions.open([self._sessions.cookie(sid, self, self.app).encode()], time.time(), self, self.app)
         return None if found is None else found[1]
 
     def delete(self, sid: str) -> None:
-        """Ends the session of this id, whatever requests are doing with it."""
+        """Deletes the session with this id, even while requests are using it."""
         self._sessions.destroy(sid, time.time(), self, self.app)
 
     def cleanup(self) -> None:
-        """Deletes the records that have expired, where the store does not do so by itself."""
+        """Deletes expired records from a store that does not do so by itself."""
         self._sessions.purge(time.time())
 
     def _cleanup_now_and_then(self) -> None:
@@ -281,11 +271,11 @@ class ServerSideSessionInterface(SessionInterface):
         return str(self.key_prefix) + sid
 
     def should_set_storage(self, app: flask.Flask, session: ServerSideSession) -> bool:
-        """Whether the record is to be kept alive, and written if it changed."""
+        """Returns True if the record is to be saved, or its lifetime extended."""
         return session.modified or app.config["SESSION_REFRESH_EACH_REQUEST"]
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> ServerSideSession:
-        """The session whose id is in the cookie; else a new one, under an id of its own."""
+        """Returns the session whose id is in the cookie, or a new one with a new id."""
         cookies = SessionCookies.read(self, app, request)
         if cookies:
             try:
@@ -299,16 +289,16 @@ class ServerSideSessionInterface(SessionInterface):
                 session._origin, session._store = origin, self
                 return session
         else:
-            # Whoever has a cookie would be told by the store.
+            # Reports wrong settings. With a cookie `open` does so.
             self._sessions.check(self, app)
         session = self.session_class(sid=self.new_sid(), permanent=self.permanent)
         session._origin, session._store, session.new = StoredSession(), self, True
-        session._changed = False
+        session._changes.changed = False
         return session
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
-        """Saves what changed, and puts into the response what it must say about the session."""
-        # What could not be read is not written, and there is nothing to say about it.
+        """Saves what changed, and adds the headers of the session to the response."""
+        # A session that could not be read is not written, and gets no headers.
         if not isinstance(session, ServerSideSession) or isinstance(session, UnavailableSession):
             return
         accessed, has_content, modified = session.accessed, bool(session), session.modified
@@ -316,15 +306,16 @@ class ServerSideSessionInterface(SessionInterface):
             SessionCookies.vary(response)
         if session._failed:
             return
-        if not has_content and not modified and not session._destroy and not session._regenerate:
+        changes = session._changes
+        if not has_content and not modified and not changes.destroy and not changes.regenerate:
             return
-        # Flask-Session's `modified = False` by hand.
-        if not modified and session._changed and not self.should_set_storage(app, session):
+        # The app has set `modified` to False, as it can with Flask-Session.
+        if not modified and changes.changed and not self.should_set_storage(app, session):
             return
         try:
             what, cookie = self._save(app, session, modified)
         except SessionStoreError as error:
-            self._answer_that_it_failed(app, session, response, error)
+            self._replace_response(app, session, response, error)
             return
         if what == "gone":
             return
@@ -336,14 +327,15 @@ class ServerSideSessionInterface(SessionInterface):
             return
         SessionCookies.vary(response)
 
-    def _answer_that_it_failed(
+    def _replace_response(
         self, app: flask.Flask, session: ServerSideSession, response: flask.Response, error: SessionStoreError
     ) -> None:
-        """Puts the answer to ``error``, as if the view had raised it, in place of one that says that all went well. To raise
-        it here would be a 500, whatever it is: Flask takes it for a fault of the program.
+        """Replaces a response that claims success by the one that the app gives if a view raises ``error``.
+
+        Raising the error here would always be a 500, because Flask takes it for a bug in the app.
         """
         if not flask.has_request_context() or flask.session._get_current_object() is not session:  # type: ignore[attr-defined]
-            # No response of a request: somebody saves by hand, and must know.
+            # Not the response of this request: the caller saves by hand, and needs the error.
             raise error
         app.logger.error("The session could not be saved: %s", error)
         session._failed = True
@@ -357,70 +349,50 @@ class ServerSideSessionInterface(SessionInterface):
         response.response, response.direct_passthrough = answer.response, answer.direct_passthrough
         response.call_on_close(answer.close)
 
-    def _save(self, app: flask.Flask, session: ServerSideSession, modified: bool, alone: bool = False) -> tuple[str, str | None]:
+    def _save(
+        self, app: flask.Flask, session: ServerSideSession, modified: bool, if_unchanged: bool = False
+    ) -> tuple[str, str | None]:
         if session._origin is None:
             session._origin, session._store = StoredSession(), self
-        what, sid, cookie = self._sessions.save(
-            session._origin,
-            session,
-            session.sid,
-            time.time(),
-            self,
-            app,
-            cleared=session._cleared,
-            added=session._added,
-            modified=bool(modified),
-            regenerate=session._regenerate,
-            destroy=session._destroy,
-            alone=alone,
-        )
-        session._forget()
-        if sid is not None:
-            session.sid = sid
-        return what, cookie
+        return self._sessions.save(session, time.time(), self, app, modified=bool(modified), if_unchanged=if_unchanged)
 
     def transact(self, session: ServerSideSession, change: Callable[[ServerSideSession], T]) -> T:
-        """:meth:`ServerSideSession.transact`."""
+        """Implements :meth:`ServerSideSession.transact`."""
         app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
         while True:
-            before, flags = dict(session), (session.modified, session._changed, dict(session._added))
+            before = _Snapshot(session)
             try:
                 answer = change(session)
             except BaseException:
-                self._put_back(session, before, flags)
+                before.restore(session)
                 raise
             try:
-                what, _ = self._save(app, session, True, alone=True)
+                what, _ = self._save(app, session, True, if_unchanged=True)
             except SessionContended:
-                self._put_back(session, before, flags)
+                before.restore(session)
                 self._rebase(app, session)
                 continue
             if what == "gone":
-                raise SessionEnded("the session has ended, so nothing can be changed in it; ask the visitor to log in again")
+                raise SessionEnded(_ENDED)
             session.modified = session.accessed = True
             return answer
 
-    def _put_back(self, session: ServerSideSession, data: dict[str, Any], flags: tuple[bool, bool, dict[str, int]]) -> None:
-        dict.clear(session)
-        dict.update(session, data)
-        session.modified, session._changed, session._added = flags
-
     def _rebase(self, app: flask.Flask, session: ServerSideSession) -> None:
-        """What the session had been changed, on what another request has left."""
+        """Applies the changes of this request to the record that another request has saved."""
         cookie = self._sessions.cookie(session.sid or "", self, app).encode()
         found = self._sessions.open([cookie], time.time(), self, app)
         if found is None:
-            raise SessionEnded("the session has ended, so nothing can be changed in it; ask the visitor to log in again")
+            raise SessionEnded(_ENDED)
         origin, newest, _ = found
         base = session._origin.dict() if session._origin is not None else {}
         ours = {key: value for key, value in session.items() if key not in base or base[key] != value}
-        gone = [key for key in base if key not in session]
-        for key, by in session._added.items():
+        removed = [key for key in base if key not in session]
+        for key, by in session._changes.added.items():
             if key in ours and ours[key] == base.get(key, 0) + by and type(newest.get(key, 0)) is int:
                 ours[key] = newest.get(key, 0) + by
         dict.clear(session)
-        dict.update(session, {} if session._cleared else newest, **ours)
-        for key in gone:
+        dict.update(session, {} if session._changes.cleared else newest, **ours)
+        for key in removed:
             dict.pop(session, key, None)
         session._origin = origin
 
@@ -436,3 +408,19 @@ class ServerSideSessionInterface(SessionInterface):
         if not all(isinstance(key, bytes) and key for key in keys):
             raise TypeError("SECRET_KEY_FALLBACKS must be a list of texts or bytes, none of them empty")
         return keys
+
+
+_ENDED = "the session was deleted meanwhile, so it cannot be changed; ask the user to log in again"
+
+
+class _Snapshot:
+    """The state of a session before a transaction. Values are copied in depth, because a change may be inside one."""
+
+    def __init__(self, session: ServerSideSession) -> None:
+        self._data = copy.deepcopy(dict(session))
+        self._flags = session.sid, session.modified, session._changes.copy()
+
+    def restore(self, session: ServerSideSession) -> None:
+        dict.clear(session)
+        dict.update(session, self._data)
+        session.sid, session.modified, session._changes = self._flags

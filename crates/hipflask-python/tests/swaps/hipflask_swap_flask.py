@@ -1,4 +1,4 @@
-"""A pytest plugin: every Flask app has our interface for its cookie session."""
+"""A pytest plugin: every Flask app uses our interface for its cookie session."""
 
 import flask
 

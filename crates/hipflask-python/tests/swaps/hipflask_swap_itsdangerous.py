@@ -1,4 +1,4 @@
-"""A pytest plugin: whoever imports a class from a module of itsdangerous gets ours."""
+"""A pytest plugin: an import of a class from a module of itsdangerous returns ours."""
 
 import itsdangerous.serializer
 import itsdangerous.signer

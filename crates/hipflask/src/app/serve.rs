@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use hipflask_core::log_limit::AtMostEachMinute;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,7 +28,6 @@ use super::error::AppError;
 use super::limits::{Limits, Patience};
 use super::pages;
 use super::socket::{Requests, Socket};
-use crate::engine::AtMostEachMinute;
 use crate::engine::{Clock as _, SystemClock};
 use crate::explain::{self, Explanation};
 

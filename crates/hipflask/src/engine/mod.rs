@@ -1,6 +1,5 @@
 //! The engine: finds the session of a request and decides what its response must say. It knows no web framework.
 
-mod bad_signatures;
 mod clock;
 #[cfg(feature = "store")]
 mod failure;
@@ -15,8 +14,6 @@ mod sessions;
 mod stored;
 mod timeouts;
 
-#[cfg(feature = "app")]
-pub(crate) use bad_signatures::AtMostEachMinute;
 pub use clock::{Clock, SystemClock};
 #[cfg(feature = "store")]
 pub(crate) use failure::FailureHook;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use hipflask_core::codec::{OpenError, Opened, SessionCodec};
 use hipflask_core::cookie::{Choice, CookieConfig, candidates};
+use hipflask_core::log_limit::{BadSignatures, MANY_BAD_SIGNATURES};
 #[cfg(feature = "store")]
 use hipflask_core::plan::Plan;
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
 use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 
-use super::bad_signatures::BadSignatures;
 use super::clock::Clock;
 use super::headers::Commit;
 use super::permanent;
@@ -261,14 +261,7 @@ impl Sessions {
     pub(crate) fn note_bad_signature(&self, opened: u64, now: UnixTime) {
         if let Some(count) = self.0.bad_signatures.note(opened, now) {
             let cookie = self.0.cookie.name();
-            tracing::warn!(
-                count,
-                cookie,
-                "many session cookies have bad signatures, more than good ones. If visitors lose their sessions, check that \
-                 SECRET_KEY and the salt are those that signed them, that a replaced key is in SECRET_KEY_FALLBACKS, and \
-                 that no other app on this host sets a cookie of the same name. If not, somebody sends forged cookies, which \
-                 are refused."
-            );
+            tracing::warn!(count, cookie, "{MANY_BAD_SIGNATURES}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hipflask_core::codec::{DEFAULT_LEEWAY, DEFAULT_LIFETIME, SessionCodec};
 use hipflask_core::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
-use hipflask_core::plan::{Profile, Rules};
+use hipflask_core::plan::{LifetimeError, Profile, Rules, check_lifetimes};
 use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
 use hipflask_core::tagged::KeyOrder;
 #[cfg(feature = "store")]
@@ -305,7 +305,7 @@ impl SessionsBuilder {
             .leeway(self.leeway)
             .compression(self.compression)
             .key_order(self.key_order)
-            .fits_in(room_for_value(&cookie))
+            .fits_in(cookie.max_value_len())
             .build()?;
         let timeouts = self.timeouts();
         Ok(Sessions::new(codec, cookie, rules, timeouts, self.clock))
@@ -375,14 +375,13 @@ impl SessionsBuilder {
     }
 
     fn check_lifetimes(&self) -> Result<(), ConfigError> {
-        let idle = self.idle_lifetime();
-        if idle.as_secs() == 0 {
-            return Err(ConfigError::ShortLifetime { lifetime: idle });
-        }
-        match self.timeouts().absolute {
-            Some(absolute) if absolute < idle => Err(ConfigError::ShortAbsoluteLifetime { absolute, idle }),
-            _ => Ok(()),
-        }
+        let (idle, absolute) = (self.idle_lifetime(), self.timeouts().absolute);
+        check_lifetimes(idle, absolute).map_err(|error| match (error, absolute) {
+            (LifetimeError::AbsoluteBelowIdle, Some(absolute)) => {
+                ConfigError::ShortAbsoluteLifetime { absolute, idle }
+            }
+            _ => ConfigError::ShortLifetime { lifetime: idle },
+        })
     }
 
     pub(crate) fn no_secret_key(&self) -> ConfigError {
@@ -574,14 +573,6 @@ impl Default for ServerSettings {
             on_failure: FailureHook::default(),
             spawner: Spawner::default(),
         }
-    }
-}
-
-/// How long the value can be before the whole header is over the limit.
-fn room_for_value(cookie: &CookieConfig) -> usize {
-    match cookie.max_size() {
-        0 => usize::MAX,
-        limit => limit.saturating_sub(cookie.set("", None).len()),
     }
 }
 

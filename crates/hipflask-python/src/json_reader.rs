@@ -1,4 +1,4 @@
-//! Flask's tagged JSON to Python's objects, with no tree of values between.
+//! Flask's tagged JSON to Python's objects, without a tree of values between.
 
 use hipflask_core::tagged::{JsonError, Letters, Piece, Reader};
 use pyo3::prelude::*;
@@ -6,38 +6,38 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::convert::{Builder, text_to_python};
 
-/// Why a text did not become objects.
-pub(crate) enum Unread {
-    /// It is no dict, or not JSON, or rare: the tree of its values tells which.
-    AskTree,
-    /// Python raised while they were made.
+/// The reason why a text was not converted to objects.
+pub(crate) enum ReadError {
+    /// The JSON is rare, wrong or not a dict: a tree of its values shows which.
+    NeedsTree,
+    /// Python raised an exception while they were created.
     Raised(PyErr),
 }
 
-impl From<JsonError> for Unread {
+impl From<JsonError> for ReadError {
     fn from(_: JsonError) -> Self {
-        Self::AskTree
+        Self::NeedsTree
     }
 }
 
-impl From<PyErr> for Unread {
+impl From<PyErr> for ReadError {
     fn from(error: PyErr) -> Self {
         Self::Raised(error)
     }
 }
 
-/// Puts what a session's JSON holds into `dict`, past the methods of its class. What is there after an error is of no use.
-pub(crate) fn fill_from_json(dict: &Bound<'_, PyDict>, text: &[u8]) -> Result<(), Unread> {
-    let text = core::str::from_utf8(text).map_err(|_| Unread::AskTree)?;
+/// Fills `dict` with the data of a session's JSON, without calling the methods of its class. After an error it is half
+/// filled.
+pub(crate) fn fill_from_json(dict: &Bound<'_, PyDict>, text: &str) -> Result<(), ReadError> {
     let mut json = Json {
         py: dict.py(),
         reader: Reader::new(text)?,
-        make: Builder::begin(dict.py()),
+        builder: Builder::begin(dict.py()),
         items: Vec::new(),
     };
     match json.reader.piece()? {
         Piece::Dict => json.fill(dict)?,
-        _ => return Err(Unread::AskTree),
+        _ => return Err(ReadError::NeedsTree),
     }
     Ok(json.reader.finish()?)
 }
@@ -45,13 +45,13 @@ pub(crate) fn fill_from_json(dict: &Bound<'_, PyDict>, text: &[u8]) -> Result<()
 struct Json<'py, 't> {
     py: Python<'py>,
     reader: Reader<'t>,
-    make: Builder<'py>,
-    /// Of the list that is being read, behind those of the lists that it stands in.
+    builder: Builder<'py>,
+    /// The items of the list that is being read, after those of the lists around it.
     items: Vec<Bound<'py, PyAny>>,
 }
 
 impl<'py> Json<'py, '_> {
-    fn object(&mut self) -> Result<Bound<'py, PyAny>, Unread> {
+    fn object(&mut self) -> Result<Bound<'py, PyAny>, ReadError> {
         let py = self.py;
         Ok(match self.reader.piece()? {
             Piece::Str(text) => self.text(&text)?,
@@ -73,12 +73,12 @@ impl<'py> Json<'py, '_> {
                 self.reader.close_tuple()?;
                 PyTuple::new(py, self.items.drain(first..))?.into_any()
             }
-            Piece::Value(value) => self.make.object(&value)?,
+            Piece::Value(value) => self.builder.object(&value)?,
         })
     }
 
-    /// Reads the items of a list; where the first one is.
-    fn items(&mut self) -> Result<usize, Unread> {
+    /// Reads the items of a list. Returns the position of the first one.
+    fn items(&mut self) -> Result<usize, ReadError> {
         let first = self.items.len();
         while self.reader.item(self.items.len() == first)? {
             let item = self.object()?;
@@ -87,12 +87,12 @@ impl<'py> Json<'py, '_> {
         Ok(first)
     }
 
-    fn fill(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Unread> {
+    fn fill(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), ReadError> {
         let mut first = true;
         while let Some(key) = self.reader.key(first)? {
             first = false;
             let key = match key {
-                Letters::Plain(key) => self.make.key(key).into_any(),
+                Letters::Plain(key) => self.builder.key(key).into_any(),
                 escaped => self.text(&escaped)?,
             };
             let value = self.object()?;

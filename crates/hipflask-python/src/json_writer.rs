@@ -1,49 +1,49 @@
-//! Python's objects to Flask's tagged JSON, with no tree of values between.
+//! Python's objects to Flask's tagged JSON, without a tree of values between.
 
 use hipflask_core::tagged::{KeyOrder, Writer};
 use hipflask_core::value::MAX_DEPTH;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::convert::{Unfit, from_python};
-use crate::keys::{Key, KeysByObject, Shelf};
+use crate::convert::{ConvertError, from_python};
+use crate::key_cache::{Key, KeysByObject, Reused};
 use crate::text::with_utf8;
 
-/// The JSON of a session's dict.
-pub(crate) fn json_of(dict: &Bound<'_, PyDict>, order: KeyOrder) -> Result<String, Unfit> {
+/// Writes the JSON of a session's dict.
+pub(crate) fn json_of(dict: &Bound<'_, PyDict>, order: KeyOrder) -> Result<String, ConvertError> {
     let mut json = Json {
-        out: Writer::with_capacity(USUAL),
+        out: Writer::with_capacity(USUAL_LEN),
         order,
-        keys: WRITTEN.take(),
-        entries: Vec::with_capacity(MANY),
+        keys: KEYS.take(),
+        entries: Vec::with_capacity(MANY_ENTRIES),
     };
     let written = json.dict(dict, MAX_DEPTH);
-    json.keys.tidy();
-    WRITTEN.put_back(json.keys);
+    json.keys.trim();
+    KEYS.put_back(json.keys);
     written.map(|()| json.out.finish())
 }
 
-static WRITTEN: Shelf<KeysByObject> = Shelf::new();
+static KEYS: Reused<KeysByObject> = Reused::new();
 
-/// The bytes of a usual session's JSON: room for these without growing.
-const USUAL: usize = 1024;
+/// The length of most sessions' JSON in bytes: the writer rarely has to grow.
+const USUAL_LEN: usize = 1024;
 
-/// More members than the dicts of a usual session have that stand in each other.
-const MANY: usize = 64;
+/// More members than the nested dicts of most sessions have.
+const MANY_ENTRIES: usize = 64;
 
 struct Json<'py> {
     out: Writer,
     order: KeyOrder,
     keys: Box<KeysByObject>,
-    /// Of the dict that is being written, behind those of the dicts that it stands in.
+    /// The members of the dict that is being written, after those of the dicts around it.
     entries: Vec<(Key, Option<Bound<'py, PyAny>>)>,
 }
 
 impl<'py> Json<'py> {
-    fn object(&mut self, object: &Bound<'py, PyAny>, levels: usize) -> Result<(), Unfit> {
+    fn object(&mut self, object: &Bound<'py, PyAny>, levels: usize) -> Result<(), ConvertError> {
         if let Ok(text) = object.cast_exact::<PyString>() {
-            // A text with lone surrogates has no UTF-8, and is written by Python.
-            with_utf8(text, |text| self.out.str(text)).map_err(|_| Unfit::AskPython)?;
+            // Python writes a text with lone surrogates, which UTF-8 does not have.
+            with_utf8(text, |text| self.out.str(text)).map_err(|_| ConvertError::NeedsPython)?;
         } else if let Ok(number) = object.cast_exact::<PyInt>()
             && let Ok(number) = number.extract()
         {
@@ -62,7 +62,7 @@ impl<'py> Json<'py> {
             self.out.none();
         } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
             self.out.open_tuple();
-            // The tag is a dict of its own.
+            // The tag is another dict.
             self.items(tuple.iter(), levels.checked_sub(2))?;
             self.out.close_tuple();
         } else {
@@ -71,18 +71,18 @@ impl<'py> Json<'py> {
         Ok(())
     }
 
-    /// What needs a tag, or might.
-    fn tree(&mut self, object: &Bound<'py, PyAny>, levels: usize) -> Result<(), Unfit> {
+    /// Writes an object that needs a tag, or may need one.
+    fn tree(&mut self, object: &Bound<'py, PyAny>, levels: usize) -> Result<(), ConvertError> {
         let value = from_python(object)?;
-        self.out.value(&value, self.order, levels).map_err(|_| Unfit::AskPython)
+        self.out.value(&value, self.order, levels).map_err(|_| ConvertError::NeedsPython)
     }
 
     fn items(
         &mut self,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
         levels: Option<usize>,
-    ) -> Result<(), Unfit> {
-        let levels = levels.ok_or(Unfit::AskPython)?;
+    ) -> Result<(), ConvertError> {
+        let levels = levels.ok_or(ConvertError::NeedsPython)?;
         for (at, item) in items.enumerate() {
             if at > 0 {
                 self.out.comma();
@@ -92,12 +92,12 @@ impl<'py> Json<'py> {
         Ok(())
     }
 
-    fn dict(&mut self, dict: &Bound<'py, PyDict>, levels: usize) -> Result<(), Unfit> {
-        let below = levels.checked_sub(1).ok_or(Unfit::AskPython)?;
+    fn dict(&mut self, dict: &Bound<'py, PyDict>, levels: usize) -> Result<(), ConvertError> {
+        let below = levels.checked_sub(1).ok_or(ConvertError::NeedsPython)?;
         let first = self.entries.len();
         for (key, value) in dict.iter() {
-            let key = key.cast_exact::<PyString>().map_err(|_| Unfit::AskPython)?;
-            self.entries.push((self.keys.find(key).ok_or(Unfit::AskPython)?, Some(value)));
+            let key = key.cast_exact::<PyString>().map_err(|_| ConvertError::NeedsPython)?;
+            self.entries.push((self.keys.find(key).ok_or(ConvertError::NeedsPython)?, Some(value)));
         }
         let (keys, entries) = (&self.keys, &mut self.entries[first..]);
         if let [(key, _)] = entries

@@ -1,7 +1,7 @@
-"""Flask on our interface and a Rust service, the example `beside_flask`, on one Redis with one key, in requests that overlap.
+"""A Flask app with our interface and a Rust service, the example `beside_flask`, on one Redis with one key.
 
-That they overlap is certain without a clock. A view of Flask waits at a barrier or an event once it has read the session. The
-service asks for the body of an upload (`100 Continue`) when it has read the session, and writes when it has the body.
+Their requests overlap for certain, without a clock. A view of Flask waits at a barrier or an event once it has read the session.
+The service requests the body of an upload (`100 Continue`) when it has read the session, and writes when it has the body.
 """
 
 import concurrent.futures
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:SESSION_USE_SIGNER is deprecated
 
 @pytest.fixture(scope="module")
 def service(redis_port):
-    """The port of the Rust service."""
+    """Starts the Rust service and yields its port."""
     assert SERVICE.exists(), f"{SERVICE} is missing; run `cargo xtask wheel`"
     port = free_port()
     environment = {**os.environ, "SECRET_KEY": KEY, "SESSION_REDIS": f"redis://127.0.0.1:{redis_port}/0"}
@@ -91,7 +91,7 @@ def log_in(app):
 
 
 class InRust:
-    """A request to the service; of one with a body the session has been read, and the body is not sent yet."""
+    """A request to the service. If it has a body, the session was read, and the body is not sent yet."""
 
     def __init__(self, port, request, cookie, body=b""):
         self.body = body
@@ -106,14 +106,14 @@ class InRust:
             assert self.answer.readline() == b"\r\n"
 
     def end(self):
-        """The status and whatever comes after it."""
+        """Returns the response from its status on."""
         with self.socket, self.answer:
             self.socket.sendall(self.body)
             status, _, rest = self.answer.read().partition(b"\r\n")
         return int(status.split()[1]), rest.decode()
 
 
-def test_of_writers_in_flask_and_in_rust_none_loses_an_update_real_server(app, service):
+def test_flask_and_rust_writers_lose_no_update_real_server(app, service):
     lost, counted = 0, 0
     with concurrent.futures.ThreadPoolExecutor(IN_FLASK) as pool:
         for _ in range(TRIALS):
@@ -132,28 +132,28 @@ def test_of_writers_in_flask_and_in_rust_none_loses_an_update_real_server(app, s
 
 
 def held_by(app, service, cookie):
-    """What is known of a login: in the store, in Rust, in Flask."""
+    """Returns the login as the store, Rust and Flask know it."""
     record = app.config["SESSION_REDIS"].exists(f"session:{cookie.partition('.')[0]}")
     in_rust = InRust(service, "GET /", cookie).end()[1].endswith("Logged in as ada")
     return [bool(record), in_rust, "user" in in_flask(app, "/held", cookie)[0].json]
 
 
 @pytest.mark.parametrize("path", ["/uploads/late", "/measure"])
-def test_no_request_in_rust_undoes_a_logout_in_flask_real_server(app, service, path):
+def test_rust_undoes_no_logout_in_flask_real_server(app, service, path):
     undone = 0
     for _ in range(LOGOUTS):
         cookie = log_in(app)
         assert held_by(app, service, cookie) == [True] * 3
         slow = InRust(service, f"POST {path}", cookie, b"body")
         in_flask(app, "/logout", cookie)
-        # Had it read the session only now, it would have found nobody: 401.
+        # If it read the session only now, it would find no user: 401.
         assert slow.end()[0] in (200, 204)
         undone += any(held_by(app, service, cookie))
     assert undone == 0
 
 
 @pytest.mark.parametrize("kind", ["writer", "reader"])
-def test_no_request_in_flask_undoes_a_logout_in_rust_real_server(app, service, kind):
+def test_flask_undoes_no_logout_in_rust_real_server(app, service, kind):
     undone = 0
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         for _ in range(LOGOUTS):

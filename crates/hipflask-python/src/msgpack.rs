@@ -1,4 +1,4 @@
-//! What stands in a record as MessagePack: made into Python's objects, or compared with them, with no tree of values between.
+//! MessagePack in a record: converted to Python's objects, or compared with them, without a tree of values between.
 
 use hipflask_store::record::{Format, MsgpackEvent, MsgpackReader, RecordError};
 use pyo3::exceptions::PyValueError;
@@ -8,13 +8,13 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 use crate::convert::{Builder, entries_of, value_of};
 use crate::text::with_utf8;
 
-/// The object of a value.
-pub(crate) fn object<'py>(
+/// Converts the next value to an object.
+pub(crate) fn to_python<'py>(
     py: Python<'py>,
-    make: &mut Builder<'py>,
-    pieces: &mut MsgpackReader<'_>,
+    builder: &mut Builder<'py>,
+    reader: &mut MsgpackReader<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match pieces.next().map_err(unreadable)? {
+    Ok(match reader.next().map_err(unreadable)? {
         MsgpackEvent::Str(text) => PyString::new(py, text).into_any(),
         MsgpackEvent::Int(number) => PyInt::new(py, number).into_any(),
         MsgpackEvent::Float(number) => PyFloat::new(py, number).into_any(),
@@ -22,28 +22,30 @@ pub(crate) fn object<'py>(
         MsgpackEvent::None => py.None().into_bound(py),
         MsgpackEvent::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
         MsgpackEvent::List(length) => {
-            let items: PyResult<Vec<_>> = (0..length).map(|_| object(py, make, pieces)).collect();
+            let items: PyResult<Vec<_>> = (0..length).map(|_| to_python(py, builder, reader)).collect();
             PyList::new(py, items?)?.into_any()
         }
         MsgpackEvent::Dict(length) => {
             let dict = PyDict::new(py);
             for _ in 0..length {
-                let key = match pieces.next().map_err(unreadable)? {
-                    MsgpackEvent::Str(key) => make.key(key),
-                    _ => return Err(PyValueError::new_err("a dict in a record has a key that is no text")),
+                let key = match reader.next().map_err(unreadable)? {
+                    MsgpackEvent::Str(key) => builder.key(key),
+                    _ => {
+                        return Err(PyValueError::new_err("a dict in a record has a key that is not a text"));
+                    }
                 };
-                dict.set_item(key, object(py, make, pieces)?)?;
+                dict.set_item(key, to_python(py, builder, reader)?)?;
             }
             dict.into_any()
         }
-        MsgpackEvent::Value(value) => make.object(&value)?,
+        MsgpackEvent::Value(value) => builder.object(&value)?,
     })
 }
 
-/// Whether an object is what a value was, to the letter. If it is not, the two may still mean the same.
-pub(crate) fn is(found: &Bound<'_, PyAny>, pieces: &mut MsgpackReader<'_>) -> bool {
-    let Ok(piece) = pieces.next() else { return false };
-    match piece {
+/// Returns `true` if an object is exactly what the next value converts to. If not, the two may still be written alike.
+pub(crate) fn matches(found: &Bound<'_, PyAny>, reader: &mut MsgpackReader<'_>) -> bool {
+    let Ok(event) = reader.next() else { return false };
+    match event {
         MsgpackEvent::Str(text) => is_text(found, text),
         MsgpackEvent::Int(number) => found
             .cast_exact::<PyInt>()
@@ -53,17 +55,15 @@ pub(crate) fn is(found: &Bound<'_, PyAny>, pieces: &mut MsgpackReader<'_>) -> bo
         }
         MsgpackEvent::Bool(value) => found.cast_exact::<PyBool>().is_ok_and(|found| found.is_true() == value),
         MsgpackEvent::None => found.is_none(),
-        MsgpackEvent::Bytes(bytes) => {
-            found.cast_exact::<PyBytes>().is_ok_and(|found| found.as_bytes() == bytes)
-        }
+        MsgpackEvent::Bytes(bytes) => found.cast_exact::<PyBytes>().is_ok_and(|found| found.as_bytes() == bytes),
         MsgpackEvent::List(length) => found
             .cast_exact::<PyList>()
-            .is_ok_and(|found| found.len() == length && found.iter().all(|item| is(&item, pieces))),
+            .is_ok_and(|found| found.len() == length && found.iter().all(|item| matches(&item, reader))),
         MsgpackEvent::Dict(length) => found.cast_exact::<PyDict>().is_ok_and(|found| {
             found.len() == length
                 && entries_of(found).iter().all(|(key, value)| {
-                    matches!(pieces.next(), Ok(MsgpackEvent::Str(text)) if is_text(key, text))
-                        && is(value, pieces)
+                    matches!(reader.next(), Ok(MsgpackEvent::Str(text)) if is_text(key, text))
+                        && matches(value, reader)
                 })
         }),
         MsgpackEvent::Value(value) => value_of(found, &Format::Msgpack, 0).is_ok_and(|found| found == value),
