@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
 mod cargo_tools;
+mod debian;
 mod documents;
 mod environment;
 mod failure;

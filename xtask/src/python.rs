@@ -37,7 +37,8 @@ fn find(workspace: &Workspace) -> Option<String> {
         .map(|python| (*python).to_owned())
 }
 
-/// The interpreter of each version from 3.9 on: from `PATH`, and from pyenv where it is installed.
+/// The interpreter of each version from 3.9 on: from `PATH`, and from pyenv where it is installed. The system's own is
+/// listed in addition, because Debian changes its Python.
 pub(crate) fn all(workspace: &Workspace) -> BTreeMap<String, PathBuf> {
     const PRINT: &str = "import sys, venv; from ensurepip import version
 if sys.version_info >= (3, 9): print('%d.%d' % sys.version_info[:2], sys.executable)";
@@ -52,7 +53,9 @@ if sys.version_info >= (3, 9): print('%d.%d' % sys.version_info[:2], sys.executa
     for mut command in commands {
         let said = read(command.args(["-c", PRINT])).unwrap_or_default();
         if let Some((version, program)) = said.trim().split_once(' ') {
-            found.entry(version.to_owned()).or_insert_with(|| PathBuf::from(program));
+            let is_of_system = program.starts_with("/usr/bin/");
+            let name = if is_of_system { format!("{version}-system") } else { version.to_owned() };
+            found.entry(name).or_insert_with(|| PathBuf::from(program));
         }
     }
     found

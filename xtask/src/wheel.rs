@@ -1,7 +1,9 @@
 //! Builds the wheels of the Python package, installs them into an empty environment and tests them there.
 
 use std::fs;
+use std::process::Command;
 
+use crate::debian::{self, UnpackedPython};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flask;
@@ -96,7 +98,7 @@ pub(crate) fn for_release(workspace: &Workspace) -> Result<Vec<String>, Failure>
 }
 
 /// The Zig linker is found on `PATH`.
-fn release_maturin(workspace: &Workspace, command: &str) -> Result<std::process::Command, Failure> {
+fn release_maturin(workspace: &Workspace, command: &str) -> Result<Command, Failure> {
     let tools = workspace.path(RELEASE_TOOLS.folder).join("bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(tools.clone()).chain(std::env::split_paths(&path));
@@ -123,12 +125,36 @@ pub(crate) fn works_on_every_python(workspace: &Workspace) -> Result<String, Fai
         let environment = Environment { folder: &folder, lists: &[] };
         environment.create_with(workspace, program)?;
         environment.pip_install(workspace, &[&[wheel.as_str()], ON_EVERY_PYTHON].concat())?;
-        let mut pytest = environment.python(workspace);
-        pytest.env("HIPFLASK_TWINS", "100").args(["-m", "pytest"]);
-        run(pytest.args(QUICK_TESTS.map(|test| format!("{TESTS}/{test}"))))?;
+        run(quick_tests(&mut environment.python(workspace)))?;
     }
-    let versions: Vec<_> = pythons.into_keys().collect();
-    Ok(format!("Python {}", versions.join(", ")))
+    let mut tested: Vec<_> = pythons.into_keys().collect();
+    for suite in debian::SUITES {
+        tested.push(match UnpackedPython::of_suite(workspace, suite) {
+            Ok(python) => works_on_unpacked(workspace, &wheel, suite, &python)?,
+            Err(failure) => format!("{suite} SKIPPED ({failure})"),
+        });
+    }
+    Ok(format!("Python {}", tested.join(", ")))
+}
+
+/// The packages come from pip of another Python, which takes their wheels for this one.
+fn works_on_unpacked(
+    workspace: &Workspace,
+    wheel: &str,
+    suite: &str,
+    python: &UnpackedPython,
+) -> Result<String, Failure> {
+    let site = format!("target/debian/{suite}/site");
+    let _ = fs::remove_dir_all(workspace.path(&site));
+    let choice = ["--target", &site, "--only-binary=:all:", "--python-version", &python.version, wheel];
+    TOOLS.pip_install(workspace, &[&choice[..], ON_EVERY_PYTHON].concat())?;
+    run(quick_tests(&mut python.command(workspace, &workspace.path(&site))))?;
+    Ok(format!("{} of Debian {suite}", python.version))
+}
+
+fn quick_tests(python: &mut Command) -> &mut Command {
+    python.env("HIPFLASK_TWINS", "100").args(["-m", "pytest"]);
+    python.args(QUICK_TESTS.map(|test| format!("{TESTS}/{test}")))
 }
 
 /// The paths of the two wheels, from the root.

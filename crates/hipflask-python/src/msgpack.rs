@@ -55,7 +55,9 @@ pub(crate) fn matches(found: &Bound<'_, PyAny>, reader: &mut MsgpackReader<'_>) 
         }
         MsgpackEvent::Bool(value) => found.cast_exact::<PyBool>().is_ok_and(|found| found.is_true() == value),
         MsgpackEvent::None => found.is_none(),
-        MsgpackEvent::Bytes(bytes) => found.cast_exact::<PyBytes>().is_ok_and(|found| found.as_bytes() == bytes),
+        MsgpackEvent::Bytes(bytes) => {
+            found.cast_exact::<PyBytes>().is_ok_and(|found| found.as_bytes() == bytes)
+        }
         MsgpackEvent::List(length) => found
             .cast_exact::<PyList>()
             .is_ok_and(|found| found.len() == length && found.iter().all(|item| matches(&item, reader))),

@@ -2,7 +2,7 @@
 
 use hipflask_core::session::{Part, SessionDict};
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
-use hipflask_store::record::{EncodeError, Format, OpaqueValues, MsgpackReader, Problem, Record};
+use hipflask_store::record::{EncodeError, Format, MsgpackReader, OpaqueValues, Problem, Record};
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -157,9 +157,9 @@ def test_a_panic_through_python_is_an_exception(panic):
 
 
 @pytest.mark.parametrize("where", ["set", "save"])
-def test_a_panic_during_the_save_is_a_503(redis_store, panic, where, monkeypatch):
+def test_a_panic_during_the_save_is_a_503(redis_store, panic, where):
     client = ours(redis_store).test_client()
-    monkeypatch.setattr(client.application.logger, "disabled", True)
+    client.application.logger.disabled = True
     visit(client, lambda session: session.update(a=1))
     put = hipflask.ServerSideSession.__setitem__ if where == "set" else dict.__setitem__
 
