@@ -1,4 +1,4 @@
-//! From a URL to a store: the one place that knows every scheme.
+//! Opens stores by URL.
 
 use std::sync::Arc;
 #[cfg(all(unix, feature = "file"))]
@@ -9,7 +9,7 @@ use hipflask_core::time::UnixTime;
 use crate::memory::MemoryStore;
 use crate::store::{ErrorKind, Scan, Store, StoreError};
 
-/// The store at `url`, once it has said that it is ready.
+/// Opens the store at `url` and checks that it is ready.
 ///
 /// | URL | store | feature |
 /// | --- | --- | --- |
@@ -24,7 +24,7 @@ use crate::store::{ErrorKind, Scan, Store, StoreError};
 /// | `mongodb://host/db` | MongoDB | `mongodb` |
 /// | `dynamodb://Sessions?region=eu-west-1` | DynamoDB | `dynamodb` |
 ///
-/// What a URL can say beyond that stands beside each store.
+/// The page of each store lists its options.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -33,46 +33,45 @@ use crate::store::{ErrorKind, Scan, Store, StoreError};
 /// assert_eq!(store.describe().kind, "memory");
 ///
 /// let error = hipflask_store::connect("reddis://127.0.0.1").await.unwrap_err();
-/// assert!(error.to_string().contains("`reddis:` is the URL of no store; there are memory:, file:, "));
+/// assert!(error.to_string().contains("unknown store scheme `reddis:`; use memory:, file:, "));
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Misconfigured`] for a URL that cannot work: an unknown scheme, a feature that is not there, a slip in what
-/// follows. What the store says if it cannot be reached. No error shows a password.
+/// [`ErrorKind::Misconfigured`] for an invalid URL: an unknown scheme, a missing feature, a typo in an option. The store's
+/// error if it is unreachable. No error shows a password.
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let store = open(url).await?;
     ready(&*store).await?;
     Ok(store)
 }
 
-/// [`Store::ready`], whose error says where the store is.
+/// Calls [`Store::ready`], and adds the store's address to its error.
 ///
 /// # Errors
-/// What the store says if it cannot be used.
+/// Same as [`Store::ready`].
 pub async fn ready(store: &dyn Store) -> Result<(), StoreError> {
     store.ready().await.map_err(|error| error.at(store.describe().address))
 }
 
-/// [`connect`] without asking the store whether it is there.
+/// Opens the store at `url` without connecting.
 ///
 /// # Errors
-/// As [`connect`], for the URL alone.
+/// Same as [`connect`], for the URL alone.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     make(url.trim(), true).await
 }
 
-/// [`connect`] for an operator, who wants to see what is there: a directory, file or table that is missing is an error, and
-/// is not made.
+/// Same as [`connect`], but never creates a directory, file or table: a missing one is an error. For operators.
 ///
 /// # Errors
-/// As [`connect`].
+/// Same as [`connect`].
 pub async fn connect_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let url = url.trim();
     let store = make(url, false).await?;
     match kind(url)? {
-        // To be ready they make an index and switch on the TTL; a look shows as well whether they are there.
+        // Their `ready` creates an index or enables the TTL. Reading a record shows that they exist.
         Kind::MongoDb | Kind::DynamoDb => {
             let first = store.scan(&Scan::new("").limit(1), UnixTime::from_secs(0)).await;
             first.map_err(|error| error.at(store.describe().address))?;
@@ -82,7 +81,7 @@ pub async fn connect_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     Ok(store)
 }
 
-/// The feature that has to be added before [`connect`] knows `url`; `None` if it does, or if no feature has such a store.
+/// Returns the feature that [`connect`] lacks for `url`; `None` if it lacks none, or if no store has this scheme.
 ///
 /// ```
 /// assert_eq!(hipflask_store::missing_feature("memory:"), None);
@@ -92,7 +91,7 @@ pub async fn connect_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
 #[must_use]
 pub fn missing_feature(url: &str) -> Option<&'static str> {
     let kind = kind(url.trim()).ok()?;
-    let is_there = match kind {
+    let is_compiled_in = match kind {
         Kind::Memory => true,
         Kind::File => cfg!(feature = "file"),
         Kind::Sqlite => cfg!(feature = "sqlite"),
@@ -104,19 +103,19 @@ pub fn missing_feature(url: &str) -> Option<&'static str> {
         Kind::MongoDb => cfg!(feature = "mongodb"),
         Kind::DynamoDb => cfg!(feature = "dynamodb"),
     };
-    (!is_there).then(|| kind.feature())
+    (!is_compiled_in).then(|| kind.feature())
 }
 
 fn kind(url: &str) -> Result<Kind, StoreError> {
     url.split_once(':').and_then(|(scheme, _)| Kind::of(scheme)).ok_or_else(|| unknown(url))
 }
 
-/// The store; with `make` it may make what is missing there once it is used.
-#[allow(unused_variables, reason = "without features no store could make anything")]
+/// Opens the store. With `make` it may create a missing directory or table.
+#[allow(unused_variables, reason = "without features no store creates anything")]
 async fn make(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
     match kind(url)? {
         Kind::Memory if url.len() == "memory:".len() => Ok(Arc::new(MemoryStore::new())),
-        Kind::Memory => Err(wrong("memory", "nothing stands behind `memory:`")),
+        Kind::Memory => Err(wrong("memory", "`memory:` takes no path")),
         #[cfg(all(unix, feature = "file"))]
         Kind::File => file(url, make),
         #[cfg(feature = "sqlite")]
@@ -160,7 +159,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What a scheme names; what stands behind a `+` is for the store.
+    /// Returns the kind of a scheme. The part after a `+` is for the store.
     fn of(scheme: &str) -> Option<Self> {
         let scheme = scheme.to_ascii_lowercase();
         Some(match scheme.split('+').next().unwrap_or_default() {
@@ -195,7 +194,7 @@ impl Kind {
 
     fn not_compiled_in(self) -> StoreError {
         if cfg!(not(unix)) && self == Self::File {
-            return StoreError::new("file", ErrorKind::Unsupported, "it needs the file locks of Unix");
+            return StoreError::new("file", ErrorKind::Unsupported, "it needs Unix file locks");
         }
         let feature = self.feature();
         let store = if self == Self::RedisTls { "redis" } else { feature };
@@ -205,14 +204,14 @@ impl Kind {
     }
 }
 
-/// Nothing of the URL but its scheme is repeated: the rest may hold a password.
+/// Repeats nothing of the URL but its scheme: the rest may contain a password.
 fn unknown(url: &str) -> StoreError {
     let shown = url.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
         scheme.len() <= 20 && scheme.bytes().all(|byte| byte.is_ascii_alphabetic() || b"+-.".contains(&byte))
     });
     let what = match shown {
-        Some(scheme) => format!("`{scheme}:` is the URL of no store; there are {KNOWN}"),
-        None => format!("that is no URL of a store; there are {KNOWN}"),
+        Some(scheme) => format!("unknown store scheme `{scheme}:`; use {KNOWN}"),
+        None => format!("not a store URL; use {KNOWN}"),
     };
     StoreError::new("session", ErrorKind::Misconfigured, what)
 }
@@ -229,7 +228,7 @@ fn sql(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
     }
 }
 
-/// `file:` and a path, taken as it stands; behind a `?` come options.
+/// Opens `file:` and a path, which is not decoded, with options after a `?`.
 #[cfg(all(unix, feature = "file"))]
 fn file(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
     let rest = url.split_once(':').map_or("", |(_, rest)| rest);
@@ -240,7 +239,7 @@ fn file(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
         Some(_) => return Err(wrong("file", "write `file:./directory`, or `file:/srv/directory`")),
     };
     if path.is_empty() {
-        return Err(wrong("file", "no directory is named; write `file:./directory`"));
+        return Err(wrong("file", "the URL has no directory; write `file:./directory`"));
     }
     let mut store = crate::file::FileStore::new(path).make_directory(make);
     for option in options.split('&').filter(|option| !option.is_empty()) {
@@ -269,7 +268,7 @@ fn file(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
 }
 
 const KNOWN: &str = "memory:, file:, sqlite:, postgres:, mysql:, redis:, rediss:, redis+cluster:, redis+sentinel:, \
-                     redis+unix:, memcached:, mongodb: and dynamodb:";
+                     redis+unix:, memcached:, mongodb: or dynamodb:";
 
 #[cfg(test)]
 mod tests {
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_url_that_names_no_store_is_refused_and_never_repeated() {
+    async fn unknown_url_is_refused_and_never_repeated() {
         for url in ["", "secret", "ftp://user:secret@host", "user1:secret@host/", "s3cret!:x"] {
             let error = error(url).await;
             assert!(error.contains(KNOWN) && !error.contains("cret"), "{error}");
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_is_not_compiled_in_names_its_feature() {
+    async fn missing_store_names_its_feature() {
         for (kind, feature) in [(Kind::Redis, "redis"), (Kind::RedisTls, "redis-tls"), (Kind::MySql, "mysql")]
         {
             let error = kind.not_compiled_in().to_string();
@@ -309,11 +308,11 @@ mod tests {
 
     #[cfg(all(unix, feature = "file"))]
     #[tokio::test]
-    async fn an_operator_who_looks_makes_no_directory() {
+    async fn connect_existing_creates_no_directory() {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("file:{}/not-there", directory.path().display());
         let error = connect_existing(&url).await.unwrap_err();
-        assert!(error.to_string().contains("the session directory is not there"), "{error}");
+        assert!(error.to_string().contains("the session directory does not exist"), "{error}");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         connect(&url).await.unwrap();
         connect_existing(&url).await.unwrap();
@@ -321,21 +320,21 @@ mod tests {
 
     #[cfg(feature = "sqlite")]
     #[tokio::test]
-    async fn an_operator_who_looks_makes_neither_file_nor_table() {
+    async fn connect_existing_creates_neither_file_nor_table() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("app.db");
         let url = format!("sqlite:{}", file.display());
         let error = connect_existing(&url).await.unwrap_err();
-        assert!(error.to_string().contains("is not there") && !file.exists(), "{error}");
+        assert!(error.to_string().contains("does not exist") && !file.exists(), "{error}");
         std::fs::write(&file, "").unwrap();
         let error = connect_existing(&url).await.unwrap_err();
-        assert!(error.to_string().contains("no table of sessions"), "{error}");
+        assert!(error.to_string().contains("no session table"), "{error}");
         connect(&url).await.unwrap();
         connect_existing(&url).await.unwrap();
     }
 
     #[test]
-    fn the_feature_of_a_store_that_is_missing_is_known() {
+    fn missing_feature_names_the_feature() {
         assert_eq!((missing_feature("memory:"), missing_feature("ftp://x")), (None, None));
         #[cfg(not(feature = "mongodb"))]
         assert_eq!(missing_feature(" mongodb://h/db"), Some("mongodb"));
@@ -345,7 +344,7 @@ mod tests {
 
     #[cfg(all(unix, feature = "file"))]
     #[tokio::test]
-    async fn a_directory_is_named_in_the_forms_that_people_write() {
+    async fn directory_url_has_several_forms() {
         for (url, place) in [
             ("file:./a b", "file:./a b"),
             ("file:sessions?mode=640&sync=true&md5=true", "file:sessions"),

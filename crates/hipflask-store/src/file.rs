@@ -1,4 +1,4 @@
-//! [`FileStore`]: records as files, in cachelib's directory.
+//! Records as files in a directory, as cachelib writes them.
 
 mod directory;
 mod fault;
@@ -24,26 +24,27 @@ use fault::Fault;
 use queue::Queues;
 use record::Patience;
 
-/// Records as files in a directory, as Flask-Session keeps them with `SESSION_TYPE = "filesystem"`: cachelib's names, four
+/// Records as files in a directory, as Flask-Session writes them with `SESSION_TYPE = "filesystem"`: cachelib's names, four
 /// bytes of expiry, and a pickle. A Flask app may use the same directory.
 ///
-/// - **Names.** New records get the SHA-256 name of cachelib 0.16 and later; those with the MD5 name of earlier versions
-///   are found, too, and keep it. An upgrade of cachelib orphans nobody here.
-/// - **Whole or not at all.** A record is written beside its place and then renamed, so that a crash at any moment leaves the
-///   old record or the new one. With [`with_sync`](Self::with_sync) that holds for a power failure, too.
-/// - **Locks.** Whoever changes a record holds a lock (`flock`) on its file, across threads and processes. Python's cachelib
-///   takes no lock: a Flask app on the same directory can still overwrite what we write, as it can its own.
-///   A lock that another process does not release is waited for up to [`with_timeout`](Self::with_timeout).
-/// - **Private.** A record is a login. The directory must belong to the user of this process or to root, and nobody else may
-///   be able to write it or replace it: everything else is an error that says which `chmod` or `chown` helps. What has a
-///   record's name and is not a file of this user or of root (a link, a pipe, another user's file) is never read.
-///   [`danger_shared_directory`](Self::danger_shared_directory) is for a group that shares its sessions on purpose.
-/// - **No eviction.** Nothing live is ever thrown out. (cachelib throws out the sessions that end soonest once there are more
-///   than `SESSION_FILE_THRESHOLD`, whoever wrote them: set it high, or to 0. The file in which it counts is left alone.)
+/// - **Names.** New records get the SHA-256 name of cachelib 0.16 and later. Records with the MD5 name of earlier versions are
+///   found as well and keep it, so that an upgrade of cachelib loses no session.
+/// - **Atomic writes.** A record is written to a temporary file and then renamed, so that a crash leaves the old record or
+///   the new one. With [`with_sync`](Self::with_sync) this includes power failures.
+/// - **Locks.** A writer locks the file of the record (`flock`), across threads and processes, and waits up to
+///   [`with_timeout`](Self::with_timeout) for the lock. Python's cachelib takes no lock: a Flask app on the same directory can
+///   still overwrite a record.
+/// - **Permissions.** Write access to a record is enough to log in. The directory must belong to the user of this process or
+///   to root, and nobody else may be able to write or replace it; otherwise the error names the `chmod` or `chown` that
+///   helps. Links, pipes and other users' files are never read.
+///   [`danger_shared_directory`](Self::danger_shared_directory) is for a group that shares its sessions.
+/// - **No eviction.** Live sessions are never removed. (cachelib removes those that expire soonest once there are more than
+///   `SESSION_FILE_THRESHOLD`, including those written here: set it high, or to 0. The store does not touch cachelib's
+///   counter file.)
 ///
-/// The names are digests, so a listing cannot tell keys, only [names](Key::at_rest).
+/// The names are digests, so a listing contains [names](Key::at_rest) instead of keys.
 ///
-/// Inside a tokio runtime the work is done on its threads for blocking work; elsewhere in the calling thread.
+/// Inside a tokio runtime the work runs on its blocking threads, elsewhere in the calling thread.
 #[derive(Clone)]
 pub struct FileStore {
     directory: Arc<Directory>,
@@ -52,7 +53,7 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Records in `directory`, which is made when it is needed. Files are for their owner alone (0600).
+    /// Stores records in `directory`, which is created when needed. Files are accessible to their owner only (0600).
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
@@ -62,33 +63,33 @@ impl FileStore {
         }
     }
 
-    /// The mode of new files: `SESSION_FILE_MODE`.
+    /// Sets the mode of new files: `SESSION_FILE_MODE`.
     #[doc(alias = "SESSION_FILE_MODE")]
     #[must_use]
     pub fn with_mode(self, mode: u32) -> Self {
         self.changed(|directory| directory.mode = mode)
     }
 
-    /// Writes every record through to the disk before it is acknowledged. Slow; cachelib never does.
+    /// Syncs every record to the disk before a write succeeds. Slow; cachelib never does.
     #[must_use]
     pub fn with_sync(self, sync: bool) -> Self {
         self.changed(|directory| directory.sync = sync)
     }
 
-    /// Gives new records the MD5 names of cachelib before 0.16, for a Flask app that has not been upgraded.
+    /// Gives new records the MD5 names of cachelib before 0.16, for a Flask app that uses such a version.
     #[must_use]
     pub fn with_md5_names(self, md5: bool) -> Self {
         self.changed(|directory| directory.md5 = md5)
     }
 
-    /// Whether a missing directory is made: it is, unless said. If not, [`Store::ready`] writes nothing.
+    /// Sets whether a missing directory is created, which is the default. If not, [`Store::ready`] writes nothing.
     #[must_use]
     pub fn make_directory(self, make: bool) -> Self {
         self.changed(|directory| directory.make = make)
     }
 
-    /// How long to wait for a record that another process or thread has locked, before the call fails with
-    /// [`ErrorKind::Timeout`]: 2 seconds by default.
+    /// Sets how long to wait for a record that another process or thread has locked: 2 seconds by default. Then the call
+    /// fails with [`ErrorKind::Timeout`].
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.changed(|directory| directory.timeout = timeout)
@@ -97,7 +98,7 @@ impl FileStore {
     /// Uses a directory and files that other users can write: for a Flask app that runs as another user and shares a group
     /// with this process. Off by default.
     ///
-    /// Each user who can write the directory can log in as anybody. Such a setup needs a mode such as `0o660` as well, see
+    /// Each user with write access to the directory can log in as anybody. Set a mode such as `0o660` as well, see
     /// [`with_mode`](Self::with_mode). Links, pipes and directories are still not read.
     #[must_use]
     pub fn danger_shared_directory(self, shared: bool) -> Self {
@@ -118,7 +119,7 @@ impl FileStore {
         Box::pin(async move { run(move || work(&directory)).await })
     }
 
-    /// Callers that write one record wait for their turns here, and not each in a thread.
+    /// Callers that write the same record queue here, so that none of them blocks a thread.
     fn write<'a, T: Send + 'static>(
         &self,
         key: &Key,
@@ -143,7 +144,7 @@ async fn run<T: Send + 'static>(
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return work().map_err(|fault| fault.into_error(KIND));
     };
-    // Once begun it comes to its end, whether or not the caller is still there.
+    // Once begun it finishes, even if the caller is cancelled.
     match runtime.spawn_blocking(work).await {
         Ok(done) => done.map_err(|fault| fault.into_error(KIND)),
         Err(stopped) => {

@@ -72,9 +72,9 @@ mod store;
 
 pub use connect::{connect, connect_existing, missing_feature, open, ready};
 pub use store::{
-    BadKey, BoxError, Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, NewRecord,
-    Page, RecordKind, Replaced, Scan, Store, StoreError, StoreFuture, StoreMethod, StoreWrapper, Stored,
-    Token, Touched, expiry, whole_seconds,
+    BadKey, BoxError, Created, Cursor, Deleted, DeletedIf, Description, DriverMessage, Entry, ErrorKind, Key,
+    NewRecord, Page, RecordKind, Replaced, Scan, Store, StoreError, StoreFuture, StoreMethod, StoreWrapper,
+    Stored, Token, Touched, expiry, whole_seconds,
 };
 
 /// For the macros.

@@ -1,4 +1,4 @@
-//! [`MemoryStore`]: records in the memory of one process.
+//! Records in the memory of one process.
 
 use core::fmt;
 use core::time::Duration;
@@ -14,17 +14,16 @@ use crate::store::{
     StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 
-/// Records in the memory of one process: for development, tests, and services that are one process and may forget.
+/// Records in the memory of one process: for development, tests, and services that run as one process and may lose sessions.
 ///
-/// Bounded: when it is full, expired records go first, then the anonymous record that was written longest ago, and so on. If
-/// that is not enough, the write fails with [`ErrorKind::Full`]. No other live session is ever removed to make room, so that a
-/// flood of visitors without a login cannot keep anybody from logging in. Clones share the records.
+/// The store is bounded. When it is full, it removes expired records first, and then the anonymous records that were written
+/// longest ago. If that is not enough, the write fails with [`ErrorKind::Full`]. It never removes another live session, so
+/// that a flood of visitors without a login cannot prevent logins. Clones share the records.
 ///
-/// A record is **anonymous** if it holds nothing that the app itself has put there: no key but `_flashes`, `_permanent`,
-/// `csrf_token` and `_created`. It lives for a day at most, or as long as
-/// [`with_anonymous_lifetime`](Self::with_anonymous_lifetime) says. Any other key (`user_id`, `username`, a cart, a counter)
-/// makes a record one to keep for its whole time, so that nobody who is logged in is logged out early. The reverse is not
-/// true: an app that writes keys of its own for every visitor can still be filled up by visitors; give it a database.
+/// A record is **anonymous** if its only keys are `_flashes`, `_permanent`, `csrf_token` and `_created`. It expires after a
+/// day at most, or after [`with_anonymous_lifetime`](Self::with_anonymous_lifetime). A record with any other key (`user_id`,
+/// `username`, a cart, a counter) keeps its full lifetime, so that nobody is logged out early. An app that sets its own keys
+/// for every visitor can still be filled up by visitors: use a database for it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,8 +55,8 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Inner {
     records: HashMap<Arc<str>, Record>,
-    /// What ends when, soonest first.
-    ends: BTreeSet<(UnixTime, Arc<str>)>,
+    /// The keys by expiry, soonest first.
+    expiries: BTreeSet<(UnixTime, Arc<str>)>,
     bytes: usize,
     /// The anonymous records by the number of their last write.
     anonymous: BTreeMap<u64, Arc<str>>,
@@ -69,44 +68,44 @@ struct Inner {
 struct Record {
     data: Vec<u8>,
     expires: UnixTime,
-    /// Its place among the anonymous records, if it is one.
+    /// Its number among the anonymous records, if it is one.
     anonymous: Option<u64>,
 }
 
 impl MemoryStore {
-    /// An empty store for at most 100 000 records and 256 MiB.
+    /// Creates an empty store for at most 100 000 records and 256 MiB.
     #[must_use]
     pub fn new() -> Self {
         Self::with_limits(100_000, 256 << 20)
     }
 
-    /// An empty store for at most so many records and bytes of keys and data.
+    /// Creates an empty store for at most this number of records, and of bytes in keys and data.
     #[must_use]
     pub fn with_limits(max_records: usize, max_bytes: usize) -> Self {
         Self { inner: Arc::default(), max_records, max_bytes, anonymous_lifetime: ANONYMOUS_LIFETIME }
     }
 
-    /// The time that an anonymous record lives at most, see [`MemoryStore`]: a day by default.
+    /// Sets the maximum lifetime of an anonymous record, see [`MemoryStore`]: a day by default.
     #[must_use]
     pub fn with_anonymous_lifetime(mut self, lifetime: Duration) -> Self {
         self.anonymous_lifetime = lifetime;
         self
     }
 
-    /// How many records it holds; expired ones count until the next write.
+    /// Returns the number of records. Expired ones count until the next write.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().records.len()
     }
 
-    /// Whether it holds no record.
+    /// Returns `true` if there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic elsewhere leaves no half-done change: each method changes the maps in its last lines.
+        // A panic leaves no incomplete change: each method changes the maps in its last lines.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -172,8 +171,8 @@ impl MemoryStore {
         let ttl = self.lifetime(ttl, record.anonymous.is_some());
         let (old, new) = (record.expires, expiry(now, ttl));
         let Some((text, record)) = inner.records.remove_entry(key.as_str()) else { return Touched::Gone };
-        inner.ends.remove(&(old, text.clone()));
-        inner.ends.insert((new, text.clone()));
+        inner.expiries.remove(&(old, text.clone()));
+        inner.expiries.insert((new, text.clone()));
         inner.records.insert(text, Record { expires: new, ..record });
         Touched::Touched
     }
@@ -231,7 +230,7 @@ impl Inner {
     fn insert(&mut self, text: Arc<str>, data: Vec<u8>, expires: UnixTime, is_anonymous: bool) {
         let bytes = text.len() + data.len();
         self.bytes += bytes;
-        self.ends.insert((expires, text.clone()));
+        self.expiries.insert((expires, text.clone()));
         let anonymous = is_anonymous.then(|| {
             self.writes += 1;
             self.anonymous_bytes += bytes;
@@ -249,11 +248,11 @@ impl Inner {
                 self.anonymous.remove(&number);
                 self.anonymous_bytes -= bytes;
             }
-            self.ends.remove(&(record.expires, text));
+            self.expiries.remove(&(record.expires, text));
         }
     }
 
-    /// Takes the record under `key` out, and anonymous ones, oldest first, until one of `bytes` fits. Changes nothing if it
+    /// Removes the record of `key`, and anonymous records, oldest first, until a record of `bytes` fits. Changes nothing if it
     /// cannot fit.
     fn make_room(
         &mut self,
@@ -264,11 +263,11 @@ impl Inner {
         let old = self.records.get(key);
         let (old_records, old_bytes) = old.map_or((0, 0), |old| (1, key.len() + old.data.len()));
         let is_kept = old.is_some_and(|old| old.anonymous.is_none());
-        // What stays whatever is thrown out.
+        // What stays, whatever is removed.
         let kept_records = self.records.len() - self.anonymous.len() - usize::from(is_kept) * old_records;
         let kept_bytes = self.bytes - self.anonymous_bytes - usize::from(is_kept) * old_bytes;
         if kept_records + 1 > max_records || kept_bytes + bytes > max_bytes {
-            return Err(StoreError::new(KIND, ErrorKind::Full, "it holds as much as it may"));
+            return Err(StoreError::new(KIND, ErrorKind::Full, "capacity limit reached"));
         }
         self.remove(key);
         while self.records.len() + 1 > max_records || self.bytes + bytes > max_bytes {
@@ -281,7 +280,7 @@ impl Inner {
 
     fn purge(&mut self, now: UnixTime) -> u64 {
         let mut purged = 0;
-        while let Some((expires, key)) = self.ends.first()
+        while let Some((expires, key)) = self.expiries.first()
             && *expires <= now
         {
             let key = key.clone();
@@ -364,7 +363,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// Shows how many, never what.
+/// Shows the number of records, never their content.
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore")
@@ -375,11 +374,11 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// Returns `true` if a record holds nothing that the app has put there. A record that cannot be read might.
+/// Returns `true` if a record contains no key of the app. An unreadable record might contain one.
 fn is_anonymous(data: &[u8]) -> bool {
     match Format::of(data) {
         Format::Msgpack => msgpack_keys_are_bookkeeping(data).unwrap_or(false),
-        // Most begin with another key, and need not be read to their ends.
+        // Most begin with another key, which saves reading them.
         Format::Json if may_be_bookkeeping(data) => {
             let record = Format::read(data);
             record.is_ok_and(|record| record.dict.keys().all(|key| is_bookkeeping(key.as_str())))
@@ -439,7 +438,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_with_a_key_of_the_app_is_not_anonymous() {
+    fn record_with_a_key_of_the_app_is_not_anonymous() {
         let flashes = Value::List(vec![Value::List(vec!["message".into(), "Hi".into()])]);
         let plain =
             Dict::from([("_permanent", true.into()), ("_flashes", flashes), ("csrf_token", "x".into())]);

@@ -129,7 +129,7 @@ async fn mongodb_says_what_is_wrong_real_server() {
     let store = MongoDbStore::from_url(&format!("{}?collection=twice", server.url())).await.unwrap();
     let error = store.ready().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured, "{error}");
-    assert!(error.to_string().contains("several documents with one `id`"), "{error}");
+    assert!(error.to_string().contains("several documents with the same `id`"), "{error}");
     assert!(!format!("{error:?}").contains("session:same"), "{error:?}");
 
     let begin = Instant::now();

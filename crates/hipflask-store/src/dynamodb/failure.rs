@@ -1,4 +1,4 @@
-//! From what the SDK says to what an operator can do.
+//! Converts the SDK's errors.
 
 use core::error::Error;
 use core::time::Duration;
@@ -6,12 +6,12 @@ use core::time::Duration;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
-use crate::store::{ErrorKind, StoreError};
+use crate::store::{BoxError, DriverMessage, ErrorKind, StoreError};
 
 /// The name of this kind of store.
 pub(super) const NAME: &str = "dynamodb";
 
-/// What DynamoDB meant. The text of an answer is not kept where it can quote a key.
+/// Converts an error of the SDK. Drops the text of a reply that may quote a key.
 pub(super) fn explain<E>(error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata,
@@ -26,7 +26,7 @@ where
             let service = service.err();
             if service.code().is_none() {
                 let kind = if status.is_server_error() { ErrorKind::Unavailable } else { ErrorKind::Corrupt };
-                return of(kind, &format!("the answer was the status {}", status.as_u16()));
+                return of(kind, &format!("it replied with the status {}", status.as_u16()));
             }
             said(service.code().unwrap_or_default(), service.message().unwrap_or_default())
         }
@@ -35,18 +35,19 @@ where
 }
 
 fn no_request() -> StoreError {
-    let what = "no request could be made; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or bring a client";
+    let what =
+        "the request could not be signed; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass a client";
     StoreError::new(NAME, ErrorKind::Misconfigured, what)
 }
 
-/// Why a request was not sent, or its answer is none of HTTP's.
+/// Converts the error of a request that was not sent, or whose reply is not HTTP.
 fn not_sent(error: &ConnectorError) -> StoreError {
     let of = |kind, what: &str| StoreError::new(NAME, kind, what);
     let http = error.source().and_then(|source| source.downcast_ref::<hyper_util::client::legacy::Error>());
     match http {
         _ if error.is_timeout() => of(ErrorKind::Timeout, "no answer in time"),
         Some(http) if http.is_connect() => {
-            of(ErrorKind::Unavailable, "nothing answers at its endpoint").caused_by(deepest(http))
+            of(ErrorKind::Unavailable, "its endpoint does not answer").caused_by(deepest(http))
         }
         _ if error.is_io() || error.as_other().is_some() => {
             of(ErrorKind::Unavailable, "the connection broke")
@@ -56,19 +57,27 @@ fn not_sent(error: &ConnectorError) -> StoreError {
     }
 }
 
-fn deepest(mut error: &dyn Error) -> String {
+/// Returns the root cause: the operating system's error, if it is one.
+fn deepest(mut error: &(dyn Error + 'static)) -> BoxError {
     while let Some(cause) = error.source() {
         error = cause;
     }
-    error.to_string()
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => {
+            io.raw_os_error().map_or_else(|| io.kind().into(), std::io::Error::from_raw_os_error).into()
+        }
+        None => DriverMessage::new(error.to_string()).into(),
+    }
 }
 
 fn said(code: &str, message: &str) -> StoreError {
     let of = |kind, what: &str| StoreError::new(NAME, kind, what);
     match code {
-        "ResourceNotFoundException" => of(ErrorKind::Misconfigured, "there is no such table in this region"),
+        "ResourceNotFoundException" => {
+            of(ErrorKind::Misconfigured, "the table does not exist in this region")
+        }
         "AccessDeniedException" | "NotAuthorized" => {
-            of(ErrorKind::Refused, "the user may not use the table").caused_by(message)
+            of(ErrorKind::Refused, "no permission to use the table").caused_by(DriverMessage::new(message))
         }
         "UnrecognizedClientException"
         | "InvalidSignatureException"
@@ -78,19 +87,21 @@ fn said(code: &str, message: &str) -> StoreError {
         | "InvalidClientTokenId"
         | "SignatureDoesNotMatch" => of(ErrorKind::Refused, "the access key is not accepted"),
         "ExpiredTokenException" | "ExpiredToken" => of(ErrorKind::Refused, "the access key has expired"),
-        code if BUSY.contains(&code) => of(ErrorKind::Timeout, "the table takes no more requests now"),
+        code if BUSY.contains(&code) => {
+            of(ErrorKind::Timeout, "the table accepts no more requests at the moment")
+        }
         "ValidationException" if message.contains("size") => {
-            of(ErrorKind::Full, "the record is longer than an item may be, 400 KB")
+            of(ErrorKind::Full, "the record is longer than the maximum item, 400 KB")
         }
         "ValidationException" => of(ErrorKind::Misconfigured, "its table is not a session table"),
         "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => {
             of(ErrorKind::Unavailable, "DynamoDB failed")
         }
-        code => of(ErrorKind::Corrupt, &format!("the answer was the error `{code}`")),
+        code => of(ErrorKind::Corrupt, &format!("it replied with the error `{code}`")),
     }
 }
 
-/// Whether DynamoDB did not look at the request at all.
+/// Returns `true` if DynamoDB rejected the request without processing it.
 pub(super) fn is_busy<E, R>(error: &SdkError<E, R>) -> bool
 where
     E: ProvideErrorMetadata,
@@ -98,15 +109,15 @@ where
     error.as_service_error().and_then(|error| error.code()).is_some_and(|code| BUSY.contains(&code))
 }
 
-/// The tries of one call that DynamoDB was too busy for.
+/// The attempts of a call that DynamoDB rejects because of its load.
 #[derive(Default)]
 pub(super) struct Attempt(u32);
 
 impl Attempt {
-    /// Waits, longer each time; false after the last try.
+    /// Waits, longer each time. Returns `false` after the last attempt.
     pub(super) async fn again(&mut self) -> bool {
         self.0 += 1;
-        if self.0 > MOST_TRIES {
+        if self.0 > MAX_ATTEMPTS {
             return false;
         }
         tokio::time::sleep(Duration::from_millis(25 << self.0)).await;
@@ -114,7 +125,7 @@ impl Attempt {
     }
 }
 
-const NOT_ITS_ANSWER: &str = "its answer is none of DynamoDB's";
+const NOT_ITS_ANSWER: &str = "the reply is not one of DynamoDB";
 
 const BUSY: &[&str] = &[
     "ProvisionedThroughputExceededException",
@@ -123,4 +134,4 @@ const BUSY: &[&str] = &[
     "TransactionConflictException",
 ];
 
-const MOST_TRIES: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;

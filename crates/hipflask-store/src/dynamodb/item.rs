@@ -1,4 +1,4 @@
-//! Items: what Flask-Session and we keep in them.
+//! The items of the table.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub(super) fn number(time: UnixTime) -> AttributeValue {
     AttributeValue::N(time.as_secs().to_string())
 }
 
-/// The record in an item; `None` if there is none that we could read.
+/// Returns the record in an item; `None` if it is not a readable one.
 pub(super) fn stored(item: &HashMap<String, AttributeValue>) -> Option<Stored> {
     let data = item.get("val")?.as_b().ok()?.clone().into_inner();
     let expires = match item.get("expiration") {
@@ -30,7 +30,8 @@ pub(super) fn stored(item: &HashMap<String, AttributeValue>) -> Option<Stored> {
     Some(Stored::new(data, expires))
 }
 
-/// The first whole second at which a record with this expiry has ended. Flask-Session writes `1700003600.000001907348632812`.
+/// Returns the first whole second at which a record with this expiry has expired. Flask-Session writes
+/// `1700003600.000001907348632812`.
 fn first_second_after(number: &str) -> Option<UnixTime> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if let Ok(whole) = whole.parse::<u64>()
@@ -40,7 +41,7 @@ fn first_second_after(number: &str) -> Option<UnixTime> {
         return Some(UnixTime::from_secs(whole.saturating_add(u64::from(has_fraction))));
     }
     let number: f64 = number.parse().ok()?;
-    // A cast stops at the bounds.
+    // The cast saturates.
     Some(UnixTime::from_secs(number.ceil() as u64))
 }
 
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expiration_with_a_fraction_counts_as_the_next_second() {
+    fn fractional_expiration_rounds_up() {
         let seconds = |number| first_second_after(number).map(UnixTime::as_secs);
         assert_eq!(seconds("1700003600"), Some(1_700_003_600));
         assert_eq!(seconds("1700003600.000001907348632812"), Some(1_700_003_601));

@@ -1,32 +1,32 @@
-//! [`DynamoDbStore`]: sessions in a DynamoDB table, as Flask-Session keeps them there.
+//! A DynamoDB table, with the records of Flask-Session.
 //!
-//! The table is the one of Flask-Session 0.8, `Sessions` unless said, billed per request, and made if it is missing. Its hash
-//! key is `id` (a string), beside it stand `val` (binary) and `expiration` (a number: seconds since 1970).
+//! The table is that of Flask-Session 0.8: `Sessions` by default, billed per request, and created if it is missing. Its hash
+//! key is `id` (a string). The other attributes are `val` (binary) and `expiration` (a number: seconds since 1970).
 //!
-//! | what | here | in Flask-Session 0.8 |
+//! | | here | in Flask-Session 0.8 |
 //! | --- | --- | --- |
-//! | TTL of the table | switched on by [`ready`](crate::store::Store::ready) | meant to be, and never is |
-//! | an item that has expired and is still there | no session: DynamoDB may take days to drop it | a session |
-//! | `expiration` | whole seconds in UTC, which is what the TTL takes | a fraction with many digits, wrong by the host's offset from UTC |
-//! | two writers | the second one is told what the first wrote | the second one wins |
+//! | TTL of the table | enabled by [`ready`](crate::Store::ready) | never enabled, although intended |
+//! | an expired item that still exists | not a session: DynamoDB may take days to remove it | a session |
+//! | `expiration` | whole seconds in UTC, as the TTL requires | a fraction with many digits, wrong by the host's offset from UTC |
+//! | two writers | the second one gets the first one's record | the second one wins |
 //!
-//! Reads are consistent, and each write carries its condition: one request for a load, one for a save, and one for a save that
-//! meets another's. A write is not repeated by the client, because a repeated one would meet itself; one that DynamoDB was too
-//! busy to look at is.
+//! Reads are consistent, and each write has a condition. A load is one request, and so is a save, even if it meets a
+//! conflict. The client does not repeat a write, because a repeated one would conflict with itself. It repeats a write that
+//! DynamoDB rejected because of its load.
 //!
-//! # Where
+//! # Configuration
 //!
-//! - [`DynamoDbStore::from_url`]: `dynamodb://Sessions?region=eu-west-1`, with `endpoint=http://127.0.0.1:8000` for an emulator,
-//!   and `timeout` in seconds (5 unless said). Keys come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-//!   `AWS_SESSION_TOKEN`, the region also from `AWS_REGION`. An emulator (`http://`) needs no keys.
-//! - [`DynamoDbStore::from_client`]: with a client of your own, made by `aws-config` for instance, which knows profiles,
-//!   containers and instance roles.
+//! - [`DynamoDbStore::from_url`]: `dynamodb://Sessions?region=eu-west-1`, with `endpoint=http://127.0.0.1:8000` for an
+//!   emulator, and `timeout` in seconds (5 by default). The keys come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+//!   `AWS_SESSION_TOKEN`, and the region from `AWS_REGION` if the URL has none. An emulator (`http://`) needs no keys.
+//! - [`DynamoDbStore::from_client`] takes a client, for example from `aws-config`, which supports profiles, containers and
+//!   instance roles.
 //!
-//! The user needs `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem`; `Scan` to list; at start also `DescribeTable` and
-//! `DescribeTimeToLive`, with `CreateTable` and `UpdateTimeToLive` if those are to be done for you.
+//! The user needs `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem`, and `Scan` for listings. At startup the store calls
+//! `DescribeTable` and `DescribeTimeToLive`, and `CreateTable` and `UpdateTimeToLive` if necessary.
 //!
-//! An item has at most 400 KB. This store is tested against moto's server, which is not DynamoDB: it keeps no capacity, and
-//! drops nothing by itself.
+//! An item has at most 400 KB. This store is tested against moto's server, which has no capacity limits and never removes
+//! expired items.
 
 mod failure;
 mod item;
@@ -76,29 +76,29 @@ pub struct DynamoDbStore {
     make_table: bool,
 }
 
-/// A configuration that no DynamoDB store can have.
+/// An invalid configuration of a DynamoDB store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DynamoDbError {
-    /// Not the URL of a table.
-    #[error("that is no URL of a DynamoDB table; write `dynamodb://TABLE?region=REGION`")]
+    /// The URL is not one of a table.
+    #[error("not a DynamoDB URL; write `dynamodb://TABLE?region=REGION`")]
     BadUrl,
-    /// A parameter that is not understood.
-    #[error("the URL's `{name}` is not understood; there are region, endpoint and timeout (in seconds)")]
+    /// A parameter is unknown or has an invalid value.
+    #[error("invalid `{name}` in the URL; use region, endpoint and timeout (in seconds)")]
     BadParameter {
-        /// Which: the first letters.
+        /// The parameter.
         name: &'static str,
     },
-    /// No region.
+    /// The region is missing.
     #[error("DynamoDB needs a region; add `region=` to the URL or set AWS_REGION")]
     NoRegion,
 }
 
 impl DynamoDbStore {
-    /// The store at `url`; nothing is connected yet.
+    /// Creates the store at `url`, without connecting.
     ///
     /// # Errors
-    /// [`DynamoDbError`] if the URL is not understood or there is no region.
+    /// [`DynamoDbError`] if the URL is invalid or the region is missing.
     pub fn from_url(url: &str) -> Result<Self, DynamoDbError> {
         let rest = url.strip_prefix("dynamodb://").ok_or(DynamoDbError::BadUrl)?;
         let (table, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -130,13 +130,13 @@ impl DynamoDbStore {
         let is_emulator = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let keys = match keys {
             Some((id, secret)) => Some((id, secret, variable("AWS_SESSION_TOKEN"))),
-            // An emulator wants a signature and does not look whose.
+            // An emulator requires a signature and does not check it.
             None if is_emulator => Some(("local".to_owned(), "local".to_owned(), None)),
             None => None,
         };
         let mut config = configuration(region, timeout);
         if let Some(endpoint) = endpoint {
-            // Who has an account in an address has a password there.
+            // An account in the address includes a password.
             if !endpoint.contains('@') {
                 place = format!("{place}&endpoint={endpoint}");
             }
@@ -149,7 +149,7 @@ impl DynamoDbStore {
         Ok(Self { client, table: table.to_owned(), place, make_table: true })
     }
 
-    /// A store that uses `client`, in `table`.
+    /// Creates a store that uses `client` and `table`.
     #[must_use]
     #[doc(alias("SESSION_DYNAMODB", "SESSION_DYNAMODB_TABLE"))]
     pub fn from_client(client: Client, table: impl Into<String>) -> Self {
@@ -158,7 +158,7 @@ impl DynamoDbStore {
         Self { client, table, place, make_table: true }
     }
 
-    /// Whether a missing table is made: it is, unless said.
+    /// Sets whether a missing table is created, which is the default.
     #[must_use]
     pub const fn make_table(mut self, make_table: bool) -> Self {
         self.make_table = make_table;
@@ -182,7 +182,7 @@ impl DynamoDbStore {
         now: UnixTime,
     ) -> Result<Created, StoreError> {
         if key.is_at_rest() {
-            let what = "it knows records by their keys alone";
+            let what = "it only finds records by their keys";
             return Err(StoreError::new(NAME, ErrorKind::Unsupported, what));
         }
         let mut attempt = Attempt::default();
@@ -238,7 +238,7 @@ impl DynamoDbStore {
         Ok(if done.is_ok() { Touched::Touched } else { Touched::Gone })
     }
 
-    /// Carries out `set` if `condition` holds; else tells what is there.
+    /// Carries out `set` if `condition` holds. Otherwise returns the current record.
     async fn update(
         &self,
         key: &Key,
@@ -349,18 +349,19 @@ impl DynamoDbStore {
                 let error = explain(error);
                 match error.kind() {
                     _ if is_missing && self.make_table => Some(self.make().await?),
-                    // Who may not look at the table may still use it.
+                    // The user may lack this permission and still be able to use the table.
                     ErrorKind::Refused => None,
                     _ => return Err(error),
                 }
             }
         };
         if table.as_ref().is_some_and(|table| !is_session_table(table)) {
-            let what = "its table has another key than the string `id`";
+            let what = "the key of its table is not the string `id`";
             return Err(StoreError::new(NAME, ErrorKind::Misconfigured, what));
         }
         self.switch_on_ttl().await?;
-        let probe = Key::new("hipflask:", "ready").map_err(|_| misconfigured("its probe has no key"))?;
+        let probe =
+            Key::new("hipflask:", "ready").map_err(|_| misconfigured("the key of the probe is invalid"))?;
         self.load(&probe, UnixTime::from_secs(0)).await.map(drop)
     }
 
@@ -368,23 +369,27 @@ impl DynamoDbStore {
         let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
         let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
         let (Ok(id), Ok(key)) = (id.build(), key.build()) else {
-            return Err(misconfigured("its table cannot be described"));
+            return Err(misconfigured("the definition of its table is invalid"));
         };
         let made =
             self.client.create_table().table_name(&self.table).billing_mode(BillingMode::PayPerRequest);
         let made = made.attribute_definitions(id).key_schema(key).send().await;
         if let Err(error) = made {
-            // Somebody else makes it at the same time.
+            // Another process may create it at the same time.
             if !error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) {
                 return Err(explain(error));
             }
         }
         let wait = self.client.wait_until_table_exists().table_name(&self.table);
         wait.wait(TABLE_IN).await.map_err(|_| {
-            StoreError::new(NAME, ErrorKind::Timeout, format!("its table was not made within {TABLE_IN:?}"))
+            StoreError::new(
+                NAME,
+                ErrorKind::Timeout,
+                format!("its table was not created within {TABLE_IN:?}"),
+            )
         })?;
         let described = self.client.describe_table().table_name(&self.table).send().await.map_err(explain)?;
-        described.table.ok_or_else(|| misconfigured("its table is gone again"))
+        described.table.ok_or_else(|| misconfigured("its table was deleted again"))
     }
 
     async fn switch_on_ttl(&self) -> Result<(), StoreError> {
@@ -403,7 +408,7 @@ impl DynamoDbStore {
             };
         }
         let on = TimeToLiveSpecification::builder().enabled(true).attribute_name("expiration").build();
-        let on = on.map_err(|_| misconfigured("its TTL cannot be described"))?;
+        let on = on.map_err(|_| misconfigured("the definition of its TTL is invalid"))?;
         let switch = self.client.update_time_to_live().table_name(&self.table).time_to_live_specification(on);
         match switch.send().await {
             Ok(_) => Ok(()),
@@ -411,14 +416,14 @@ impl DynamoDbStore {
         }
     }
 
-    /// Sessions end without TTL, too; only their items stay and cost money.
+    /// Without the TTL sessions still expire, but their items stay and cost money.
     fn ttl_unknown(&self, error: StoreError) -> Result<(), StoreError> {
         if error.kind() != ErrorKind::Refused {
             return Err(error);
         }
         tracing::warn!(
             table = self.table,
-            "the user may not see or set the table's TTL; switch it on for the attribute `expiration`, \
+            "no permission to read or set the table's TTL; enable it for the attribute `expiration`, \
              or allow dynamodb:DescribeTimeToLive and dynamodb:UpdateTimeToLive"
         );
         Ok(())
@@ -437,7 +442,7 @@ fn configuration(region: String, timeout: Duration) -> Builder {
         .timeout_config(timeouts)
 }
 
-/// For writes: a second try could meet the first.
+/// Disables retries, for writes: a second attempt could conflict with the first.
 fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled())
 }
@@ -464,14 +469,14 @@ impl Store for DynamoDbStore {
     }
 }
 
-/// Shows the place.
+/// Shows the address.
 impl fmt::Debug for DynamoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DynamoDbStore").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
-/// An item without an expiry never ends.
+/// An item without `expiration` never expires.
 const LIVE: &str = "attribute_exists(id) AND (attribute_not_exists(expiration) OR expiration > :now)";
 
 const TABLE_IN: Duration = Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! The directory: each method of the store, in the calling thread.
+//! The methods of the store, in the calling thread.
 
 use core::time::Duration;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -18,10 +18,10 @@ use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Entry, Key, Page, Replaced, Scan, Stored, Token, Touched, expiry,
 };
 
-/// The names that are left of a listing.
+/// The rest of a listing.
 pub(super) struct Names {
     after: String,
-    /// The next one last.
+    /// In reverse order.
     left: Vec<String>,
 }
 
@@ -32,10 +32,10 @@ pub(super) struct Directory {
     pub(super) sync: bool,
     pub(super) md5: bool,
     pub(super) make: bool,
-    /// How long to wait for a record's lock.
+    /// The timeout for a record's lock.
     pub(super) timeout: Duration,
     pub(super) trust: Trust,
-    /// Names of records whose files could not be used.
+    /// How many unusable files were skipped.
     pub(super) skipped: Arc<AtomicU64>,
 }
 
@@ -86,7 +86,7 @@ impl Directory {
             LockOutcome::Untrusted => return Err(Fault::NameTaken),
             LockOutcome::Missing => return Err(io::Error::from(io::ErrorKind::NotFound).into()),
         };
-        // An id is made once in the life of the universe: that two make it at once under two names is not looked for.
+        // Ids are random, so two processes never create the same one under two names at the same time.
         let exists = place.live(now).is_some() || self.is_live(others, now)?;
         let made = if exists { Err(None) } else { self.complete(data, expiry(now, ttl)).map_err(Some) };
         match made {
@@ -160,8 +160,8 @@ impl Directory {
         Ok(DeletedIf::Deleted)
     }
 
-    /// A page of the records. `begun` has the names that the page before has left, so that they are read once for a listing
-    /// and not once for a page.
+    /// Returns a page of the records. `begun` has the names that the previous page left, so that the directory is read once
+    /// per listing and not once per page.
     pub(super) fn scan(
         &self,
         scan: &Scan,
@@ -199,7 +199,7 @@ impl Directory {
         Ok(Page { entries, next: next.map(Cursor::new) })
     }
 
-    /// The names of the records behind `after`, the last one first.
+    /// Returns the names of the records after `after`, in reverse order.
     fn names_from(&self, after: &str) -> io::Result<Vec<String>> {
         let mut names: Vec<String> = self.names()?.into_iter().filter(|name| name.as_str() > after).collect();
         names.sort_unstable_by(|one, other| other.cmp(one));
@@ -227,7 +227,7 @@ impl Directory {
         Ok(purged)
     }
 
-    /// Writes nothing into a directory that exists: on a full disk the sessions can still be read and ended.
+    /// Writes nothing into an existing directory: on a full disk the sessions can still be read and deleted.
     pub(super) fn ready(&self) -> Result<(), Fault> {
         self.trust.mode(self.mode)?;
         match self.trusted_or_made() {
@@ -239,14 +239,14 @@ impl Directory {
         }
         let needed = if self.make { Access::READ_OK | Access::WRITE_OK } else { Access::READ_OK };
         accessat(CWD, &self.path, needed | Access::EXEC_OK, AtFlags::EACCESS).map_err(io::Error::from)?;
-        // Where the file system does not say, the first write will.
+        // If the file system does not report it, the first write will.
         if self.make && statvfs(&self.path).is_ok_and(|disk| disk.f_bavail == 0 && disk.f_blocks > 0) {
             warn_of_a_full_disk(&self.path);
         }
         Ok(())
     }
 
-    /// The directory exists and is trusted; a missing one is created.
+    /// Checks the directory, and creates a missing one.
     fn trusted_or_made(&self) -> Result<(), Fault> {
         if self.trust.directory(&self.path)? {
             return Ok(());
@@ -262,7 +262,7 @@ impl Directory {
         if self.skipped.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 directory = %self.path.display(),
-                "something in the session directory has the name of a session file and cannot be used; it is skipped"
+                "skipped an entry of the session directory that is not a usable session file"
             );
         }
     }
@@ -298,7 +298,7 @@ impl Directory {
         }
     }
 
-    /// The live record of a key, locked, under the one name or the other.
+    /// Locks the live record of a key, under its current or its old name.
     fn lock_live(&self, key: &Key, now: UnixTime, patience: Patience) -> Result<Option<Locked>, Fault> {
         if !self.trust.directory(&self.path)? {
             return Ok(None);
@@ -313,14 +313,14 @@ impl Directory {
         Ok(None)
     }
 
-    /// Writes a whole record beside the others, under a name that cachelib takes for its own temporary file.
+    /// Writes a complete record to a new file with a name that cachelib takes for its own temporary file.
     fn complete(&self, data: &[u8], expires: UnixTime) -> io::Result<PathBuf> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let path = self.path.join(format!("{TEMPORARY}{}-{count}{SUFFIX}", std::process::id()));
             let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                // Left over from a process of the same number.
+                // A leftover of a process with the same id.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
@@ -336,7 +336,7 @@ impl Directory {
         }
     }
 
-    /// The names of the records.
+    /// Returns the names of the records.
     fn names(&self) -> io::Result<Vec<String>> {
         let names = self.files()?;
         Ok(names.into_iter().filter(|name| is_record_name(name)).collect())
@@ -349,7 +349,7 @@ impl Directory {
         }
     }
 
-    /// Removes what a process of ours left half written more than an hour ago.
+    /// Removes incomplete files that a process left more than an hour ago.
     fn sweep(&self, now: UnixTime) -> io::Result<()> {
         for name in self.files()? {
             if name.starts_with(TEMPORARY) && name.ends_with(SUFFIX) {
@@ -379,16 +379,16 @@ fn warn_of_a_full_disk(path: &Path) {
     );
 }
 
-/// What is there in place of what was expected.
+/// Returns the current record if it is not the expected one.
 fn other_than(expected: &[u8], place: &mut Locked) -> Option<Stored> {
     let content = place.content.take_if(|content| content.data != expected)?;
     Some(content.into_stored())
 }
 
-/// As long as other stores wait for their servers.
+/// Same as the timeout of other stores.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 const TEMPORARY: &str = "hipflask-";
 
-/// cachelib neither counts nor removes files of this ending.
+/// cachelib neither counts nor removes files with this suffix.
 const SUFFIX: &str = ".__wz_cache";

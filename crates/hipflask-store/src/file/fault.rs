@@ -1,20 +1,20 @@
-//! [`Fault`]: why a call to the directory failed.
+//! Failures of a call.
 
 use std::io;
 use std::time::Duration;
 
 use crate::store::{ErrorKind, StoreError};
 
-/// Why a call failed.
+/// The reason why a call failed.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The system refused.
     Io(io::Error),
-    /// Somebody else could write the sessions: what to do about it.
+    /// Another user could write the sessions. The text says what to do.
     Untrusted(String),
-    /// Another holder kept the record's lock for this long.
+    /// Another process or thread held the record's lock for this long.
     Locked(Duration),
-    /// As many callers as may wait for one record are waiting.
+    /// The queue of the record is full.
     Crowded,
     /// A new record's name belongs to something that is not a session file.
     NameTaken,
@@ -53,13 +53,13 @@ impl Fault {
 fn meaning(error: &io::Error) -> (ErrorKind, &'static str) {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            (ErrorKind::Refused, "the session directory may not be used")
+            (ErrorKind::Refused, "no permission to use the session directory")
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             (ErrorKind::Full, "the disk of the session directory is full")
         }
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            (ErrorKind::Misconfigured, "the session directory is not there")
+            (ErrorKind::Misconfigured, "the session directory does not exist")
         }
         io::ErrorKind::InvalidData => (ErrorKind::Corrupt, "a session file is larger than a session may be"),
         _ => (ErrorKind::Unavailable, "the session directory cannot be used"),

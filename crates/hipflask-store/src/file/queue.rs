@@ -1,4 +1,4 @@
-//! [`Queues`]: callers that write the same record take turns, before any of them takes a thread.
+//! Queues of callers that write the same record, so that none of them blocks a thread.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,10 +23,10 @@ impl Queues {
     /// Each caller gives up at its own deadline once it has its turn, so that the queue moves on.
     ///
     /// # Errors
-    /// [`Fault::Crowded`] at once if [`MOST_CALLERS`] write that record already.
+    /// [`Fault::Crowded`] at once if [`MAX_CALLERS`] already write that record.
     pub(super) async fn wait(self: &Arc<Self>, key: Key) -> Result<Turn, Fault> {
         let (slot, turn) = self.enter(key)?;
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let permit = turn.acquire_owned().await.map_err(|_| Fault::Crowded)?;
         Ok(Turn { _permit: permit, _slot: slot })
     }
@@ -36,7 +36,7 @@ impl Queues {
         let queue = queues
             .entry(key.as_str().to_owned())
             .or_insert_with(|| Queue { turn: Arc::new(Semaphore::new(1)), callers: 0 });
-        if queue.callers >= MOST_CALLERS {
+        if queue.callers >= MAX_CALLERS {
             return Err(Fault::Crowded);
         }
         queue.callers += 1;
@@ -48,9 +48,9 @@ impl Queues {
     }
 }
 
-/// The right to write a record. The next caller has it once this is dropped.
+/// The right to write a record. Passes to the next caller when dropped.
 pub(super) struct Turn {
-    // Dropped first: a queue is forgotten only when its last permit is back.
+    // Dropped first: a queue is removed only after its last permit was returned.
     _permit: OwnedSemaphorePermit,
     _slot: QueueSlot,
 }
@@ -74,8 +74,8 @@ impl Drop for QueueSlot {
     }
 }
 
-/// Callers that may write one record at the same time: one works, the others wait.
-pub(super) const MOST_CALLERS: usize = 64;
+/// How many callers may write one record at the same time: one works, the others wait.
+pub(super) const MAX_CALLERS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -86,18 +86,18 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_on_one_record_is_bounded() {
+    fn queue_of_one_record_is_bounded() {
         let queues = Arc::new(Queues::default());
-        let crowd: Vec<_> = (0..MOST_CALLERS).map(|_| queues.enter(key("a")).unwrap()).collect();
+        let crowd: Vec<_> = (0..MAX_CALLERS).map(|_| queues.enter(key("a")).unwrap()).collect();
         assert!(matches!(queues.enter(key("a")), Err(Fault::Crowded)));
         drop(queues.enter(key("b")).unwrap());
         drop(crowd);
-        assert!(queues.lock().is_empty(), "a record that nobody writes is forgotten");
+        assert!(queues.lock().is_empty(), "a record without writers has no queue");
         drop(queues.enter(key("a")).unwrap());
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_the_queue_frees_its_slot() {
+    async fn cancelled_caller_leaves_the_queue() {
         let queues = Arc::new(Queues::default());
         let first = queues.wait(key("a")).await.unwrap();
         let waiting = {

@@ -1,4 +1,4 @@
-//! One file: its name, its four bytes of expiry, and the lock on it.
+//! The file of a record: its name, its four bytes of expiry, and its lock.
 
 use core::time::Duration;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -19,12 +19,13 @@ use crate::hex::hex;
 use crate::record::MAX_BYTES;
 use crate::store::{Key, Stored};
 
-/// A record as large as one may be, and the expiry.
+/// The maximum length of a file: a record and its expiry.
 pub(super) const MAX_FILE_BYTES: usize = MAX_BYTES + EXPIRY_BYTES;
 
 const EXPIRY_BYTES: usize = 4;
 
-/// The names that cachelib of one or the other age gives to a key: SHA-256 and MD5. None for a key that is no name here.
+/// Returns cachelib's names for a key, the current one (SHA-256) first, then the old one (MD5). Returns none for the key of
+/// another store.
 pub(super) fn names(key: &Key) -> Vec<String> {
     let text = key.as_str();
     if key.is_at_rest() {
@@ -33,7 +34,7 @@ pub(super) fn names(key: &Key) -> Vec<String> {
     vec![hex(&Sha256::digest(text)), hex(&Md5::digest(text))]
 }
 
-/// Whether a file of this name holds a record: a digest in hex, and not that of the file in which cachelib counts.
+/// Returns `true` if a file of this name contains a record: the name is a digest in hex, but not that of cachelib's counter.
 pub(super) fn is_record_name(name: &str) -> bool {
     matches!(name.len(), 32 | 64)
         && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -44,15 +45,15 @@ pub(super) fn is_record_name(name: &str) -> bool {
 const COUNT_FILES: [&str; 2] =
     ["79bc207ee04a581ab2348ca1f3494e64cd0ec36128735b8c6bc85ddd8fe1938c", "2029240f6d1128be89ddc32729463129"];
 
-/// What is in a file.
+/// The content of a file.
 pub(super) struct Content {
-    /// 0 is never.
+    /// 0 means never.
     expiry: u32,
     pub(super) data: Vec<u8>,
 }
 
 impl Content {
-    /// Reads all of a file; `None` if it is too short to be a record, such as one that is being made.
+    /// Reads a whole file; `None` if it is too short to be a record, such as one that is just being created.
     pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
         let mut bytes = Vec::new();
         let mut limited = file.take(MAX_FILE_BYTES as u64 + 1);
@@ -66,7 +67,7 @@ impl Content {
         Ok(Some(Self { expiry, data: bytes }))
     }
 
-    /// When it ends.
+    /// Returns the expiry; `None` if it never expires.
     pub(super) fn expires(&self) -> Option<UnixTime> {
         (self.expiry != 0).then(|| UnixTime::from_secs(self.expiry.into()))
     }
@@ -81,21 +82,21 @@ impl Content {
     }
 }
 
-/// The four bytes. After 2106 there is no room: such a record ends then.
+/// Returns the four bytes of an expiry. A later expiry than 2106 becomes 2106.
 pub(super) fn head(expires: UnixTime) -> [u8; EXPIRY_BYTES] {
     u32::try_from(expires.as_secs()).unwrap_or(u32::MAX).to_ne_bytes()
 }
 
-/// What has the name of a record.
+/// The outcome of opening a record's file.
 pub(super) enum OpenedFile {
     Record(File),
-    /// Something that must not be read: a link, a directory, a pipe, a file of another user.
+    /// A link, a directory, a pipe or another user's file, which must not be read.
     Untrusted,
     Missing,
 }
 
 impl OpenedFile {
-    /// Opens what is at `path`, without following a link there and without waiting for a pipe's other end.
+    /// Opens the file at `path`. Does not follow a link, and does not wait for the other end of a pipe.
     pub(super) fn open(path: &Path, options: &mut OpenOptions, trust: &Trust) -> io::Result<Self> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         match options.custom_flags(flags.bits() as i32).open(path) {
@@ -118,7 +119,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// From now on.
+    /// Starts now.
     pub(super) fn of(whole: Duration) -> Self {
         let now = Instant::now();
         Self { deadline: now.checked_add(whole).unwrap_or(now), whole }
@@ -133,24 +134,24 @@ impl Patience {
     }
 }
 
-/// What [`Locked::at`] found.
+/// The outcome of [`Locked::at`].
 pub(super) enum LockOutcome {
     Locked(Locked),
     Untrusted,
     Missing,
 }
 
-/// A file that this caller alone may change, as long as all others take the lock, too.
+/// A locked file. Only this caller may change it, as long as all others take the lock as well.
 pub(super) struct Locked {
     file: LockedFile,
     path: PathBuf,
-    /// `None` if it is no record.
+    /// `None` if it is not a record.
     pub(super) content: Option<Content>,
 }
 
 impl Locked {
-    /// Locks the file that is at `path` then. With a mode for a new file, a missing one is created: empty, which is not a
-    /// record for anybody.
+    /// Locks the file that is at `path` once the lock is held. Creates a missing file if `new_mode` is given: it is empty,
+    /// which no reader takes for a record.
     pub(super) fn at(
         path: &Path,
         new_mode: Option<u32>,
@@ -168,7 +169,7 @@ impl Locked {
                 OpenedFile::Untrusted => return Ok(LockOutcome::Untrusted),
                 OpenedFile::Missing => return Ok(LockOutcome::Missing),
             };
-            // The holder before may have put another file in this place, or none.
+            // The previous holder may have replaced or removed the file.
             if is_at(&file.0, path)? {
                 let content = Content::read(&file.0)?;
                 return Ok(LockOutcome::Locked(Self { file, path: path.to_owned(), content }));
@@ -177,17 +178,17 @@ impl Locked {
         }
     }
 
-    /// The record, if it has not expired.
+    /// Returns the record, if it has not expired.
     pub(super) fn live(&mut self, now: UnixTime) -> Option<&mut Content> {
         self.content.as_mut().filter(|content| content.is_live(now))
     }
 
-    /// Writes the expiry alone. Four bytes at the beginning of a file are written at once.
+    /// Writes the expiry alone. Four bytes at the beginning of a file are written atomically.
     pub(super) fn set_expiry(&self, expires: UnixTime) -> io::Result<()> {
         self.file.0.write_all_at(&head(expires), 0)
     }
 
-    /// Puts a file that is complete in the place of this one.
+    /// Replaces this file with a complete one.
     pub(super) fn replace_by(self, complete: &Path) -> io::Result<()> {
         fs::rename(complete, &self.path).inspect_err(|_| drop(fs::remove_file(complete)))
     }
@@ -197,11 +198,12 @@ impl Locked {
     }
 }
 
-/// Whose lock is ours until we are done. Closing would not end it: a process that was forked meanwhile has the file open, too.
+/// A file with its lock, which is released on drop. Closing it is not enough: a process that was forked meanwhile has the file
+/// open as well.
 struct LockedFile(File);
 
 impl LockedFile {
-    /// Tries again and again: a wait in the system has no deadline.
+    /// Polls for the lock, because the system's own wait has no deadline.
     fn at(file: File, patience: Patience) -> Result<Self, Fault> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -218,7 +220,7 @@ impl LockedFile {
 
 impl Drop for LockedFile {
     fn drop(&mut self) {
-        // Where it cannot be unlocked it is closed, as it always is.
+        // If unlocking fails, closing the file usually releases the lock.
         let _ = self.0.unlock();
     }
 }
@@ -240,12 +242,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_ends_though_a_forked_process_has_the_file_open_still() {
+    fn lock_is_released_despite_a_forked_process() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
         let found = Locked::at(&path, Some(0o600), &Trust::new(), Patience::none()).unwrap();
         let LockOutcome::Locked(place) = found else { panic!("it was created") };
-        // As a fork does: the lock belongs to both.
+        // After a fork the lock belongs to both processes.
         let forked = place.file.0.try_clone().unwrap();
         drop(place);
         File::open(&path).unwrap().try_lock().unwrap();

@@ -46,8 +46,8 @@ use self::fault::Fault;
 use self::pool::{Answer, Command, Server};
 use self::settings::{KIND, Settings};
 use crate::store::{
-    Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, Stored, Token, Touched, whole_seconds,
+    Created, Cursor, Deleted, DeletedIf, Description, DriverMessage, Entry, ErrorKind, Key, Page, Replaced,
+    Scan, Store, StoreError, Stored, Token, Touched, whole_seconds,
 };
 use crate::unreachable;
 
@@ -447,15 +447,17 @@ fn error(fault: Fault, key: Option<&Key>) -> StoreError {
         Fault::Says(ServerSays::Protocol(_)) => (ErrorKind::Corrupt, "malformed reply"),
         Fault::Says(_) => (ErrorKind::Refused, "the server refused the command"),
     };
-    let cause = match fault {
-        Fault::TimedOut => return StoreError::new(KIND, kind, what),
+    let store_error = StoreError::new(KIND, kind, what);
+    let text = match fault {
+        // The operating system's errors quote no command.
+        Fault::Lost(Error::Connect(source) | Error::Io(source)) => return store_error.caused_by(source),
         Fault::Lost(cause) => cause.to_string(),
         Fault::Says(ServerSays::Server(says) | ServerSays::Client(says)) if is_plain(&says) => says,
         Fault::Says(ServerSays::NonexistentCommand) => "ERROR".to_owned(),
-        Fault::Says(_) => return StoreError::new(KIND, kind, what),
+        Fault::TimedOut | Fault::Says(_) => return store_error,
     };
-    let cause = key.map_or_else(|| cause.clone(), |key| cause.replace(key.as_str(), "(key)"));
-    StoreError::new(KIND, kind, what).caused_by(cause)
+    let text = key.map_or_else(|| text.clone(), |key| text.replace(key.as_str(), "(key)"));
+    store_error.caused_by(DriverMessage::new(text))
 }
 
 /// Returns `true` if the text is one of memcached's own messages, which are in lower case and quote nothing.
@@ -496,6 +498,14 @@ mod tests {
         ] {
             assert_eq!(time(Duration::from_secs(seconds), now), expected);
         }
+    }
+
+    #[test]
+    fn source_is_the_error_of_the_socket() {
+        let io = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let error = error(Fault::Lost(Error::Io(io)), None);
+        let source = std::error::Error::source(&error).unwrap().downcast_ref::<std::io::Error>().unwrap();
+        assert_eq!(source.kind(), std::io::ErrorKind::ConnectionReset);
     }
 
     #[test]

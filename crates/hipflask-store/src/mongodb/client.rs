@@ -1,7 +1,7 @@
-//! The driver's client, and another one in its place when it is stuck.
+//! The driver's client, which is replaced when it hangs.
 //!
-//! The driver gives a new connection no time to be answered: as many as it opens at once (two) that the network has swallowed
-//! keep all calls waiting, until the system finds after minutes that they are dead.
+//! The driver has no timeout for the handshake of a new connection, and opens two at a time. If the network drops the packets
+//! of both, all calls hang for minutes, until the system closes them.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,7 +11,7 @@ use mongodb::error::Result;
 use mongodb::options::{ClientOptions, CollectionOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection};
 
-/// The sessions by way of one client.
+/// The collection as one client sees it.
 pub(super) struct ClientHandle {
     sessions: Collection<Document>,
     answers: AtomicU64,
@@ -31,7 +31,7 @@ impl ClientHandle {
         &self.sessions
     }
 
-    /// How many calls have come to an end.
+    /// Returns the number of calls that got a reply.
     pub(super) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
@@ -41,10 +41,10 @@ impl ClientHandle {
     }
 }
 
-/// The line in use, and how to get another.
+/// The current client, and the options to create another one.
 pub(super) struct RenewableClient {
     current: RwLock<Arc<ClientHandle>>,
-    /// `None` for a client that is not ours.
+    /// `None` for a client that the application created.
     options: Option<ClientOptions>,
 }
 
@@ -63,7 +63,7 @@ impl RenewableClient {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// To be called when a call by `stuck` has had no answer in time, nor any other one meanwhile.
+    /// Replaces `stuck`, which gave no reply in time to any call.
     pub(super) fn renew(&self, stuck: &Arc<ClientHandle>) {
         let Some(options) = &self.options else { return };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);

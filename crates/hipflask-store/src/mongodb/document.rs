@@ -1,4 +1,4 @@
-//! Documents: what Flask-Session and we keep in them.
+//! The documents of the collection.
 
 use hipflask_core::time::UnixTime;
 use mongodb::bson::spec::BinarySubtype;
@@ -16,12 +16,12 @@ pub(super) fn date(time: UnixTime) -> DateTime {
     DateTime::from_millis(i64::try_from(seconds * 1000).unwrap_or(i64::MAX))
 }
 
-/// The record in a document; `None` if there is none that we could read.
+/// Returns the record in a document; `None` if it is not a readable one.
 pub(super) fn stored(mut document: Document) -> Option<Stored> {
     let Some(Bson::Binary(Binary { bytes, .. })) = document.remove("val") else { return None };
     let expires = match document.get("expiration") {
         None | Some(Bson::Null) => None,
-        // Flask-Session writes milliseconds and we count whole seconds: up, so that both say "ended" of the same second.
+        // Flask-Session writes milliseconds and Hipflask counts whole seconds: rounding up gives both the same last second.
         Some(Bson::DateTime(at)) => {
             let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
             Some(UnixTime::from_secs(millis.div_ceil(1000)))
@@ -31,7 +31,7 @@ pub(super) fn stored(mut document: Document) -> Option<Stored> {
     Some(Stored::new(bytes, expires))
 }
 
-/// The end of the year 9999, where Python's dates end, too.
+/// The last second of the year 9999, which is also the last one of Python's dates.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn milliseconds_count_as_the_second_they_end_in() {
+    fn milliseconds_round_up_to_seconds() {
         let at = |millis| {
             let document = doc! { "val": binary(b"x"), "expiration": DateTime::from_millis(millis) };
             stored(document).unwrap().expires.map(UnixTime::as_secs)

@@ -1,29 +1,30 @@
-//! [`MongoDbStore`]: sessions in a MongoDB collection, as Flask-Session keeps them there.
+//! A MongoDB collection, with the records of Flask-Session.
 //!
-//! The collection is the one of Flask-Session 0.8, `sessions` in the database `flask_session` unless said. A document has `id`
-//! (the key), `val` (binary) and `expiration` (a date, by which a TTL index drops it).
+//! The collection is that of Flask-Session 0.8: `sessions` in the database `flask_session` by default. A document has `id`
+//! (the key), `val` (binary) and `expiration` (a date, by which a TTL index removes it).
 //!
-//! | what | here | in Flask-Session 0.8 |
+//! | | here | in Flask-Session 0.8 |
 //! | --- | --- | --- |
-//! | index on `id` | made, and unique: it is what makes a new session new | none, so that each request reads the whole collection |
-//! | expired, and not dropped yet | no session: the server looks for such documents once a minute | a session |
-//! | `expiration` is missing | never ends | the same |
-//! | two writers | the second one is told what the first wrote | the second one wins |
+//! | index on `id` | created, and unique: it guarantees that a new session is new | none, so that each request reads the whole collection |
+//! | an expired document that still exists | not a session: the server removes them once a minute | a session |
+//! | `expiration` is missing | never expires | the same |
+//! | two writers | the second one gets the first one's record | the second one wins |
 //!
-//! Writes wait for a majority of the replicas, and reads ask the primary, so that what was ended stays ended after a failover.
-//! The driver repeats a write only with a number by which the server knows it again.
+//! Writes wait for a majority of the replicas, and reads use the primary, so that deleted sessions stay deleted after a
+//! failover. The driver only repeats a write with a number by which the server recognizes it.
 //!
-//! # Where
+//! # Configuration
 //!
-//! - [`MongoDbStore::from_url`]: `mongodb://user:password@host:27017/DATABASE?collection=sessions&timeout=5`, both parameters
-//!   optional; others go to the driver (`authSource=admin`, `tls=true`). `mongodb+srv://` needs the feature `mongodb-srv`.
-//! - [`MongoDbStore::from_client`]: with a client of your own.
+//! - [`MongoDbStore::from_url`]: `mongodb://user:password@host:27017/DATABASE?collection=sessions&timeout=5`. Both parameters
+//!   are optional; others go to the driver (`authSource=admin`, `tls=true`). `mongodb+srv://` needs the feature
+//!   `mongodb-srv`.
+//! - [`MongoDbStore::from_client`] takes a client.
 //!
-//! # Tested against
+//! # Tests
 //!
-//! **No real MongoDB**: none could be had where this was written. The tests run against `wire/mongo_front.py`, which speaks
-//! MongoDB's protocol in front of mongomock, and which real Flask-Session with pymongo uses beside us. That shows names, types
-//! and conditions; it does not show the TTL monitor, write concern, authentication or a failover.
+//! **Not tested against a real MongoDB**, which was not available. The tests run against `wire/mongo_front.py`, which
+//! implements MongoDB's protocol in front of mongomock; real Flask-Session with pymongo uses it in the same tests. They cover
+//! names, types and conditions, but not the TTL monitor, write concern, authentication or a failover.
 
 mod client;
 mod document;
@@ -67,10 +68,10 @@ pub struct MongoDbStore {
 }
 
 impl MongoDbStore {
-    /// The store at `url`; nothing is connected yet.
+    /// Creates the store at `url`, without connecting.
     ///
     /// # Errors
-    /// [`ErrorKind::Misconfigured`] if the URL is not understood.
+    /// [`ErrorKind::Misconfigured`] if the URL is invalid.
     pub async fn from_url(url: &str) -> Result<Self, StoreError> {
         let (start, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut collection, mut timeout, mut left) = ("sessions", Duration::from_secs(5), Vec::new());
@@ -79,26 +80,26 @@ impl MongoDbStore {
                 Some(("collection", name)) => collection = name,
                 Some(("timeout", seconds)) => {
                     let seconds =
-                        seconds.parse().map_err(|_| misconfigured("the URL's `timeout` is no number"))?;
+                        seconds.parse().map_err(|_| misconfigured("`timeout` in the URL is not a number"))?;
                     timeout = Duration::from_secs(seconds);
                 }
                 _ => left.push(pair),
             }
         }
-        // The driver wants a `/` before the `?`.
+        // The driver requires a `/` before the `?`.
         let after_scheme = start.split_once("://").map_or("", |(_, rest)| rest);
         let slash = if after_scheme.contains('/') { "" } else { "/" };
         let parsed = ClientOptions::parse(format!("{start}{slash}?{}", left.join("&"))).await;
         let mut options = parsed.map_err(|_| {
             misconfigured(
-                "its URL is not understood; write `mongodb://HOST/DATABASE`, with a percent-encoded password, \
+                "invalid URL; write `mongodb://HOST/DATABASE`, with a percent-encoded password, \
                  and for `mongodb+srv:` add the feature `mongodb-srv`",
             )
         })?;
-        // The driver knows why there is no server, so it gives up first.
+        // The driver knows why no server is available, so it gives up first.
         options.server_selection_timeout = Some(timeout * 9 / 10);
-        // One connection of the driver's tells it whether the server is there. Where that one hangs, the driver has to find
-        // out, and to try another, before they give up who wait for it.
+        // The driver monitors the server on one connection. If that one hangs, it must notice and try another one before
+        // the callers give up.
         options.connect_timeout.get_or_insert(timeout / 2);
         let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
         let database = options.default_database.clone().unwrap_or_else(|| "flask_session".to_owned());
@@ -107,7 +108,7 @@ impl MongoDbStore {
         Ok(Self { clients: Arc::new(clients), place, timeout })
     }
 
-    /// A store that uses `client`, in `collection` of `database`.
+    /// Creates a store that uses `client`, and `collection` of `database`.
     #[must_use]
     #[doc(alias("SESSION_MONGODB", "SESSION_MONGODB_DB", "SESSION_MONGODB_COLLECT"))]
     pub fn from_client(client: &Client, database: &str, collection: &str) -> Self {
@@ -118,7 +119,7 @@ impl MongoDbStore {
         }
     }
 
-    /// How long to wait for an answer: 5 s unless said.
+    /// Sets the timeout for a reply: 5 s by default.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -142,10 +143,10 @@ impl MongoDbStore {
         now: UnixTime,
     ) -> Result<Created, StoreError> {
         if key.is_at_rest() {
-            let what = "it knows records by their keys alone";
+            let what = "it only finds records by their keys";
             return Err(StoreError::new(NAME, ErrorKind::Unsupported, what));
         }
-        // An expired document is taken over. If there is none, one is inserted, and the index refuses it where a live one is.
+        // Reuses an expired document. Otherwise it inserts one, which the unique index refuses if a live one exists.
         let expired = doc! { "id": key.as_str(), "expiration": { "$lte": date(now) } };
         let new = doc! { "$set": { "val": binary(data), "expiration": date(expiry(now, ttl)) } };
         let client = self.clients.current();
@@ -183,7 +184,7 @@ impl MongoDbStore {
         Ok(if done { Touched::Touched } else { Touched::Gone })
     }
 
-    /// Whether there was a document to change.
+    /// Returns `true` if there was a document to change.
     async fn set(&self, filter: Document, set: Document) -> Result<bool, StoreError> {
         let client = self.clients.current();
         let done = self.within(&client, client.sessions().update_one(filter, doc! { "$set": set })).await?;
@@ -215,7 +216,7 @@ impl MongoDbStore {
 
     async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
         let limit = scan.limit.clamp(1, LONGEST_PAGE);
-        // Sorted by key, those with the prefix stand together.
+        // Sorted by key, documents with the prefix are adjacent.
         let from = match &scan.after {
             Some(after) => doc! { "$gt": after.as_str() },
             None => doc! { "$gte": &scan.prefix },
@@ -255,7 +256,7 @@ impl MongoDbStore {
         let unique = IndexModel::builder().keys(doc! { "id": 1 }).options(unique).build();
         let client = self.clients.current();
         self.within(&client, client.sessions().create_indexes([ttl, unique])).await?;
-        // Neither finds anything; both ask whether we may.
+        // Neither finds anything; both check the permissions.
         let nothing = doc! { "id": "hipflask:ready", "expiration": { "$lte": date(UnixTime::from_secs(0)) } };
         self.set(nothing.clone(), doc! { "expiration": date(UnixTime::from_secs(0)) }).await?;
         self.within(&client, client.sessions().delete_one(nothing)).await.map(drop)
@@ -269,7 +270,7 @@ impl MongoDbStore {
         self.answer(client, work).await?.map_err(explain)
     }
 
-    /// What the driver says of `work`, if it says so in time.
+    /// Returns the driver's result of `work`, or fails after the timeout.
     async fn answer<T>(
         &self,
         client: &Arc<ClientHandle>,
@@ -292,7 +293,7 @@ impl MongoDbStore {
     }
 }
 
-/// That a document is the one of `key`, has not ended, and holds what is expected.
+/// Returns a filter for the live document of `key`, with the expected data if given.
 fn live(key: &Key, expected: Option<&Stored>, now: UnixTime) -> Document {
     let mut filter = doc! {
         "id": key.as_str(),
@@ -318,7 +319,7 @@ impl Store for MongoDbStore {
     }
 }
 
-/// Shows the place, which has no password.
+/// Shows the address, which has no password.
 impl fmt::Debug for MongoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MongoDbStore").field("place", &self.place).finish_non_exhaustive()

@@ -2,7 +2,7 @@
 
 use ::redis::{ErrorKind as ClientKind, RedisError, ServerErrorKind};
 
-use crate::store::{ErrorKind, Key, StoreError};
+use crate::store::{DriverMessage, ErrorKind, Key, StoreError};
 use crate::unreachable;
 
 /// The name of this kind of store.
@@ -40,7 +40,12 @@ impl Fault {
             Self::TimedOut(Phase::Waiting) => StoreError::new(KIND, ErrorKind::Timeout, "no answer in time"),
             Self::Refused(error) => {
                 let (kind, what) = describe(&error);
-                StoreError::new(KIND, kind, what).caused_by(without_secrets(&error, key))
+                let store_error = StoreError::new(KIND, kind, what);
+                // The client's own errors about sockets quote no command.
+                if error.is_io_error() && error.code().is_none() {
+                    return store_error.caused_by(error);
+                }
+                store_error.caused_by(without_secrets(&error, key))
             }
         }
     }
@@ -135,11 +140,11 @@ fn describe(error: &RedisError) -> (ErrorKind, &'static str) {
     }
 }
 
-/// The error's text without key and data: servers quote a command's arguments.
-fn without_secrets(error: &RedisError, key: Option<&Key>) -> String {
+/// Returns the error's text without key and data: servers quote a command's arguments.
+fn without_secrets(error: &RedisError, key: Option<&Key>) -> DriverMessage {
     let text = error.to_string();
     let text = text.find("args beginning with").map_or(text.as_str(), |at| &text[..at]);
-    key.map_or_else(|| text.to_owned(), |key| text.replace(key.as_str(), "(key)"))
+    DriverMessage::new(key.map_or_else(|| text.to_owned(), |key| text.replace(key.as_str(), "(key)")))
 }
 
 #[cfg(test)]
@@ -163,6 +168,14 @@ mod tests {
             let text = format!("{error} {error:?} {}", error.source().unwrap());
             assert!(!text.contains("secret-id") && !text.contains("data'"), "{text}");
         }
+    }
+
+    #[test]
+    fn source_is_the_error_of_the_socket() {
+        let io = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = Fault::Refused(RedisError::from(io)).into_error(None);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.source().unwrap().downcast_ref::<RedisError>().unwrap().is_connection_refusal());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What has been counted.
+//! Counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ macro_rules! counters {
             }
         }
 
-        /// What has been counted since the sessions were set up.
+        /// Counts since the [`ServerSessions`](super::ServerSessions) were created.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         #[non_exhaustive]
         pub struct Stats {
@@ -26,29 +26,29 @@ macro_rules! counters {
 counters! {
     /// Records that were loaded.
     opened,
-    /// Ids of the right form without a record: expired, ended, or guessed.
+    /// Ids of the right form without a record: expired, deleted, or guessed.
     unknown,
-    /// Cookies that had not the form of an id, or no valid signature; no store was asked.
+    /// Cookies without the form of an id or without a valid signature, which did not reach the store.
     refused,
     /// Records that could not be read.
     unreadable,
-    /// Records that were made.
+    /// Records that were created.
     created,
     /// Records that were replaced.
     replaced,
-    /// Records whose life was extended.
+    /// Records whose expiry was extended.
     touched,
-    /// Records that were ended.
+    /// Records that were deleted.
     deleted,
     /// Sessions that got a new id.
     regenerated,
-    /// Writes that found another request's data and were tried again.
+    /// Writes that met another request's data and were tried again.
     conflicts,
-    /// Sessions that were saved together with another request's changes.
+    /// Sessions that were merged with another request's changes.
     merges,
-    /// Sessions that had ended when they were to be saved.
+    /// Sessions that were already deleted or expired when they were saved.
     gone,
-    /// New ids that were taken already.
+    /// New ids that already existed.
     collisions,
 }
 

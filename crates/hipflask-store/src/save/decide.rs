@@ -1,54 +1,51 @@
-//! What must happen to a record at the end of a request, as plain data.
+//! Decides what must happen to a record at the end of a request, as plain data.
 
 use core::time::Duration;
 
 use hipflask_core::plan::touch_interval;
 use hipflask_core::time::UnixTime;
 
-/// What is known about a session at the end of its request.
+/// The facts about a session at the end of its request that decide its save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a question of its own, and the table asks them all"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent, and the table covers them all")]
 pub struct SaveFacts {
     /// It came from a record.
     pub stored: bool,
-    /// Nothing is in it, or only the key `_permanent`, as Flask-Session counts.
+    /// It is empty, or has only the key `_permanent`, as in Flask-Session.
     pub empty: bool,
     /// It was changed.
     pub modified: bool,
-    /// It was cleared, so that what another request adds meanwhile goes as well.
+    /// It was cleared, so that concurrent additions of other requests are removed as well.
     pub cleared: bool,
-    /// Its record is to be deleted, whatever it holds.
+    /// Its record is deleted, whatever it contains.
     pub destroy: bool,
-    /// Its record is to be deleted, and what it holds begins a new session.
+    /// Its record is deleted, and its content starts a new session.
     pub restart: bool,
-    /// It was asked to get a new id.
+    /// It gets a new id.
     pub regenerate: bool,
-    /// Its life was not extended for long enough.
+    /// Its expiry was last extended long enough ago.
     pub touch_due: bool,
 }
 
-/// What must happen to the record.
+/// The operation on the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreOp {
-    /// No call at all.
+    /// Makes no call.
     Leave,
-    /// Its life is extended; its data is not written.
+    /// Extends the expiry without writing the data.
     Touch,
-    /// A record is made under a new id.
+    /// Creates a record under a new id.
     Create,
-    /// The record is replaced if it still is the one that was read; else the changes are replayed on what is there.
+    /// Replaces the record if it still is the one that was read. Otherwise replays the changes on the current one.
     Replace,
-    /// The record ends, whatever is in it.
+    /// Deletes the record, whatever it contains.
     Delete,
-    /// The record ends if nothing is in it once the changes are replayed on what is there.
+    /// Replays the changes on the current record and deletes it if it is empty then.
     DeleteIfEmptied,
-    /// The session moves to a new id and the old one ends.
+    /// Moves the session to a new id and deletes the old record.
     Regenerate,
-    /// The record is deleted, and the session is created under a new id: nothing of the old record is taken over.
+    /// Deletes the record and creates the session under a new id, without anything from the old record.
     Restart,
 }
 
@@ -75,7 +72,7 @@ pub const fn decide(seen: SaveFacts) -> StoreOp {
                 StoreOp::Leave
             }
         }
-        // Nothing is stored for visitors who leave nothing.
+        // An empty session is never stored.
         SaveFacts { stored: false, empty: true, .. } | SaveFacts { stored: false, modified: false, .. } => {
             StoreOp::Leave
         }
@@ -92,13 +89,13 @@ pub const fn decide(seen: SaveFacts) -> StoreOp {
 
 /// Whether a record that ends at `expires` and was to live for `lifetime` is due for a touch.
 ///
-/// A record that never ends needs none, and one that would end later than a touch could make it is left alone.
+/// A record that never expires needs no touch, nor does one that expires later than a touch would set.
 #[must_use]
 pub fn is_touch_due(expires: Option<UnixTime>, lifetime: Duration, now: UnixTime) -> bool {
     expires.is_some_and(|expires| expires <= touch_bound(lifetime, now))
 }
 
-/// The latest end with which a record is due for a touch.
+/// Returns the latest expiry with which a record is due for a touch.
 pub(super) fn touch_bound(lifetime: Duration, now: UnixTime) -> UnixTime {
     let interval = touch_interval(lifetime).as_secs().max(1);
     UnixTime::from_secs(now.as_secs().saturating_add(lifetime.as_secs().saturating_sub(interval)))
@@ -124,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table() {
+    fn every_row_of_the_table_holds() {
         use StoreOp::*;
         for (flags, expected) in [
             ("", Leave),
@@ -166,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_is_due_after_a_twentieth_of_the_lifetime_and_at_least_a_minute() {
+    fn touch_is_due_after_a_twentieth_or_a_minute() {
         let at = UnixTime::from_secs;
         let due = |lifetime: u64, left: u64| {
             is_touch_due(Some(at(1000 + left)), Duration::from_secs(lifetime), at(1000))
@@ -175,7 +172,7 @@ mod tests {
         assert!(!due(600, 541) && due(600, 540));
         assert!(!due(60, 31) && due(60, 30));
         assert!(!due(1, 1) && due(1, 0));
-        assert!(!due(600, 10_000), "a longer life is not cut short");
+        assert!(!due(600, 10_000), "a later expiry is never shortened");
         assert!(!is_touch_due(None, Duration::from_secs(600), at(1000)));
     }
 }

@@ -1,16 +1,15 @@
-//! The save protocol: how a session is loaded and saved so that no update is lost and no ended session comes back.
+//! The save protocol: loads and saves sessions so that no update is lost and no deleted session comes back.
 //!
-//! [`decide`] says what must happen; [`ServerSessions`] makes it happen, over any [`Store`](crate::store::Store):
+//! [`decide`] decides what must happen, and [`ServerSessions`] carries it out with any [`Store`](crate::Store):
 //!
-//! - What nobody changed is not written. Its life is extended by a touch, not more often than
-//!   [`touch_interval`].
-//! - A new session is created, never put over another; should its id be taken, it gets another id.
-//! - A changed session replaces exactly the bytes that were read. If another request was first, the
-//!   [changes](hipflask_core::session::Changes) are replayed on what it left, and the write is tried again at
-//!   once. Those of one process that lost to others take turns, so that none of them starves.
-//! - A record that is gone is never made again: [`Saved::Gone`].
-//! - Destroying is unconditional. What is set afterwards begins a new session.
-//! - A new id is a new record and then the end of the old one, provided that it still is what was copied.
+//! - An unchanged session is not written. A touch extends its expiry, at most once per [`touch_interval`].
+//! - A new session never overwrites another one. If its id exists already, it gets another id.
+//! - A changed session replaces exactly the bytes that were read. If another request was faster, the
+//!   [changes](hipflask_core::session::Changes) are replayed on its record, and the write is tried again at once. Requests of
+//!   one process that meet a conflict queue up, so that none of them starves.
+//! - A deleted record is never created again: [`Saved::Gone`].
+//! - Deletion is unconditional. Values that are set afterwards start a new session.
+//! - A new id means a new record, and then the deletion of the old one if it is unchanged.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -61,45 +60,45 @@ use hipflask_core::session::SessionDict;
 use crate::id::IdError;
 use crate::record::RecordError;
 
-/// What a cookie's value led to. Only `Found` is a session; with all others the visitor has none, and no id is adopted.
+/// The outcome of opening a session. Only `Found` has a session. Otherwise the user has none, and no id is adopted.
 #[derive(Debug)]
 #[must_use]
 pub enum Opened {
-    /// The session and where it came from.
+    /// The session and its origin.
     Found {
         /// The session, unmodified.
         session: SessionDict,
-        /// Where it came from.
+        /// Its origin.
         slot: Box<Slot>,
     },
-    /// No record has that id: it expired, was ended, or never was.
+    /// No record has this id: it expired, was deleted, or never existed.
     Unknown,
-    /// The value is no id; the store was not asked.
+    /// The value is not an id. It did not reach the store.
     NotAnId(IdError),
-    /// The record cannot be read. It is left as it is.
+    /// The record is unreadable. It is left unchanged.
     Unreadable(RecordError),
 }
 
-/// What came of a save.
+/// The outcome of a save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Saved {
     /// Nothing had to be done.
     Unchanged,
-    /// The record's life was extended.
+    /// The record's expiry was extended.
     Touched,
-    /// There is a record now, under a new id.
+    /// A record was created under a new id.
     Created,
-    /// The record holds the session now.
+    /// The record was replaced.
     Replaced {
-        /// Together with what another request changed meanwhile.
+        /// It was merged with another request's changes.
         merged: bool,
     },
-    /// The record has ended, by our own wish.
+    /// The record was deleted as requested.
     Deleted,
-    /// The session has a new id, and the old one ended.
+    /// The session has a new id, and the old record was deleted.
     Regenerated,
-    /// The session had ended when it was to be saved: logged out, expired, or moved to a new id by another request.
-    /// Nothing was written, and the response must not send its cookie.
+    /// The session was already missing: logged out, expired, or moved to a new id by another request. Nothing was written,
+    /// and the response must not send its cookie.
     Gone,
 }

@@ -6,7 +6,7 @@ use hipflask_core::value::Dict;
 use crate::record::{EncodeError, Format, OpaqueValues};
 use crate::store::Stored;
 
-/// What is written: the session of a request, or that with another request's changes.
+/// The content of a write: the session of a request, or the session merged with another request's changes.
 #[derive(Clone, Copy)]
 pub(super) enum Content<'c> {
     Session(&'c SessionDict),
@@ -21,7 +21,7 @@ impl Content<'_> {
         }
     }
 
-    /// As [`SessionDict::is_blank`].
+    /// Same as [`SessionDict::is_blank`].
     pub(super) fn is_empty(self) -> bool {
         match self {
             Self::Session(session) => session.is_blank(),
@@ -30,13 +30,13 @@ impl Content<'_> {
     }
 }
 
-/// What a record holds once it was saved.
+/// The content of a record after a save.
 pub(super) enum SavedContent {
     /// Nothing was written.
     AsBefore,
     /// The session of the request.
     Session,
-    /// That and what another request had changed.
+    /// The session merged with another request's changes.
     Merged(Dict),
 }
 
@@ -46,10 +46,10 @@ impl From<Option<Dict>> for SavedContent {
     }
 }
 
-/// What came of one try to write.
+/// The outcome of one attempt to write.
 pub(super) enum Written {
     Done(Stored),
-    /// The record holds just that already.
+    /// The record has this content already.
     Same,
     Gone,
     Conflict(Stored),

@@ -1,4 +1,4 @@
-//! The save protocol: carries out what was decided.
+//! Carries out what [`decide`] decided.
 
 use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::time::UnixTime;
@@ -31,7 +31,7 @@ impl ServerSessions {
 
     async fn open_id(&self, id: SessionId, now: UnixTime) -> Result<Opened, StoreError> {
         let key = self.ids.key(&id);
-        // Without touches any end is good enough.
+        // Without touches any expiry is good enough.
         let enough = if self.refresh { touch_bound(self.lifetime, now) } else { UnixTime::from_secs(0) };
         let Some(stored) = self.store.open(&key, enough, now).await? else {
             count(&self.counters.unknown);
@@ -47,17 +47,17 @@ impl ServerSessions {
             }
             Err(error) => {
                 count(&self.counters.unreadable);
-                tracing::warn!(session = ?key, %error, "a session's record cannot be read; the session starts empty");
+                tracing::warn!(session = ?key, %error, "unreadable session record; the session starts empty");
                 Ok(Opened::Unreadable(error))
             }
         }
     }
 
-    /// Saves a session at the end of its request, and tells the slot where it is now. What was written becomes what the
-    /// session holds, another request's changes among it, and nothing is left to replay: saving twice saves once.
+    /// Saves a session at the end of its request, and updates the slot. The session then has the content that was written,
+    /// including another request's changes, and no changes left to replay: a second save does nothing.
     ///
     /// # Errors
-    /// [`SaveError`]. Then the response must not claim that anything was saved.
+    /// [`SaveError`]. The response must then not claim that anything was saved.
     pub async fn save(
         &self,
         session: &mut SessionDict,
@@ -73,8 +73,8 @@ impl ServerSessions {
             return Ok(Saved::Created);
         }
         let Some(loaded) = &mut slot.loaded else {
-            let is_gone = slot.is_ended() && session.is_modified();
-            slot.settle(None, slot.is_ended());
+            let is_gone = slot.is_deleted() && session.is_modified();
+            slot.settle(None, slot.is_deleted());
             return Ok(if is_gone { Saved::Gone } else { Saved::Unchanged });
         };
         // An error leaves the slot as it was: the caller may try again.
@@ -103,15 +103,15 @@ impl ServerSessions {
             }
         }
         let loaded = slot.loaded.take().filter(|_| !matches!(saved, Saved::Deleted | Saved::Gone));
-        let ended = saved == Saved::Gone || (slot.destroy && !session.is_blank());
-        slot.settle(loaded, ended);
+        let deleted = saved == Saved::Gone || (slot.destroy && !session.is_blank());
+        slot.settle(loaded, deleted);
         Ok(saved)
     }
 
-    /// What [`save`](Self::save) would do now. With [`StoreOp::Leave`] there is nothing to wait for.
+    /// Returns the operation that [`save`](Self::save) would carry out now. [`StoreOp::Leave`] makes no call to the store.
     #[must_use]
     pub fn op(&self, session: &SessionDict, slot: &Slot, now: UnixTime) -> StoreOp {
-        if slot.is_ended() { StoreOp::Leave } else { decide(self.seen(session, slot, now)) }
+        if slot.is_deleted() { StoreOp::Leave } else { decide(self.seen(session, slot, now)) }
     }
 
     fn seen(&self, session: &SessionDict, slot: &Slot, now: UnixTime) -> SaveFacts {
@@ -129,13 +129,13 @@ impl ServerSessions {
         }
     }
 
-    /// Changes a session and saves it at once. Should another request be first, `change` is run again on what it left, so
-    /// that a decision ("is one left?") is never made on old data.
+    /// Changes a session and saves it at once. If another request was faster, runs `change` again on its record, so that no
+    /// decision ("is one left?") is based on old data.
     ///
-    /// What the session had been changed before is saved with it. If `change` fails, nothing is written.
+    /// Earlier changes of the session are saved as well. If `change` fails, nothing is written.
     ///
     /// # Errors
-    /// [`TransactError`]: what `change` said, or why nothing was saved.
+    /// [`TransactError`]: the error of `change`, or the reason why nothing was saved.
     pub async fn transact<T, E>(
         &self,
         session: &mut SessionDict,
@@ -158,11 +158,11 @@ impl ServerSessions {
         Err(SaveError::Contended { attempts: self.attempts }.into())
     }
 
-    /// Tries once to save `next`, what a transaction has made of `session`. For callers that run the change themselves,
-    /// because it cannot be part of a future of its own; all others use [`transact`](Self::transact).
+    /// Makes one attempt to save `next`, the result of a transaction on `session`. For callers that must run the change
+    /// themselves because it cannot be part of this future; others use [`transact`](Self::transact).
     ///
     /// # Errors
-    /// [`SaveError`]. The slot is as it was then.
+    /// [`SaveError`]. The slot is then unchanged.
     pub async fn attempt(
         &self,
         session: &SessionDict,
@@ -171,7 +171,7 @@ impl ServerSessions {
         now: UnixTime,
     ) -> Result<Attempt, SaveError> {
         let Some(loaded) = &mut slot.loaded else {
-            if slot.is_ended() {
+            if slot.is_deleted() {
                 return Ok(Attempt::Gone);
             }
             if !next.is_blank() {
@@ -203,7 +203,7 @@ impl ServerSessions {
         Ok(Attempt::Saved(next, saved))
     }
 
-    /// Deletes the record of a session that is not to be used any more, unless another request has changed it since.
+    /// Deletes the record of a session that is no longer used, unless another request has changed it.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.
@@ -215,7 +215,7 @@ impl ServerSessions {
         Ok(())
     }
 
-    /// Ends the session of an id, loaded or not.
+    /// Deletes the session with this id, loaded or not.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.
@@ -231,24 +231,24 @@ impl ServerSessions {
 #[derive(Debug)]
 #[must_use]
 pub enum Attempt {
-    /// The session as it was saved, and how.
+    /// The session as it was saved, and the outcome.
     Saved(SessionDict, Saved),
     /// The session was deleted: logged out, expired, or moved to a new id. Nothing was written.
     Gone,
-    /// Another request was first, and nothing was written. This is what it left, with the session's own changes made again;
-    /// the slot now names that record.
+    /// Another request was faster, and nothing was written. This is its record with the session's own changes replayed; the
+    /// slot now refers to that record.
     Conflict(SessionDict),
 }
 
-/// Why a transaction was not carried out. Nothing of it was saved.
+/// A transaction failed. Nothing of it was saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransactError<E = EntryError> {
-    /// The change itself said no.
+    /// The closure returned an error.
     #[error("{0}")]
     Refused(E),
-    /// The session has ended: logged out, expired, or moved to a new id.
-    #[error("the session has ended, so nothing can be changed in it; ask the visitor to log in again")]
+    /// The session was deleted: logged out, expired, or moved to a new id.
+    #[error("the session was deleted, so it cannot be changed; ask the user to log in again")]
     Gone,
     /// It could not be saved.
     #[error(transparent)]

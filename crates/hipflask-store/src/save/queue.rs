@@ -1,8 +1,8 @@
-//! [`RetryQueues`]: requests of one process that lost to each other go one after another.
+//! Queues of the requests of one process that met a conflict.
 //!
-//! Of many that compete for one record only one wins each round, and who compares with what it read a while ago never does.
-//! So whoever has met a conflict waits for those of its process that met one before, and goes on from what the last of them
-//! left. Processes still compete, each with one request and those that have not met a conflict yet.
+//! When many requests compete for one record, one wins each round, and a request that compares with old data never does. So
+//! a request that met a conflict waits for those of its process that met one before, and continues from the record that the
+//! last of them wrote. Processes still compete, each with one queued request and those that have not met a conflict yet.
 
 use core::mem;
 use std::collections::HashMap;
@@ -12,39 +12,39 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::store::{Key, Stored};
 
-/// The lines in which requests stand, one for each record for which there is one.
+/// The queues by key. A record without waiting requests has none.
 #[derive(Debug, Default)]
 pub(super) struct RetryQueues(Mutex<HashMap<Key, Queue>>);
 
-/// Fair: first come, first served.
+/// A fair mutex: first come, first served.
 type Queue = Arc<tokio::sync::Mutex<Handover>>;
 
-/// What the one before left.
+/// The state that a request passes on to the next one.
 #[derive(Debug, Default)]
 enum Handover {
-    /// Nobody was before.
+    /// There was no request before.
     #[default]
     Nothing,
     /// The record as it was written.
     Newest(Stored),
-    /// Nothing good: it failed, gave up, or ended the session. Those behind need not learn that one after another.
+    /// The request failed, was cancelled, or deleted the session. The others stop waiting for each other.
     Broken,
 }
 
-/// The place of one save, which it takes when it first meets a conflict.
+/// The turn of one save, which enters the queue at its first conflict.
 pub(super) struct RetryTurn<'a> {
     queues: &'a RetryQueues,
     held: Option<Admitted<'a>>,
     is_alone: bool,
 }
 
-/// Its turn has come. The fields are dropped in this order.
+/// A save whose turn has come. The fields are dropped in this order.
 struct Admitted<'a> {
     handover: OwnedMutexGuard<Handover>,
-    _place: QueueEntry<'a>,
+    _entry: QueueEntry<'a>,
 }
 
-/// A place in a line; the last who leaves takes the line away.
+/// An entry of a queue. The last one removes the queue on drop.
 struct QueueEntry<'a> {
     queues: &'a RetryQueues,
     key: Key,
@@ -57,25 +57,25 @@ impl RetryQueues {
     }
 
     fn enter(&self, key: &Key) -> QueueEntry<'_> {
-        let queue = Arc::clone(self.queues().entry(key.clone()).or_default());
+        let queue = Arc::clone(self.lock().entry(key.clone()).or_default());
         QueueEntry { queues: self, key: key.clone(), queue }
     }
 
-    fn queues(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Queue>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Queue>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RetryTurn<'_> {
-    /// Waits until it is this one's turn; at once if it is already. What the one before left may be older than what the
-    /// caller has seen, but is most likely what is there.
+    /// Waits for this save's turn; returns at once if it has come already. Returns the record of the save before, which is
+    /// most likely the current one, but may be older than what the caller has read.
     pub(super) async fn wait(&mut self, key: &Key) -> Option<Stored> {
         if self.held.is_some() || self.is_alone {
             return None;
         }
         let entry = self.queues.enter(key);
         let mut handover = Arc::clone(&entry.queue).lock_owned().await;
-        // Whoever goes away from here on, in whatever way, breaks up the line unless it passes something on.
+        // From here on, a save that ends without passing on its record dissolves the queue.
         let newest = match mem::replace(&mut *handover, Handover::Broken) {
             Handover::Nothing => None,
             Handover::Newest(stored) => Some(stored),
@@ -84,11 +84,11 @@ impl RetryTurn<'_> {
                 return None;
             }
         };
-        self.held = Some(Admitted { handover, _place: entry });
+        self.held = Some(Admitted { handover, _entry: entry });
         newest
     }
 
-    /// The record is this now; the next one goes on from it.
+    /// Passes the written record on to the next save.
     pub(super) fn pass_on(self, written: &Stored) {
         if let Some(mut held) = self.held {
             *held.handover = Handover::Newest(written.clone());
@@ -98,8 +98,9 @@ impl RetryTurn<'_> {
 
 impl Drop for QueueEntry<'_> {
     fn drop(&mut self) {
-        let mut queues = self.queues.queues();
-        // The table's own and this one: nobody else stands there, and nobody can come while the table is locked.
+        let mut queues = self.queues.lock();
+        // The references of the table and of this entry: no other save is in the queue, and none can enter while the table
+        // is locked.
         if Arc::strong_count(&self.queue) <= 2 {
             queues.remove(&self.key);
         }
@@ -122,11 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn each_goes_on_from_what_the_one_before_wrote() {
+    fn each_continues_from_the_record_before() {
         let (queues, key) = (RetryQueues::default(), key());
         let (mut first, mut second, mut third) = (queues.turn(), queues.turn(), queues.turn());
         assert_eq!(poll(pin!(first.wait(&key))), Poll::Ready(None));
-        assert_eq!(poll(pin!(first.wait(&key))), Poll::Ready(None), "it has its turn already");
+        assert_eq!(poll(pin!(first.wait(&key))), Poll::Ready(None), "its turn has come already");
         {
             let (mut second_waits, mut third_waits) = (pin!(second.wait(&key)), pin!(third.wait(&key)));
             assert!(poll(second_waits.as_mut()).is_pending() && poll(third_waits.as_mut()).is_pending());
@@ -137,11 +138,11 @@ mod tests {
             assert!(poll(third_waits.as_mut()).is_pending());
         }
         second.pass_on(&Stored::new(b"second".to_vec(), None));
-        assert!(queues.queues().is_empty(), "the third has given up, and nothing is handover of the queue");
+        assert!(queues.lock().is_empty(), "the third has given up, and nothing is handover of the queue");
     }
 
     #[test]
-    fn one_that_fails_lets_all_behind_it_go_at_once() {
+    fn failure_releases_all_that_wait() {
         let (queues, key) = (RetryQueues::default(), key());
         let (mut first, mut second, mut third) = (queues.turn(), queues.turn(), queues.turn());
         assert!(poll(pin!(first.wait(&key))).is_ready());
@@ -150,9 +151,13 @@ mod tests {
             assert!(poll(second_waits.as_mut()).is_pending() && poll(third_waits.as_mut()).is_pending());
             drop(first);
             assert_eq!(poll(second_waits.as_mut()), Poll::Ready(None));
-            assert_eq!(poll(third_waits.as_mut()), Poll::Ready(None), "the second is not waited for");
+            assert_eq!(
+                poll(third_waits.as_mut()),
+                Poll::Ready(None),
+                "the third does not wait for the second"
+            );
         }
-        assert!(queues.queues().is_empty());
-        assert_eq!(poll(pin!(queues.turn().wait(&key))), Poll::Ready(None), "the next queue begins anew");
+        assert!(queues.lock().is_empty());
+        assert_eq!(poll(pin!(queues.turn().wait(&key))), Poll::Ready(None), "the next queue starts empty");
     }
 }

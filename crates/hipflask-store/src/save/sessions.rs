@@ -1,4 +1,4 @@
-//! [`ServerSessions`]: the store, what is fixed for all saves, and the single steps of a save.
+//! The store, the settings of all saves, and the single steps of a save.
 
 use core::fmt;
 use core::time::Duration;
@@ -18,7 +18,7 @@ use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreErro
 
 /// Sessions in a store: loads them, and saves them by the [protocol](super).
 ///
-/// One for an application, shared by its requests. A [`Slot`](super::Slot) next to each session remembers where it came from.
+/// An application has one, shared by its requests. A [`Slot`](super::Slot) next to each session remembers its origin.
 pub struct ServerSessions {
     pub(super) store: Arc<dyn Store>,
     pub(super) ids: Ids,
@@ -32,8 +32,8 @@ pub struct ServerSessions {
 }
 
 impl ServerSessions {
-    /// Sessions in `store` that live for `lifetime` after they were last used. Records are written in the format that
-    /// Flask-Session uses in such a store.
+    /// Keeps sessions in `store`, which expire `lifetime` after they were last used. Records have the format that
+    /// Flask-Session uses in this kind of store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, ids: Ids, lifetime: Duration) -> Self {
         let format = match store.describe().records {
@@ -61,8 +61,8 @@ impl ServerSessions {
         self
     }
 
-    /// Whether a request that changes nothing extends the session's life: `SESSION_REFRESH_EACH_REQUEST`, on unless
-    /// said otherwise.
+    /// Sets whether a request that changes nothing extends the expiry, which is the default:
+    /// `SESSION_REFRESH_EACH_REQUEST`.
     #[doc(alias = "SESSION_REFRESH_EACH_REQUEST")]
     #[must_use]
     pub const fn with_refresh(mut self, refresh: bool) -> Self {
@@ -78,50 +78,50 @@ impl ServerSessions {
         self
     }
 
-    /// How often a save is tried while other requests change the session; 1000 times unless said otherwise.
+    /// Sets the maximum number of attempts of a save while other requests change the session: 1000 by default.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// How often a save is tried.
+    /// Returns the maximum number of attempts of a save.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The store.
+    /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
-    /// What ids look like.
+    /// Returns the format of ids.
     #[must_use]
     pub const fn ids(&self) -> &Ids {
         &self.ids
     }
 
-    /// The format in which records are written.
+    /// Returns the format in which records are written.
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// How long a session lives after it was last used.
+    /// Returns the lifetime of a session after it was last used.
     #[must_use]
     pub const fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// What has been counted.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.counters.read()
     }
 
-    /// Whether records can hold `value` under `key`; asked when it is set.
+    /// Checks that records support `value` under `key`. Callers check this when the value is set.
     ///
     /// # Errors
     /// [`EncodeError`] names the key and what to do.
@@ -129,7 +129,7 @@ impl ServerSessions {
         self.format.check(key, value)
     }
 
-    /// Refuses a record that is not to be read, whatever is in it.
+    /// Refuses a record in a format that is not allowed.
     pub(super) fn admit(&self, data: &[u8]) -> Result<(), RecordError> {
         let is_refused = !self.reads_pickles && Format::of(data) == Format::Pickle && !data.is_empty();
         if is_refused { Err(RecordError::PickleRefused) } else { Ok(()) }
@@ -150,16 +150,14 @@ impl ServerSessions {
         match self.store.delete(key, now).await? {
             Deleted::Deleted => {
                 count(&self.counters.deleted);
-                tracing::debug!(session = ?key, "a session was ended");
+                tracing::debug!(session = ?key, "session deleted");
             }
-            Deleted::Gone => {
-                tracing::debug!(session = ?key, "a session was to be ended and had ended already")
-            }
+            Deleted::Gone => tracing::debug!(session = ?key, "session to delete is already missing"),
         }
         Ok(Saved::Deleted)
     }
 
-    /// Makes a record under a new id.
+    /// Creates a record under a new id.
     pub(super) async fn create(
         &self,
         content: Content<'_>,
@@ -177,7 +175,7 @@ impl ServerSessions {
             match self.store.create(&key, &data, self.lifetime, now).await? {
                 Created::Created(token) => {
                     count(&self.counters.created);
-                    tracing::debug!(session = ?key, "a session was made");
+                    tracing::debug!(session = ?key, "session created");
                     let stored = Stored { data, expires: Some(expiry(now, self.lifetime)), token };
                     return Ok(LoadedRecord { id, key, stored, opaque: opaque.clone() });
                 }
@@ -190,7 +188,7 @@ impl ServerSessions {
         Err(SaveError::Contended { attempts: self.attempts })
     }
 
-    /// One try to put `content` in the place of what is expected.
+    /// Makes one attempt to replace the expected record with `content`.
     pub(super) async fn write(
         &self,
         expected: &Stored,
@@ -215,7 +213,7 @@ impl ServerSessions {
 
     pub(super) fn note_gone(&self, key: &Key) -> Saved {
         count(&self.counters.gone);
-        tracing::debug!(session = ?key, "a session had ended when it was to be saved; it stays so");
+        tracing::debug!(session = ?key, "session to save is missing; it is not created again");
         Saved::Gone
     }
 }
@@ -232,8 +230,8 @@ impl fmt::Debug for ServerSessions {
     }
 }
 
-/// How often a save is tried. Whoever loses has lost to somebody who saved, so this is never reached by standing still; and of
-/// a hundred that compete in as many processes each is as good as sure to be first once.
+/// The maximum number of attempts of a save. Each failed attempt means that another request has saved, and with a hundred
+/// competing processes each one is almost certain to win within this number.
 const ATTEMPTS: u32 = 1000;
 
 const _: () = {

@@ -1,4 +1,4 @@
-//! Replacing a record, and moving it to a new id.
+//! Replaces a record, or moves it to a new id.
 
 use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
@@ -14,20 +14,20 @@ use crate::id::SessionId;
 use crate::record::{Format, OpaqueValues, Record};
 use crate::store::{DeletedIf, Key, Stored};
 
-/// A session that is being written, with what that needs.
+/// The context of a session's write.
 pub(super) struct Write<'a> {
     pub(super) sessions: &'a ServerSessions,
     /// The session as its request left it.
     pub(super) session: &'a SessionDict,
-    /// The originals of what our own session was given.
+    /// The originals of values that this session received.
     pub(super) opaque: &'a OpaqueValues,
     pub(super) now: UnixTime,
 }
 
-/// What another request left, with our changes replayed on it; empty as long as nobody was first.
+/// Another request's record with this session's changes replayed on it; empty if there was no conflict.
 ///
-/// It stands beside the [`LoadedRecord`], which stays as it was loaded until something was written: should the write fail, the
-/// next try must start from there.
+/// The [`LoadedRecord`] stays unchanged until something was written, because after a failed write the next attempt starts
+/// from it.
 #[derive(Default)]
 pub(super) struct Newest {
     pub(super) dict: Option<Dict>,
@@ -43,7 +43,7 @@ impl Newest {
         self.seen.as_ref().map_or(&loaded.opaque, |(_, opaque)| opaque)
     }
 
-    /// The place is now what another request left, if one was first.
+    /// Makes another request's record the loaded one, if there was a conflict.
     pub(super) fn adopt(self, loaded: &mut LoadedRecord) {
         if let Some((stored, opaque)) = self.seen {
             loaded.stored = stored;
@@ -51,7 +51,7 @@ impl Newest {
         }
     }
 
-    /// The place is now what was written; says whether that holds another request's changes, too.
+    /// Makes the written record the loaded one. Returns `true` if it includes another request's changes.
     pub(super) fn settle(self, loaded: &mut LoadedRecord, written: Stored, write: &Write<'_>) -> bool {
         loaded.opaque = write.opaque_with(self.opaque(loaded));
         loaded.stored = written;
@@ -64,14 +64,14 @@ impl Newest {
 }
 
 impl Write<'_> {
-    /// Replays the session's changes on what another request left.
+    /// Replays the session's changes on another request's record.
     fn merge(&self, key: &Key, current: Stored) -> Result<Newest, SaveError> {
         let Record { mut dict, opaque, .. } = self.read_newer(key, &current)?;
         self.session.changes().replay(&self.session.to_dict(), &mut dict);
         Ok(Newest { dict: Some(dict), seen: Some((current, opaque)) })
     }
 
-    /// The session with its changes made again on what another request left, which is now what the place names.
+    /// Returns the session with its changes replayed on another request's record, which becomes the loaded one.
     pub(super) fn rebase(
         &self,
         loaded: &mut LoadedRecord,
@@ -89,17 +89,17 @@ impl Write<'_> {
         admitted.and_then(|()| Format::read(&current.data)).map_err(SaveError::Unreadable)
     }
 
-    /// What a record with these originals has once our changes are made.
+    /// Returns the originals of a record once this session's changes are applied to it.
     pub(super) fn opaque_with(&self, theirs: &OpaqueValues) -> OpaqueValues {
         theirs.overlaid(self.opaque, self.session.changes())
     }
 
-    /// What is to be written now.
+    /// Returns the content to write.
     fn content<'c>(&'c self, newest: &'c Newest) -> Content<'c> {
         newest.dict.as_ref().map_or(Content::Session(self.session), Content::Dict)
     }
 
-    /// What came of it, and what the record holds then.
+    /// Replaces the record. Returns the outcome and the new content.
     pub(super) async fn replace(
         &self,
         loaded: &mut LoadedRecord,
@@ -127,7 +127,7 @@ impl Write<'_> {
                         let merged = newest.settle(loaded, stored, self);
                         return Ok((Saved::Replaced { merged }, dict.into()));
                     }
-                    // Set to what it was, or to what another request has set: as if nobody had touched it.
+                    // The values are those of the record already: the same as no change.
                     Written::Same => {
                         let dict = newest.dict.take();
                         newest.adopt(loaded);
@@ -152,9 +152,9 @@ impl Write<'_> {
         self.sessions.refresh && is_touch_due(stored.expires, self.sessions.lifetime, self.now)
     }
 
-    /// Makes a record under a new id, then ends the old one if it still is what was copied; what another request saved
-    /// there meanwhile is carried over first. Until the old record has ended nobody knows the new id, so whoever fails
-    /// to end it takes the new one away again.
+    /// Creates a record under a new id, then deletes the old one if it is unchanged. Otherwise copies another request's
+    /// changes to the new one first. Until the old record is deleted nobody knows the new id, so the new record is removed
+    /// again if that fails.
     pub(super) async fn regenerate(
         &self,
         loaded: &mut LoadedRecord,
@@ -166,7 +166,7 @@ impl Write<'_> {
         match self.end_old(loaded, &mut new).await {
             Ok(Some(saved_content)) => {
                 count(&sessions.counters.regenerated);
-                tracing::debug!(old = ?loaded.key, new = ?new.key, "a session got a new id");
+                tracing::debug!(old = ?loaded.key, new = ?new.key, "session id regenerated");
                 *loaded = new;
                 Ok((Saved::Regenerated, saved_content))
             }
@@ -181,7 +181,8 @@ impl Write<'_> {
         }
     }
 
-    /// Ends the old record once the new one holds all that is in it, and returns that; `None` if it had ended before.
+    /// Deletes the old record once the new one has all of its content, and returns that content; `None` if the old record was
+    /// already missing.
     async fn end_old(
         &self,
         old: &LoadedRecord,
@@ -204,17 +205,17 @@ impl Write<'_> {
                     new.opaque = opaque;
                 }
                 Written::Same => {}
-                // Nobody knows its id: an operator has ended it.
+                // Nobody knows its id, so an operator has deleted it.
                 Written::Gone | Written::Conflict(_) => return Ok(None),
             }
         }
         Err(SaveError::Contended { attempts: sessions.attempts })
     }
 
-    /// Ends a record that nobody knows of. Should that fail, it expires.
+    /// Deletes a record whose id nobody knows. If that fails, it expires.
     async fn take_away(&self, key: &Key) {
         if let Err(error) = self.sessions.store.delete(key, self.now).await {
-            tracing::warn!(session = ?key, %error, "a record that nobody knows of could not be ended; it will expire");
+            tracing::warn!(session = ?key, %error, "cannot delete an unused new record; it will expire");
         }
     }
 }

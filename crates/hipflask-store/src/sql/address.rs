@@ -1,4 +1,4 @@
-//! From a URL to a database, a table and a few settings.
+//! Parses a URL into a database, a table and settings.
 
 use core::time::Duration;
 use std::path::PathBuf;
@@ -6,25 +6,25 @@ use std::path::PathBuf;
 use super::error::SqlError;
 use crate::url::decode;
 
-/// Which database, and how it is reached.
+/// A database and its address.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Database {
     /// A file.
     Sqlite { file: PathBuf, write_ahead_log: bool },
-    /// A URL as the driver reads it.
+    /// A URL for the driver.
     Postgres(String),
-    /// A URL as the driver reads it.
+    /// A URL for the driver.
     MySql(String),
 }
 
-/// What a URL says.
+/// A parsed URL.
 pub(super) struct Address {
     pub(super) database: Database,
     pub(super) place: String,
     pub(super) settings: Settings,
 }
 
-/// What a URL or the builder may say beside.
+/// The settings of a URL or a builder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) table: String,
@@ -49,8 +49,8 @@ impl Default for Settings {
 }
 
 impl Address {
-    /// Reads a URL. Scheme `sqlite`, `postgres` or `postgresql`, `mysql` or `mariadb`; the driver that SQLAlchemy's URLs name
-    /// behind a `+` makes no difference.
+    /// Parses a URL. The scheme is `sqlite`, `postgres`, `postgresql`, `mysql` or `mariadb`; the driver after a `+` in
+    /// SQLAlchemy's URLs makes no difference.
     pub(super) fn parse(url: &str) -> Result<Self, SqlError> {
         let (scheme, rest) = url.split_once(':').ok_or(SqlError::NoScheme)?;
         let scheme = scheme.split('+').next().unwrap_or(scheme).to_ascii_lowercase();
@@ -99,15 +99,15 @@ impl Address {
     }
 }
 
-/// A name that may be percent-encoded.
+/// Decodes a name that may be percent-encoded.
 fn decoded(name: &str) -> Result<String, SqlError> {
     decode(name).ok_or_else(|| SqlError::BadName { name: name.chars().take(80).collect() })
 }
 
-/// `app.db`, `/srv/app.db`, and SQLAlchemy's `///app.db` (relative) and `////srv/app.db` (absolute).
+/// Returns the file of `app.db`, `/srv/app.db`, and SQLAlchemy's `///app.db` (relative) and `////srv/app.db` (absolute).
 fn sqlite_file(rest: &str) -> Result<PathBuf, SqlError> {
     let path = match rest.strip_prefix("//") {
-        // `sqlite://app.db` names a host to one reader and a file to the other.
+        // `app.db` in `sqlite://app.db` could be a host or a file.
         Some(rest) => rest.strip_prefix('/').ok_or(SqlError::TwoSlashes)?,
         None => rest,
     };
@@ -117,7 +117,7 @@ fn sqlite_file(rest: &str) -> Result<PathBuf, SqlError> {
     }
 }
 
-/// `//user:password@host/db` without the password.
+/// Returns `//user:password@host/db` without the password.
 fn without_password(rest: &str) -> String {
     let authority = rest.trim_start_matches('/');
     let end = authority.find(['/', '#']).unwrap_or(authority.len());
@@ -129,7 +129,7 @@ fn without_password(rest: &str) -> String {
     format!("//{place}{path}")
 }
 
-/// A name as it stands in a statement: quoted, and of a form that cannot end the quotes.
+/// Quotes a name for a statement, if it cannot end the quotes.
 pub(super) fn quoted(name: &str, quote: char) -> Result<String, SqlError> {
     let is_letter = |letter: char| letter.is_alphanumeric() || "_ -.".contains(letter);
     if (1..=63).contains(&name.len()) && name.chars().all(is_letter) {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_never_shows_the_password() {
+    fn address_never_shows_the_password() {
         assert_eq!(
             place("postgres://app:s3cr%40t@db:5432/web?sslmode=require"),
             "postgres://app@db:5432/web"
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_found_by_our_url_and_by_sqlalchemys() {
+    fn sqlite_urls_include_those_of_sqlalchemy() {
         assert_eq!(place("sqlite:app.db"), "sqlite:app.db");
         assert_eq!(place("sqlite:/srv/app.db"), "sqlite:/srv/app.db");
         assert_eq!(place("sqlite:///app.db"), "sqlite:app.db");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_taken_out_of_the_url_and_the_drivers_are_left() {
+    fn settings_are_removed_from_the_drivers_url() {
         let address =
             Address::parse("postgres://db/web?table=s&sslmode=require&timeout=2&schema=x&connections=3");
         let address = address.unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_url_is_told_so() {
+    fn invalid_url_is_an_error() {
         assert_eq!(place("app.db"), SqlError::NoScheme.to_string());
         assert_eq!(place("postgres:web"), SqlError::NoScheme.to_string());
         assert_eq!(place("oracle://db"), "no SQL store for `oracle:`; use sqlite:, postgres: or mysql:");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_could_leave_its_quotes_is_refused() {
+    fn name_that_could_end_its_quotes_is_refused() {
         for name in ["sessions", "my sessions", "1st", "a.b-c", "é"] {
             assert_eq!(quoted(name, '"').unwrap(), format!("\"{name}\""));
         }

@@ -1,4 +1,4 @@
-//! One driver of sqlx behind a face that all of them share.
+//! The drivers of sqlx behind a common trait.
 
 use core::fmt;
 use core::future::Future;
@@ -18,47 +18,47 @@ use super::pool::{Pool, PooledConnection};
 use super::statements::{Parameter, Statement, Values};
 use crate::store::StoreError;
 
-/// What a driver answers with, later.
+/// The future of a driver's result.
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
-/// What statements need of a database.
+/// A database that runs statements.
 pub(super) trait Driver: Send + Sync {
-    /// Runs a statement and returns how many rows it found to work on.
+    /// Runs a statement and returns the number of rows that it matched.
     fn execute<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, u64>;
 
-    /// Runs a statement for each of these values in one transaction, and returns how many rows each found to work on; 0 for a
-    /// key that exists.
+    /// Runs a statement for each of these values in one transaction, and returns the number of rows that each matched; 0 for
+    /// a key that exists.
     fn execute_all<'a>(&'a self, statement: &'a Statement, values: &'a [Values<'a>]) -> Answer<'a, Vec<u64>>;
 
-    /// The record that a statement finds: data, and expiry as text.
+    /// Returns the record that a statement finds: data, and expiry as text.
     fn record<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Option<Record>>;
 
-    /// The rows that a statement lists.
+    /// Returns the rows that a statement lists.
     fn rows<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<ListedRow>>;
 
-    /// The numbers that a statement lists.
+    /// Returns the numbers that a statement lists.
     fn ids<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, Vec<i64>>;
 
-    /// Whether a failure means that the key is there already.
+    /// Returns `true` if a failure means that the key exists already.
     fn is_duplicate(&self, failure: &Failure) -> bool;
 
-    /// Whether a failure means that the table is not there.
+    /// Returns `true` if a failure means that the table is missing.
     fn is_missing_table(&self, failure: &Failure) -> bool;
 
-    /// The failure as an operator can use it.
+    /// Converts a failure to the error of the contract.
     fn explain(&self, failure: Failure) -> StoreError;
 }
 
-/// What a database has that is its own.
+/// The differences between databases.
 pub(super) trait Dialect: Send + Sync + 'static {
     type Db: Database + HasStatementCache;
 
     const STORE: &'static str;
 
-    /// What each new connection is told first.
-    const GREETING: Option<&'static str> = None;
+    /// The first statement on each new connection.
+    const SETUP: Option<&'static str> = None;
 
-    /// Rows found, not rows changed: a touch to the same second has found its row.
+    /// Returns the rows matched, not the rows changed: a touch to the same second has matched its row.
     fn rows_found(result: &<Self::Db as Database>::QueryResult) -> u64;
 
     fn meaning(error: &dyn DatabaseError) -> Meaning;
@@ -67,7 +67,7 @@ pub(super) trait Dialect: Send + Sync + 'static {
 
     fn is_missing_table(error: &dyn DatabaseError) -> bool;
 
-    /// The statement did nothing because another one was first, and may be sent again.
+    /// Returns `true` if the statement was rolled back because of another one, and may be repeated.
     fn is_collision(error: &dyn DatabaseError) -> bool;
 }
 
@@ -91,7 +91,7 @@ type ArgumentsOf<D> = <<D as Dialect>::Db as Database>::Arguments;
 pub(super) struct Connected<D: Dialect> {
     pool: Pool<ConnectionOf<D>>,
     timeout: Duration,
-    /// Who may write; a file database has room for one, and waiting here is fairer than waiting there.
+    /// Limits concurrent writers. SQLite allows one, and this queue is fairer than its lock.
     writers: Semaphore,
 }
 
@@ -107,7 +107,7 @@ impl<D: Dialect> Connected<D> {
     }
 }
 
-/// The bounds say: sqlx can send text, bytes and numbers to this database and read them back.
+/// The bounds state that sqlx can send text, bytes and numbers to this database and read them back.
 impl<D> Connected<D>
 where
     D: Dialect,
@@ -133,12 +133,8 @@ where
 
     async fn connection(&self) -> Result<PooledConnection<'_, ConnectionOf<D>>, Failure> {
         let mut pooled = self.pool.get().await?;
-        if let (false, Some(greeting)) = (pooled.is_used, D::GREETING) {
-            let greeting = sqlx::query::<D::Db>(greeting).execute(&mut pooled.connection);
-            match tokio::time::timeout(self.timeout, greeting).await {
-                Ok(answer) => drop(answer?),
-                Err(_) => return Err(Failure::Slow(self.timeout)),
-            }
+        if let (false, Some(setup)) = (pooled.is_used, D::SETUP) {
+            self.in_time(sqlx::query::<D::Db>(setup).execute(&mut pooled.connection)).await?;
         }
         Ok(pooled)
     }
@@ -149,14 +145,10 @@ where
         statement: &Statement,
         values: Values<'_>,
     ) -> Result<Vec<RowOf<D>>, Failure> {
-        let rows = Self::query(statement, values).fetch_all(&mut pooled.connection);
-        match tokio::time::timeout(self.timeout, rows).await {
-            Ok(rows) => Ok(rows?),
-            Err(_) => Err(Failure::Slow(self.timeout)),
-        }
+        self.in_time(Self::query(statement, values).fetch_all(&mut pooled.connection)).await
     }
 
-    /// Reads, and reads again if the connection turns out to have died while it was idle.
+    /// Reads, and reads again if the connection had broken while it was idle.
     async fn read(&self, statement: &Statement, values: Values<'_>) -> Result<Vec<RowOf<D>>, Failure> {
         let mut collisions = 0;
         loop {
@@ -179,11 +171,7 @@ where
         loop {
             let mut pooled = self.connection().await?;
             let work = Self::query(statement, values).execute(&mut pooled.connection);
-            let answer = match tokio::time::timeout(self.timeout, work).await {
-                Ok(Ok(result)) => Ok(D::rows_found(&result)),
-                Ok(Err(error)) => Err(Failure::Driver(error)),
-                Err(_) => Err(Failure::Slow(self.timeout)),
-            };
+            let answer = self.in_time(work).await.map(|result| D::rows_found(&result));
             self.give_back(pooled, answer.as_ref().err());
             match answer {
                 Err(failure) if Self::may_try_again(&failure, &mut collisions).await => {}
@@ -223,7 +211,7 @@ where
         for values in values {
             match self.in_time(Self::query(statement, *values).execute(&mut *transaction)).await {
                 Ok(result) => rows.push(D::rows_found(&result)),
-                // Where this is an error it undoes nothing but itself.
+                // This error only rolls back its own statement.
                 Err(failure) if failure.said().is_some_and(D::is_duplicate) => rows.push(0),
                 Err(failure) => return Err(failure),
             }
@@ -239,7 +227,7 @@ where
         }
     }
 
-    /// A connection is good after an answer, an error of the server's included, and after nothing else.
+    /// Returns a connection to the pool after a reply, which may be a server error. Otherwise it is closed.
     fn give_back(&self, pooled: PooledConnection<'_, ConnectionOf<D>>, failure: Option<&Failure>) {
         match failure {
             None => pooled.keep(),
@@ -250,7 +238,7 @@ where
     }
 
     async fn may_try_again(failure: &Failure, collisions: &mut u32) -> bool {
-        if *collisions >= MOST_COLLISIONS || !failure.said().is_some_and(D::is_collision) {
+        if *collisions >= MAX_COLLISIONS || !failure.said().is_some_and(D::is_collision) {
             return false;
         }
         *collisions += 1;
@@ -330,13 +318,13 @@ impl<D: Dialect> fmt::Debug for Connected<D> {
     }
 }
 
-/// Whether the connection broke, or the server took leave of it: PostgreSQL's class 57P, "operator intervention", and
-/// everybody's 08, "connection exception".
+/// Returns `true` if the connection broke or the server closed it: PostgreSQL's class 57P, "operator intervention", and
+/// the common class 08, "connection exception".
 fn is_lost(failure: &Failure) -> bool {
     let code = failure.said().and_then(|said| said.code());
-    let is_farewell =
+    let is_closing =
         code.is_some_and(|code| code.len() == 5 && (code.starts_with("57P") || code.starts_with("08")));
-    is_farewell || failure.is_broken_connection()
+    is_closing || failure.is_broken_connection()
 }
 
-const MOST_COLLISIONS: u32 = 20;
+const MAX_COLLISIONS: u32 = 20;

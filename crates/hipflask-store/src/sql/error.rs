@@ -1,19 +1,19 @@
-//! [`SqlError`]: settings that do not make a SQL store.
+//! Configuration errors.
 
-/// A configuration that no SQL store can have. Shows no password.
+/// An invalid configuration of a SQL store. Shows no password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
-    /// No URL.
-    #[error("that is no URL of a database; write `sqlite:FILE`, `postgres://HOST/DB` or `mysql://HOST/DB`")]
+    /// The text is not a URL.
+    #[error("not a database URL; write `sqlite:FILE`, `postgres://HOST/DB` or `mysql://HOST/DB`")]
     NoScheme,
-    /// A URL for something else.
+    /// The scheme is not one of a SQL database.
     #[error("no SQL store for `{scheme}:`; use sqlite:, postgres: or mysql:")]
     UnknownScheme {
         /// The URL's scheme.
         scheme: String,
     },
-    /// The driver was not compiled in.
+    /// The feature of the database is missing.
     #[error("a {store} store needs the feature `{store}` of hipflask-store; add it in Cargo.toml")]
     FeatureMissing {
         /// The store, and the feature.
@@ -21,22 +21,22 @@ pub enum SqlError {
     },
     /// `sqlite://app.db`.
     #[error(
-        "`sqlite://` takes two more readings; write `sqlite:app.db`, or `sqlite:/srv/app.db` for an absolute path"
+        "`sqlite://` with a file name is ambiguous; write `sqlite:app.db`, or `sqlite:/srv/app.db` for an absolute path"
     )]
     TwoSlashes,
     /// SQLite without a file.
-    #[error("SQLite needs a file; to keep sessions in memory use the memory store")]
+    #[error("SQLite needs a file; for sessions in memory use the memory store")]
     NoFile,
-    /// A parameter that SQLite has no use for.
-    #[error("a parameter of the URL is unknown; SQLite takes table, schema, connections, timeout and wal")]
+    /// A parameter is unknown to the SQLite store.
+    #[error("unknown parameter in the URL; SQLite takes table, schema, connections, timeout and wal")]
     UnknownParameter,
-    /// A parameter whose value is not understood.
-    #[error("the URL's `{name}` is not understood; numbers are written in digits, `wal` is true or false")]
+    /// A parameter has an invalid value.
+    #[error("invalid value of `{name}` in the URL; write numbers in digits, and `wal` as true or false")]
     BadParameter {
-        /// Which.
+        /// The parameter.
         name: &'static str,
     },
-    /// A name that cannot stand in a statement.
+    /// A name is not allowed in a statement.
     #[error(
         "`{name}` cannot be the name of a table, schema or sequence here; use up to 63 bytes of letters, digits, spaces and _ - ."
     )]
@@ -44,10 +44,8 @@ pub enum SqlError {
         /// The name.
         name: String,
     },
-    /// The driver does not understand the URL.
-    #[error(
-        "the URL of the {store} store is not understood; check its parts, and that the password is percent-encoded"
-    )]
+    /// The driver refuses the URL.
+    #[error("invalid URL of the {store} store; check its parts, and that the password is percent-encoded")]
     BadUrl {
         /// The store.
         store: &'static str,

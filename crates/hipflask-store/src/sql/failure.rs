@@ -1,15 +1,14 @@
-//! From what a driver says to what an operator can do.
+//! Converts the drivers' errors.
 
-use core::fmt;
 use core::time::Duration;
 
-use crate::store::{ErrorKind, StoreError};
+use crate::store::{DriverMessage, ErrorKind, StoreError};
 use crate::unreachable;
 
-/// Why a statement has no answer.
+/// The reason why a statement has no result.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The driver says so.
+    /// The driver reported an error.
     Driver(sqlx::Error),
     /// No connection became free.
     Busy(Duration),
@@ -23,12 +22,12 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-/// What a database means by an error of its own.
+/// The meaning of a database's error.
 pub(super) struct Meaning {
     pub(super) kind: ErrorKind,
     /// What happened, and what to do if the kind does not say it.
     pub(super) what: String,
-    /// Whether the server's text is safe to show: it names no key and no value.
+    /// The server's text is safe to show: it quotes neither a key nor a value.
     pub(super) is_safe: bool,
 }
 
@@ -38,13 +37,13 @@ impl Meaning {
     }
 
     pub(super) fn unknown(code: &str) -> Self {
-        let what = format!("the server answered with the error {code}");
+        let what = format!("the server replied with the error {code}");
         Self { kind: ErrorKind::Corrupt, what, is_safe: false }
     }
 }
 
 impl Failure {
-    /// The error of the server itself, if it is one.
+    /// Returns the server's error, if it is one.
     pub(super) fn said(&self) -> Option<&dyn sqlx::error::DatabaseError> {
         match self {
             Self::Driver(error) => error.as_database_error(),
@@ -52,7 +51,7 @@ impl Failure {
         }
     }
 
-    /// Whether the connection broke.
+    /// Returns `true` if the connection broke.
     pub(super) fn is_broken_connection(&self) -> bool {
         matches!(
             self,
@@ -75,38 +74,24 @@ impl Failure {
             Self::Driver(Error::Database(said)) => {
                 let meaning = meaning(&*said);
                 let error = error(meaning.kind, &meaning.what);
-                if meaning.is_safe { error.caused_by(Said(said.message().to_owned())) } else { error }
+                if meaning.is_safe { error.caused_by(DriverMessage::new(said.message())) } else { error }
             }
             Self::Driver(Error::Io(source)) => {
                 let what = unreachable::reason(&source.to_string()).unwrap_or("the connection broke");
                 error(ErrorKind::Unavailable, what).caused_by(source)
             }
             Self::Driver(Error::Tls(source)) => {
-                error(ErrorKind::Misconfigured, "no TLS connection; see its certificates and `sslmode`")
+                error(ErrorKind::Misconfigured, "no TLS connection; check its certificates and `sslmode`")
                     .caused_by(source)
             }
             Self::Driver(Error::Configuration(source)) => {
-                error(ErrorKind::Misconfigured, "its URL is not understood").caused_by(source)
+                error(ErrorKind::Misconfigured, "invalid URL").caused_by(source)
             }
             Self::Driver(Error::Protocol(what)) => {
-                error(ErrorKind::Corrupt, "it does not speak the protocol").caused_by(Said(what))
+                error(ErrorKind::Corrupt, "malformed reply").caused_by(DriverMessage::new(what))
             }
-            // The rest can quote a value.
-            Self::Driver(_) => {
-                error(ErrorKind::Corrupt, "it answered with something else than was asked for")
-            }
+            // The rest may quote a value.
+            Self::Driver(_) => error(ErrorKind::Corrupt, "malformed reply"),
         }
     }
 }
-
-/// What the server said, in its own words.
-#[derive(Debug)]
-struct Said(String);
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Said {}

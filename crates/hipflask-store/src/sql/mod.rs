@@ -1,24 +1,24 @@
-//! [`SqlStore`]: sessions in a table of SQLite, PostgreSQL, MySQL or MariaDB, as Flask-Session keeps them there.
+//! A table of SQLite, PostgreSQL, MySQL or MariaDB, with the records of Flask-Session.
 //!
-//! The table is the one of Flask-Session 0.8, with its name `sessions`, and is made if it is missing:
+//! The table is that of Flask-Session 0.8 with the name `sessions`. It is created if it is missing:
 //!
 //! | column | SQLite | PostgreSQL | MySQL, MariaDB |
 //! | --- | --- | --- | --- |
 //! | `id`, the primary key | `INTEGER` | `SERIAL` | `INTEGER AUTO_INCREMENT` |
 //! | `session_id`, unique | `VARCHAR(255)` | `VARCHAR(255)` | `VARCHAR(255)` |
-//! | `data` | `BLOB` | `BYTEA` | `LONGBLOB`, where SQLAlchemy makes a `BLOB` of 64 KiB |
+//! | `data` | `BLOB` | `BYTEA` | `LONGBLOB` (SQLAlchemy creates a `BLOB` of 64 KiB) |
 //! | `expiry`, UTC | text, `2026-12-21 10:20:07.459353` | `TIMESTAMP` | `DATETIME` |
 //!
-//! A change is one `UPDATE .. WHERE data = <what was read>`, so that it costs one round trip and needs neither a lock nor a
-//! version column. Each call is one statement that commits by itself; no connection is held while a request is handled.
+//! A change is one `UPDATE .. WHERE data = <the data that was read>`. It costs one round trip and needs neither a lock nor a
+//! version column. Each call is one statement that commits by itself. No connection is reserved while a request is handled.
 //!
-//! | what | here | in Flask-Session |
+//! | | here | in Flask-Session |
 //! | --- | --- | --- |
-//! | `expiry` is NULL | no session, as in Flask-Session 0.8; `purge_expired` leaves the row, as its cleanup does | deleted on read |
-//! | expired | no session; dropped by [`purge_expired`](crate::store::Store::purge_expired), which somebody has to call | deleted on read |
-//! | two writers | the second one is told what the first wrote | the second one wins |
+//! | `expiry` is NULL | not a session, as in Flask-Session 0.8; `purge_expired` leaves the row, as its cleanup does | deleted on read |
+//! | expired | not a session; the application removes it with [`purge_expired`](crate::Store::purge_expired) | deleted on read |
+//! | two writers | the second one gets the first one's record | the second one wins |
 //!
-//! # Where
+//! # Configuration
 //!
 //! [`SqlStore::from_url`] and [`SqlStore::builder`] take URLs, those of SQLAlchemy included:
 //!
@@ -30,21 +30,21 @@
 //!
 //! with these parameters; others go to the driver (`sslmode=verify-full`, `sslrootcert=..`):
 //!
-//! | parameter | meaning | unless said |
+//! | parameter | meaning | default |
 //! | --- | --- | --- |
-//! | `table`, `schema` | where, as `SESSION_SQLALCHEMY_TABLE` and `_SCHEMA` | `sessions`, the user's own |
-//! | `sequence` | what numbers the rows, as `SESSION_SQLALCHEMY_SEQUENCE` | the column does |
-//! | `connections` | how many at most | 10 |
-//! | `timeout` | seconds for a connection, and for an answer | 5 |
-//! | `wal` | SQLite's write-ahead log, which lets readers go on while one writes; not for network disks | as the file is |
+//! | `table`, `schema` | the table, as `SESSION_SQLALCHEMY_TABLE` and `_SCHEMA` | `sessions`, the user's own |
+//! | `sequence` | numbers the rows, as `SESSION_SQLALCHEMY_SEQUENCE` | the column numbers them |
+//! | `connections` | the maximum number of connections | 10 |
+//! | `timeout` | seconds for a connection, and for a reply | 5 |
+//! | `wal` | SQLite's write-ahead log, which allows reads during a write; not for network disks | unchanged |
 //!
-//! Behind a pooler that hands a connection to another client after each statement, add `statement-cache-capacity=0`.
+//! Behind a pooler that gives a connection to another client after each statement, add `statement-cache-capacity=0`.
 //!
-//! # Bounds
+//! # Limits
 //!
-//! The column `id` counts to 2 147 483 647, as Flask-Session made it. A site with more logins widens it
-//! (`ALTER TABLE sessions ALTER COLUMN id TYPE bigint`); Flask-Session does not mind. `expiry` has no index, so that a purge
-//! reads the table once; it locks only the rows it drops.
+//! The column `id` counts to 2 147 483 647, as in Flask-Session. A site with more logins can widen it
+//! (`ALTER TABLE sessions ALTER COLUMN id TYPE bigint`); Flask-Session still works then. `expiry` has no index, so a purge
+//! reads the whole table; it only locks the rows that it deletes.
 
 mod address;
 mod driver;
@@ -95,7 +95,7 @@ pub struct SqlStore {
     make_table: bool,
 }
 
-/// What a [`SqlStore`] is made of.
+/// The configuration of a [`SqlStore`].
 #[derive(Clone)]
 #[must_use]
 pub struct SqlStoreBuilder {
@@ -105,18 +105,18 @@ pub struct SqlStoreBuilder {
 }
 
 impl SqlStore {
-    /// The store at `url`; nothing is connected yet.
+    /// Creates the store at `url`, without connecting.
     ///
     /// # Errors
-    /// [`SqlError`] if the URL cannot be a SQL store.
+    /// [`SqlError`] if the URL is invalid.
     pub fn from_url(url: &str) -> Result<Self, SqlError> {
         Self::builder(url)?.build()
     }
 
-    /// A store at `url`, to be adjusted.
+    /// Starts with the settings in `url`.
     ///
     /// # Errors
-    /// [`SqlError`] if the URL is not understood.
+    /// [`SqlError`] if the URL is invalid.
     pub fn builder(url: &str) -> Result<SqlStoreBuilder, SqlError> {
         let Address { database, place, settings } = Address::parse(url)?;
         Ok(SqlStoreBuilder { database, place, settings })
@@ -145,7 +145,7 @@ impl SqlStore {
         }
         let (expiry, now_text) = (times::to_text(expiry(now, ttl)), times::to_text(now));
         let values = Values { key: key.as_str(), data, expiry: &expiry, now: &now_text, ..Values::default() };
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             match self.driver.execute(&self.statements.insert, values).await {
                 Ok(0) => {}
                 Ok(_) => return Ok(Created::Created(Token::Data)),
@@ -276,7 +276,7 @@ impl SqlStore {
         let rows = rows.map_err(|failure| self.driver.explain(failure))?;
         let next = rows.last().filter(|_| rows.len() >= limit).map(|row| Cursor::new(row.id.to_string()));
         let entries = rows.into_iter().filter(|row| row.key.starts_with(&scan.prefix)).filter_map(|row| {
-            // Something else than a key of ours is nothing that we could load, either.
+            // A row whose key is not valid cannot be loaded either.
             let key = Key::new("", &row.key).ok()?;
             let expires = row.expiry.as_deref().and_then(times::from_text);
             Some(Entry { key, bytes: usize::try_from(row.bytes).unwrap_or(0), expires, data: row.data })
@@ -300,22 +300,18 @@ impl SqlStore {
         }
     }
 
-    /// Tries what will be done later, without changing anything, and makes the table if that is what is missing.
+    /// Runs the statements without changing anything, and creates the table if it is missing.
     async fn ready(&self) -> Result<(), StoreError> {
         match self.probe().await {
             Err(failure) if self.make_table && self.driver.is_missing_table(&failure) => {}
             Err(failure) if self.driver.is_missing_table(&failure) => {
-                return Err(StoreError::new(
-                    self.kind,
-                    ErrorKind::Misconfigured,
-                    "it has no table of sessions",
-                ));
+                return Err(StoreError::new(self.kind, ErrorKind::Misconfigured, "it has no session table"));
             }
             answer => return answer.map_err(|failure| self.driver.explain(failure)),
         }
         for statement in &self.statements.make {
             let made = self.driver.execute(statement, Values::default()).await;
-            // PostgreSQL fails if two make it at once; whether it is there now, the probe will say.
+            // PostgreSQL fails if two processes create it at the same time. The probe shows if it exists now.
             if let Err(failure) = made {
                 if self.probe().await.is_ok() {
                     return Ok(());
@@ -344,55 +340,55 @@ impl SqlStore {
     }
 
     fn no_such_names(&self) -> StoreError {
-        StoreError::new(self.kind, ErrorKind::Unsupported, "it knows records by their keys alone")
+        StoreError::new(self.kind, ErrorKind::Unsupported, "it only finds records by their keys")
     }
 }
 
 impl SqlStoreBuilder {
-    /// The table's name, as `SESSION_SQLALCHEMY_TABLE`.
+    /// Sets the table's name: `SESSION_SQLALCHEMY_TABLE`.
     #[doc(alias = "SESSION_SQLALCHEMY_TABLE")]
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.settings.table = name.into();
         self
     }
 
-    /// The schema that the table is in, as `SESSION_SQLALCHEMY_SCHEMA`.
+    /// Sets the table's schema: `SESSION_SQLALCHEMY_SCHEMA`.
     #[doc(alias = "SESSION_SQLALCHEMY_SCHEMA")]
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.settings.schema = Some(name.into());
         self
     }
 
-    /// The sequence that numbers the rows, as `SESSION_SQLALCHEMY_SEQUENCE`. PostgreSQL and MariaDB have some; SQLite takes no
-    /// notice, as in SQLAlchemy.
+    /// Sets the sequence that numbers the rows: `SESSION_SQLALCHEMY_SEQUENCE`. For PostgreSQL and MariaDB; SQLite ignores it,
+    /// as in SQLAlchemy.
     #[doc(alias = "SESSION_SQLALCHEMY_SEQUENCE")]
     pub fn sequence(mut self, name: impl Into<String>) -> Self {
         self.settings.sequence = Some(name.into());
         self
     }
 
-    /// How many connections there are at most: 10 unless said.
+    /// Sets the maximum number of connections: 10 by default.
     pub const fn connections(mut self, connections: u32) -> Self {
         self.settings.connections = connections;
         self
     }
 
-    /// How long to wait for a connection, and then for an answer: 5 s unless said.
+    /// Sets the timeout for a connection, and then for a reply: 5 s by default.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
         self
     }
 
-    /// Whether a missing table is made, with SQLite a missing file, too: it is, unless said.
+    /// Sets whether a missing table is created, which is the default. For SQLite this includes a missing file.
     pub const fn make_table(mut self, make_table: bool) -> Self {
         self.settings.make_table = make_table;
         self
     }
 
-    /// The store. Nothing is connected yet: [`Store::ready`] does that.
+    /// Creates the store, without connecting.
     ///
     /// # Errors
-    /// [`SqlError`] if a name cannot stand in a statement, or the database's feature is not compiled in.
+    /// [`SqlError`] if a name is not allowed in a statement, or the database's feature is missing.
     pub fn build(self) -> Result<SqlStore, SqlError> {
         let Self { database, place, settings } = self;
         let (driver, words, kind) = open(database, &settings)?;
@@ -415,7 +411,7 @@ fn open(database: Database, settings: &Settings) -> Result<OpenedDatabase, SqlEr
     match database {
         #[cfg(feature = "sqlite")]
         Database::Sqlite { file, write_ahead_log } => {
-            // It has no sequences, and SQLAlchemy takes no notice, either.
+            // SQLite has no sequences, and SQLAlchemy ignores the setting as well.
             drop(sequence);
             let driver = sqlite::connect(&file, write_ahead_log, settings.make_table, connections, timeout);
             Ok((Box::new(driver), sqlite::words(table), "sqlite"))
@@ -459,14 +455,14 @@ impl Store for SqlStore {
     }
 }
 
-/// Shows the place, which has no password.
+/// Shows the address, which has no password.
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
-/// Shows the place, which has no password.
+/// Shows the address, which has no password.
 impl fmt::Debug for SqlStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStoreBuilder")
@@ -476,6 +472,6 @@ impl fmt::Debug for SqlStoreBuilder {
     }
 }
 
-const MOST_ROUNDS: usize = 3;
+const MAX_ROUNDS: usize = 3;
 const LONGEST_PAGE: usize = 10_000;
 const PURGED_AT_ONCE: usize = 500;

@@ -1,8 +1,7 @@
-//! A few connections to one database.
+//! A pool of connections to one database.
 //!
-//! Our own and not sqlx's, which asks the server whether it is there after each use, and again before the next: three round
-//! trips for one. This one asks only after a pause, and never keeps a connection that failed, or whose caller went away in
-//! the middle of an answer.
+//! sqlx's own pool pings the server after each use and again before the next: three round trips instead of one. This pool
+//! pings only after a pause. It closes a connection that failed, or whose caller was cancelled during a reply.
 
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +18,7 @@ pub(super) struct Pool<C: Connection> {
     options: Options<C>,
     idle: Mutex<Vec<Idle<C>>>,
     permits: Semaphore,
-    /// How long to wait for a connection, a new one included.
+    /// The timeout for getting a connection, which may be a new one.
     timeout: Duration,
 }
 
@@ -29,11 +28,11 @@ struct Idle<C> {
     since: Instant,
 }
 
-/// A connection in use. Dropped, it is closed; [`keep`](Self::keep) gives it back.
+/// A connection in use. It is closed on drop; [`keep`](Self::keep) returns it to the pool.
 pub(super) struct PooledConnection<'a, C: Connection> {
     pool: &'a Pool<C>,
     pub(super) connection: C,
-    /// It has served before, so that its server may have gone since.
+    /// It was used before, so that its server may have closed it since.
     pub(super) is_used: bool,
     opened: Instant,
     _permit: SemaphorePermit<'a>,
@@ -78,7 +77,7 @@ impl<C: Connection> Pool<C> {
         })
     }
 
-    /// Forgets the connections that nobody uses: the server is not the one they were made to.
+    /// Closes the idle connections, which are most likely broken as well.
     pub(super) fn forget(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -89,15 +88,15 @@ impl<C: Connection> Pool<C> {
 }
 
 impl<C: Connection> PooledConnection<'_, C> {
-    /// Gives it back, in good order.
+    /// Returns it to the pool. It must be ready for another statement.
     pub(super) fn keep(self) {
         let idle = Idle { connection: self.connection, opened: self.opened, since: Instant::now() };
         self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
     }
 }
 
-/// After a longer pause a connection is asked whether it is still one.
+/// After a longer pause the pool pings a connection before use.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
-/// An older connection is made anew, so that a change of servers behind one name is noticed.
+/// The maximum age of a connection, so that the pool notices when a host name gets a new address.
 const OLDEST: Duration = Duration::from_secs(30 * 60);

@@ -1,4 +1,4 @@
-//! PostgreSQL, and what speaks its protocol.
+//! PostgreSQL, and databases with its protocol.
 
 use core::time::Duration;
 
@@ -59,25 +59,30 @@ impl Dialect for PostgresDialect {
         let (kind, what) = match &*code {
             "23502" => (ErrorKind::Misconfigured, "the table does not number its rows; name its sequence"),
             "23505" => (ErrorKind::Corrupt, "the table's sequence is behind its rows; set it with setval()"),
-            "25006" => (ErrorKind::Refused, "the server is read-only: a standby, or set so"),
+            "25006" => (ErrorKind::Refused, "the server is read-only: a standby, or configured so"),
             "28000" | "28P01" => (ErrorKind::Refused, "the server refuses the user or the password"),
-            "3D000" => (ErrorKind::Misconfigured, "the server has no such database; make it with createdb"),
-            "3F000" => {
-                (ErrorKind::Misconfigured, "the database has no such schema; make it with CREATE SCHEMA")
+            "3D000" => {
+                (ErrorKind::Misconfigured, "the server does not have this database; create it with createdb")
             }
-            "40001" | "40P01" => (ErrorKind::Timeout, "too many others change the same record"),
-            "42501" => (ErrorKind::Refused, "the user may not use the table; see GRANT"),
-            "42P01" => (ErrorKind::Misconfigured, "its table is gone; start again, and it is made"),
+            "3F000" => (
+                ErrorKind::Misconfigured,
+                "the database does not have this schema; create it with CREATE SCHEMA",
+            ),
+            "40001" | "40P01" => (ErrorKind::Timeout, "too many concurrent changes of the same record"),
+            "42501" => (ErrorKind::Refused, "no permission to use the table; see GRANT"),
+            "42P01" => (ErrorKind::Misconfigured, "its table is missing; restart the app, which creates it"),
             "42P10" => (ErrorKind::Misconfigured, "the table's session_id is not UNIQUE"),
-            "53300" => (ErrorKind::Unavailable, "the server takes no more connections"),
+            "53300" => (ErrorKind::Unavailable, "the server accepts no more connections"),
             "55P03" | "57014" => (ErrorKind::Timeout, "the server ended the statement"),
             code if code.starts_with("42") => (ErrorKind::Misconfigured, "its table is not a session table"),
             code if code.starts_with("53") => (ErrorKind::Full, "the server has no room"),
-            code if code.starts_with("57P") => (ErrorKind::Unavailable, "the server starts or stops"),
+            code if code.starts_with("57P") => {
+                (ErrorKind::Unavailable, "the server is starting or shutting down")
+            }
             code => return Meaning::unknown(code),
         };
         let meaning = Meaning::safe(kind, what);
-        // What breaks a constraint is quoted.
+        // The server quotes a value that violates a constraint.
         Meaning { is_safe: !code.starts_with("23"), ..meaning }
     }
 
@@ -89,7 +94,7 @@ impl Dialect for PostgresDialect {
         matches!(error.code().as_deref(), Some("42P01"))
     }
 
-    /// Serialization failure and deadlock: where the server isolates more strictly than by default.
+    /// Serialization failure and deadlock, with a stricter isolation level than the default.
     fn is_collision(error: &dyn DatabaseError) -> bool {
         matches!(error.code().as_deref(), Some("40001" | "40P01"))
     }

@@ -1,4 +1,4 @@
-//! SQLite: one file, which a Flask process may share.
+//! SQLite: a file, which a Flask process may share.
 
 use core::time::Duration;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(super) fn connect(
     connections: u32,
     timeout: Duration,
 ) -> Connected<SqliteDialect> {
-    // The wait for the file's lock ends before our own patience, so that the error says what it waited for.
+    // The wait for the file's lock is shorter than the timeout, so that the error names the lock.
     let patience = timeout.mul_f32(0.8);
     let mut options =
         SqliteConnectOptions::new().filename(file).create_if_missing(make_file).busy_timeout(patience);
@@ -63,20 +63,20 @@ impl Dialect for SqliteDialect {
     fn meaning(error: &dyn DatabaseError) -> Meaning {
         let (kind, what) = match code(error) & 0xff {
             1 if Self::is_missing_table(error) => {
-                (ErrorKind::Misconfigured, "its table is gone; start again, and it is made")
+                (ErrorKind::Misconfigured, "its table is missing; restart the app, which creates it")
             }
             1 if error.message().starts_with("ON CONFLICT clause") => {
                 (ErrorKind::Misconfigured, "the table's session_id is not UNIQUE")
             }
             1 => (ErrorKind::Misconfigured, "its table is not a session table"),
-            3 | 23 => (ErrorKind::Refused, "the file may not be used"),
+            3 | 23 => (ErrorKind::Refused, "no permission to use the file"),
             5 | 6 => (ErrorKind::Timeout, "another writer held the file's lock"),
-            8 => (ErrorKind::Refused, "the file or its directory may not be written"),
+            8 => (ErrorKind::Refused, "the file or its directory is read-only"),
             10 => (ErrorKind::Unavailable, "the disk failed"),
-            11 | 26 => (ErrorKind::Corrupt, "the file is no SQLite database, or a damaged one"),
+            11 | 26 => (ErrorKind::Corrupt, "the file is not a SQLite database, or is damaged"),
             13 => (ErrorKind::Full, "the disk is full"),
-            14 => (ErrorKind::Misconfigured, "the file cannot be opened; it or its directory is not there"),
-            18 => (ErrorKind::Full, "the record is longer than SQLite takes"),
+            14 => (ErrorKind::Misconfigured, "the file cannot be opened; it or its directory does not exist"),
+            18 => (ErrorKind::Full, "the record is longer than SQLite's maximum"),
             other => return Meaning::unknown(&other.to_string()),
         };
         Meaning::safe(kind, what)
@@ -90,7 +90,7 @@ impl Dialect for SqliteDialect {
         error.message().starts_with("no such table")
     }
 
-    /// It has waited for the lock already.
+    /// SQLite has already waited for the lock.
     fn is_collision(_: &dyn DatabaseError) -> bool {
         false
     }

@@ -1,30 +1,30 @@
-//! What is asked of a database. The statements are written once; a dialect supplies the few words that differ.
+//! The SQL statements. They are written once; each dialect supplies the few words that differ.
 
 use core::fmt::Write as _;
 use std::sync::Arc;
 
-/// The words in which databases differ.
+/// The words that differ between databases.
 pub(super) struct Words {
     /// The table, quoted, with its schema.
     pub(super) table: String,
-    /// That a row is the one of `:key`, letter by letter.
+    /// The condition that a row has exactly the key `:key`.
     pub(super) is_key: &'static str,
-    /// A time, given as text: `{}` stands for the parameter.
+    /// Converts a time from text; `{}` is the parameter.
     pub(super) time: &'static str,
     /// The column `expiry` as text.
     pub(super) expiry_text: &'static str,
     /// The column `id` as a 64-bit number.
     pub(super) id: &'static str,
-    /// How many bytes `data` has, as a 64-bit number.
+    /// The length of `data` in bytes, as a 64-bit number.
     pub(super) length: &'static str,
-    /// What follows an INSERT, so that a key that is there already makes it insert nothing; empty if the database can
-    /// only fail then.
+    /// The clause that makes an INSERT of an existing key insert nothing; empty if the database has none, and the INSERT
+    /// fails.
     pub(super) on_duplicate: &'static str,
-    /// What makes the next id, if the table does not do it by itself.
+    /// The expression for the next id, if the table does not number its rows.
     pub(super) next_id: Option<String>,
     /// Numbered parameters, `$1`, instead of `?`.
     pub(super) numbered: bool,
-    /// What makes the table, and what it needs.
+    /// The statements that create the table.
     pub(super) make: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Statements {
     pub(super) expired_ids: Statement,
     /// Without its list of ids: see [`Statements::purge`].
     purge: (String, bool, &'static str),
-    /// They change nothing and fail if the table is not there, has other columns, or may not be written.
+    /// They change nothing, and fail if the table is missing, has other columns, or is read-only for the user.
     pub(super) probes: Vec<Statement>,
     pub(super) make: Vec<Statement>,
 }
@@ -98,7 +98,8 @@ impl Statements {
         }
     }
 
-    /// Drops those of `ids` that have expired: asked again, since somebody may have taken one over.
+    /// Returns a statement that deletes the rows with these ids if they have still expired: another writer may have reused
+    /// one meanwhile.
     pub(super) fn purge(&self, ids: &[i64]) -> Statement {
         let (table, numbered, time) = &self.purge;
         let mut list = String::with_capacity(ids.len() * 12);
@@ -117,11 +118,11 @@ impl Statements {
 pub(super) struct Statement {
     pub(super) sql: Arc<str>,
     pub(super) order: Vec<Parameter>,
-    /// Not worth remembering at the server.
+    /// The server should not cache it.
     pub(super) once: bool,
 }
 
-/// What a statement can be given.
+/// A parameter of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parameter {
     Key,
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_become_placeholders_in_the_order_in_which_they_stand() {
+    fn parameters_become_placeholders_in_order() {
         let text =
             "UPDATE t SET data = :data WHERE k = :key AND b = :key AND expiry > CAST(:now AS timestamp)";
         let numbered = Statement::new(text, true);
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn colons_of_a_time_format_stay() {
+    fn other_colons_stay() {
         let statement = Statement::new("SELECT to_char(expiry, 'HH24:MI:SS') WHERE a > :after", true);
         assert_eq!(&*statement.sql, "SELECT to_char(expiry, 'HH24:MI:SS') WHERE a > $1");
     }

@@ -25,6 +25,20 @@ pub struct StoreError {
     source: Option<BoxError>,
 }
 
+/// The message of a driver or server, without keys, values and passwords: the [source](std::error::Error::source) of a
+/// [`StoreError`] if the driver's own error may contain them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DriverMessage(String);
+
+impl DriverMessage {
+    /// Creates a message. The caller removes keys, values and passwords from it first.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
 /// The kind of a failure, which decides what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -67,7 +81,7 @@ impl StoreError {
         Self { store, address: None, kind, what: what.into(), source: None }
     }
 
-    /// Adds the source. It must not contain a key, a value or a password.
+    /// Adds the source. It must not contain a key, a value or a password: use a [`DriverMessage`] if it may.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());

@@ -15,7 +15,7 @@ use std::time::Instant;
 use hipflask_core::time::UnixTime;
 
 use crate::together::together;
-pub use error::{BoxError, ErrorKind, StoreError};
+pub use error::{BoxError, DriverMessage, ErrorKind, StoreError};
 pub use key::{BadKey, Key};
 pub use scan::{Cursor, Entry, Page, Scan};
 pub use wrapper::{StoreMethod, StoreWrapper};

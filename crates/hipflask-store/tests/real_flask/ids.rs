@@ -21,7 +21,7 @@ fn signed_ids_of_real_flask_session_are_read_and_ours_are_taken_there() {
         let found = visit(&mut flask, &config, Some(&ids.to_cookie(&id)), json!([]));
         assert_eq!((&found.sid, &*found.session), (&made.sid, "{s5f7065726d616e656e74:T,s61:i1}"));
         let forged = made.cookie().replace('.', "-.");
-        assert_eq!(ids.read(forged.as_bytes()), Err(IdError::BadSignature));
+        assert!(matches!(ids.read(forged.as_bytes()), Err(IdError::BadSignature(_))));
         let refused = visit(&mut flask, &config, Some(&forged), json!([]));
         assert_eq!(refused.session, "{s5f7065726d616e656e74:T}");
     }

@@ -39,7 +39,7 @@ async fn postgres_says_what_is_wrong_real_server() {
 
     let (kind, said) = refusal(at(&server.url("app:right", "nowhere"))).await;
     assert_eq!(kind, ErrorKind::Misconfigured);
-    assert!(said.contains("no such database; make it with createdb"), "{said}");
+    assert!(said.contains("does not have this database; create it with createdb"), "{said}");
 
     // Everybody may read the table that somebody else made, and nobody may write or make one.
     let table = "create table if not exists public.theirs (id serial primary key, session_id varchar(255) unique, \
@@ -47,7 +47,7 @@ async fn postgres_says_what_is_wrong_real_server() {
     server.sql(table).unwrap();
     let (kind, said) = refusal(at(&server.url("app:right", "postgres")).table("theirs")).await;
     assert_eq!(kind, ErrorKind::Refused);
-    assert!(said.contains("the user may not use the table; see GRANT"), "{said}");
+    assert!(said.contains("no permission to use the table; see GRANT"), "{said}");
     let (kind, said) = refusal(at(&server.url("app:right", "postgres")).table("none_yet")).await;
     assert_eq!(kind, ErrorKind::Refused, "{said}");
 
@@ -88,7 +88,7 @@ async fn mariadb_says_what_is_wrong_real_server() {
 
     let (kind, said) = refusal(at(&server.url("root", "nowhere"))).await;
     assert_eq!(kind, ErrorKind::Misconfigured);
-    assert!(said.contains("no such database; make it with CREATE DATABASE"), "{said}");
+    assert!(said.contains("does not have this database; create it with CREATE DATABASE"), "{said}");
 
     let table =
         "(id int auto_increment primary key, session_id varchar(255) unique, data blob, expiry datetime)";
@@ -97,7 +97,7 @@ async fn mariadb_says_what_is_wrong_real_server() {
         .unwrap();
     let (kind, said) = refusal(at(&server.url("app:right", "theirs"))).await;
     assert_eq!(kind, ErrorKind::Refused);
-    assert!(said.contains("the user may not use the table; see GRANT"), "{said}");
+    assert!(said.contains("no permission to use the table; see GRANT"), "{said}");
     let (kind, said) = refusal(at(&server.url("root", "theirs")).table("none_yet").make_table(false)).await;
     assert_eq!(kind, ErrorKind::Misconfigured, "{said}");
     server.sql("create table theirs.other (id int)").unwrap();
@@ -132,7 +132,7 @@ async fn sqlite_says_what_is_wrong() {
     let missing = format!("sqlite:{}/no/app.db", directory.path().display());
     let (kind, said) = refusal(at(&missing)).await;
     assert_eq!(kind, ErrorKind::Misconfigured);
-    assert!(said.contains("it or its directory is not there"), "{said}");
+    assert!(said.contains("it or its directory does not exist"), "{said}");
 
     std::fs::write(
         directory.path().join("app.db"),
@@ -141,7 +141,7 @@ async fn sqlite_says_what_is_wrong() {
     .unwrap();
     let (kind, said) = refusal(at(&sqlite_url(&directory))).await;
     assert_eq!(kind, ErrorKind::Corrupt);
-    assert!(said.contains("no SQLite database"), "{said}");
+    assert!(said.contains("not a SQLite database"), "{said}");
 }
 
 /// Another process holds the file's lock, as a Flask request that writes slowly would.

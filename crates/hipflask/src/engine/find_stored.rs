@@ -44,7 +44,7 @@ impl Sessions {
                         break;
                     }
                 }
-                Opened::NotAnId(IdError::BadSignature) => {
+                Opened::NotAnId(IdError::BadSignature(_)) => {
                     self.note_bad_signature(server.sessions.stats().opened, now);
                 }
                 Opened::Unknown | Opened::NotAnId(_) | Opened::Unreadable(_) => {}

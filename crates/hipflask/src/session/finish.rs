@@ -195,7 +195,7 @@ enum Beginning {
 /// The result of a save for which the store has nothing to do; `None` if it has.
 fn nothing_to_do(state: &mut State, op: StoreOp) -> Option<Saved> {
     let slot = state.slot.as_ref()?;
-    let saved = if slot.is_ended() { Saved::Gone } else { Saved::Unchanged };
+    let saved = if slot.is_deleted() { Saved::Gone } else { Saved::Unchanged };
     if op != StoreOp::Leave || slot.is_to_change() && saved != Saved::Gone {
         return None;
     }

@@ -102,7 +102,7 @@ async fn where_nothing_listens_the_error_says_so_and_where_and_what_to_do_and_no
         (
             "dynamodb://Sessions?region=x&endpoint=http://127.0.0.1:1",
             "dynamodb store at dynamodb://Sessions?region=x&endpoint=http://127.0.0.1:1",
-            "nothing answers at its endpoint; start it, or check its address and the network",
+            "its endpoint does not answer; start it, or check its address and the network",
         ),
         ("sqlite:/nothing/here.db", "sqlite store at sqlite:/nothing/here.db", "its directory is not there"),
     ] {

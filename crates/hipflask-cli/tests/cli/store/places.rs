@@ -30,16 +30,16 @@ fn a_store_that_is_not_there_is_said_and_is_not_made() {
     let directory = tempfile::tempdir().unwrap();
     let at = |kind: &str| format!("{kind}:{}/not-there", directory.path().display());
     for (url, complaint) in [
-        (at("file"), "the session directory is not there"),
-        (at("sqlite"), "is not there"),
+        (at("file"), "the session directory does not exist"),
+        (at("sqlite"), "does not exist"),
         (
             "redis://127.0.0.1:1/0".to_owned(),
             "redis store at redis://127.0.0.1:1/0: nothing listens at its address",
         ),
         ("memcached://127.0.0.1:1".to_owned(), "at memcached://127.0.0.1:1: nothing listens at its address"),
         ("memory:".to_owned(), "there is nothing to look into"),
-        ("reddis://127.0.0.1".to_owned(), "`reddis:` is the URL of no store"),
-        ("/srv/sessions".to_owned(), "that is no URL of a store"),
+        ("reddis://127.0.0.1".to_owned(), "unknown store scheme `reddis:`"),
+        ("/srv/sessions".to_owned(), "not a store URL"),
     ] {
         let ran = ls(&url);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{url}");
