@@ -13,119 +13,135 @@ use super::{
 
 pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     let mut reader = Reader::of(data);
-    let record = match map_length(&mut reader)? {
+    let record = match reader.map_length()? {
         Some(length) => reader.session(length)?,
         None => {
             let value = reader.value(MAX_DEPTH)?;
             Record { dict: Record::of_pairs(value)?, opaque: OpaqueValues::default() }
         }
     };
-    if reader.at == data.len() { Ok(record) } else { Err(reader.malformed()) }
+    if reader.tokens.at == data.len() { Ok(record) } else { Err(reader.tokens.malformed()) }
 }
 
-/// The session of a record, its values checked and not read. `None` if that cannot be: it is damaged, no map of texts, or holds
-/// what a [`Value`] cannot; [`read`] tells then.
+/// Opens a record as a session whose values are checked, but not read. Returns `None` if that is impossible: the record is
+/// damaged, is not a map with texts for keys, or contains a value that a [`Value`] cannot hold. [`read`] then says why.
 pub(super) fn open(data: &[u8]) -> Option<SessionDict> {
     let mut reader = Reader::of(data);
-    let length = map_length(&mut reader).ok()??;
-    let mut skipper = Skipper { data, at: reader.at, budget: reader.budget };
-    skipper.budget.entries(length)?;
+    let length = reader.map_length().ok()??;
+    reader.budget.entries(length)?;
     let mut members = Vec::with_capacity(length.min(FIRST_ITEMS));
     for _ in 0..length {
-        let key = Text::new(skipper.text()?);
-        let start = skipper.at;
-        skipper.value(MAX_DEPTH - 1)?;
-        members.push((key, start as u32..skipper.at as u32));
+        let Token::Str(key) = reader.tokens.next()? else { return None };
+        let key = Text::new(core::str::from_utf8(key).ok()?);
+        let start = reader.tokens.at;
+        reader.skip(MAX_DEPTH - 1)?;
+        members.push((key, start as u32..reader.tokens.at as u32));
     }
-    (skipper.at == data.len()).then(|| SessionDict::from_record(data.into(), members, checked))
+    (reader.tokens.at == data.len()).then(|| SessionDict::from_record(data.into(), members, checked))
 }
 
-/// Goes over values and checks them as [`Reader`] does, without making any.
-struct Skipper<'d> {
+/// Returns `true` if a record can be read, without building its values if possible.
+pub(super) fn is_readable(data: &[u8]) -> bool {
+    open(data).is_some() || read(data).is_ok()
+}
+
+/// Reads a value that [`open`] has checked.
+fn checked(data: &[u8]) -> Value {
+    let mut reader = Reader::of(data);
+    reader.value(MAX_DEPTH).unwrap_or(Value::None)
+}
+
+/// The smallest part of MessagePack: a scalar, or the head of a collection. Nothing is checked yet.
+#[derive(Clone, Copy)]
+enum Token<'d> {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// A number that may be larger than an `i64`.
+    Unsigned(u64),
+    Float(f64),
+    Str(&'d [u8]),
+    Bytes(&'d [u8]),
+    List(usize),
+    Dict(usize),
+    Extension(i8, &'d [u8]),
+}
+
+/// Splits MessagePack into tokens: the only place that knows the heads of its values.
+struct Tokens<'d> {
     data: &'d [u8],
     at: usize,
-    budget: Budget,
 }
 
-impl<'d> Skipper<'d> {
-    fn value(&mut self, levels: usize) -> Option<()> {
+impl<'d> Tokens<'d> {
+    /// Returns the next token; `None` if the bytes end too early or are not MessagePack.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Token<'d>> {
         let head = *self.data.get(self.at)?;
         steps::count(1);
         self.at += 1;
-        match head {
-            0x00..=0x7F | 0xC0 | 0xC2 | 0xC3 | 0xE0..=0xFF => Some(()),
-            0xA0..=0xBF => self.skip_letters(usize::from(head & 0x1F)),
-            0xD9 => self.number(1).and_then(|length| self.skip_letters(length)),
-            0xDA => self.number(2).and_then(|length| self.skip_letters(length)),
-            0xDB => self.number(4).and_then(|length| self.skip_letters(length)),
-            0x80..=0x8F => self.map(usize::from(head & 0x0F), levels),
-            0xDE => self.number(2).and_then(|length| self.map(length, levels)),
-            0xDF => self.number(4).and_then(|length| self.map(length, levels)),
-            0x90..=0x9F => self.array(usize::from(head & 0x0F), levels),
-            0xDC => self.number(2).and_then(|length| self.array(length, levels)),
-            0xDD => self.number(4).and_then(|length| self.array(length, levels)),
-            0xCC | 0xD0 => self.take(1).map(drop),
-            0xCD | 0xD1 => self.take(2).map(drop),
-            0xCA | 0xCE | 0xD2 => self.take(4).map(drop),
-            0xCB | 0xCF | 0xD3 => self.take(8).map(drop),
-            0xC4 => self.number(1).and_then(|length| self.take(length)).map(drop),
-            0xC5 => self.number(2).and_then(|length| self.take(length)).map(drop),
-            0xC6 => self.number(4).and_then(|length| self.take(length)).map(drop),
-            // Dates and what is no msgpack are rare, and have rules of their own.
-            0xC1 | 0xC7..=0xC9 | 0xD4..=0xD8 => self.extension(),
-        }
-    }
-
-    fn array(&mut self, length: usize, levels: usize) -> Option<()> {
-        let inside = levels.checked_sub(1)?;
-        self.budget.items(length)?;
-        (0..length).try_for_each(|_| self.value(inside))
-    }
-
-    fn map(&mut self, length: usize, levels: usize) -> Option<()> {
-        let inside = levels.checked_sub(1)?;
-        self.budget.entries(length)?;
-        (0..length).try_for_each(|_| {
-            // A key, which is text.
-            matches!(self.data.get(self.at)?, 0xA0..=0xBF | 0xD9..=0xDB).then_some(())?;
-            self.value(inside)?;
-            self.value(inside)
+        Some(match head {
+            0x00..=0x7F => Token::Int(i64::from(head)),
+            0x80..=0x8F => Token::Dict(usize::from(head & 0x0F)),
+            0x90..=0x9F => Token::List(usize::from(head & 0x0F)),
+            0xA0..=0xBF => Token::Str(self.take(usize::from(head & 0x1F))?),
+            0xC0 => Token::None,
+            0xC1 => return None,
+            0xC2 => Token::Bool(false),
+            0xC3 => Token::Bool(true),
+            0xC4 => Token::Bytes(self.sized::<1>()?),
+            0xC5 => Token::Bytes(self.sized::<2>()?),
+            0xC6 => Token::Bytes(self.sized::<4>()?),
+            0xC7 => self.extension_after::<1>()?,
+            0xC8 => self.extension_after::<2>()?,
+            0xC9 => self.extension_after::<4>()?,
+            0xCA => Token::Float(f64::from(f32::from_be_bytes(self.array()?))),
+            0xCB => Token::Float(f64::from_be_bytes(self.array()?)),
+            0xCC => Token::Int(i64::from(u8::from_be_bytes(self.array()?))),
+            0xCD => Token::Int(i64::from(u16::from_be_bytes(self.array()?))),
+            0xCE => Token::Int(i64::from(u32::from_be_bytes(self.array()?))),
+            0xCF => Token::Unsigned(u64::from_be_bytes(self.array()?)),
+            0xD0 => Token::Int(i64::from(i8::from_be_bytes(self.array()?))),
+            0xD1 => Token::Int(i64::from(i16::from_be_bytes(self.array()?))),
+            0xD2 => Token::Int(i64::from(i32::from_be_bytes(self.array()?))),
+            0xD3 => Token::Int(i64::from_be_bytes(self.array()?)),
+            0xD4..=0xD8 => self.extension(1 << (head - 0xD4))?,
+            0xD9 => Token::Str(self.sized::<1>()?),
+            0xDA => Token::Str(self.sized::<2>()?),
+            0xDB => Token::Str(self.sized::<4>()?),
+            0xDC => Token::List(self.length::<2>()?),
+            0xDD => Token::List(self.length::<4>()?),
+            0xDE => Token::Dict(self.length::<2>()?),
+            0xDF => Token::Dict(self.length::<4>()?),
+            0xE0..=0xFF => Token::Int(i64::from(head as i8)),
         })
     }
 
-    /// A value that is text.
-    fn text(&mut self) -> Option<&'d str> {
-        let head = *self.data.get(self.at)?;
-        self.at += 1;
-        let length = match head {
-            0xA0..=0xBF => usize::from(head & 0x1F),
-            0xD9 => self.number(1)?,
-            0xDA => self.number(2)?,
-            0xDB => self.number(4)?,
-            _ => return None,
-        };
-        self.letters(length)
+    fn extension_after<const N: usize>(&mut self) -> Option<Token<'d>> {
+        let length = self.length::<N>()?;
+        self.extension(length)
     }
 
-    fn letters(&mut self, length: usize) -> Option<&'d str> {
-        core::str::from_utf8(self.take(length)?).ok()
+    fn extension(&mut self, length: usize) -> Option<Token<'d>> {
+        let [kind] = self.array()?;
+        Some(Token::Extension(kind as i8, self.take(length)?))
     }
 
-    /// Nearly all texts are short ASCII, which this tells in a few steps.
-    fn skip_letters(&mut self, length: usize) -> Option<()> {
-        let letters = self.take(length)?;
-        (letters.is_ascii() || core::str::from_utf8(letters).is_ok()).then_some(())
+    /// Takes a length of `N` bytes, and then that many bytes.
+    fn sized<const N: usize>(&mut self) -> Option<&'d [u8]> {
+        let length = self.length::<N>()?;
+        self.take(length)
     }
 
-    fn extension(&mut self) -> Option<()> {
-        let mut reader = Reader { at: self.at - 1, ..Reader::of(self.data) };
-        reader.value(0).ok().filter(|_| !reader.is_partial)?;
-        self.at = reader.at;
-        Some(())
+    fn length<const N: usize>(&mut self) -> Option<usize> {
+        self.array::<N>().map(|bytes| big_endian(&bytes) as usize)
     }
 
-    fn number(&mut self, bytes: usize) -> Option<usize> {
-        self.take(bytes).map(|bytes| big_endian(bytes) as usize)
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let bytes = *self.data.get(self.at..)?.first_chunk::<N>()?;
+        steps::count(N);
+        self.at += N;
+        Some(bytes)
     }
 
     fn take(&mut self, length: usize) -> Option<&'d [u8]> {
@@ -134,52 +150,33 @@ impl<'d> Skipper<'d> {
         self.at += length;
         Some(taken)
     }
+
+    const fn malformed(&self) -> RecordError {
+        RecordError::Malformed { format: Format::Msgpack, at: self.at }
+    }
 }
 
-/// Whether a record can be read, found out without building its values.
-pub(super) fn is_readable(data: &[u8]) -> bool {
-    open(data).is_some() || read(data).is_ok()
-}
-
-/// A value that a [`Skipper`] has gone over.
-fn checked(data: &[u8]) -> Value {
-    let mut reader = Reader::of(data);
-    reader.value(MAX_DEPTH).unwrap_or(Value::None)
-}
-
-/// The length of the map that begins here, with its head read; `None`, and nothing read, if it is no map.
-fn map_length(reader: &mut Reader<'_>) -> Result<Option<usize>, RecordError> {
-    let length = match reader.data.first() {
-        Some(head @ 0x80..=0x8F) => usize::from(head & 0x0F),
-        Some(0xDE) => return reader.after_head(2).map(Some),
-        Some(0xDF) => return reader.after_head(4).map(Some),
-        _ => return Ok(None),
-    };
-    reader.at = 1;
-    Ok(Some(length))
-}
-
-/// Reads a value of MessagePack piece by piece, for those whose objects are no [`Value`]s: the bytes of a
+/// Reads MessagePack event by event, without building [`Value`]s: the bytes of a
 /// [`Part::Raw`](hipflask_core::session::Part::Raw).
 ///
 /// ```
 /// use hipflask_store::record::{MsgpackEvent, MsgpackReader};
-/// let mut pieces = MsgpackReader::of(b"\x92\xa4pear\x01");
-/// assert!(matches!(pieces.next()?, MsgpackEvent::List(2)));
-/// assert!(matches!(pieces.next()?, MsgpackEvent::Str("pear")));
-/// assert!(matches!(pieces.next()?, MsgpackEvent::Int(1)));
+/// let mut reader = MsgpackReader::of(b"\x92\xa4pear\x01");
+/// assert!(matches!(reader.next()?, MsgpackEvent::List(2)));
+/// assert!(matches!(reader.next()?, MsgpackEvent::Str("pear")));
+/// assert!(matches!(reader.next()?, MsgpackEvent::Int(1)));
 /// # Ok::<(), hipflask_store::record::RecordError>(())
 /// ```
 pub struct MsgpackReader<'d>(Reader<'d>);
 
-/// A value, or what opens one.
+/// A scalar value, or the start of a collection.
 #[derive(Debug, PartialEq)]
 pub enum MsgpackEvent<'d> {
     /// `nil`.
     None,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A float.
     Float(f64),
@@ -187,75 +184,83 @@ pub enum MsgpackEvent<'d> {
     Str(&'d str),
     /// Bytes.
     Bytes(&'d [u8]),
-    /// A list; so many values follow.
+    /// The start of a list with this number of values.
     List(usize),
-    /// A dict; so many keys follow, each with its value behind it. A key may be any value.
+    /// The start of a dict with this number of entries, each of which is a key and its value. A key may be any value.
     Dict(usize),
-    /// What is rare, as a whole: dates, and whole numbers that do not fit.
+    /// A rare value as a whole: a date, or an integer that is not an `i64`.
     Value(Value),
 }
 
 impl<'d> MsgpackReader<'d> {
-    /// Of the value at the beginning of `data`.
+    /// Reads the value at the beginning of `data`.
     #[must_use]
     pub const fn of(data: &'d [u8]) -> Self {
         Self(Reader::of(data))
     }
 
-    /// The next one.
+    /// Returns the next event.
     ///
     /// # Errors
-    /// [`RecordError`] where the bytes end, or are no MessagePack.
+    /// [`RecordError`] if the bytes end too early or are not MessagePack.
     #[expect(
         clippy::should_implement_trait,
-        reason = "there is no end to tell: whoever asks knows how many follow"
+        reason = "the caller knows how many events follow, and the bytes may end at any of them"
     )]
     pub fn next(&mut self) -> Result<MsgpackEvent<'d>, RecordError> {
-        self.0.piece()
+        self.0.event()
     }
 }
 
-/// Shows the place, never the bytes.
+/// Shows the position, never the bytes.
 impl core::fmt::Debug for MsgpackReader<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "MsgpackReader(at byte {} of {})", self.0.at, self.0.data.len())
+        let tokens = &self.0.tokens;
+        write!(f, "MsgpackReader(at byte {} of {})", tokens.at, tokens.data.len())
     }
 }
 
+/// Reads values, or skips and checks them, within a budget.
 struct Reader<'d> {
-    data: &'d [u8],
-    at: usize,
+    tokens: Tokens<'d>,
     budget: Budget,
-    /// Whether something was read that a [`Value`] shows only in part.
+    /// A value was read that a [`Value`] shows only in part.
     is_partial: bool,
 }
 
 impl<'d> Reader<'d> {
     const fn of(data: &'d [u8]) -> Self {
-        Self { data, at: 0, budget: Budget::of(data.len()), is_partial: false }
+        Self { tokens: Tokens { data, at: 0 }, budget: Budget::of(data.len()), is_partial: false }
     }
 
-    fn after_head(&mut self, bytes: usize) -> Result<usize, RecordError> {
-        self.at += 1;
-        self.number(bytes).map(|length| length as usize)
+    /// Reads the head of the map that begins here. Returns `None`, and reads nothing, if it is not a map.
+    fn map_length(&mut self) -> Result<Option<usize>, RecordError> {
+        if !matches!(self.tokens.data.get(self.tokens.at), Some(0x80..=0x8F | 0xDE | 0xDF)) {
+            return Ok(None);
+        }
+        match self.tokens.next() {
+            Some(Token::Dict(length)) => Ok(Some(length)),
+            _ => Err(self.tokens.malformed()),
+        }
     }
 
     fn session(&mut self, length: usize) -> Result<Record, RecordError> {
         let (mut dict, mut originals) = (Dict::new(), Originals::default());
         self.budget.entries(length).ok_or(RecordError::TooLarge)?;
         for _ in 0..length {
-            let (key_at, before) = (self.at, self.budget);
+            let (key_at, before) = (self.tokens.at, self.budget);
             self.is_partial = false;
             let key = self.value(MAX_DEPTH - 1)?;
-            let value_at = self.at;
+            let value_at = self.tokens.at;
             let value = self.value(MAX_DEPTH - 1)?;
             let shown_key = key_text(&key);
             if self.is_partial || !matches!(key, Value::Str(_)) {
                 self.budget.twice_since(before).ok_or(RecordError::TooLarge)?;
                 self.budget.entries(1).ok_or(RecordError::TooLarge)?;
+                let data = self.tokens.data;
                 let raw = Raw::Msgpack {
-                    key: self.data[key_at..value_at].into(),
-                    value: self.data[value_at..self.at].into(),
+                    key: data[key_at..value_at].into(),
+                    value: data[value_at..self.tokens.at].into(),
                 };
                 originals.insert(shown_key.clone(), Original { shown: value.clone(), raw });
             } else {
@@ -266,61 +271,73 @@ impl<'d> Reader<'d> {
         Ok(Record { dict, opaque: originals.finish() })
     }
 
+    /// Skips a value and checks it as [`value`](Self::value) does, without building it. Fails on a value that a [`Value`] shows
+    /// only in part.
+    fn skip(&mut self, levels: usize) -> Option<()> {
+        match self.tokens.next()? {
+            Token::None | Token::Bool(_) | Token::Int(_) | Token::Unsigned(_) | Token::Float(_) => Some(()),
+            // Nearly all texts are short ASCII, which this check finds in a few steps.
+            Token::Str(text) => (text.is_ascii() || core::str::from_utf8(text).is_ok()).then_some(()),
+            Token::Bytes(_) => Some(()),
+            Token::List(length) => {
+                let inside = levels.checked_sub(1)?;
+                self.budget.items(length)?;
+                (0..length).try_for_each(|_| self.skip(inside))
+            }
+            Token::Dict(length) => {
+                let inside = levels.checked_sub(1)?;
+                self.budget.entries(length)?;
+                (0..length).try_for_each(|_| {
+                    // The keys must be texts.
+                    let head = self.tokens.data.get(self.tokens.at)?;
+                    matches!(head, 0xA0..=0xBF | 0xD9..=0xDB).then_some(())?;
+                    self.skip(inside)?;
+                    self.skip(inside)
+                })
+            }
+            Token::Extension(kind, data) => {
+                let is_date = self.extension(kind, data).is_ok() && !self.is_partial;
+                is_date.then_some(())
+            }
+        }
+    }
+
     fn value(&mut self, levels: usize) -> Result<Value, RecordError> {
-        Ok(match self.piece()? {
+        Ok(match self.event()? {
             MsgpackEvent::None => Value::None,
             MsgpackEvent::Bool(value) => Value::Bool(value),
             MsgpackEvent::Int(number) => Value::from(number),
             MsgpackEvent::Float(number) => Value::Float(number),
             MsgpackEvent::Str(text) => Value::from(text),
             MsgpackEvent::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
-            MsgpackEvent::List(length) => self.array(length, levels)?,
-            MsgpackEvent::Dict(length) => self.map(length, levels)?,
+            MsgpackEvent::List(length) => self.list(length, levels)?,
+            MsgpackEvent::Dict(length) => self.dict(length, levels)?,
             MsgpackEvent::Value(value) => value,
         })
     }
 
-    fn piece(&mut self) -> Result<MsgpackEvent<'d>, RecordError> {
-        let head = self.take(1)?[0];
-        Ok(match head {
-            0x00..=0x7F => MsgpackEvent::Int(i64::from(head)),
-            0x80..=0x8F => MsgpackEvent::Dict(usize::from(head & 0x0F)),
-            0x90..=0x9F => MsgpackEvent::List(usize::from(head & 0x0F)),
-            0xA0..=0xBF => self.text(usize::from(head & 0x1F))?,
-            0xC0 => MsgpackEvent::None,
-            0xC2 => MsgpackEvent::Bool(false),
-            0xC3 => MsgpackEvent::Bool(true),
-            0xC4..=0xC6 => {
-                let length = self.number(1 << (head - 0xC4))?;
-                MsgpackEvent::Bytes(self.take(length as usize)?)
-            }
-            0xC7..=0xC9 => {
-                let length = self.number(1 << (head - 0xC7))?;
-                MsgpackEvent::Value(self.extension(length as usize)?)
-            }
-            0xCA => MsgpackEvent::Float(f64::from(f32::from_bits(self.number(4)? as u32))),
-            0xCB => MsgpackEvent::Float(f64::from_bits(self.number(8)?)),
-            0xCC..=0xCF => {
-                let number = self.number(1 << (head - 0xCC))?;
+    fn event(&mut self) -> Result<MsgpackEvent<'d>, RecordError> {
+        let Some(token) = self.tokens.next() else { return Err(self.tokens.malformed()) };
+        Ok(match token {
+            Token::None => MsgpackEvent::None,
+            Token::Bool(value) => MsgpackEvent::Bool(value),
+            Token::Int(number) => MsgpackEvent::Int(number),
+            Token::Unsigned(number) => {
                 i64::try_from(number).map_or_else(|_| MsgpackEvent::Value(number.into()), MsgpackEvent::Int)
             }
-            0xD0 => MsgpackEvent::Int(i64::from(self.number(1)? as i8)),
-            0xD1 => MsgpackEvent::Int(i64::from(self.number(2)? as i16)),
-            0xD2 => MsgpackEvent::Int(i64::from(self.number(4)? as i32)),
-            0xD3 => MsgpackEvent::Int(self.number(8)? as i64),
-            0xD4..=0xD8 => MsgpackEvent::Value(self.extension(1 << (head - 0xD4))?),
-            0xD9..=0xDB => {
-                let length = self.number(1 << (head - 0xD9))?;
-                self.text(length as usize)?
-            }
-            0xDC | 0xDD => MsgpackEvent::List(self.number(2 << (head - 0xDC) as usize)? as usize),
-            0xDE | 0xDF => MsgpackEvent::Dict(self.number(2 << (head - 0xDE) as usize)? as usize),
-            0xE0..=0xFF => MsgpackEvent::Int(i64::from(head as i8)),
-            0xC1 => return Err(self.malformed()),
+            Token::Float(number) => MsgpackEvent::Float(number),
+            Token::Str(text) => match core::str::from_utf8(text) {
+                Ok(text) => MsgpackEvent::Str(text),
+                Err(_) => return Err(self.malformed_before(text.len())),
+            },
+            Token::Bytes(bytes) => MsgpackEvent::Bytes(bytes),
+            Token::List(length) => MsgpackEvent::List(length),
+            Token::Dict(length) => MsgpackEvent::Dict(length),
+            Token::Extension(kind, data) => MsgpackEvent::Value(self.extension(kind, data)?),
         })
     }
 
-    fn array(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
+    fn list(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
         let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
         self.budget.items(length).ok_or(RecordError::TooLarge)?;
         let mut items = Vec::with_capacity(length.min(FIRST_ITEMS));
@@ -330,7 +347,7 @@ impl<'d> Reader<'d> {
         Ok(Value::List(items))
     }
 
-    fn map(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
+    fn dict(&mut self, length: usize, levels: usize) -> Result<Value, RecordError> {
         let inside = levels.checked_sub(1).ok_or(RecordError::TooDeep)?;
         self.budget.entries(length).ok_or(RecordError::TooLarge)?;
         let mut dict = Dict::new();
@@ -345,24 +362,13 @@ impl<'d> Reader<'d> {
         Ok(Value::Dict(dict))
     }
 
-    fn text(&mut self, length: usize) -> Result<MsgpackEvent<'d>, RecordError> {
-        let at = self.at;
-        match core::str::from_utf8(self.take(length)?) {
-            Ok(text) => Ok(MsgpackEvent::Str(text)),
-            Err(_) => Err(RecordError::Malformed { format: Format::Msgpack, at }),
-        }
-    }
-
-    fn extension(&mut self, length: usize) -> Result<Value, RecordError> {
-        let kind = self.take(1)?[0] as i8;
-        let at = self.at;
-        let data = self.take(length)?;
+    fn extension(&mut self, kind: i8, data: &[u8]) -> Result<Value, RecordError> {
         if kind != -1 {
             self.is_partial = true;
             return Ok(Value::Bytes(data.to_vec()));
         }
         let date = self.timestamp(data);
-        date.map(Value::DateTime).ok_or(RecordError::Malformed { format: Format::Msgpack, at })
+        date.map(Value::DateTime).ok_or_else(|| self.malformed_before(data.len()))
     }
 
     fn timestamp(&mut self, data: &[u8]) -> Option<DateTime> {
@@ -380,20 +386,9 @@ impl<'d> Reader<'d> {
         DateTime::from_unix_micros(seconds.checked_mul(1_000_000)?.checked_add(micros)?)
     }
 
-    fn number(&mut self, bytes: usize) -> Result<u64, RecordError> {
-        self.take(bytes).map(big_endian)
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'d [u8], RecordError> {
-        let rest = &self.data[self.at..];
-        let taken = rest.get(..length).ok_or_else(|| self.malformed())?;
-        steps::count(length);
-        self.at += length;
-        Ok(taken)
-    }
-
-    const fn malformed(&self) -> RecordError {
-        RecordError::Malformed { format: Format::Msgpack, at: self.at }
+    /// Returns the error for the last bytes that were read.
+    const fn malformed_before(&self, bytes: usize) -> RecordError {
+        RecordError::Malformed { format: Format::Msgpack, at: self.tokens.at - bytes }
     }
 }
 
@@ -405,7 +400,7 @@ pub(super) fn write(dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, Encod
     write_parts(dict.len(), dict.iter().map(|(key, value)| (key, Part::Value(value))), opaque)
 }
 
-/// Writes so many keys and values. A raw one is msgpack, because nothing else is [opened](open) so.
+/// Writes this number of keys and values. A raw value is msgpack, because only msgpack is [opened](open) unread.
 pub(super) fn write_parts<'s>(
     length: usize,
     parts: impl Iterator<Item = (&'s Text, Part<'s>)>,
@@ -554,10 +549,10 @@ fn head(out: &mut Vec<u8>, length: usize, [few, short, long]: Heads) -> Result<(
     Ok(())
 }
 
-/// Room for most sessions, so that it need not grow; the allocator gives as much as fast as less.
+/// The initial capacity, which is enough for most sessions and costs no more than a smaller one.
 const USUAL_LENGTH: usize = 512;
 
-/// A length of 8, 16 or 32 bits, each with its own head.
+/// Writes a length of 8, 16 or 32 bits, each with its own head.
 fn sized(out: &mut Vec<u8>, length: usize, heads: &[u8; 3]) -> Result<(), Problem> {
     room_for(out, length)?;
     let width = width_of(length as u64);
