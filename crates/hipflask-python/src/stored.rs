@@ -272,7 +272,7 @@ async fn find(
         }
         match sessions.open(&cookie, now).await? {
             Opened::Found { session, slot } => choice.accept(&cookie, (session, slot)),
-            Opened::NotAnId(IdError::BadSignature) => bad_signatures += 1,
+            Opened::NotAnId(IdError::BadSignature(_)) => bad_signatures += 1,
             _ => {}
         }
     }
