@@ -42,7 +42,10 @@ mod base64;
 
 pub mod codec;
 pub mod cookie;
+pub mod csrf;
+mod hex;
 pub mod log_limit;
+pub mod login;
 pub mod plan;
 pub mod session;
 pub mod signing;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// A secret key: any bytes. Text becomes UTF-8, as in itsdangerous.
 ///
@@ -16,19 +16,24 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// assert_eq!(format!("{key:?}"), "SecretKey(..)");
 /// ```
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct SecretKey(Vec<u8>);
+pub struct SecretKey {
+    bytes: Vec<u8>,
+    /// Flask-Login encodes a text as Latin-1, where everything else uses UTF-8.
+    #[zeroize(skip)]
+    is_text: bool,
+}
 
 impl SecretKey {
     /// Returns `true` if the key has no bytes. A signer cannot be built with such a key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     /// Returns the length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Returns the reason why the key is easy to guess, if it is. An attacker with one cookie can try keys as fast as they can hash.
@@ -42,7 +47,8 @@ impl SecretKey {
     /// ```
     #[must_use]
     pub fn weakness(&self) -> Option<Weakness> {
-        let is_published = PUBLISHED.iter().any(|published| bool::from(self.0.as_slice().ct_eq(published)));
+        let is_published =
+            PUBLISHED.iter().any(|published| bool::from(self.bytes.as_slice().ct_eq(published)));
         match () {
             () if is_published => Some(Weakness::Published),
             () if self.len() < SecretKey::SHORTEST => Some(Weakness::Short),
@@ -54,7 +60,22 @@ impl SecretKey {
     pub const SHORTEST: usize = 16;
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// The key as Flask-Login uses it: a text as Latin-1, bytes as they are. `None` for a text with a character
+    /// beyond Latin-1.
+    pub(crate) fn latin1(&self) -> Option<Zeroizing<Vec<u8>>> {
+        match core::str::from_utf8(&self.bytes) {
+            Ok(text) if self.is_text => {
+                text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>().map(Zeroizing::new)
+            }
+            _ => Some(Zeroizing::new(self.bytes.clone())),
+        }
+    }
+
+    fn text(bytes: Vec<u8>) -> Self {
+        Self { bytes, is_text: true }
     }
 }
 
@@ -114,20 +135,20 @@ impl fmt::Debug for SecretKey {
 impl From<Vec<u8>> for SecretKey {
     /// Takes the bytes without leaving a copy.
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self { bytes, is_text: false }
     }
 }
 
 impl From<String> for SecretKey {
     /// Takes the text without leaving a copy.
     fn from(text: String) -> Self {
-        Self(text.into_bytes())
+        Self::text(text.into_bytes())
     }
 }
 
 impl From<&str> for SecretKey {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self::text(text.as_bytes().to_vec())
     }
 }
 
@@ -139,13 +160,13 @@ impl From<&String> for SecretKey {
 
 impl From<&[u8]> for SecretKey {
     fn from(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
+        Self::from(bytes.to_vec())
     }
 }
 
 impl<const N: usize> From<[u8; N]> for SecretKey {
     fn from(mut bytes: [u8; N]) -> Self {
-        let key = Self(bytes.to_vec());
+        let key = Self::from(bytes.to_vec());
         bytes.zeroize();
         key
     }
@@ -153,7 +174,7 @@ impl<const N: usize> From<[u8; N]> for SecretKey {
 
 impl<const N: usize> From<&[u8; N]> for SecretKey {
     fn from(bytes: &[u8; N]) -> Self {
-        Self(bytes.to_vec())
+        Self::from(bytes.to_vec())
     }
 }
 
