@@ -1,6 +1,7 @@
 //! The commands of this workspace. `cargo xtask` alone lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
+mod book;
 mod cargo_tools;
 mod debian;
 mod documents;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         ["wheel"] => finish(install_wheel(&workspace, wheel::Choice::Pip)),
         ["wheel", "--abi3"] => finish(install_wheel(&workspace, wheel::Choice::Abi3)),
         ["release", "--dry-run"] => finish(release::dry_run(&workspace).map(|note| println!("{note}"))),
+        ["book"] => finish(book::build(&workspace).map(|note| println!("{note}"))),
         ["release"] => {
             misuse(Some("`cargo xtask release` publishes nothing itself and needs --dry-run".into()))
         }

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::report::Step;
 use crate::workspace::run;
-use crate::{cargo_tools, documents, flask, fuzz, mutants, packages, rings, rules, tools, wheel};
+use crate::{book, cargo_tools, documents, flask, fuzz, mutants, packages, rings, rules, tools, wheel};
 
 /// The quick steps, which need nothing but Rust.
 pub(crate) const CHECK: &[Step] =
@@ -24,6 +24,7 @@ pub(crate) const TEST: &[Step] = &[
     DEPENDENCIES,
     RUST_VERSIONS,
     PACKAGES,
+    BOOK,
     TESTS,
     TESTS_STOCK_ZLIB,
     TESTS_STORES,
@@ -85,6 +86,12 @@ const DOCS: Step = Step {
         let mut command = workspace.cargo("doc --workspace --no-deps --all-features --quiet");
         passes(command.env("RUSTDOCFLAGS", "-D warnings"))
     },
+};
+
+const BOOK: Step = Step {
+    name: "book",
+    remedy: "run it alone: `cargo xtask book`",
+    run: book::build,
 };
 
 const DOCUMENTS: Step = Step {
