@@ -88,11 +88,7 @@ const DOCS: Step = Step {
     },
 };
 
-const BOOK: Step = Step {
-    name: "book",
-    remedy: "run it alone: `cargo xtask book`",
-    run: book::build,
-};
+const BOOK: Step = Step { name: "book", remedy: "run it alone: `cargo xtask book`", run: book::build };
 
 const DOCUMENTS: Step = Step {
     name: "documents",
