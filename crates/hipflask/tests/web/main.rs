@@ -14,6 +14,7 @@ mod cancelled;
 mod client;
 mod coming_from_flask;
 mod cookies;
+mod examples;
 mod front;
 mod in_use;
 mod layers;
