@@ -282,12 +282,14 @@ async fn on_files(requests: usize) {
 
 async fn on_sqlite(requests: usize) {
     let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}/app.db?timeout=60&wal=true", directory.path().display());
+    let url = format!("sqlite:{}/app.db?wal=true", directory.path().display());
     ready("SQLite", &url, requests).await;
 }
 
 async fn ready(name: &str, url: &str, requests: usize) {
-    let store = hipflask::store::open(url).await.unwrap();
+    // On a busy machine a call may take longer than the default of 2 seconds.
+    let timeout = if url.contains('?') { "&timeout=60" } else { "?timeout=60" };
+    let store = hipflask::store::open(&format!("{url}{timeout}")).await.unwrap();
     store.ready().await.unwrap();
     cancelled_requests(name, store, requests).await;
 }

@@ -5,7 +5,6 @@ use hipflask::Sessions;
 use hipflask::test::{TestClient, actix};
 
 #[path = "../../examples/actix_login.rs"]
-#[expect(dead_code, reason = "`main` is not called")]
 mod actix_login;
 #[path = "../../examples/axum_login.rs"]
 #[expect(dead_code, reason = "`main` is not called")]
