@@ -52,7 +52,7 @@ async fn real_browser_stores_tutorial_3_in_a_file() {
         story.press("Set the session", "Session data set successfully!").await;
         let id = story.cookie("session").await.expect("the id is in the browser");
         assert!(id.len() == 43 && !id.contains('.'), "{id}");
-        story.inspector_says("A record was made under a new id.").await;
+        story.inspector_says("A record was created under a new id.").await;
         story.inspector_says("bytes of pickle").await;
         story.inspector_says("\"username\": \"Ada <Lovelace>\"").await;
         story.press("Get the session", "Session username: Ada <Lovelace>").await;

@@ -1,6 +1,6 @@
 //! The peers that are measured, and their names.
 
-use hipflask::core::session::SessionDict;
+use hipflask::hipflask_core::session::SessionDict;
 use hipflask::{Dict, Value};
 
 use crate::payload::Payload;

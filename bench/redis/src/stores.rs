@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hipflask::core::time::UnixTime;
+use hipflask::hipflask_core::time::UnixTime;
 use hipflask::store::record::Format;
 use hipflask::store::{Created, Key, Replaced, Store, Stored};
 use sqlx::Row as _;

@@ -9,7 +9,7 @@ use actix_session::storage::CookieSessionStore;
 use actix_web::cookie::Key;
 use actix_web::web::{ServiceConfig, get};
 use hipflask::SessionError;
-use hipflask::core::session::SessionDict;
+use hipflask::hipflask_core::session::SessionDict;
 
 use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{M, Payload, S};

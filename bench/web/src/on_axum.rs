@@ -10,7 +10,7 @@ use axum::{Extension, Router};
 use axum_extra::extract::SignedCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key};
 use axum_session::{SessionConfig, SessionNullPool, SessionStore};
-use hipflask::core::session::SessionDict;
+use hipflask::hipflask_core::session::SessionDict;
 use hipflask::{Session, SessionError};
 use serde_json::{Map, Value};
 use tower_service::Service;

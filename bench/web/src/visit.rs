@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hipflask::Sessions;
-use hipflask::core::session::SessionDict;
+use hipflask::hipflask_core::session::SessionDict;
 
 use crate::asked::Operation;
 use crate::payload::{KEY, Payload};
@@ -27,7 +27,7 @@ impl Visitor {
         if !peer.has_sessions() {
             // The same header to read, though no handler uses it.
             let session = SessionDict::from_json(payload.json).expect("the payload is a session");
-            let value = sessions().seal(&session).expect("a session of ordinary depth");
+            let value = sessions().sign(&session).expect("a session of ordinary depth");
             cookies.insert("session".to_owned(), value);
         }
         Self { peer, operation, payload, cookies, visits: 0, set_cookies: 0 }

@@ -28,7 +28,7 @@ pub(crate) fn internal_error(error: &(dyn Error + 'static)) -> axum_core::respon
     internal_error_of(Explanation::of(error))
 }
 
-/// [`internal_error`] for what is no error type.
+/// [`internal_error`] for an explanation that is not an error type.
 #[cfg(feature = "axum")]
 pub(crate) fn internal_error_of(explanation: Explanation) -> axum_core::response::Response {
     tracing::error!(error = %explanation.0.join(": "), "the handler failed");
@@ -40,10 +40,11 @@ pub(crate) fn internal_error_of(explanation: Explanation) -> axum_core::response
 
 /// [`internal_error`] with another status.
 #[cfg(feature = "axum")]
-pub(crate) fn error_with(error: &(dyn Error + 'static), status: u16) -> axum_core::response::Response {
+pub(crate) fn error_with(
+    error: &(dyn Error + 'static),
+    status: http::StatusCode,
+) -> axum_core::response::Response {
     let mut response = internal_error(error);
-    if let Ok(status) = http::StatusCode::from_u16(status) {
-        *response.status_mut() = status;
-    }
+    *response.status_mut() = status;
     response
 }

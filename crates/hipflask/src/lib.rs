@@ -60,16 +60,20 @@ pub use app::{
 };
 #[cfg(feature = "store")]
 pub use engine::OnStoreFailure;
-pub use engine::{Clock, Commit, Sessions, Stats, SystemClock};
-pub use error::{LayerMissing, SessionError};
+pub use engine::{Clock, SessionHeaders, Sessions, Stats, SystemClock};
+pub use error::{Cause, SessionError, SessionRejection, VerifyError, WriteError};
 #[cfg(feature = "actix")]
 pub use fronts::actix;
 pub use fronts::{BarePage, ErrorPage, ResponseFuture, SessionLayer, SessionService};
-pub use hipflask_core::cookie::SameSite;
+/// The crate below: values, signing, the grammar of cookies, for programs that need only a part.
+pub use hipflask_core;
+pub use hipflask_core::codec::OpenError;
+pub use hipflask_core::cookie::{CookieConfig, CookieTooLarge, SameSite};
 pub use hipflask_core::plan::Profile;
-pub use hipflask_core::session::{Editor, Flash};
+pub use hipflask_core::session::{Editor, EntryError, Flash, SessionDict};
 pub use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
-pub use hipflask_core::value::{Dict, Int, Text, Value};
+pub use hipflask_core::time::UnixTime;
+pub use hipflask_core::value::{AsKey, Dict, Int, Text, Value, ValueError};
 pub use repr::repr;
 pub use request::{RequestSession, current, session};
 pub use session::{CookieLine, Session, SessionData, SessionKey};
@@ -77,9 +81,7 @@ pub use settings::{ConfigError, SessionsBuilder};
 #[cfg(feature = "templates")]
 pub use templates::context;
 
-/// The core: values, signing, the cookie grammar, for those who need a part of it alone.
-pub use hipflask_core as core;
-/// Where server-side sessions live: the contract of a store, and the stores.
+/// Stores for server-side sessions, and the contract that each of them keeps.
 #[cfg(feature = "store")]
 pub use hipflask_store as store;
 

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use hipflask::core::time::UnixTime;
+use hipflask::hipflask_core::time::UnixTime;
 use hipflask::store::memory::MemoryStore;
 use hipflask::{RequestSession, Session, Sessions};
 use hipflask_testkit::pausing_store::PausingStore;
 use shuttle::future::{block_on, spawn, yield_now};
 use shuttle::rand::{Rng as _, thread_rng};
 
-/// What a request does. The future in its middle is dropped after some polls.
+/// The action of a request. Its future is dropped after some polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Actor {
     /// Adds one, and saves at once.
@@ -34,7 +34,7 @@ enum Actor {
 
 use Actor::{Destroyer, Juggler, Mover, Quitter, Transacter, Writer};
 
-/// Who runs a save whose request does not wait for it.
+/// The runner of a save whose request does not wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Runtime {
     Spawns,
@@ -45,7 +45,7 @@ enum Runtime {
 struct Outcome {
     /// The cookie that the response set; empty if it removed it.
     cookie: Option<String>,
-    /// How often it added one for sure, and at most.
+    /// The number of increments that certainly happened, and the greatest possible number.
     added: (u64, u64),
 }
 

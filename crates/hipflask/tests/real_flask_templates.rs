@@ -1,4 +1,4 @@
-//! Templates beside real Flask's: the page, and the headers, which carry the session as the template left it.
+//! Templates compared with real Flask's: the page, and the headers, which carry the session.
 
 #![cfg(feature = "app")]
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
@@ -6,9 +6,9 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use axum::routing::get;
-use hipflask::core::session::SessionDict;
-use hipflask::core::time::{DateTime, UnixTime};
-use hipflask::core::value::Uuid;
+use hipflask::hipflask_core::session::SessionDict;
+use hipflask::hipflask_core::time::{DateTime, UnixTime};
+use hipflask::hipflask_core::value::Uuid;
 use hipflask::{App, Dict, Int, Result, Sessions, Value, context, render_template, render_template_string};
 use hipflask_testkit::describe::describe;
 use hipflask_testkit::oracle::RealFlask;
@@ -24,7 +24,7 @@ const MACROS: &str = "{% macro greet(name) %}{{ name }} {{ session.msg }}{% endm
 const BASE: &str =
     "<b>{% block body %}{% endblock %}</b>{% for m in get_flashed_messages() %}[{{ m }}]{% endfor %}";
 
-/// What templates of Flask apps have in them.
+/// Fragments of Flask apps' templates.
 const SNIPPETS: &[&str] = &[
     // reading
     "{{ session['msg'] }}",
@@ -35,7 +35,7 @@ const SNIPPETS: &[&str] = &[
     "{{ session.get('absent', 'default') }} {{ session.get('msg', 'default') }} {{ session.get('nothing', 1) }}",
     "{{ session.absent is defined }} {{ session.msg is defined }} {{ session.nothing is none }}",
     "{% if session %}full{% else %}empty{% endif %} {{ session|length }}",
-    // names that are attributes, too
+    // names that are also attributes
     "{% if 'items' in session %}{{ session['items'] }} {{ session['get'] }}{% endif %}",
     "{{ session.permanent }} {{ session.modified }} {{ session.accessed }}",
     "{% for key, value in session.items() %}{{ key }}={{ value }};{% endfor %}",
@@ -116,7 +116,7 @@ const SNIPPETS: &[&str] = &[
 ];
 
 #[test]
-fn real_flask_templates_print_the_same_and_leave_the_same_session() {
+fn real_flask_templates_print_and_save_alike() {
     let cases = cases();
     let question = cases.iter().map(Case::question).collect();
     let mut flask = RealFlask::start().unwrap();
@@ -127,7 +127,7 @@ fn real_flask_templates_print_the_same_and_leave_the_same_session() {
     assert!(differences.is_empty(), "{} of {}\n{}", differences.len(), cases.len(), differences.join("\n"));
 }
 
-/// What real Flask answers: a page with headers, or an error.
+/// Real Flask's answer: a page with headers, or an error.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Theirs {
@@ -221,7 +221,7 @@ impl Case {
         let session = SessionDict::from_dict(self.session.clone());
         let mut request = Request::get("/page?x=1").header(header::HOST, "localhost");
         if !session.is_empty() {
-            let cookie = format!("session={}", sessions.seal(&session).unwrap());
+            let cookie = format!("session={}", sessions.sign(&session).unwrap());
             request = request.header(header::COOKIE, cookie);
         }
         let request = request.body(Body::empty()).unwrap();
@@ -262,7 +262,7 @@ fn sessions() -> Sessions {
 fn opened(headers: &[(String, String)]) -> Vec<(String, String)> {
     let open = |value: &String| match value.strip_prefix("session=").and_then(|rest| rest.split_once(';')) {
         Some((cookie, attributes)) if !cookie.is_empty() => {
-            let session = sessions().unseal(cookie).unwrap();
+            let session = sessions().verify(cookie).unwrap();
             format!("{};{attributes}", describe(&Value::Dict(session.to_dict())))
         }
         _ => value.clone(),

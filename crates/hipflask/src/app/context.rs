@@ -18,7 +18,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<RequestContext>>> = const { RefCell::new(None) };
 }
 
-/// What an app gives to each of its requests.
+/// The parts of an app that its requests share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) urls: Urls,
@@ -35,7 +35,7 @@ pub(super) struct RequestContext {
     pub(super) method: Method,
     /// With the prefix of the routers that the app is nested in.
     pub(super) uri: Uri,
-    /// What stands before the app's own paths; no slash at its end.
+    /// The prefix of the app's paths, without a slash at its end.
     pub(super) prefix: String,
     pub(super) matched: Option<String>,
     pub(super) headers: HeaderMap,
@@ -94,7 +94,7 @@ pub(super) fn current() -> Option<Arc<RequestContext>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// What was cut from the front of a path; nothing if it was rewritten in another way.
+/// The prefix that was cut from a path; empty if the path was rewritten in another way.
 fn prefix<'p>(whole: &'p str, rest: &str) -> &'p str {
     match whole.strip_suffix(rest) {
         Some(prefix) => prefix,

@@ -1,4 +1,4 @@
-//! What can go wrong with an app, and in its handlers.
+//! Errors of an app and of its handlers.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::templates::TemplateError;
 /// ```
 pub struct Error(Box<dyn StdError + Send + Sync>);
 
-/// What a handler returns.
+/// The result of a handler.
 pub type Result<T = Response, E = Error> = std::result::Result<T, E>;
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
@@ -79,7 +79,7 @@ pub enum AppError {
         endpoint: String,
         /// Its path.
         path: String,
-        /// How it is written here.
+        /// The right spelling.
         better: String,
     },
     /// A host to trust is not written as hosts are.
@@ -102,7 +102,7 @@ pub enum AppError {
     Bind {
         /// The address.
         address: String,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The server stopped.

@@ -67,7 +67,7 @@ pub enum BadForm {
         /// Its name.
         field: String,
     },
-    /// A field is not what the struct asks for, or the body is no form.
+    /// A field does not fit the struct, or the body is not a form.
     #[error("{0}")]
     Unreadable(String),
     /// The body is larger than the app takes.

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_now_and_then_does_not_buy_time() {
+    fn slow_bytes_do_not_extend_the_timeout() {
         let began = Instant::now();
         let (mut patience, mut now) = (Patience::new(Duration::from_secs(30)), began);
         // A byte each ten seconds, until the server has waited for long enough.
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_open_files_are_left_to_the_app() {
+    fn half_of_the_open_files_stay_free() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
                       Max processes             4096                 unlimited            processes\n\
                       Max open files            300                  524288               files\n";

@@ -105,7 +105,7 @@ pub struct App {
     problem: Option<AppError>,
 }
 
-/// How large a body may be, unless set.
+/// The default limit of a body's size.
 const MAX_CONTENT_LENGTH: usize = 2 * 1024 * 1024;
 
 impl App {
@@ -174,7 +174,7 @@ impl App {
         self
     }
 
-    /// Adds a layer around every route, inside of the session: it can use the session, too.
+    /// Adds a layer around every route, inside the session layer, so that it can use the session.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<Route> + Clone + Send + Sync + 'static,
@@ -268,7 +268,7 @@ impl App {
         self
     }
 
-    /// How many bytes the body of a request may have: 2 MiB unless set.
+    /// Sets the size limit of a request's body in bytes. The default is 2 MiB.
     #[doc(alias = "MAX_CONTENT_LENGTH")]
     pub const fn max_content_length(mut self, bytes: usize) -> Self {
         self.max_content_length = bytes;
@@ -329,9 +329,9 @@ impl App {
         limits::bounded(limit)
     }
 
-    /// Whether a failed request is answered with a page that explains it, template files are read anew when they change,
-    /// and the [session inspector](crate::inspector) answers at `/_hipflask/session`. For development: a release build does
-    /// not start with it.
+    /// Turns on debugging: failed requests get a page that explains the error, changed template files are read again, and
+    /// the [session inspector](crate::inspector) answers at `/_hipflask/session`. For development only; a release build
+    /// does not start with it.
     pub const fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self
@@ -365,7 +365,7 @@ impl App {
         if self.debug && !self.debug_in_release && !cfg!(debug_assertions) {
             return Err(AppError::DebugInRelease);
         }
-        // Whether a release build may have this was asked above.
+        // A release build was checked for consent above.
         let inspector = self.inspector.or_else(|| self.debug.then(Inspector::danger_even_in_release));
         let trusted_hosts = self.trusted_hosts.unwrap_or(std::mem::take(&mut self.sessions.trusted_hosts));
         let trusted_hosts =
@@ -619,7 +619,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn the_command_line_is_that_of_flask_run_and_its_mistakes_are_told() {
+    fn command_line_is_that_of_flask_run() {
         let of = |words: &[&str]| parse(words.iter().map(|&word| word.to_owned()));
         let served = |words: &[&str]| of(words).unwrap().unwrap();
         assert_eq!(served(&[]), ("127.0.0.1:5000".into(), false));

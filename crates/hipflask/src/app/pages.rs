@@ -31,11 +31,11 @@ pub fn redirect(location: impl AsRef<str>) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, location)], Html(page)).into_response()
 }
 
-/// Werkzeug's `iri_to_uri`: what cannot stand in a URL is encoded, what was encoded stays.
+/// Werkzeug's `iri_to_uri`: encodes characters that a URL cannot contain, and keeps what is encoded already.
 fn uri(location: &str) -> String {
     let mut uri = String::with_capacity(location.len());
     let location = location.trim_start_matches(|letter: char| letter <= ' ').replace(['\t', '\r', '\n'], "");
-    // Brackets stand in a host only, around an IPv6 address.
+    // Only a host has brackets, around an IPv6 address.
     let host = location
         .find("://")
         .map_or(0, |at| location[at + 3..].find('/').map_or(location.len(), |to| at + 3 + to));

@@ -102,7 +102,7 @@ fn served(stream: &mut TcpStream) {
 }
 
 #[test]
-fn half_a_head_is_closed_after_the_head_timeout() {
+fn half_a_head_is_closed_after_its_timeout() {
     let server = serve(Limits { head: SOON, ..LIMITS });
     for half in [&b""[..], b"G", b"GET / HTTP/1.1\r\nHost: h\r\n"] {
         let mut stream = connect(server.address);
@@ -130,7 +130,7 @@ fn a_head_that_trickles_in_is_closed() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_after_the_idle_timeout() {
+fn idle_connection_is_closed_after_its_timeout() {
     let server = serve(Limits { idle: SOON, ..LIMITS });
     let mut stream = connect(server.address);
     for _ in 0..2 {
@@ -141,7 +141,7 @@ fn an_idle_connection_is_closed_after_the_idle_timeout() {
 }
 
 #[test]
-fn a_body_that_is_too_slow_is_answered_with_408() {
+fn slow_body_is_answered_with_408() {
     let server = serve(Limits { body: SOON, ..LIMITS });
     let head = b"POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n";
     let mut silent = connect(server.address);
@@ -166,7 +166,7 @@ fn a_body_that_is_too_slow_is_answered_with_408() {
 }
 
 #[test]
-fn a_client_that_takes_no_response_loses_its_place() {
+fn client_that_reads_nothing_is_disconnected() {
     let server = serve(Limits { connections: 1, body: SOON, ..LIMITS });
     let mut greedy = connect(server.address);
     greedy.write_all(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
@@ -220,7 +220,7 @@ fn stopping_ends_silent_connections_and_answers_the_others() {
 }
 
 #[test]
-fn a_connection_over_the_limit_waits_for_another_to_end() {
+fn connection_over_the_limit_waits_for_another() {
     let server = serve(LIMITS);
     let mut first: Vec<_> = (0..LIMITS.connections).map(|_| connect(server.address)).collect();
     for stream in &mut first {
@@ -237,7 +237,7 @@ fn a_connection_over_the_limit_waits_for_another_to_end() {
 }
 
 #[test]
-fn four_hundred_half_heads_do_not_keep_a_visitor_out() {
+fn four_hundred_half_heads_leave_room_for_visitors() {
     let server = serve(Limits { head: SOON, ..LIMITS });
     let halves = half_heads(server.address, 400);
     let mut visitor = connect(server.address);
@@ -258,7 +258,7 @@ fn half_heads(address: SocketAddr, count: usize) -> Vec<TcpStream> {
 const AS_PROGRAM: &str = "HIPFLASK_TEST_SERVES";
 
 #[test]
-fn a_server_outlives_the_end_of_its_file_descriptors() {
+fn server_survives_running_out_of_file_descriptors() {
     if std::env::var_os(AS_PROGRAM).is_some() {
         // More places than file descriptors.
         let server = serve(Limits { connections: 1000, head: SOON, ..LIMITS });
@@ -269,7 +269,7 @@ fn a_server_outlives_the_end_of_its_file_descriptors() {
     }
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("address");
-    let name = "app::serve_tests::a_server_outlives_the_end_of_its_file_descriptors";
+    let name = "app::serve_tests::server_survives_running_out_of_file_descriptors";
     let mut program = Command::new("sh")
         .args(["-c", "ulimit -n 64 && exec \"$0\" --exact \"$1\""])
         .arg(std::env::current_exe().unwrap())

@@ -19,7 +19,7 @@ enum Part {
     Value(String),
 }
 
-/// What goes into a URL: names with all of their values, in the order in which they were given.
+/// The values for a URL: names with all of their values, in the order given.
 #[derive(Debug, Default)]
 pub(super) struct Values(Vec<(String, Vec<String>)>);
 
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_route_with_most_places_for_the_values_is_taken() {
+    fn route_with_most_matching_parameters_is_taken() {
         let mut urls = Urls::default();
         urls.add("list".into(), "/list");
         urls.add("list".into(), "/list/{page}");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_is_answered_with_one_that_exists() {
+    fn wrong_endpoint_name_gets_a_suggestion() {
         let mut urls = Urls::default();
         urls.add("index".into(), "/");
         urls.add("user".into(), "/user/{name}");

@@ -1,16 +1,16 @@
-//! Where the time comes from.
+//! The clock of an engine.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hipflask_core::time::UnixTime;
 
-/// Tells the time. It is asked once a request, when the session is first needed.
+/// A source of the current time. Read once per request, when the session is first used.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> UnixTime;
 }
 
-/// The clock of the system.
+/// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -21,7 +21,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A function can be a clock: a test's.
+/// Lets a function be a clock, for tests.
 impl<F: Fn() -> UnixTime + Send + Sync + 'static> Clock for F {
     fn now(&self) -> UnixTime {
         self()

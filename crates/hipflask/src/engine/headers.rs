@@ -1,24 +1,24 @@
-//! What a response gets from its session, as plain data for any framework.
+//! The headers that a response gets from its session, as plain data for any framework.
 
 use std::fmt;
 
-/// What the response must carry. A front appends the cookie and merges the headers; nothing else is left to decide.
+/// The headers that a session adds to its response. A front appends the cookie and merges the others.
 #[derive(Clone, Default, PartialEq, Eq)]
-#[must_use = "the response has to carry it"]
+#[must_use = "add these headers to the response"]
 #[non_exhaustive]
-pub struct Commit {
-    /// A whole `Set-Cookie` value, to be **appended**: other cookies of the response stay.
+pub struct SessionHeaders {
+    /// A complete `Set-Cookie` value. **Append** it, because the response may set other cookies.
     pub set_cookie: Option<String>,
-    /// Whether `Vary` must name `Cookie`; see [`merged_vary`](Self::merged_vary).
+    /// `true` if `Vary` must name `Cookie`; see [`merged_vary`](Self::merged_vary).
     pub vary_cookie: bool,
-    /// Whether `Cache-Control: no-store` must be set.
+    /// `true` if `Cache-Control: no-store` must be set.
     pub no_store: bool,
 }
 
-/// Without the cookie's value, with which anybody is logged in.
-impl fmt::Debug for Commit {
+/// Hides the cookie's value, which is all that a login needs.
+impl fmt::Debug for SessionHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Commit")
+        f.debug_struct("SessionHeaders")
             .field("set_cookie", &self.set_cookie.as_deref().map(Hidden))
             .field("vary_cookie", &self.vary_cookie)
             .field("no_store", &self.no_store)
@@ -26,7 +26,7 @@ impl fmt::Debug for Commit {
     }
 }
 
-/// A `Set-Cookie` line of which only the name and the attributes are shown.
+/// A `Set-Cookie` line that shows only its name and attributes.
 struct Hidden<'c>(&'c str);
 
 impl fmt::Debug for Hidden<'_> {
@@ -37,21 +37,21 @@ impl fmt::Debug for Hidden<'_> {
     }
 }
 
-/// What becomes of the `Vary` lines of a response.
+/// The change that a response's `Vary` lines need.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Vary {
-    /// They name `Cookie`.
+    /// None: they name `Cookie` already.
     Leave,
-    /// This takes the place of all of them.
+    /// Replace all of them by this line.
     Set(String),
-    /// One of them is no text, so `Cookie` comes as another line beside them.
+    /// Add a line with `Cookie`, because one of them is not text.
     Append,
 }
 
 impl Vary {
-    /// `existing` has `None` for a line that is no text.
+    /// Decides for the `existing` lines, which are `None` if not text.
     pub(crate) fn with_cookie<'h>(existing: impl IntoIterator<Item = Option<&'h str>>) -> Self {
-        match existing.into_iter().collect::<Option<Vec<_>>>().map(Commit::merged_vary) {
+        match existing.into_iter().collect::<Option<Vec<_>>>().map(SessionHeaders::merged_vary) {
             Some(Some(merged)) => Self::Set(merged),
             Some(None) => Self::Leave,
             None => Self::Append,
@@ -59,22 +59,22 @@ impl Vary {
     }
 }
 
-impl Commit {
-    /// Whether the response stays as it is.
+impl SessionHeaders {
+    /// Returns `true` if the session adds no header.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.set_cookie.is_none() && !self.vary_cookie && !self.no_store
     }
 
-    /// The `Vary` value that takes the place of the `existing` lines, or `None` if they can stay.
+    /// The `Vary` value to replace the `existing` lines by, or `None` if they can stay.
     ///
-    /// As Werkzeug's header set does it: `Cookie` at the end, unless it is there in any case; `*` is kept.
+    /// As in Werkzeug, `Cookie` goes at the end unless a line names it in any case; `*` is kept.
     ///
     /// ```
-    /// use hipflask::Commit;
-    /// assert_eq!(Commit::merged_vary(["Accept"]).as_deref(), Some("Accept, Cookie"));
-    /// assert_eq!(Commit::merged_vary(["accept, cookie"]), None);
-    /// assert_eq!(Commit::merged_vary([]).as_deref(), Some("Cookie"));
+    /// use hipflask::SessionHeaders;
+    /// assert_eq!(SessionHeaders::merged_vary(["Accept"]).as_deref(), Some("Accept, Cookie"));
+    /// assert_eq!(SessionHeaders::merged_vary(["accept, cookie"]), None);
+    /// assert_eq!(SessionHeaders::merged_vary([]).as_deref(), Some("Cookie"));
     /// ```
     #[must_use]
     pub fn merged_vary<'h>(existing: impl IntoIterator<Item = &'h str>) -> Option<String> {

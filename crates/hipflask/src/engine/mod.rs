@@ -1,27 +1,23 @@
-//! The engine: finds the session of a request and decides what its response must say. It knows no web framework.
+//! The engine: its settings, and what every kind of session needs. Independent of web frameworks.
 
 mod clock;
-#[cfg(feature = "store")]
-mod failure;
-#[cfg(feature = "store")]
-mod find_stored;
 mod headers;
+#[cfg(feature = "store")]
+mod operate;
 mod permanent;
-#[cfg(feature = "store")]
-mod purge;
 mod sessions;
-#[cfg(feature = "store")]
+#[cfg_attr(not(feature = "store"), path = "no_store.rs")]
 mod stored;
 mod timeouts;
 
 pub use clock::{Clock, SystemClock};
-#[cfg(feature = "store")]
-pub(crate) use failure::FailureHook;
-#[cfg(feature = "store")]
-pub use failure::OnStoreFailure;
-pub use headers::Commit;
+pub use headers::SessionHeaders;
 pub(crate) use headers::Vary;
+pub(crate) use sessions::Kind;
 pub use sessions::{Sessions, Stats};
 #[cfg(feature = "store")]
-pub(crate) use stored::{Server, Spawner, not_saved};
+pub use stored::OnStoreFailure;
+pub(crate) use stored::Stored;
+#[cfg(feature = "store")]
+pub(crate) use stored::{FailureHook, Spawner};
 pub(crate) use timeouts::Timeouts;

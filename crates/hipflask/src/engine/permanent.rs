@@ -1,15 +1,15 @@
-//! Tells from a `Cookie` line, without decoding or verifying it, that no permanent session is in it.
+//! Rules out a permanent session in a `Cookie` line, without decoding or verifying anything.
 
 use memchr::memmem;
 
-/// Whether a permanent session may be in the line, in a cookie of this name. Quotes are not looked at: what stands inside of
-/// them counts as cookies, too, and then the answer is a cautious one.
+/// Returns `true` if the line may hold a permanent session in a cookie of this name. Quotes are ignored, so
+/// quoted text counts as cookies; the answer then errs on the side of `true`.
 pub(crate) fn may_be_in(line: &[u8], name: &[u8]) -> bool {
     let mut part = line;
     loop {
         let value = trimmed(part).strip_prefix(name).map(trimmed).and_then(|rest| rest.strip_prefix(b"="));
         if let Some(value) = value.map(trimmed) {
-            // A payload that is deflated, and so begins with a point, can hide it, and so can quotes.
+            // Quotes and a deflated payload, which begins with a point, can hide the flag.
             if matches!(value.first(), Some(b'.' | b'"')) {
                 return true;
             }
@@ -31,11 +31,11 @@ fn trimmed(text: &[u8]) -> &[u8] {
     &text[blanks..]
 }
 
-/// Base64 makes four letters of three octets. So one of three fours is there if `"_permanent"` is, whatever stands before it.
+/// Base64 encodes three octets as four letters, so `"_permanent"` always contains one of three fours.
 fn is_in(payload: &[u8]) -> bool {
     let [first, second, third] = FOURS.map(u32::from_ne_bytes);
     let (fours, _) = payload.as_chunks();
-    // Compilers compare several at once, as long as nothing ends the loop early.
+    // Without an early exit, compilers compare several at once.
     let suspected = fours.iter().fold(0, |suspected, &four| {
         let four = u32::from_ne_bytes(four);
         suspected | u32::from(four == first) | u32::from(four == second) | u32::from(four == third)
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permanent_session_is_suspected_wherever_its_flag_stands() {
+    fn permanent_flag_is_found_at_every_position() {
         let suspected = |line: &str| may_be_in(line.as_bytes(), b"session");
         for before in 0..12 {
             let key = "A".repeat(before);

@@ -7,20 +7,20 @@ use hipflask_core::plan::touch_interval;
 use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 
-/// The key under which a session keeps when it began, in seconds since 1970. Only there while an absolute timeout is set.
+/// The key of a session's start time, in seconds since 1970. Only present while an absolute lifetime is set.
 const CREATED: &str = "_created";
 
-/// When sessions end, beside the age of their cookie.
+/// The expiry of sessions, apart from the age of their cookie.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Timeouts {
-    /// How long after it began a session ends, however much it is used.
+    /// The lifetime of a session from its start, however much it is used.
     pub(crate) absolute: Option<Duration>,
-    /// Whether using a session that nobody changes keeps it alive.
+    /// `true` if reading a session keeps it alive.
     pub(crate) sliding: bool,
 }
 
 impl Timeouts {
-    /// Whether the session has lasted too long. One that does not say when it began has no right to go on.
+    /// Returns `true` if the session is past its absolute lifetime. So is a session without a start time.
     pub(crate) fn is_over(self, data: &SessionDict, now: UnixTime) -> bool {
         let Some(absolute) = self.absolute else { return false };
         if data.is_empty() {
@@ -30,7 +30,7 @@ impl Timeouts {
         created.is_none_or(|created| now.as_secs().saturating_sub(created) > absolute.as_secs())
     }
 
-    /// Notes when a session began that is about to be saved, or takes the note away where nothing else is left. In a store a
+    /// Notes the start time in a session that is about to be saved, or removes the note if nothing else is left. In a store a
     /// session with only `_permanent` counts as empty, in a cookie it does not.
     pub(crate) fn settle(self, data: &mut SessionDict, stored: bool, now: UnixTime) {
         if self.absolute.is_none() || !data.is_modified() {
@@ -39,21 +39,20 @@ impl Timeouts {
         if data.keys().all(|key| *key == CREATED || (stored && *key == "_permanent")) {
             data.remove(CREATED);
         } else if !data.contains(CREATED) {
-            // A number always fits.
+            // A session can always hold a number.
             let _ = data.insert(CREATED, now.as_secs());
         }
     }
 
-    /// Lets the absolute limit count from now: at a login.
-    #[cfg(feature = "store")]
+    /// Restarts the absolute lifetime, at a login.
     pub(crate) fn restart(self, data: &mut SessionDict, now: UnixTime) {
         if self.absolute.is_some() && data.contains(CREATED) {
-            // A number always fits.
+            // A session can always hold a number.
             let _ = data.insert(CREATED, now.as_secs());
         }
     }
 
-    /// Whether a session that was only read, and whose cookie was signed at `issued_at`, has to be signed again to live on.
+    /// Returns `true` if a session that was only read must be signed again to stay alive.
     pub(crate) fn is_refresh_due(self, issued_at: UnixTime, lifetime: Duration, now: UnixTime) -> bool {
         let age = Duration::from_secs(now.as_secs().saturating_sub(issued_at.as_secs()));
         self.sliding && age >= touch_interval(lifetime)
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_an_hour_after_it_began_however_often_it_is_saved() {
+    fn saves_do_not_extend_the_absolute_lifetime() {
         let mut session = SessionDict::new();
         session.set("user", "ada").unwrap();
         HOUR.settle(&mut session, false, at(1000));
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_does_not_say_when_it_began_is_over() {
+    fn session_without_a_start_time_is_over() {
         let mut session = SessionDict::new();
         assert!(!HOUR.is_over(&session, at(0)));
         session.set("user", "ada").unwrap();
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_signed_again_after_a_twentieth_of_the_idle_time_and_at_least_a_minute() {
+    fn refresh_is_due_after_a_twentieth_or_minute() {
         let due =
             |age: u64, lifetime| HOUR.is_refresh_due(at(1000), Duration::from_secs(lifetime), at(1000 + age));
         assert!(!due(89, 1800) && due(90, 1800));

@@ -35,8 +35,8 @@ use serde::de::DeserializeOwned;
 
 use super::response::Answering;
 use crate::engine::Sessions;
-use crate::engine::{Commit, Vary};
-use crate::error::{LayerMissing, SessionError};
+use crate::engine::{SessionHeaders, Vary};
+use crate::error::{SessionError, SessionRejection};
 use crate::request::RequestSession;
 use crate::session::Session;
 use crate::session::{SessionData, SessionKey};
@@ -52,7 +52,7 @@ impl Sessions {
     }
 }
 
-/// What makes the page in place of a bare error.
+/// The function that renders the error page.
 type Page = Arc<dyn Fn(&SessionError) -> HttpResponse + Send + Sync>;
 
 /// Gives each request its session. Made by [`Sessions::middleware`].
@@ -186,7 +186,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // An error of an inner middleware will be a response, and carries the session, too.
+        // An error of an inner middleware becomes a response, which also carries the session.
         let Ok((outcome, ended)) = ready!(this.answering.poll_answer(cx, Ok::<_, Infallible>));
         Poll::Ready(match ended {
             Some(result) => finished(result, outcome, this.page.as_ref()),
@@ -196,7 +196,7 @@ where
 }
 
 fn finished<B>(
-    result: Result<Commit, SessionError>,
+    result: Result<SessionHeaders, SessionError>,
     outcome: Result<ServiceResponse<B>, Error>,
     page: Option<&Page>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
@@ -218,8 +218,8 @@ fn store_failure<B>(outcome: &Result<ServiceResponse<B>, Error>) -> Option<&Sess
         Ok(response) => response.response().error()?,
         Err(error) => error,
     };
-    let error = match error.as_error::<LayerMissing>() {
-        Some(LayerMissing::Session(error)) => error,
+    let error = match error.as_error::<SessionRejection>() {
+        Some(SessionRejection::Session(error)) => error,
         _ => error.as_error::<SessionError>()?,
     };
     Some(error).filter(|error| error.is_store_failure())
@@ -239,7 +239,7 @@ fn instead<B>(
 
 /// Puts the session's headers on the response, or on the response that an error will become.
 fn carry<B>(
-    commit: Commit,
+    commit: SessionHeaders,
     outcome: Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     match outcome {
@@ -257,7 +257,7 @@ fn not_saved<B>(
     outcome: Result<ServiceResponse<B>, Error>,
     page: Option<&Page>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    tracing::error!(%error, status = error.status(), "the session could not be saved; the response is an error");
+    tracing::error!(%error, status = error.status().as_u16(), "the session could not be saved; the response is an error");
     match outcome {
         Ok(_) => {
             let bare = || HttpResponse::build(status(error.status())).finish();
@@ -272,7 +272,7 @@ fn not_saved<B>(
 #[derive(Debug)]
 struct WithSession {
     error: Error,
-    commit: Commit,
+    commit: SessionHeaders,
 }
 
 impl fmt::Display for WithSession {
@@ -294,14 +294,14 @@ impl ResponseError for WithSession {
 }
 
 /// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
-fn apply(commit: &Commit, headers: &mut HeaderMap) {
+fn apply(commit: &SessionHeaders, headers: &mut HeaderMap) {
     if commit.vary_cookie {
         vary_by_cookie(headers);
     }
     if let Some(cookie) = &commit.set_cookie {
         match HeaderValue::try_from(cookie) {
             Ok(cookie) => headers.append(SET_COOKIE, cookie),
-            Err(_) => tracing::error!("the session's Set-Cookie is no valid header and was not sent"),
+            Err(_) => tracing::error!("the session's Set-Cookie is not a valid header and was not sent"),
         }
     }
     if commit.no_store {
@@ -326,17 +326,17 @@ fn request_session(request: &HttpRequest) -> Option<RequestSession> {
 }
 
 impl FromRequest for Session {
-    type Error = LayerMissing;
+    type Error = SessionRejection;
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request_session(request);
-        Extracted(Box::pin(async move { Ok(request.ok_or(LayerMissing::NoLayer)?.open().await?) }))
+        Extracted(Box::pin(async move { Ok(request.ok_or(SessionRejection::NoLayer)?.open().await?) }))
     }
 }
 
 impl<T: SessionKey + DeserializeOwned + Default + 'static> FromRequest for SessionData<T> {
-    type Error = LayerMissing;
+    type Error = SessionRejection;
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
@@ -346,10 +346,10 @@ impl<T: SessionKey + DeserializeOwned + Default + 'static> FromRequest for Sessi
 }
 
 /// Waits for the session that an extractor asked for.
-pub struct Extracted<T>(Pin<Box<dyn Future<Output = Result<T, LayerMissing>>>>);
+pub struct Extracted<T>(Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>);
 
 impl<T> Future for Extracted<T> {
-    type Output = Result<T, LayerMissing>;
+    type Output = Result<T, SessionRejection>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
@@ -362,12 +362,12 @@ impl<T> fmt::Debug for Extracted<T> {
     }
 }
 
-fn status(status: u16) -> StatusCode {
-    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+fn status(status: http::StatusCode) -> StatusCode {
+    StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The log gets the error, the visitor a bare 500, or a 503 if a store failed.
-impl ResponseError for LayerMissing {
+impl ResponseError for SessionRejection {
     fn status_code(&self) -> StatusCode {
         status(self.status())
     }

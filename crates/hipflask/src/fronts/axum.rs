@@ -6,13 +6,13 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error_page::Failed;
-use crate::error::{LayerMissing, SessionError};
+use crate::error::{SessionError, SessionRejection};
 use crate::explain;
 use crate::request::RequestSession;
 use crate::session::Session;
 use crate::session::{SessionData, SessionKey};
 
-impl IntoResponse for LayerMissing {
+impl IntoResponse for SessionRejection {
     fn into_response(self) -> Response {
         match self {
             Self::Session(error) => error.into_response(),
@@ -37,19 +37,19 @@ fn request_session(parts: &Parts) -> Option<&RequestSession> {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {
-    type Rejection = LayerMissing;
+    type Rejection = SessionRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, LayerMissing> {
-        Ok(request_session(parts).ok_or(LayerMissing::NoLayer)?.open().await?)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
+        Ok(request_session(parts).ok_or(SessionRejection::NoLayer)?.open().await?)
     }
 }
 
-/// `None` if nothing is in the session, or nothing but `_permanent`, which a new session of Flask-Session holds. A missing
-/// layer is an error here, too.
+/// `None` if the session is empty, or holds only `_permanent` as a new session of Flask-Session does. A missing
+/// layer is an error here as well.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
-    type Rejection = LayerMissing;
+    type Rejection = SessionRejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, LayerMissing> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, SessionRejection> {
         let session = <Self as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         let is_blank = session.with(|data| data.is_blank());
         Ok((!is_blank).then_some(session))
@@ -57,9 +57,9 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
 }
 
 impl<S: Send + Sync, T: SessionKey + DeserializeOwned + Default> FromRequestParts<S> for SessionData<T> {
-    type Rejection = LayerMissing;
+    type Rejection = SessionRejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, LayerMissing> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
         let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         Ok(Self::of(session)?)
     }

@@ -1,4 +1,4 @@
-//! What a visitor sees in place of a bare error.
+//! Pages that replace a bare error.
 
 use http::Response;
 

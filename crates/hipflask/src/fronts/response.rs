@@ -6,12 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::engine::Commit;
+use crate::engine::SessionHeaders;
 use crate::error::SessionError;
-use crate::request::{self, Finish, RequestSession, Saving};
+use crate::request::{self, RequestSession};
+use crate::session::{Finish, Saving};
 
-/// What came of a session at the end of its request; `None` if a front around this one sees to it.
-pub(crate) type Ended = Option<Result<Commit, SessionError>>;
+/// The headers of a session's response; `None` if a front around this one finishes the session.
+pub(crate) type Ended = Option<Result<SessionHeaders, SessionError>>;
 
 pin_project! {
     /// A handler at work, whose answer becomes an `A`.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::header::{CACHE_CONTROL, COOKIE, Entry, HeaderMap, HeaderValue, SET_COOKIE, VARY};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::error_page::{BarePage, ErrorPage, Failed};
 use super::response::Answering;
 use crate::engine::Sessions;
-use crate::engine::{Commit, Vary};
+use crate::engine::{SessionHeaders, Vary};
 use crate::error::SessionError;
 use crate::explain::Explanation;
 #[cfg(feature = "inspector")]
@@ -47,13 +47,12 @@ impl SessionLayer {
     ///
     /// ```
     /// use axum::response::{Html, IntoResponse};
-    /// use axum::{Router, http::StatusCode};
+    /// use axum::Router;
     /// use hipflask::{SessionError, Sessions};
     ///
     /// # let sessions = Sessions::builder().secret_key("a secret key for the docs").build()?;
     /// let layer = sessions.layer().error_page(|error: &SessionError| {
-    ///     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    ///     (status, Html("<h1>Back in a moment</h1>")).into_response()
+    ///     (error.status(), Html("<h1>Back in a moment</h1>")).into_response()
     /// });
     /// let app: Router = Router::new().layer(layer);
     /// # Ok::<(), hipflask::ConfigError>(())
@@ -167,7 +166,7 @@ where
 
 /// Gives the response its cookie, or puts an error in its place if the session could not be opened or saved.
 fn finish<B: Default>(
-    result: Result<Commit, SessionError>,
+    result: Result<SessionHeaders, SessionError>,
     mut response: Response<B>,
     page: &impl ErrorPage<B>,
 ) -> Response<B> {
@@ -180,7 +179,7 @@ fn finish<B: Default>(
             }
         }
         Err(error) => {
-            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let status = error.status();
             tracing::error!(%error, %status, "the session could not be saved; the response is an error");
             let mut bare = Response::new(B::default());
             *bare.status_mut() = status;
@@ -198,14 +197,14 @@ fn instead<B>(page: &impl ErrorPage<B>, bare: Response<B>, error: &SessionError)
 }
 
 /// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
-fn apply(commit: Commit, headers: &mut HeaderMap) {
+fn apply(commit: SessionHeaders, headers: &mut HeaderMap) {
     if commit.vary_cookie {
         vary_by_cookie(headers);
     }
     if let Some(cookie) = commit.set_cookie {
         match HeaderValue::try_from(cookie) {
             Ok(cookie) => drop(headers.append(SET_COOKIE, cookie)),
-            Err(_) => tracing::error!("the session's Set-Cookie is no valid header and was not sent"),
+            Err(_) => tracing::error!("the session's Set-Cookie is not a valid header and was not sent"),
         }
     }
     if commit.no_store {

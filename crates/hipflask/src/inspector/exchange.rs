@@ -1,13 +1,13 @@
-//! What is remembered of one request and its response.
+//! The record of one request and its response.
 
 use hipflask_core::plan::SessionFlags;
 use hipflask_core::time::UnixTime;
 
-use crate::engine::Sessions;
+use crate::engine::{Kind, Sessions};
 use crate::request::RequestSession;
 use crate::session::RecordSeen;
 
-/// What comes with a request, of whatever framework it is. `lines` are those of its `Cookie` headers.
+/// The parts of a request, of any framework. `lines` are its `Cookie` headers.
 pub(super) struct Came<'r> {
     pub(super) method: &'r str,
     pub(super) path: &'r str,
@@ -16,7 +16,7 @@ pub(super) struct Came<'r> {
     pub(super) lines: Vec<&'r [u8]>,
 }
 
-/// What goes with a response, of whatever framework it is: the lines of its headers `Set-Cookie` and `Vary`.
+/// The parts of a response, of any framework: its status and its `Set-Cookie` and `Vary` headers.
 pub(super) struct Goes<'r> {
     pub(super) status: u16,
     pub(super) set_cookies: Vec<&'r [u8]>,
@@ -35,7 +35,7 @@ pub(super) struct Exchange {
     pub(super) answer: Answer,
 }
 
-/// What the response said about the session.
+/// The response's effect on the session.
 #[derive(Clone, Default)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -43,7 +43,7 @@ pub(super) struct Answer {
     pub(super) set_cookie: Option<String>,
     pub(super) vary: Option<String>,
     /// The session's flags; `None` if nobody opened it.
-    pub(super) seen: Option<(SessionFlags, bool)>,
+    pub(super) flags: Option<(SessionFlags, bool)>,
     /// The session's record, if it is in a store.
     pub(super) record: Option<RecordSeen>,
 }
@@ -61,7 +61,7 @@ impl Exchange {
         }
     }
 
-    /// What the browser holds after the response: the value of the session's cookie.
+    /// The value of the session's cookie in the browser after the response.
     pub(super) fn held_after(&self) -> Option<&str> {
         match &self.answer.set_cookie {
             Some(line) => Some(set_value(line)).filter(|value| !value.is_empty()),
@@ -84,8 +84,8 @@ impl Answer {
             status: goes.status,
             set_cookie: texts(&goes.set_cookies).rfind(is_session).map(|line| bounded(line, VALUE_LIMIT)),
             vary: (!vary.is_empty()).then(|| bounded(&vary.join(", "), PATH_LIMIT)),
-            seen: session.and_then(RequestSession::seen),
-            record: session.and_then(RequestSession::record).map(|mut record| {
+            flags: session.and_then(|session| session.shared().flags()),
+            record: session.and_then(|session| session.shared().record()).map(|mut record| {
                 if let Some(held) = &mut record.held {
                     held.contents = bounded(&held.contents, VALUE_LIMIT);
                 }
@@ -111,7 +111,11 @@ fn sent(lines: &[&[u8]], sessions: &Sessions, at: UnixTime) -> Option<String> {
     let values = sessions.values(lines.iter().copied());
     let values: Vec<String> =
         values.map(|value| bounded(&String::from_utf8_lossy(&value), VALUE_LIMIT)).collect();
-    let good = values.iter().find(|value| sessions.codec().open(value.as_bytes(), at).is_ok());
+    let is_good = |value: &&String| match sessions.kind() {
+        Kind::Cookie(codec) => codec.open(value.as_bytes(), at).is_ok(),
+        Kind::Stored(_) | Kind::Keyless => false,
+    };
+    let good = values.iter().find(is_good);
     good.or(values.first()).cloned()
 }
 

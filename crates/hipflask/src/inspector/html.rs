@@ -168,10 +168,11 @@ fn cookie(out: &mut String, cookie: &CookieView, view: &View) -> fmt::Result {
         None => write!(out, "{}", Escaped(&cookie.value))?,
     }
     let Some(verdict) = &cookie.verdict else {
-        return writeln!(
-            out,
-            "</pre>\n<dl>\n<dt class=\"hf-payload\">id</dt><dd>of a session in the store; nothing of it is in the cookie</dd>\n</dl>"
-        );
+        let (kind, meaning) = match view.arrival {
+            Arrival::Ignored => ("value", "ignored: the app has no secret key to verify it"),
+            _ => ("id", "of a session in the store; nothing of it is in the cookie"),
+        };
+        return writeln!(out, "</pre>\n<dl>\n<dt class=\"hf-payload\">{kind}</dt><dd>{meaning}</dd>\n</dl>");
     };
     out.push_str("</pre>\n<dl>\n");
     let deflated = if cookie.is_deflated { " (deflated)" } else { "" };
@@ -193,7 +194,7 @@ fn cookie(out: &mut String, cookie: &CookieView, view: &View) -> fmt::Result {
     writeln!(out, "<dt class=\"hf-signature\">signature</dt><dd>{}</dd>\n</dl>", Escaped(&verdict))
 }
 
-/// What happened to the cookie, as a class name.
+/// The effect on the cookie, as a class name.
 fn effect(view: &View) -> &'static str {
     match view.why {
         Why::NotSaved(_) => "failed",
@@ -205,7 +206,7 @@ fn effect(view: &View) -> &'static str {
     }
 }
 
-/// How long ago, in the greatest unit that fits.
+/// The age, in the greatest unit that fits.
 struct Age(u64);
 
 impl fmt::Display for Age {

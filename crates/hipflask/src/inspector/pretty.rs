@@ -59,7 +59,7 @@ mod tests {
     use super::indented;
 
     #[test]
-    fn members_stand_on_lines_of_their_own_and_texts_are_left_alone() {
+    fn members_get_their_own_lines_texts_stay() {
         assert_eq!(
             indented(r#"{"a":[1, 2],"b":{},"c":"{\"x\":[]}","d":[ ]}"#),
             "{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": {},\n  \"c\": \"{\\\"x\\\":[]}\",\n  \"d\": []\n}"

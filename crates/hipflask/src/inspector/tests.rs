@@ -1,4 +1,4 @@
-//! What the inspector shows, and to whom.
+//! Tests of the pages, and of who can see them.
 
 #[cfg(feature = "store")]
 #[path = "tests_stored.rs"]
@@ -217,7 +217,7 @@ async fn a_cookie_is_taken_apart() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_is_refused_says_why_and_one_of_an_old_key_says_which() {
+async fn cookie_shows_refusal_reason_or_old_key() {
     for app in sites(&sessions(&[KEY, "the key of last year"])).await {
         let mut browser = Browser::default();
         browser.set("session", "eyJhIjoxfQ.ZVPxAA.forged");
@@ -229,14 +229,14 @@ async fn a_cookie_that_is_refused_says_why_and_one_of_an_old_key_says_which() {
 
         let mut session = hipflask_core::session::SessionDict::new();
         session.set("user", "ada").unwrap();
-        browser.set("session", &sessions(&["the key of last year"]).seal(&session).unwrap());
+        browser.set("session", &sessions(&["the key of last year"]).sign(&session).unwrap());
         browser.get(&app, "/read").await;
         assert_eq!(browser.shown(&app).await["last"]["cookie_sent"]["key"], 1);
     }
 }
 
 #[tokio::test]
-async fn markup_in_a_session_or_a_path_is_escaped_on_the_page() {
+async fn markup_in_sessions_and_paths_is_escaped() {
     for app in sites(&sessions(&[KEY])).await {
         let mut browser = Browser::default();
         browser.get(&app, "/login").await;
@@ -297,7 +297,7 @@ async fn a_visitor_never_sees_the_session_of_another() {
 }
 
 #[tokio::test]
-async fn an_id_that_was_planted_in_a_browser_shows_nothing_of_its_login() {
+async fn planted_id_shows_nothing_of_the_login() {
     for app in sites(&sessions(&[KEY])).await {
         for history in [&["/read"][..], &["/login"], &["/login", "/logout"], &["/login", "/logout", "/read"]]
         {
@@ -347,7 +347,7 @@ async fn what_is_remembered_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_browser_is_known_where_the_session_goes_and_by_a_cookie_that_scripts_cannot_read() {
+async fn browser_cookie_is_http_only_and_follows_session() {
     let sessions = Sessions::builder().secret_key(KEY).cookie_path("/shop").build().unwrap();
     for app in sites(&sessions).await {
         let response = Browser::default().get(&app, "/").await;
@@ -360,7 +360,7 @@ async fn a_browser_is_known_where_the_session_goes_and_by_a_cookie_that_scripts_
 }
 
 #[tokio::test]
-async fn requests_side_by_side_and_the_icon_do_not_lose_the_history() {
+async fn parallel_and_icon_requests_keep_the_history() {
     let sessions = Sessions::builder()
         .secret_key(KEY)
         .permanent_lifetime(Duration::from_secs(60))
@@ -373,19 +373,19 @@ async fn requests_side_by_side_and_the_icon_do_not_lose_the_history() {
     for app in sites(&sessions).await {
         let mut browser = Browser::default();
         browser.get(&app, "/keep").await;
-        let mut beside = browser.clone();
+        let mut other = browser.clone();
         browser.get(&app, "/").await;
-        assert_ne!(beside.cookie("session"), browser.cookie("session"), "a permanent session is signed anew");
-        beside.get(&app, "/read").await;
-        beside.get(&app, "/favicon.ico").await;
-        let shown = beside.shown(&app).await;
+        assert_ne!(other.cookie("session"), browser.cookie("session"), "a permanent session is signed again");
+        other.get(&app, "/read").await;
+        other.get(&app, "/favicon.ico").await;
+        let shown = other.shown(&app).await;
         assert_eq!(shown["last"]["request"], "GET /read");
         assert_eq!(shown["earlier"].as_array().unwrap().len(), 2);
     }
 }
 
 #[test]
-fn a_release_build_starts_none_without_an_explicit_yes() {
+fn release_build_needs_explicit_consent() {
     assert_eq!(Inspector::new().is_ok(), cfg!(debug_assertions));
     assert!(super::InspectorError::Release.to_string().contains("danger_even_in_release"));
     assert_eq!(format!("{:?}", Inspector::danger_even_in_release()), "Inspector(..)");
@@ -393,7 +393,7 @@ fn a_release_build_starts_none_without_an_explicit_yes() {
 
 #[cfg(feature = "app")]
 #[tokio::test]
-async fn an_app_has_an_inspector_in_debug_and_none_otherwise() {
+async fn app_has_an_inspector_only_in_debug() {
     for debug in [true, false] {
         let app = crate::App::new("inspected").secret_key(KEY).debug(debug).danger_debug_in_release(true);
         let app =
@@ -414,7 +414,7 @@ async fn an_app_has_an_inspector_in_debug_and_none_otherwise() {
 
 #[cfg(feature = "store")]
 #[test]
-fn a_session_in_a_store_is_shown_as_an_id_and_not_as_a_forgery() {
+fn stored_session_is_shown_as_an_id() {
     use super::exchange::{Answer, Exchange};
     use super::view::{Arrival, View, Why};
 
@@ -435,7 +435,7 @@ fn a_session_in_a_store_is_shown_as_an_id_and_not_as_a_forgery() {
 
 #[cfg(feature = "actix")]
 #[tokio::test]
-async fn an_inspector_around_a_scope_answers_below_its_path() {
+async fn inspector_of_a_scope_answers_below_its_path() {
     use actix_web::{App, test, web};
 
     let inspected = Inspector::danger_even_in_release().middleware(&sessions(&[KEY]));

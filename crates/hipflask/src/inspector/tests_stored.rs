@@ -1,4 +1,4 @@
-//! What the inspector shows of a session in a store.
+//! Tests of the pages about a session in a store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,7 @@ fn engine() -> (Sessions, SpyStore, Arc<AtomicU64>) {
 }
 
 #[tokio::test]
-async fn what_the_last_save_did_to_the_record_is_said() {
+async fn page_shows_the_effect_of_the_last_save() {
     let (sessions, spy, clock) = engine();
     for app in sites(&sessions).await {
         let mut browser = Browser::default();
@@ -65,7 +65,7 @@ async fn what_the_last_save_did_to_the_record_is_said() {
 }
 
 #[tokio::test]
-async fn the_record_is_shown_with_its_place_its_size_its_end_and_what_is_in_it() {
+async fn record_is_shown_with_address_size_expiry_content() {
     let (sessions, ..) = engine();
     for app in sites(&sessions).await {
         let mut browser = Browser::default();
@@ -79,7 +79,7 @@ async fn the_record_is_shown_with_its_place_its_size_its_end_and_what_is_in_it()
         assert_eq!(record["json"], "{\n  \"_permanent\": true,\n  \"user\": \"<b>ada</b>\"\n}");
         let page = browser.text(&app, "/_hipflask/session").await;
         for part in [
-            "A record was made under a new id.",
+            "A record was created under a new id.",
             "29 bytes of msgpack",
             "2 hours after this response",
             "&#34;user&#34;: &#34;&lt;b&gt;ada&lt;/b&gt;&#34;",
@@ -92,8 +92,8 @@ async fn the_record_is_shown_with_its_place_its_size_its_end_and_what_is_in_it()
 
 /// Another request is first: it changes the session, or ends it, while this one has it open.
 #[tokio::test]
-async fn a_merge_a_session_that_is_gone_and_one_that_has_moved_are_told_apart() {
-    async fn beside(
+async fn merged_gone_and_moved_sessions_are_distinguished() {
+    async fn overlap(
         session: Session,
         Extension(sessions): Extension<Sessions>,
         headers: HeaderMap,
@@ -113,8 +113,8 @@ async fn a_merge_a_session_that_is_gone_and_one_that_has_moved_are_told_apart() 
     let routes = Router::new()
         .route("/login", get(|session: Session| async move { session.set("user", "ada") }))
         .route("/change", get(|session: Session| async move { session.increment("ours", 1).map(drop) }))
-        .route("/merge", get(|s, e, h| beside(s, e, h, false)))
-        .route("/late", get(|s, e, h| beside(s, e, h, true)))
+        .route("/merge", get(|s, e, h| overlap(s, e, h, false)))
+        .route("/late", get(|s, e, h| overlap(s, e, h, true)))
         .route("/move", get(|session: Session| async move { session.regenerate() }));
     let layers =
         routes.layer(Inspector::danger_even_in_release().layer(&sessions)).layer(Extension(sessions));

@@ -1,4 +1,4 @@
-//! What an exchange means: values that both the page and the JSON show.
+//! The meaning of an exchange: values that both the page and the JSON show.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use hipflask_core::time::UnixTime;
 
 use super::exchange::{Exchange, set_value};
 use super::pretty::indented;
-use crate::engine::Sessions;
+use crate::engine::{Kind, Sessions};
 use crate::session::RecordSeen;
 
 /// An exchange, explained.
@@ -55,16 +55,18 @@ pub(super) struct SetView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key(pub(super) usize);
 
-/// What came of the cookie that the request carried.
+/// The outcome of the request's session cookie.
 pub(super) enum Arrival {
-    /// There was none.
+    /// The request had none.
     NoCookie,
-    /// It was a session.
+    /// The cookie held a session.
     Accepted,
-    /// It was none.
+    /// The cookie did not hold a valid session.
     Refused(OpenError),
-    /// It was an id; only the store knows whether of a session.
+    /// The cookie held an id. Only the store knows if a session has it.
     Id,
+    /// The app has no secret key, so it ignores the cookie.
+    Ignored,
 }
 
 /// Why the response has a `Set-Cookie` or not.
@@ -79,12 +81,9 @@ pub(super) enum Why {
 impl View {
     pub(super) fn new(number: u64, exchange: &Exchange, sessions: &Sessions) -> Self {
         let answer = &exchange.answer;
-        let cookie = |value: &str| {
-            if sessions.is_stored() {
-                CookieView::id(value)
-            } else {
-                CookieView::new(value, exchange.at, sessions.codec())
-            }
+        let cookie = |value: &str| match sessions.kind() {
+            Kind::Cookie(codec) => CookieView::new(value, exchange.at, codec),
+            Kind::Stored(_) | Kind::Keyless => CookieView::id(value),
         };
         let sent = exchange.sent.as_deref().map(cookie);
         let set = answer.set_cookie.as_deref().map(|header| SetView {
@@ -97,18 +96,18 @@ impl View {
             request: format!("{} {}", exchange.method, exchange.path),
             status: answer.status,
             at: exchange.at,
-            arrival: Arrival::of(sent.as_ref()),
-            why: Why::of(answer.seen.map_or(UNTOUCHED, |(seen, _)| seen), set.is_some(), sessions),
+            arrival: Arrival::of(sent.as_ref(), sessions),
+            why: Why::of(answer.flags.map_or(UNTOUCHED, |(flags, _)| flags), set.is_some(), sessions),
             sent,
             set,
             vary: answer.vary.clone(),
             record: answer.record.clone().map(laid_out),
-            flags: answer.seen.map(|(seen, new)| {
+            flags: answer.flags.map(|(flags, new)| {
                 [
                     ("new", new),
-                    ("modified", seen.modified),
-                    ("accessed", seen.accessed),
-                    ("permanent", seen.permanent),
+                    ("modified", flags.modified),
+                    ("accessed", flags.accessed),
+                    ("permanent", flags.permanent),
                 ]
             }),
         }
@@ -153,10 +152,11 @@ impl CookieView {
 }
 
 impl Arrival {
-    fn of(sent: Option<&CookieView>) -> Self {
+    fn of(sent: Option<&CookieView>, sessions: &Sessions) -> Self {
         match sent.map(|cookie| &cookie.verdict) {
             None => Self::NoCookie,
-            Some(None) => Self::Id,
+            Some(None) if sessions.is_stored() => Self::Id,
+            Some(None) => Self::Ignored,
             Some(Some(Ok(_))) => Self::Accepted,
             Some(Some(Err(error))) => Self::Refused(error.clone()),
         }
@@ -164,8 +164,8 @@ impl Arrival {
 }
 
 impl Why {
-    fn of(seen: SessionFlags, was_set: bool, sessions: &Sessions) -> Self {
-        let reason = reason(seen, sessions.rules());
+    fn of(flags: SessionFlags, was_set: bool, sessions: &Sessions) -> Self {
+        let reason = reason(flags, sessions.rules());
         if reason.cookie() != CookieOp::Leave && !was_set {
             return Self::NotSaved(reason);
         }
@@ -191,6 +191,9 @@ impl fmt::Display for Arrival {
         match self {
             Self::NoCookie => f.write_str("The request came without a session cookie."),
             Self::Accepted => f.write_str("The request came with a good session cookie."),
+            Self::Ignored => f.write_str(
+                "The request came with a session cookie, but the app has no secret key, so the session starts empty.",
+            ),
             Self::Id => f.write_str(
                 "The request came with an id. The session is in the store; an id that the store does not know starts empty.",
             ),

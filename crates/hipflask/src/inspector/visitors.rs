@@ -1,14 +1,14 @@
-//! Who did what: the last exchanges of each browser, in bounded memory.
+//! The last exchanges of each browser, in bounded memory.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::exchange::Exchange;
 
-/// How many exchanges of a browser are kept.
+/// The number of exchanges kept for each browser.
 const EXCHANGES: usize = 8;
-/// How many browsers are kept; the one that was silent longest goes first.
+/// The number of browsers kept. The one that was silent longest is dropped first.
 const BROWSERS: usize = 64;
-/// How many session cookies of a browser count at once: requests that run side by side hold neighbouring ones.
+/// The number of a browser's latest session cookies that identify it. Parallel requests may send older ones.
 const COOKIES: usize = 4;
 
 /// The browsers that were seen, by the id that each was given.

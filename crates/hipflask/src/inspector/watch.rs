@@ -9,7 +9,7 @@ use super::view::View;
 use crate::engine::Sessions;
 use crate::request::RequestSession;
 
-/// What is to be done with a request.
+/// The way to handle a request.
 pub(super) enum Begun {
     /// It is for a page of the inspector: this is the response.
     Page(Own),
@@ -17,7 +17,7 @@ pub(super) enum Begun {
     Watch(Box<Watch>),
 }
 
-/// What is known of a request while it is answered.
+/// A request while it is being handled.
 pub(super) struct Watch {
     exchange: Exchange,
     id: Option<String>,

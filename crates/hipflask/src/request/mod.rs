@@ -6,4 +6,3 @@ mod request_session;
 pub(crate) use current::enter;
 pub use current::{current, session};
 pub use request_session::RequestSession;
-pub(crate) use request_session::{Finish, Saving};

@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use super::handle::Session;
 use crate::error::SessionError;
 
-/// A struct of yours under one key of the session: the key is the type's [`KEY`](SessionKey::KEY).
+/// A struct of yours under one key of the session, as an extractor. The key is the type's
+/// [`KEY`](SessionKey::KEY).
 ///
-/// An extractor. A session without the key gives the type's default, which is not written by that.
+/// If the session does not have the key, you get the type's default, which is not saved until you change it.
 ///
 /// ```
 /// use hipflask::{SessionData, SessionError};
@@ -37,17 +38,22 @@ pub struct SessionData<T> {
     data: T,
 }
 
-/// Under which key of the session a type is kept.
+/// A type that is kept in the session under a key of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not have a session key",
+    label = "implement `SessionKey` for this type",
+    note = "add `impl hipflask::SessionKey for {Self} {{ const KEY: &'static str = \"..\"; }}`"
+)]
 pub trait SessionKey {
     /// The key.
     const KEY: &'static str;
 }
 
 impl<T: SessionKey + DeserializeOwned + Default> SessionData<T> {
-    /// The data of a session, without an extractor.
+    /// Reads the data from a session, without an extractor.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the key holds something else.
+    /// [`SessionError::Value`] if the key holds another type.
     pub fn of(session: Session) -> Result<Self, SessionError> {
         let data = session.get(T::KEY)?.unwrap_or_default();
         Ok(Self { session, data })
@@ -55,10 +61,10 @@ impl<T: SessionKey + DeserializeOwned + Default> SessionData<T> {
 }
 
 impl<T: SessionKey + Serialize> SessionData<T> {
-    /// Changes the data and keeps it in the session.
+    /// Changes the data and sets it in the session.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if it cannot live in a session, which then keeps what it had.
+    /// [`SessionError::Value`] if a session cannot hold the data; the session then keeps its old value.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Result<R, SessionError> {
         let result = change(&mut self.data);
         self.session.set(T::KEY, &self.data)?;
@@ -67,7 +73,10 @@ impl<T: SessionKey + Serialize> SessionData<T> {
 }
 
 impl<T: SessionKey> SessionData<T> {
-    /// Takes the key out of the session and gives what was in it.
+    /// Removes the key from the session and returns the data.
+    ///
+    /// # Panics
+    /// As [`Session::with`].
     pub fn remove(self) -> T {
         self.session.remove(T::KEY);
         self.data
@@ -75,7 +84,7 @@ impl<T: SessionKey> SessionData<T> {
 }
 
 impl<T> SessionData<T> {
-    /// The session that it is a part of.
+    /// The session that holds the data.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
@@ -90,7 +99,7 @@ impl<T> Deref for SessionData<T> {
     }
 }
 
-/// Shows nothing of the data.
+/// Hides the data.
 impl<T> fmt::Debug for SessionData<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionData").finish_non_exhaustive()

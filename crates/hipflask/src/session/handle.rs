@@ -1,4 +1,4 @@
-//! [`Session`]: what a handler holds.
+//! [`Session`]: the handle that a handler uses.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::state::{Shared, State};
+use super::stored;
 use crate::error::SessionError;
 
-/// The session of a request: Flask's dict. Clones are the same session.
+/// The session of a request: Flask's dict. Clones are handles of the same session.
 ///
-/// Every method is synchronous and holds a short lock. Each counts as access, so that the response says `Vary: Cookie`;
-/// what counts as a change is what counts in Flask.
+/// Take it as an argument of your handler, or get it with [`session()`](crate::session()). Values are anything that
+/// serde can serialize. Changes are saved with the response.
+///
+/// Every use counts as access, so that the response says `Vary: Cookie`. The same operations count as changes as in
+/// Flask. Methods lock the session for a moment; only [`transact`](Self::transact) and [`save_now`](Self::save_now)
+/// wait for a store.
 ///
 /// ```
 /// # use hipflask::{Session, SessionError};
@@ -36,14 +41,14 @@ impl Session {
         Self(shared)
     }
 
-    /// Works on the session itself, under its lock: for several steps that belong together, or to borrow a value.
+    /// Runs `work` on the session's data under one lock, to combine several steps or to borrow a value.
     ///
-    /// The closure uses what it is given, never the `Session` around it: that one is locked, and a call on it from inside
-    /// fails with [`SessionError::InUse`], or panics with its text if the method has no error to return. The same holds for
+    /// Use only the closure's argument inside of it. The `Session` itself is locked: calling it fails with
+    /// [`SessionError::InUse`], or panics if the method does not return a `Result`. The same is true of
     /// [`edit`](Self::edit).
     ///
-    /// A change after the response head has left is lost, and a warning names its keys; unless the session is in a store and
-    /// [`save_now`](Self::save_now) follows.
+    /// A change after the response head was sent is lost, with a warning that names its keys. If the session is in a
+    /// store, [`save_now`](Self::save_now) can still save it.
     ///
     /// ```
     /// # fn two_steps(session: hipflask::Session) -> Result<(), hipflask::SessionError> {
@@ -65,7 +70,7 @@ impl Session {
         let mut state = self.0.lock()?;
         let State { data, closed, varies, .. } = &mut *state;
         let data = match data {
-            // What is in the store must not be taken for empty.
+            // A session in the store must not look empty.
             None if self.0.engine().is_stored() => return Err(SessionError::NotLoaded),
             data => data.get_or_insert_with(SessionDict::new),
         };
@@ -74,15 +79,14 @@ impl Session {
             return Ok(work(data));
         }
         warn_of_vary(varies);
-        #[cfg(feature = "store")]
-        if self.0.engine().is_stored() {
-            let before = data.changes().clone();
-            let result = work(data);
-            let is_changed = before != *data.changes();
-            state.is_late |= is_changed;
-            return Ok(result);
+        if !self.0.engine().is_stored() {
+            return Ok(warned_of(data, work));
         }
-        Ok(warned_of(data, work))
+        let before = data.changes().clone();
+        let result = work(data);
+        let is_changed = before != *data.changes();
+        state.is_late |= is_changed;
+        Ok(result)
     }
 
     fn fallible<R, E: Into<SessionError>>(
@@ -92,89 +96,108 @@ impl Session {
         self.try_with(work)?.map_err(Into::into)
     }
 
-    /// Changes the session, if it can be changed in this request.
+    /// Changes the session, unless it is read-only in this request.
     fn change<R, E: Into<SessionError>>(
         &self,
         work: impl FnOnce(&mut SessionDict) -> Result<R, E>,
     ) -> Result<R, SessionError> {
-        #[cfg(feature = "store")]
         if self.0.engine().is_stored() {
             self.0.check_writable()?;
         }
         self.fallible(work)
     }
 
-    /// The value that is to be set under `key`, provided that what keeps the session can hold it.
+    /// Converts a value for `key`. Fails if the session's store cannot hold it.
     fn admitted(&self, key: &Text, value: impl Serialize) -> Result<Value, SessionError> {
         let value = to_value(&value).map_err(|problem| EntryError::about(key.clone(), problem))?;
         self.admit(key, &value)?;
         Ok(value)
     }
 
-    #[cfg_attr(
-        not(feature = "store"),
-        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a cookie holds every value")
-    )]
+    /// Returns an error if the store cannot hold `value`. A cookie can hold every value.
     fn admit(&self, key: &Text, value: &Value) -> Result<(), SessionError> {
-        #[cfg(feature = "store")]
-        self.0.admit(key, value)?;
-        #[cfg(not(feature = "store"))]
-        let _ = (key, value);
-        Ok(())
+        match self.0.stored() {
+            Some(stored) => stored::admit(stored, key, value),
+            None => Ok(()),
+        }
     }
 
-    /// The value of `key` as a Rust type, `None` if there is no such key.
+    /// Returns the value of `key` as a Rust type, or `None` if the key is missing.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the value is of another type; it names the key, what was found and what was asked.
+    /// [`SessionError::Value`] if the value has another type. The error names the key and both types.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
         self.fallible(|data| data.get(key))
     }
 
-    /// The value of `key` as it is.
+    /// Returns a copy of the value of `key`.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[must_use]
     pub fn value(&self, key: impl AsKey) -> Option<Value> {
         self.with(|data| data.value(key).cloned())
     }
 
-    /// Whether `key` is in it: Python's `in`.
+    /// Returns `true` if the session has `key`: Python's `in`.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[doc(alias = "in")]
     #[must_use]
     pub fn contains(&self, key: impl AsKey) -> bool {
         self.with(|data| data.contains(key))
     }
 
-    /// How many keys it has.
+    /// Returns the number of keys.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[must_use]
     pub fn len(&self) -> usize {
         self.with(|data| data.len())
     }
 
-    /// Whether it has no key.
+    /// Returns `true` if the session has no keys.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.with(|data| data.is_empty())
     }
 
-    /// The keys: those that came with the cookie in alphabetical order, then new ones.
+    /// Returns the keys. Those in the cookie come first, in alphabetical order, then new ones.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[must_use]
     pub fn keys(&self) -> Vec<Text> {
         self.with(|data| data.keys().cloned().collect())
     }
 
-    /// The values, in the order of [`keys`](Self::keys).
+    /// Returns copies of the values, in the order of [`keys`](Self::keys).
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[must_use]
     pub fn values(&self) -> Vec<Value> {
         self.with(|data| data.values().cloned().collect())
     }
 
-    /// The keys and values, in the order of [`keys`](Self::keys).
+    /// Returns copies of the keys and values, in the order of [`keys`](Self::keys).
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[must_use]
     pub fn items(&self) -> Vec<(Text, Value)> {
         self.with(|data| data.items().map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
-    /// A copy of everything in it: Python's `dict(session)`.
+    /// Returns a copy of the whole session: Python's `dict(session)`.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[must_use]
     pub fn to_dict(&self) -> Dict {
         self.with(|data| data.to_dict())
@@ -183,14 +206,14 @@ impl Session {
     /// Sets `key`: Python's `session[key] = value`. Counts as a change even if the value is the same.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the value cannot live in a session; then nothing is changed.
+    /// [`SessionError::Value`] if a session cannot hold the value; nothing is changed then.
     pub fn set(&self, key: impl Into<Text>, value: impl Serialize) -> Result<(), SessionError> {
         let key = key.into();
         let value = self.admitted(&key, value)?;
         self.change(|data| data.insert(key, value))
     }
 
-    /// [`set`](Self::set) for a value that is one already.
+    /// Sets `key` to a [`Value`], without serializing.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -200,29 +223,38 @@ impl Session {
         self.change(|data| data.insert(key, value))
     }
 
-    /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`. A key that is not there is no
-    /// change.
+    /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`. Removing a missing key does
+    /// not count as a change.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the value is of another type; then it stays.
+    /// [`SessionError::Value`] if the value has another type; the key stays then.
     pub fn pop<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, SessionError> {
         self.fallible(|data| data.pop(key))
     }
 
-    /// Removes `key` and returns its value as it is. A key that is not there is no change.
+    /// Removes `key` and returns its value. Removing a missing key does not count as a change.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[doc(alias = "del")]
     pub fn remove(&self, key: impl AsKey) -> Option<Value> {
         self.with(|data| data.remove(key))
     }
 
-    /// Removes the last key with its value: Python's `popitem`.
+    /// Removes and returns the last key and its value: Python's `popitem`.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[doc(alias = "popitem")]
     pub fn pop_item(&self) -> Option<(Text, Value)> {
         self.with(SessionDict::pop_item)
     }
 
-    /// Removes everything; a change even if there was nothing. A session in a store keeps `_permanent`, as Flask-Session's
-    /// does.
+    /// Removes all keys. Counts as a change even if the session is empty. A session in a store keeps `_permanent`, as in
+    /// Flask-Session.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     pub fn clear(&self) {
         let stored = self.0.engine().is_stored();
         self.with(|data| {
@@ -235,10 +267,10 @@ impl Session {
         });
     }
 
-    /// Sets `key` if it is not there and returns what it holds then: Python's `setdefault`.
+    /// Sets `key` if it is missing, and returns its value: Python's `setdefault`.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the value cannot live in a session.
+    /// [`SessionError::Value`] if a session cannot hold the value.
     #[doc(alias = "setdefault")]
     pub fn set_default(&self, key: impl Into<Text>, value: impl Serialize) -> Result<Value, SessionError> {
         let key = key.into();
@@ -249,15 +281,15 @@ impl Session {
         self.change(|data| data.set_default(key, value).cloned())
     }
 
-    /// Sets all of `entries`: Python's `update`. A change even if there are none.
+    /// Sets all of `entries`: Python's `update`. Counts as a change even without entries.
     ///
     /// # Errors
-    /// [`SessionError::Value`] for the first value that cannot live in a session; those before it are set.
+    /// [`SessionError::Value`] for the first value that a session cannot hold; the entries before it are set.
     pub fn update<K: Into<Text>, T: Serialize>(
         &self,
         entries: impl IntoIterator<Item = (K, T)>,
     ) -> Result<(), SessionError> {
-        // The iterator may look into the session, so it runs before the lock is taken.
+        // The iterator may use the session, so it runs before the lock is taken.
         let (mut admitted, mut problem) = (Vec::new(), None);
         for (key, value) in entries {
             let key = key.into();
@@ -273,7 +305,7 @@ impl Session {
         problem.map_or(Ok(()), Err)
     }
 
-    /// Changes values in place; what really changed is noticed. See [`Editor`].
+    /// Changes values in place. Only a real change counts as one. See [`Editor`].
     ///
     /// ```
     /// # use hipflask::{Session, SessionError};
@@ -283,7 +315,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// What the closure returns; then every key is as it was before.
+    /// The closure's error. Every key then has its old value.
     pub fn edit<R>(
         &self,
         change: impl FnOnce(&mut Editor<'_>) -> Result<R, ValueError>,
@@ -305,10 +337,10 @@ impl Session {
         refused.map_or(result, Err)
     }
 
-    /// Adds `by` to a number, 0 if the key is not there, and returns the sum.
+    /// Adds `by` to a number and returns the sum. A missing key counts as 0.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the key holds something else than an `int`.
+    /// [`SessionError::Value`] if the key does not hold an `int`.
     pub fn increment(&self, key: impl Into<Text>, by: impl Into<Int>) -> Result<Int, SessionError> {
         let (key, by) = (key.into(), by.into());
         self.change(|data| {
@@ -321,20 +353,20 @@ impl Session {
         })
     }
 
-    /// Adds to the end of a list, a new one if the key is not there.
+    /// Appends to a list. Creates the list if the key is missing.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the key holds something else than a `list`.
+    /// [`SessionError::Value`] if the key does not hold a `list`.
     pub fn push(&self, key: impl Into<Text>, item: impl Serialize) -> Result<(), SessionError> {
         let key = key.into();
         let item = self.admitted(&key, item)?;
         self.change(|data| data.push(key, item))
     }
 
-    /// Keeps a message for the next page, in the category `message`. Flask reads it, too.
+    /// Flashes a message for the next page, in the category `message`. Flask can read it.
     ///
     /// # Errors
-    /// [`SessionError::Value`] if the message cannot live in a session.
+    /// [`SessionError::Value`] if a session cannot hold the message.
     pub fn flash(&self, message: impl Serialize) -> Result<(), SessionError> {
         self.flash_as(DEFAULT_CATEGORY, message)
     }
@@ -350,89 +382,174 @@ impl Session {
         self.change(|data| data.flash_as(category, message))
     }
 
-    /// The messages that were flashed, which are thereby taken from the session; the same ones at every call of a request.
+    /// Takes the flashed messages out of the session. Every call in the same request returns the same messages.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[doc(alias = "get_flashed_messages")]
     #[must_use]
     pub fn flashed_messages(&self) -> Vec<Flash> {
         self.with(|data| data.flashed_messages().to_vec())
     }
 
-    /// Whether it outlives the browser.
+    /// Returns `true` if the session outlives the browser.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[doc(alias = "permanent")]
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.with(|data| data.is_permanent())
     }
 
-    /// Makes it outlive the browser for the configured lifetime, or not. Sets the key `_permanent`, so it is a change.
+    /// Sets if the session outlives the browser, for the configured lifetime. Sets the key `_permanent`, so it counts as
+    /// a change.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     pub fn set_permanent(&self, permanent: bool) {
         self.with(|data| data.set_permanent(permanent));
     }
 
-    /// Whether it was changed. Decides if the response saves it.
+    /// Returns `true` if the session was changed, so that the response saves it.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[doc(alias = "modified")]
     #[must_use]
     pub fn is_modified(&self) -> bool {
         self.with(|data| data.is_modified())
     }
 
-    /// Says by hand whether it was changed. `false` suppresses the save.
+    /// Overrides the modified flag. `false` suppresses the save.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     pub fn set_modified(&self, modified: bool) {
         self.with(|data| data.set_modified(modified));
     }
 
-    /// Whether no valid session came with the request.
+    /// Returns `true` if the request came without a valid session.
+    ///
+    /// # Panics
+    /// As [`with`](Self::with).
     #[doc(alias = "new")]
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.with(|data| data.is_new())
     }
 
-    /// Whether it is empty and cannot be changed because its store failed, and the application lets such requests go on:
-    /// [`OnStoreFailure::ReadOnly`](crate::OnStoreFailure::ReadOnly). A page can say so then.
-    #[cfg(feature = "store")]
+    /// Returns `true` if the session is empty and read-only because its store failed and the application
+    /// lets such requests go on: see [`SessionsBuilder::on_store_failure`](crate::SessionsBuilder). A page
+    /// can say so then.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.0.check_writable().is_err_and(|error| error.is_store_failure())
     }
 
-    /// Saves before the response is sent, where the session is in a store. A new session's cookie still goes with the
-    /// response.
+    /// Gives the session a new id with the response, so that an id that somebody planted or stole is
+    /// worthless. Call it at login and wherever permissions change. Flask-Session's
+    /// `session_interface.regenerate(session)`, but it also works on an empty session.
     ///
-    /// The returned future can be dropped, by a time limit for example: a save that has begun is finished all the same, and
+    /// Restarts the absolute lifetime of the strict profile.
+    ///
+    /// A session in a cookie does not have an id, so nothing else happens there.
+    ///
+    /// # Errors
+    /// [`SessionError::InUse`]; [`SessionError::HeadHasLeft`] if the new id cannot be sent any more.
+    pub fn regenerate(&self) -> Result<(), SessionError> {
+        if self.0.engine().is_stored() && self.0.lock()?.closed {
+            return Err(SessionError::HeadHasLeft);
+        }
+        let (timeouts, now) = (self.0.engine().timeouts(), self.0.now());
+        self.try_with(|data| timeouts.restart(data, now))?;
+        match self.0.stored() {
+            Some(stored) => stored::regenerate(&self.0, stored),
+            None => Ok(()),
+        }
+    }
+
+    /// Destroys the session, for example at logout. Its record is deleted, whatever other requests do with it,
+    /// and the cookie is removed.
+    ///
+    /// The handler goes on with an empty session. If it sets something there, such as a farewell message, that
+    /// begins a new session under a new id.
+    ///
+    /// ```
+    /// # use hipflask::{Session, SessionError};
+    /// async fn logout(session: Session) -> Result<(), SessionError> {
+    ///     session.destroy()?;
+    ///     session.flash("You were logged out")
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SessionError::InUse`], [`SessionError::ReadOnly`].
+    pub fn destroy(&self) -> Result<(), SessionError> {
+        self.0.check_writable()?;
+        let Some(stored) = self.0.stored() else { return self.try_with(SessionDict::clear) };
+        self.try_with(|data| stored::empty(stored, data))?;
+        stored::destroy(&self.0, stored)
+    }
+
+    /// Changes the session and saves it at once. If another request saved first, the closure runs again on
+    /// the newest data, so a decision ("is one left?") is never made on old data.
+    ///
+    /// ```
+    /// # use hipflask::{Session, SessionError};
+    /// async fn buy_the_last_one(session: Session) -> Result<(), SessionError> {
+    ///     session.transact(|s| s.increment("bought", 1)).await.map(drop)
+    /// }
+    /// ```
+    ///
+    /// A session in a cookie is changed and sent with the response. Two responses then race in the browser.
+    ///
+    /// The returned future can be dropped: a save that has begun runs to its end.
+    ///
+    /// # Errors
+    /// The closure's error, and nothing is saved; [`SessionError::Store`] if the store failed;
+    /// [`SessionError::HeadHasLeft`] for a session in a cookie or a new one, after the response head was sent.
+    pub async fn transact<R>(
+        &self,
+        change: impl FnMut(&mut SessionDict) -> Result<R, EntryError>,
+    ) -> Result<R, SessionError> {
+        if let Some(stored) = self.0.stored() {
+            return stored::transact(&self.0, stored, change).await;
+        }
+        if self.0.lock()?.closed {
+            return Err(SessionError::HeadHasLeft);
+        }
+        Ok(self.try_with(change)??)
+    }
+
+    /// Saves the session before the response is sent, if it is in a store. The cookie of a new session is
+    /// still sent with the response.
+    ///
+    /// The returned future can be dropped, by a timeout for example: a save that has begun runs to its end, and
     /// other saves of this request wait for it.
     ///
     /// # Errors
-    /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if the store failed;
-    /// [`SessionError::HeadHasLeft`] for a session that needs a new cookie, after the response head has left.
-    #[cfg_attr(
-        not(feature = "store"),
-        expect(clippy::unused_async, reason = "only stores keep anybody waiting")
-    )]
+    /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if the store
+    /// failed; [`SessionError::HeadHasLeft`] for a session that needs a new cookie, after the response head
+    /// was sent.
     pub async fn save_now(&self) -> Result<(), SessionError> {
-        #[cfg(feature = "store")]
-        if self.0.engine().is_stored() {
-            return self.0.save_now().await;
+        match self.0.stored() {
+            Some(stored) => stored::save_now(&self.0, stored).await,
+            None => Err(SessionError::SavedWithResponse),
         }
-        Err(SessionError::SavedWithResponse)
-    }
-
-    #[cfg(feature = "store")]
-    pub(crate) const fn shared(&self) -> &Arc<Shared> {
-        &self.0
     }
 }
 
 fn warn_of_vary(varies: &mut bool) {
     if !std::mem::replace(varies, true) {
         tracing::warn!(
-            "the session was first read after its response head had left, so the response does not say `Vary: Cookie`; \
+            "the session was first read after its response head was sent, so the response does not say `Vary: Cookie`; \
              open it in the handler"
         );
     }
 }
 
-/// Work on a cookie's session whose response head has left: it goes on as usual in memory, and what is lost is warned of.
+/// Runs `work` on a cookie session whose response head was sent, and warns of the changes, which are lost.
 fn warned_of<R>(data: &mut SessionDict, work: impl FnOnce(&mut SessionDict) -> R) -> R {
     let before = data.clone();
     let result = work(data);
@@ -440,14 +557,14 @@ fn warned_of<R>(data: &mut SessionDict, work: impl FnOnce(&mut SessionDict) -> R
     if !keys.is_empty() {
         tracing::warn!(
             ?keys,
-            "the session was changed after its response head had left; the change is lost. Change it before the handler \
+            "the session was changed after its response head was sent; the change is lost. Change it before the handler \
              returns, not in a streaming body or a spawned task."
         );
     }
     result
 }
 
-/// The keys that do not hold the same.
+/// The keys whose values differ.
 fn differences(before: &SessionDict, after: &SessionDict) -> Vec<Text> {
     let gone = before.keys().filter(|key| !after.contains(key));
     let others = after.items().filter(|(key, value)| before.value(key) != Some(value)).map(|(key, _)| key);

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_thread_that_holds_it_is_told_and_others_wait() {
+    fn same_thread_gets_none_and_others_wait() {
         let lock = Lock::<u32>::default();
         let mut held = lock.lock().unwrap();
         assert!(lock.lock().is_none());
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_while_it_is_held_leaves_it_usable() {
+    fn lock_survives_a_panic() {
         let lock = Lock::<u32>::default();
         let panicked = std::panic::catch_unwind(|| {
             let _held = lock.lock();

@@ -1,145 +1,72 @@
 //! The state of one request, which its handles share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use hipflask_core::session::SessionDict;
 use hipflask_core::time::UnixTime;
 
+use super::cookie_lines::CookieLines;
 use super::lock::{Guard, Lock};
-use crate::engine::Sessions;
+use super::stored::saves::StoredState;
+use crate::engine::{SessionHeaders, Sessions, Stored};
 use crate::error::SessionError;
 
+/// One request's session, shared by its handles.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) engine: Sessions,
+    engine: Sessions,
     pub(crate) cookies: CookieLines,
-    /// The time, once somebody has asked; [`UNKNOWN`] before.
-    pub(crate) now: AtomicU64,
-    /// Whether `state` was ever changed. Tells an untouched session without taking its lock.
-    pub(crate) is_touched: AtomicBool,
-    pub(crate) state: Lock<State>,
+    /// The time of the request, once it was needed; [`UNKNOWN`] before.
+    now: AtomicU64,
+    /// `true` once `state` was locked. An untouched session needs no lock at the end.
+    is_touched: AtomicBool,
+    state: Lock<State>,
     /// The session of the layer around this one, which is in another cookie.
     pub(crate) outer: OnceLock<Arc<Shared>>,
 }
 
-/// The session and how far its request has come.
+/// The session, and the progress of its request.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) data: Option<SessionDict>,
-    /// When the cookie was signed that the session came from.
+    /// The time at which the session's cookie was signed.
     pub(crate) issued_at: Option<UnixTime>,
-    /// The response head has left: what changes now is lost.
+    /// `true` once the response head was decided. Later changes of a cookie session are lost.
     pub(crate) closed: bool,
-    /// The response says that it depends on the cookie. Only counts once the head has left.
+    /// `true` if the response says `Vary: Cookie`. Only used once the head was decided.
     pub(crate) varies: bool,
-    /// Where a session in a store came from, and what is meant for its record.
-    #[cfg(feature = "store")]
-    pub(crate) slot: Option<Box<hipflask_store::save::Slot>>,
-    /// Why the session is empty and must not be changed, if its store failed and the request goes on all the same.
-    #[cfg(feature = "store")]
-    pub(crate) read_only: Option<Box<SessionError>>,
-    /// What came of the last save.
-    #[cfg(feature = "store")]
-    pub(crate) saved: Option<hipflask_store::save::Saved>,
-    /// The save that is under way.
-    #[cfg(feature = "store")]
-    pub(crate) saves: super::saves::Saves,
-    /// A session in a store was changed after the response head had left: lost unless it is saved by hand.
-    #[cfg(feature = "store")]
+    /// `true` if a session in a store was changed after the head. The change is lost unless the handler saves it.
     pub(crate) is_late: bool,
+    pub(crate) stored: StoredState,
 }
 
-/// Changes that were made after the response head had left, and that nobody saved.
-#[cfg(feature = "store")]
+/// Warns of changes that were made after the response head and never saved.
 impl Drop for State {
     fn drop(&mut self) {
         let Some(data) = self.data.as_ref().filter(|_| self.is_late) else { return };
         let keys: Vec<_> = data.changes().iter().map(|(key, _)| key).collect();
-        let is_to_change = self.slot.as_ref().is_some_and(|slot| slot.is_to_change());
-        if is_to_change || !data.changes().is_empty() {
+        if self.stored.is_to_change() || !data.changes().is_empty() {
             tracing::warn!(
                 ?keys,
-                "the session was changed after its response head had left; the change is lost. Call `save_now` after it, \
+                "the session was changed after its response head was sent; the change is lost. Call `save_now` after it, \
                  or change the session before the handler returns."
             );
         }
     }
 }
 
-/// A `Cookie` line of a request, as it came. A header value of the `http` crate, of actix-web, or text becomes one; the
-/// first two without a copy.
-#[derive(Clone)]
-pub struct CookieLine(Line);
-
-#[derive(Clone)]
-enum Line {
-    Http(http::HeaderValue),
-    #[cfg(feature = "actix")]
-    Actix(actix_web::http::header::HeaderValue),
-    Bytes(Box<[u8]>),
+/// The headers of a response, or the save that they wait for.
+pub(crate) enum Finish {
+    Now(Result<SessionHeaders, SessionError>),
+    #[allow(dead_code, reason = "only a store makes a response wait")]
+    Later(Saving),
 }
 
-impl CookieLine {
-    fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Line::Http(value) => value.as_bytes(),
-            #[cfg(feature = "actix")]
-            Line::Actix(value) => value.as_bytes(),
-            Line::Bytes(bytes) => bytes,
-        }
-    }
-}
-
-/// Shows no cookie.
-impl std::fmt::Debug for CookieLine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("CookieLine(..)")
-    }
-}
-
-impl From<http::HeaderValue> for CookieLine {
-    fn from(value: http::HeaderValue) -> Self {
-        Self(Line::Http(value))
-    }
-}
-
-#[cfg(feature = "actix")]
-impl From<actix_web::http::header::HeaderValue> for CookieLine {
-    fn from(value: actix_web::http::header::HeaderValue) -> Self {
-        Self(Line::Actix(value))
-    }
-}
-
-impl From<&str> for CookieLine {
-    fn from(text: &str) -> Self {
-        Self(Line::Bytes(text.as_bytes().into()))
-    }
-}
-
-impl From<Vec<u8>> for CookieLine {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(Line::Bytes(bytes.into()))
-    }
-}
-
-/// The `Cookie` lines of a request. Nearly every request has one at most.
-#[derive(Debug, Default)]
-pub(crate) struct CookieLines {
-    first: Option<CookieLine>,
-    more: Vec<CookieLine>,
-}
-
-impl CookieLines {
-    pub(crate) fn new(lines: impl IntoIterator<Item = impl Into<CookieLine>>) -> Self {
-        let mut lines = lines.into_iter().map(Into::into);
-        Self { first: lines.next(), more: lines.collect() }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone + '_ {
-        self.first.iter().chain(&self.more).map(CookieLine::as_bytes)
-    }
-}
+/// A save that ends with the headers of the response.
+pub(crate) type Saving = Pin<Box<dyn Future<Output = Result<SessionHeaders, SessionError>> + Send>>;
 
 impl Shared {
     /// The state of a request that came with these `Cookie` lines.
@@ -165,7 +92,7 @@ impl Shared {
             return UnixTime::from_secs(known);
         }
         let now = self.engine.now();
-        // Of two threads that ask at once the first one's time is that of the request.
+        // If two threads get here at once, the first one's time is that of the request.
         let first = self.now.compare_exchange(UNKNOWN, now.as_secs(), Ordering::Relaxed, Ordering::Relaxed);
         first.map_or_else(UnixTime::from_secs, |_| now)
     }
@@ -174,12 +101,39 @@ impl Shared {
         &self.engine
     }
 
-    /// The values that came in the session's cookie.
-    #[cfg(all(feature = "inspector", feature = "store"))]
-    pub(crate) fn sent(&self) -> impl Iterator<Item = std::borrow::Cow<'_, [u8]>> {
-        self.engine.values(self.cookies.iter())
+    /// The engine's store, if sessions are in one.
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        self.engine.stored()
+    }
+
+    /// Returns `true` if the session was opened. A closure that holds it has opened it.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.lock().map_or(true, |state| state.data.is_some())
+    }
+
+    /// Returns `true` if no other handle of the session exists.
+    pub(crate) fn is_alone(self: &Arc<Self>) -> bool {
+        let is_alone = Arc::strong_count(self) == 1;
+        // Orders this after the drop of the last other handle, on whichever thread that was.
+        fence(Ordering::Acquire);
+        is_alone
+    }
+
+    /// Returns `true` if the session was never used and no other handle can use it.
+    pub(crate) fn is_left_alone(self: &Arc<Self>) -> bool {
+        self.is_alone() && !self.is_touched.load(Ordering::Relaxed)
+    }
+
+    /// Returns `true` if the cookie may have to be sent again although the session was not opened.
+    pub(crate) fn may_need_refresh(&self) -> bool {
+        self.engine.may_need_refresh(self.cookies.iter())
+    }
+
+    /// Returns an error if the session is read-only in this request.
+    pub(crate) fn check_writable(&self) -> Result<(), SessionError> {
+        self.lock()?.stored.check_writable()
     }
 }
 
-/// No clock shows it.
+/// A time that no clock shows.
 const UNKNOWN: u64 = u64::MAX;

@@ -1,10 +1,13 @@
 //! [`ConfigError`]: a configuration that cannot work.
 
+use std::fmt;
 use std::time::Duration;
 
 use hipflask_core::cookie::CookieConfigError;
 use hipflask_core::signing::SignerConfigError;
 use hipflask_core::value::Value;
+
+use crate::error::Cause;
 
 /// A configuration that cannot work. Each error names the setting and says what to do; none shows a key.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -25,7 +28,7 @@ pub enum ConfigError {
          FLASK is the prefix of FLASK_SECRET_KEY"
     )]
     Prefix {
-        /// What was given.
+        /// The given prefix.
         prefix: String,
     },
     /// A key is too short for the strict profile.
@@ -35,9 +38,9 @@ pub enum ConfigError {
     ShortKey {
         /// Which key, from 0.
         index: usize,
-        /// How long it is.
+        /// Its length.
         bytes: usize,
-        /// How long it must be.
+        /// The required length.
         needed: usize,
     },
     /// Sessions would expire before the next request.
@@ -82,14 +85,14 @@ pub enum ConfigError {
     WrongType {
         /// The setting.
         name: String,
-        /// What it is.
+        /// The type or value found.
         found: String,
-        /// What it must be.
+        /// The type or value required.
         wanted: &'static str,
     },
     /// A setting that looks like ours has a name that does not exist.
-    #[error("there is no setting {name}; {}", suggestion.map_or_else(
-        || "those that there are stand in docs/coming-from-flask.md".to_owned(),
+    #[error("unknown setting {name}; {}", suggestion.map_or_else(
+        || "see docs/coming-from-flask.md for a list".to_owned(),
         |name| format!("did you mean {name}?")
     ))]
     UnknownSetting {
@@ -105,7 +108,7 @@ pub enum ConfigError {
          signed cookie"
     )]
     UnknownType {
-        /// What was asked for.
+        /// The requested kind.
         kind: String,
     },
     /// The settings ask for a store, and nobody connected to it.
@@ -114,21 +117,50 @@ pub enum ConfigError {
          Sessions in place of `from_env` and `from_toml`, or `.connect().await?` before `.build()`"
     )]
     NotConnected {
-        /// What was asked for: without what follows the colon of a URL.
+        /// The requested kind, or the scheme of a URL.
         kind: String,
     },
     /// Records cannot be written so.
     #[error("Unsupported serialization format: {format}. SESSION_SERIALIZATION_FORMAT is msgpack or json.")]
     UnsupportedFormat {
-        /// What was asked for.
+        /// The requested kind.
         format: String,
     },
-    /// The settings of sessions in a store cannot be used.
-    #[error("{0}")]
-    Store(String),
+    /// The settings of sessions in a store are invalid.
+    #[error(transparent)]
+    Store(Cause),
+    /// Flask-Session's settings do not name a store.
+    #[error("{problem}")]
+    StoreSetting {
+        /// The problem, and how to fix it.
+        problem: &'static str,
+    },
+    /// The store cannot be reached, or its URL is invalid.
+    #[error("{}", WithCauses(.0))]
+    Connect(#[source] Cause),
     /// The TOML cannot be read.
-    #[error("the configuration is no valid TOML: {0}")]
-    Toml(String),
+    #[error("invalid TOML: {}{message}", line.map_or_else(String::new, |line| format!("line {line}: ")))]
+    Toml {
+        /// The line of the error, from 1.
+        line: Option<usize>,
+        /// The parser's message. It does not quote the line, which may hold a key.
+        message: String,
+    },
+}
+
+/// Shows an error with its causes. Those of a store do not show a password.
+struct WithCauses<'e>(&'e Cause);
+
+impl fmt::Display for WithCauses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cause = std::error::Error::source(self.0);
+        let mut separator = "";
+        while let Some(error) = cause {
+            write!(f, "{separator}{error}")?;
+            (cause, separator) = (error.source(), ": ");
+        }
+        Ok(())
+    }
 }
 
 impl From<CookieConfigError> for ConfigError {
@@ -137,7 +169,7 @@ impl From<CookieConfigError> for ConfigError {
     }
 }
 
-/// What the remedies that name a builder's method are called in the settings.
+/// The names in the settings of builder methods that an error suggests.
 fn in_settings(error: &CookieConfigError) -> &'static str {
     match error {
         CookieConfigError::Prefix { .. } | CookieConfigError::SameSiteNoneWithoutSecure => {

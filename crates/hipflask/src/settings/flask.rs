@@ -8,7 +8,6 @@ use hipflask_core::value::{Dict, Value};
 
 use super::builder::SessionsBuilder;
 use super::error::ConfigError;
-#[cfg(feature = "store")]
 use super::flask_session;
 use super::value::{Setting, text, truth};
 use crate::engine::Sessions;
@@ -36,7 +35,6 @@ const SETTINGS: &[Setting] = &[
     }),
     ("SESSION_COOKIE_HTTPONLY", |b, name, value| Ok(b.cookie_http_only(truth(name, value)?))),
     ("SESSION_COOKIE_SECURE", |b, name, value| Ok(b.cookie_secure(truth(name, value)?))),
-    #[cfg(feature = "app")]
     ("TRUSTED_HOSTS", |mut b, name, value| {
         b.trusted_hosts = hosts(name, value)?;
         Ok(b)
@@ -44,28 +42,19 @@ const SETTINGS: &[Setting] = &[
     ("SESSION_COOKIE_SAMESITE", |b, name, value| Ok(b.cookie_same_site(same_site(name, value)?))),
     ("SESSION_COOKIE_PARTITIONED", |b, name, value| Ok(b.cookie_partitioned(truth(name, value)?))),
     ("MAX_COOKIE_SIZE", |b, name, value| Ok(b.max_cookie_size(size(name, value)?))),
-    #[cfg(feature = "store")]
-    ("SQLALCHEMY_DATABASE_URI", flask_session::named),
-    ("SESSION_TYPE", |b, name, value| match value {
-        Value::None => Ok(b),
-        value => match text(name, value, "text")? {
-            "cookie" | "null" => Ok(b),
-            #[cfg(feature = "store")]
-            _ => flask_session::named(b, name, value),
-            #[cfg(not(feature = "store"))]
-            kind => Err(ConfigError::UnknownType { kind: kind.into() }),
-        },
+    ("SESSION_TYPE", |mut b, name, value| {
+        if *value != Value::None {
+            match text(name, value, "text")? {
+                "cookie" | "null" => {}
+                kind => b.store.name(name, kind)?,
+            }
+        }
+        Ok(b)
     }),
 ];
 
-/// What Flask-Session's settings are, if there can be a store.
-#[cfg(feature = "store")]
-const STORE_SETTINGS: &[Setting] = &flask_session::SETTINGS;
-#[cfg(not(feature = "store"))]
-const STORE_SETTINGS: &[Setting] = &[];
-
 fn all() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(STORE_SETTINGS)
+    SETTINGS.iter().chain(&flask_session::SETTINGS)
 }
 
 const KEY: &str = "text; in an environment variable a key of digits needs JSON quotes: '\"123\"'";
@@ -143,10 +132,10 @@ impl SessionsBuilder {
     /// [`ConfigError`] for text that is no TOML, a value that does not fit, or a name that is nearly one of Flask's.
     pub fn toml(self, text: &str) -> Result<Self, ConfigError> {
         let settings: Dict = toml::from_str(text).map_err(|error| {
-            // The message and the place, never the line itself: it may hold a key.
+            // The message and the line number, never the line itself: it may hold a key.
             let before = error.span().and_then(|span| text.get(..span.start));
-            let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1));
-            ConfigError::Toml(line.unwrap_or_default() + error.message())
+            let line = before.map(|before| before.matches('\n').count() + 1);
+            ConfigError::Toml { line, message: error.message().to_owned() }
         })?;
         self.settings(&settings)
     }
@@ -182,7 +171,7 @@ fn not_utf8(name: String) -> ConfigError {
     ConfigError::WrongType { name, found: "not valid UTF-8".into(), wanted: "text in UTF-8" }
 }
 
-/// Whether a name is meant for us, spelled rightly or not. A name that only ends like one of ours (`DB_SECRET_KEY`) is not.
+/// Returns `true` if a name is one of our settings or a misspelled one. `DB_SECRET_KEY`, which only ends like one, is not.
 fn looks_like_ours(name: &str) -> bool {
     let begin = |name: &str| name.get(..4).map(str::to_ascii_uppercase);
     let is_alike = |known: &&str| begin(known) == begin(name) && letters_apart(known, name) <= 2;
@@ -195,7 +184,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     (letters_apart(known, name) <= 3).then_some(known)
 }
 
-/// How many letters stand between what two names begin with and what they end with.
+/// The number of letters in which two names differ, between their common start and end.
 fn letters_apart(known: &str, name: &str) -> usize {
     let alike = |(a, b): &(u8, u8)| a.eq_ignore_ascii_case(b);
     let front = known.bytes().zip(name.bytes()).take_while(alike).count();
@@ -229,7 +218,6 @@ fn same_site(name: &str, value: &Value) -> Result<Option<SameSite>, ConfigError>
     }
 }
 
-#[cfg(feature = "app")]
 fn hosts(name: &str, value: &Value) -> Result<Vec<String>, ConfigError> {
     const WANTED: &str = "a list of host names: [\"example.org\"]";
     let host = |host: &Value| text(name, host, WANTED).map(ToOwned::to_owned);
@@ -312,7 +300,7 @@ mod tests {
         assert!(error(&[key, ("FLASK_SECRET_KEY_FALLBACKS", "old")]).contains("a list of keys"));
         assert_eq!(
             error(&[key, ("FLASK_SESSION_COOKIE_SAMSITE", "Lax")]),
-            "there is no setting SESSION_COOKIE_SAMSITE; did you mean SESSION_COOKIE_SAMESITE?"
+            "unknown setting SESSION_COOKIE_SAMSITE; did you mean SESSION_COOKIE_SAMESITE?"
         );
         let same_site = error(&[key, ("FLASK_SESSION_COOKIE_SAMESITE", "None")]);
         assert!(same_site.contains("SameSite") && same_site.contains("SESSION_COOKIE_SECURE"), "{same_site}");
@@ -328,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_setting_is_an_error_and_a_foreign_one_is_passed_over() {
+    fn mistyped_setting_fails_and_foreign_one_is_ignored() {
         let key = ("FLASK_SECRET_KEY", "a long enough secret key");
         for (name, suggestion) in [
             ("SECRET_KEY_FALLBACK", "did you mean SECRET_KEY_FALLBACKS?"),
@@ -339,7 +327,7 @@ mod tests {
         ] {
             let variable = format!("FLASK_{name}");
             let text = error(&[key, (&variable, "s3cret")]);
-            let names_it = text.starts_with(&format!("there is no setting {name}; "));
+            let names_it = text.starts_with(&format!("unknown setting {name}; "));
             assert!(names_it && text.ends_with(suggestion) && !text.contains("s3cret"), "{text}");
         }
         for foreign in
@@ -351,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_stands_on_the_page_for_flask_users() {
+    fn every_setting_is_on_the_flask_page() {
         let page = include_str!("../../../../docs/coming-from-flask.md");
         for (name, _) in all() {
             let stands = [format!("`{name}`"), format!("`{name} ")].iter().any(|cell| page.contains(cell));
@@ -360,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_no_variable_can_have_is_an_error() {
+    fn impossible_prefix_is_an_error() {
         let prefix = |prefix: &str| Sessions::builder().variables(prefix, []).unwrap_err().to_string();
         for bad in ["", "FLASK_"] {
             let text = prefix(bad);
@@ -374,15 +362,15 @@ mod tests {
     }
 
     #[test]
-    fn toml_that_cannot_be_read_is_an_error_that_names_the_line_and_does_not_show_it() {
+    fn toml_error_names_the_line_without_showing_it() {
         let text =
             Sessions::from_toml("SESSION_PERMANENT = true\nSECRET_KEY = s3cret").unwrap_err().to_string();
-        assert!(text.starts_with("the configuration is no valid TOML: line 2: "), "{text}");
+        assert!(text.starts_with("invalid TOML: line 2: "), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
     }
 
     #[test]
-    fn the_strict_profile_has_its_own_defaults_and_refuses_short_keys() {
+    fn strict_profile_has_defaults_and_refuses_short_keys() {
         use hipflask_core::plan::Profile;
         let strict = |key: &str| Sessions::builder().secret_key(key).profile(Profile::Strict).build();
         let sessions = strict(&"k".repeat(32)).unwrap();

@@ -1,7 +1,6 @@
-//! Which store: a URL, or Flask-Session's settings.
+//! Stores by URL and by Flask-Session's settings.
 
 use hipflask_core::value::Value;
-use hipflask_store::StoreError;
 use hipflask_store::record::Format;
 
 use super::builder::SessionsBuilder;
@@ -9,6 +8,7 @@ use super::error::ConfigError;
 use super::store_url::url;
 use super::value::{Setting, text, truth};
 use crate::engine::Sessions;
+use crate::error::Cause;
 
 impl Sessions {
     /// [`from_env`](Self::from_env) for sessions in a store as well: with Flask-Session's `SESSION_TYPE`, it is connected to.
@@ -58,7 +58,8 @@ impl SessionsBuilder {
     /// # Errors
     /// [`ConfigError::Store`] for a URL that cannot work, and for a store that cannot be reached.
     pub async fn store_url(self, url: &str) -> Result<Self, ConfigError> {
-        let store = hipflask_store::connect(url).await.map_err(|error| explained(&error))?;
+        let store =
+            hipflask_store::connect(url).await.map_err(|error| ConfigError::Connect(Cause::new(error)))?;
         Ok(self.store(store))
     }
 
@@ -79,7 +80,7 @@ impl SessionsBuilder {
     /// # Errors
     /// As [`store_url`](Self::store_url).
     pub async fn connect(mut self) -> Result<Self, ConfigError> {
-        let named = std::mem::take(&mut self.named_store);
+        let named = std::mem::take(&mut self.store.named);
         match url(&named)? {
             Some(url) => self.store_url(&url).await,
             None => Ok(self),
@@ -87,14 +88,8 @@ impl SessionsBuilder {
     }
 }
 
-/// The error with its causes; none of them shows a password.
-fn explained(error: &StoreError) -> ConfigError {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    ConfigError::Store(causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
-}
-
 /// Flask-Session's names, each with what takes it.
-pub(crate) const SETTINGS: [Setting; 20] = [
+pub(crate) const SETTINGS: [Setting; 21] = [
     ("SESSION_PERMANENT", |b, name, value| Ok(b.session_permanent(truth(name, value)?))),
     ("SESSION_KEY_PREFIX", |b, name, value| Ok(b.key_prefix(text(name, value, "text")?))),
     ("SESSION_USE_SIGNER", |b, name, value| Ok(b.use_signer(truth(name, value)?))),
@@ -113,7 +108,7 @@ pub(crate) const SETTINGS: [Setting; 20] = [
     ("SESSION_FILE_DIR", named),
     ("SESSION_FILE_MODE", |mut b, name, value| match value.as_i64() {
         Some(mode @ 0..=0o777) => {
-            b.named_store.insert(name, format!("{mode:o}"));
+            b.store.name(name, &format!("{mode:o}"))?;
             Ok(b)
         }
         _ => Err(ConfigError::wrong(name, value, "a number up to 511; 384 is 0600")),
@@ -123,6 +118,7 @@ pub(crate) const SETTINGS: [Setting; 20] = [
     ("SESSION_MONGODB", named),
     ("SESSION_MONGODB_DB", named),
     ("SESSION_MONGODB_COLLECT", named),
+    ("SQLALCHEMY_DATABASE_URI", named),
     ("SESSION_SQLALCHEMY", named),
     ("SESSION_SQLALCHEMY_TABLE", named),
     ("SESSION_SQLALCHEMY_SCHEMA", named),
@@ -131,14 +127,9 @@ pub(crate) const SETTINGS: [Setting; 20] = [
     ("SESSION_DYNAMODB_TABLE", named),
 ];
 
-/// Names that are not Flask-Session's own, and `SESSION_TYPE`, are taken by [`super::flask`].
-pub(crate) fn named(
-    mut b: SessionsBuilder,
-    name: &str,
-    value: &Value,
-) -> Result<SessionsBuilder, ConfigError> {
+fn named(mut b: SessionsBuilder, name: &str, value: &Value) -> Result<SessionsBuilder, ConfigError> {
     if *value != Value::None {
-        b.named_store.insert(name, text(name, value, "text")?);
+        b.store.name(name, text(name, value, "text")?)?;
     }
     Ok(b)
 }
@@ -149,7 +140,7 @@ mod tests {
 
     fn url_of(toml: &str) -> String {
         let builder = Sessions::builder().toml(toml).unwrap();
-        url(&builder.named_store).unwrap().unwrap()
+        url(&builder.store.named).unwrap().unwrap()
     }
 
     #[test]
@@ -179,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_cannot_be_had_is_an_error_that_says_what_to_do() {
+    async fn unavailable_store_is_an_error_with_a_fix() {
         for (settings, expected) in [
             ("SESSION_TYPE = 'rediss'", "not available"),
             ("SESSION_TYPE = 'sqlalchemy'", "SQLALCHEMY_DATABASE_URI"),
@@ -200,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_set_about_ids_does_not_depend_on_the_order() {
+    async fn id_settings_do_not_depend_on_order() {
         let before = Sessions::builder().id_length(16).session_permanent(false);
         let sessions = before.store_url("memory:").await.unwrap().build().unwrap();
         assert!(sessions.is_stored());

@@ -13,7 +13,9 @@ pub(crate) fn url(named: &Dict) -> Result<Option<String>, ConfigError> {
         "filesystem" | "cachelib" => {
             let directory = or("SESSION_FILE_DIR", "flask_session");
             if directory.contains('?') {
-                return Err(ConfigError::Store("SESSION_FILE_DIR cannot have a `?` in it".into()));
+                return Err(ConfigError::StoreSetting {
+                    problem: "SESSION_FILE_DIR cannot have a `?` in it",
+                });
             }
             (format!("file:{directory}"), &[("mode", "SESSION_FILE_MODE")])
         }
@@ -27,7 +29,7 @@ pub(crate) fn url(named: &Dict) -> Result<Option<String>, ConfigError> {
             let url = get("SESSION_SQLALCHEMY").or(get("SQLALCHEMY_DATABASE_URI"));
             let missing = "SESSION_TYPE sqlalchemy needs the URL of the database in SQLALCHEMY_DATABASE_URI";
             (
-                url.ok_or_else(|| ConfigError::Store(missing.into()))?.to_owned(),
+                url.ok_or_else(|| ConfigError::StoreSetting { problem: missing })?.to_owned(),
                 &[
                     ("table", "SESSION_SQLALCHEMY_TABLE"),
                     ("schema", "SESSION_SQLALCHEMY_SCHEMA"),
@@ -51,14 +53,14 @@ pub(crate) fn url(named: &Dict) -> Result<Option<String>, ConfigError> {
     Ok(Some(url))
 }
 
-/// The URL with the name of the database in it, which Flask-Session has beside.
+/// The URL with the name of the database in it, which Flask-Session has in a setting of its own.
 fn mongodb(url: &str, database: Option<&str>) -> Result<String, ConfigError> {
     let Some(database) = database else { return Ok(url.to_owned()) };
     let (place, options) = url.split_once('?').map_or((url, String::new()), |(p, o)| (p, format!("?{o}")));
     let place = place.trim_end_matches('/');
     if place.split_once("://").is_some_and(|(_, rest)| rest.contains('/')) {
         let what = "SESSION_MONGODB names a database already; leave SESSION_MONGODB_DB out";
-        return Err(ConfigError::Store(what.into()));
+        return Err(ConfigError::StoreSetting { problem: what });
     }
     Ok(format!("{place}/{database}{options}"))
 }

@@ -105,7 +105,7 @@ impl Object for Whole {
     }
 }
 
-/// What `items()`, `keys()` and `values()` give: to go through, not to index.
+/// The result of `items()`, `keys()` and `values()`, which can be iterated but not indexed.
 #[derive(Debug)]
 pub(super) struct View {
     /// `dict_items`, `dict_keys` or `dict_values`.

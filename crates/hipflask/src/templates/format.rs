@@ -1,4 +1,4 @@
-//! How values are printed and escaped: as Jinja2 and MarkupSafe do it.
+//! Prints and escapes values as Jinja2 and MarkupSafe do.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,13 @@ use super::convert::{View, Whole};
 use super::objects::{BoundMethod, SessionObject};
 use crate::repr;
 
-/// Flask's `select_autoescape`; a template without a name is escaped, too.
+/// Flask's `select_autoescape`. A template without a name is also escaped.
 pub(super) fn auto_escape(name: &str) -> AutoEscape {
     let escaped = [".html", ".htm", ".xml", ".xhtml", ".svg"].iter().any(|suffix| name.ends_with(suffix));
     if escaped || name == FROM_STRING { AutoEscape::Html } else { AutoEscape::None }
 }
 
-/// What minijinja calls a template that has no name.
+/// Minijinja's name for a template without a name.
 const FROM_STRING: &str = "<string>";
 
 /// Prints a value into the page.

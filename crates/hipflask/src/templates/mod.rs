@@ -98,7 +98,7 @@ impl TemplatesBuilder {
         self
     }
 
-    /// Whether template files are read again when they have changed, and errors show the place: false unless set.
+    /// Reads changed template files again, and shows the location of errors. The default is `false`.
     #[doc(alias = "TEMPLATES_AUTO_RELOAD")]
     pub const fn reload(mut self, reload: bool) -> Self {
         self.reload = reload;

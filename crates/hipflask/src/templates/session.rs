@@ -22,7 +22,7 @@ fn failed(error: SessionError) -> Error {
     refuse(error.to_string()).with_source(error)
 }
 
-/// For where a template cannot be told of an error but by a value that stops it.
+/// Turns an error into a value that stops the template, where no other way can report it.
 fn or_stop(value: Result<Option<Jinja>, Error>) -> Option<Jinja> {
     value.unwrap_or_else(|error| Some(Jinja::from(error)))
 }

@@ -49,7 +49,7 @@ impl<S> TestClient<S> {
     /// Opens the session, as a request would, and saves it if it was changed.
     ///
     /// # Errors
-    /// What the closure returns; then nothing is saved. And what [`CookieJar::session`] says.
+    /// The closure's error, and nothing is saved; otherwise as [`CookieJar::session`].
     pub fn session<R>(
         &mut self,
         work: impl FnOnce(&Session) -> Result<R, SessionError>,
@@ -60,7 +60,7 @@ impl<S> TestClient<S> {
     /// Flask's `session_transaction`: [`session`](Self::session) for every store.
     ///
     /// # Errors
-    /// What the closure returns; then nothing is saved. And what loading and saving say.
+    /// The closure's error, and nothing is saved; otherwise an error of loading or saving.
     pub async fn session_transaction<R>(
         &mut self,
         work: impl FnOnce(&Session) -> Result<R, SessionError>,
@@ -97,7 +97,7 @@ impl<S> TestClient<S> {
         self.send(request).await
     }
 
-    /// Sends any request, with the cookies of its path beside those that it has, and keeps the cookies of the response.
+    /// Sends any request with the jar's cookies for its path added, and keeps the cookies of the response.
     ///
     /// # Panics
     /// If the service fails, or the body of its response does.

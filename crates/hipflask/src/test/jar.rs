@@ -86,8 +86,9 @@ impl CookieJar {
     /// Opens the session, as a request would, and saves it if it was changed.
     ///
     /// # Errors
-    /// What the closure returns; then nothing is saved. What saving says: a cookie too large for the strict profile. And
-    /// [`SessionError::NotLoaded`] if a store does not answer at once: see [`session_transaction`](Self::session_transaction).
+    /// The closure's error, and nothing is saved; otherwise an error of saving, such as a cookie too large for the strict
+    /// profile. [`SessionError::NotLoaded`] if a store does not answer at once: use
+    /// [`session_transaction`](Self::session_transaction) then.
     pub fn session<R>(
         &mut self,
         work: impl FnOnce(&Session) -> Result<R, SessionError>,
@@ -102,7 +103,7 @@ impl CookieJar {
     /// Flask's `session_transaction`: [`session`](Self::session) for every store.
     ///
     /// # Errors
-    /// What the closure returns; then nothing is saved. And what loading and saving say.
+    /// The closure's error, and nothing is saved; otherwise an error of loading or saving.
     pub async fn session_transaction<R>(
         &mut self,
         work: impl FnOnce(&Session) -> Result<R, SessionError>,

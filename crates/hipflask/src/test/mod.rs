@@ -1,6 +1,6 @@
 //! For the tests of an app: a client with a cookie jar, sessions to set up and to read, and a clock to set.
 //!
-//! What `app.test_client()` and `client.session_transaction()` are in Flask:
+//! Flask's `app.test_client()` and `client.session_transaction()`:
 //!
 //! ```
 //! use axum::{Router, routing::get};

@@ -1,11 +1,11 @@
-//! What a client is answered.
+//! Responses as a test client receives them.
 
 use std::fmt;
 
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, SET_COOKIE};
 
-/// What came back.
+/// A response.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TestResponse {

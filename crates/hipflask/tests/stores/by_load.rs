@@ -82,18 +82,18 @@ async fn loses_nothing(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_overlap_by_http_lose_nothing_in_redis_real_server() {
+async fn overlapping_requests_lose_nothing_redis_real_server() {
     loses_nothing(&Redis::shared().unwrap().url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_overlap_by_http_lose_nothing_in_a_directory() {
+async fn overlapping_requests_lose_nothing_in_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     loses_nothing(&format!("file:{}", directory.path().display())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_overlap_by_http_lose_nothing_in_memcached_real_server() {
+async fn overlapping_requests_lose_nothing_memcached_real_server() {
     loses_nothing(&Memcached::start().unwrap().url()).await;
 }
 
@@ -104,6 +104,6 @@ async fn requests_that_overlap_by_http_lose_nothing_in_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_overlap_by_http_lose_nothing_in_postgres_real_server() {
+async fn overlapping_requests_lose_nothing_postgres_real_server() {
     loses_nothing(&Postgres::shared().unwrap().url("postgres", "postgres")).await;
 }

@@ -81,7 +81,7 @@ async fn complaint(url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_listens_the_error_says_so_and_where_and_what_to_do_and_no_password() {
+async fn unreachable_store_is_named_without_its_password() {
     let nothing = "nothing listens at its address; start it, or check its address and the network";
     for (url, place, what) in [
         ("redis://u:hush@127.0.0.1:1/2", "redis store at redis://127.0.0.1:1/2", nothing),

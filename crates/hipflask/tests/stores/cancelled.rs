@@ -88,7 +88,7 @@ impl Engine {
         self.sessions.begin([cookie]).open().await.unwrap().get("n").unwrap()
     }
 
-    /// How many of these records exist.
+    /// The number of these records that exist.
     async fn live(&self, keys: &[Key]) -> usize {
         let mut live = 0;
         for key in keys {
@@ -104,7 +104,7 @@ async fn finished(request: &RequestSession) -> Result<Option<String>, SessionErr
     Ok(header.map(|header| header.split(';').next().unwrap().to_owned()))
 }
 
-/// What the requests of a round may do beside counting.
+/// The actions of a round's requests apart from counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     Counts,
@@ -112,7 +112,7 @@ enum Round {
     LogsOut,
 }
 
-/// What a request does.
+/// The action of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
     Add,
@@ -123,7 +123,7 @@ enum Act {
     LogOut,
 }
 
-/// What the requests of a round have done.
+/// The results of a round's requests.
 #[derive(Debug, Default)]
 struct Tally {
     acknowledged: AtomicU64,
@@ -362,7 +362,7 @@ async fn long_cancelled_requests_in_postgres_real_server() {
 
 /// The attack: a stolen cookie, a store that is a millisecond away, and a time limit inside of the layer.
 #[tokio::test(flavor = "multi_thread")]
-async fn time_limit_does_not_clone_a_stolen_session_real_server() {
+async fn timeout_does_not_clone_stolen_session_real_server() {
     const REQUESTS: usize = 1_500;
     let server = Redis::start().unwrap();
     let proxy = Proxy::before(&server.url()).unwrap();

@@ -12,7 +12,7 @@ async fn index(session: Session) -> Result<String, SessionError> {
 }
 
 #[tokio::test]
-async fn a_session_transaction_waits_for_the_store_and_session_says_that_it_cannot_real_server() {
+async fn session_transaction_waits_for_the_store_real_server() {
     let redis = Redis::start().unwrap();
     let sessions = Sessions::builder().store_url(&redis.url()).await.unwrap().build().unwrap();
     let app = Router::new().route("/", get(index)).layer(sessions.layer());

@@ -137,7 +137,7 @@ const fn uncounted() -> Vec<(String, u64)> {
 }
 
 #[tokio::test]
-async fn nothing_is_written_to_memory_after_a_failed_read() {
+async fn failed_read_writes_nothing_in_memory() {
     nothing_is_written_within(Arc::new(MemoryStore::new())).await;
 }
 
@@ -150,7 +150,7 @@ async fn nothing_is_written_to_sqlite_after_a_failed_read() {
 
 /// A file too large for a session is where the record was, and the record is back after the load.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_a_file_after_a_failed_read() {
+async fn failed_read_writes_nothing_in_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let (sessions, aside) = (directory.path().join("sessions"), directory.path().join("aside"));
     fs::create_dir(&aside).unwrap();
@@ -174,7 +174,7 @@ async fn nothing_is_written_to_a_file_after_a_failed_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_redis_after_a_failed_read_real_server() {
+async fn failed_read_writes_nothing_in_redis_real_server() {
     let server = Redis::start().unwrap();
     let writes = || {
         let reads = ["get", "pttl", "expiretime", "pexpiretime", "info", "hello", "select", "ping"];
@@ -185,7 +185,7 @@ async fn nothing_is_written_to_redis_after_a_failed_read_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_memcached_after_a_failed_read_real_server() {
+async fn failed_read_writes_nothing_in_memcached_real_server() {
     let server = Memcached::start().unwrap();
     let writes = || {
         let stats = server.ask("stats").unwrap();
@@ -200,22 +200,22 @@ async fn nothing_is_written_to_memcached_after_a_failed_read_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_postgres_after_a_failed_read_real_server() {
+async fn failed_read_writes_nothing_in_postgres_real_server() {
     nothing_is_written_on(&Postgres::shared().unwrap().url("postgres", "postgres"), uncounted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_mariadb_after_a_failed_read_real_server() {
+async fn failed_read_writes_nothing_in_mariadb_real_server() {
     nothing_is_written_on(&MariaDb::shared().unwrap().url("root", "test"), uncounted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_mongodb_after_a_failed_read_real_server() {
+async fn failed_read_writes_nothing_in_mongodb_real_server() {
     nothing_is_written_on(&MongoFront::shared().unwrap().url(), uncounted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_dynamodb_after_a_failed_read_real_server() {
+async fn failed_read_writes_nothing_in_dynamodb_real_server() {
     let server = Moto::shared().unwrap();
     let url = format!("dynamodb://Sessions?region=us-east-1&endpoint={}&timeout=20", server.endpoint());
     nothing_is_written_on(&url, uncounted).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// Both sides with the same setting, and then with different ones, share one session.
 #[tokio::test(flavor = "multi_thread")]
-async fn records_in_the_format_of_the_settings_are_shared_with_real_flask_session_real_server() {
+async fn configured_format_shared_with_real_flask_real_server() {
     let server = Redis::start().unwrap();
     for (ours, theirs) in [("json", "json"), ("msgpack", "msgpack"), ("json", "msgpack"), ("msgpack", "json")]
     {

@@ -15,7 +15,7 @@ async fn engine(url: &str) -> Sessions {
     Sessions::builder().store_url(url).await.unwrap().build().unwrap()
 }
 
-/// What the session holds beside the number, long enough to be torn.
+/// The session's other content, long enough for a torn write.
 fn text(number: u64) -> String {
     number.to_string().repeat(3000)
 }
@@ -116,18 +116,18 @@ async fn loses_nothing_when_it_is_killed(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_outlives_a_process_that_is_killed_in_redis_real_server() {
+async fn acknowledged_saves_survive_a_kill_redis_real_server() {
     loses_nothing_when_it_is_killed(&Redis::start().unwrap().url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_outlives_a_process_that_is_killed_in_a_directory() {
+async fn acknowledged_saves_survive_a_kill_directory() {
     let directory = tempfile::tempdir().unwrap();
     loses_nothing_when_it_is_killed(&format!("file:{}", directory.path().display())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_outlives_a_process_that_is_killed_in_sqlite() {
+async fn acknowledged_saves_survive_a_kill_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     loses_nothing_when_it_is_killed(&format!("sqlite:{}/app.db", directory.path().display())).await;
 }

@@ -1,4 +1,4 @@
-//! Every store behind the web layer, on real servers: by its URL, beside Flask-Session, under load by
+//! Every store behind the web layer, on real servers: by its URL, next to Flask-Session, under load by
 //! HTTP, and when a read fails.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "all of it is tests, and some of them measure")]

@@ -1,4 +1,4 @@
-//! The tutorials' programs beside the same programs on real Flask, request by request over real connections.
+//! The tutorials' programs compared with the same programs on real Flask, request by request.
 #![cfg(all(feature = "app", feature = "file"))]
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
@@ -10,7 +10,7 @@ use client::{Jar, Reply, Step, get, head, post, send};
 use hipflask::Sessions;
 use servers::{FlaskServer, OurServer};
 
-/// What a visitor does, in order.
+/// The steps of a visitor, in order.
 const STEPS: [(&str, &str, &[Step]); 5] = [
     (
         "1",
@@ -119,7 +119,7 @@ const STEPS: [(&str, &str, &[Step]); 5] = [
     ),
 ];
 
-/// Who gives the cookie that the next request sends to both.
+/// The side whose cookie the next request sends to both.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Giver {
     Ours,
@@ -127,7 +127,7 @@ enum Giver {
 }
 
 #[test]
-fn real_flask_tutorials_answer_the_same_with_a_jar_of_their_own() {
+fn real_flask_tutorials_answer_alike_with_own_jars() {
     for (number, key, steps) in STEPS {
         let directory = tempfile::tempdir().unwrap();
         let (flask, ours) =
@@ -142,7 +142,7 @@ fn real_flask_tutorials_answer_the_same_with_a_jar_of_their_own() {
 }
 
 #[test]
-fn real_flask_tutorials_share_one_jar_that_goes_back_and_forth_at_every_step() {
+fn real_flask_tutorials_share_one_jar() {
     for (number, key, steps) in STEPS {
         let directory = tempfile::tempdir().unwrap();
         let (flask, ours) =
@@ -164,7 +164,7 @@ fn real_flask_tutorials_share_one_jar_that_goes_back_and_forth_at_every_step() {
 }
 
 #[test]
-fn real_flask_tutorial_3_and_ours_take_turns_on_one_login() {
+fn real_flask_tutorial_3_shares_one_login() {
     let directory = tempfile::tempdir().unwrap();
     let flask = FlaskServer::start("3", directory.path());
     let ours = OurServer::start("3", directory.path());
@@ -225,6 +225,6 @@ fn opened(cookie: &str, key: &str) -> String {
         return cookie.to_owned();
     }
     let sessions = Sessions::builder().secret_key(key).build().unwrap();
-    let session = sessions.unseal(value).unwrap();
+    let session = sessions.verify(value).unwrap();
     format!("session={:?};{attributes}", session.to_dict())
 }

@@ -1,4 +1,4 @@
-//! The examples as programs: they say where they listen, answer there, and end when they are told to.
+//! The examples as programs: they print their address, answer there, and stop on a signal.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use super::servers::started;
 
 const NAMES: [&str; 5] = ["tutorial_1", "tutorial_2", "tutorial_3", "tutorial_4", "tutorial_5"];
 
-/// The program as it is now: `cargo test` builds examples only when nothing else is asked for.
+/// The current program. `cargo test` builds examples only if no target is named.
 fn example(name: &str) -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let directory = BUILT.get_or_init(|| {
@@ -21,7 +21,7 @@ fn example(name: &str) -> Command {
         }
         let built = cargo.args(NAMES.map(|name| format!("--example={name}"))).status().unwrap();
         assert!(built.success(), "cargo cannot build the examples; it says why above");
-        // Cargo puts examples beside the directory of the tests.
+        // Cargo puts examples next to the directory of the tests.
         let tests = std::env::current_exe().unwrap();
         tests.ancestors().nth(2).unwrap().join("examples")
     });
@@ -31,7 +31,7 @@ fn example(name: &str) -> Command {
 const REMEDY: &str = "`cargo build --features app,file --examples` makes it";
 
 #[test]
-fn an_example_takes_a_free_port_and_ends_when_it_is_told_to() {
+fn example_listens_and_stops_on_a_signal() {
     for name in NAMES {
         let (mut child, address) = started(example(name).args(["--port", "0"]), REMEDY);
         assert_eq!(send(&address, &get("/nowhere"), &mut Jar::default()).status, 404, "{name}");
@@ -47,7 +47,7 @@ fn an_example_takes_a_free_port_and_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn an_example_says_what_is_wrong_with_its_command_line() {
+fn example_explains_a_bad_command_line() {
     for (arguments, expected) in [
         (["--port", "many"], "--port needs a number up to 65535; there are --host ADDRESS"),
         (["--prot", "0"], "--prot is unknown; there are"),

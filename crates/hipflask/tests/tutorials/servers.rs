@@ -34,7 +34,7 @@ pub(crate) fn app(number: &str, directory: &Path) -> App {
         "3" => tutorial_3::app().configure(|sessions| sessions.store(Arc::new(FileStore::new(directory)))),
         "4" => tutorial_4::app(),
         "5" => tutorial_5::app(),
-        other => panic!("there is no tutorial {other}"),
+        other => panic!("unknown tutorial {other}"),
     }
 }
 

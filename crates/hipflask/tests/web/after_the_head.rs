@@ -1,4 +1,4 @@
-//! What happens to a session whose response head has left.
+//! Sessions that are used after their response head was sent.
 
 use std::sync::{Arc, Mutex};
 
@@ -27,7 +27,7 @@ fn kept(front: &dyn Front, work: impl Fn(&Session) + Send + Sync + 'static) -> S
 }
 
 #[test]
-fn a_change_after_the_head_has_left_is_a_warning_that_names_the_keys() {
+fn late_change_warns_and_names_the_keys() {
     type Act = fn(&Session);
     let acts: [(&str, Act, &[&str]); 15] = [
         ("set", |s| s.set("late", 1).unwrap(), &["late"]),
@@ -59,7 +59,7 @@ fn a_change_after_the_head_has_left_is_a_warning_that_names_the_keys() {
 }
 
 #[test]
-fn a_look_after_the_head_has_left_warns_of_nothing() {
+fn late_read_does_not_warn() {
     for front in FRONTS {
         let session = kept(front, |s| s.set("a", 1).unwrap());
         let ((), log) = logged(|| {
@@ -73,7 +73,7 @@ fn a_look_after_the_head_has_left_warns_of_nothing() {
 }
 
 #[test]
-fn a_streaming_body_sees_the_session_and_what_it_changes_is_warned_of() {
+fn streaming_body_reads_and_its_changes_warn() {
     let sessions = sessions();
     let app = axum::Router::new().route(
         "/",
@@ -94,7 +94,7 @@ fn a_streaming_body_sees_the_session_and_what_it_changes_is_warned_of() {
 }
 
 #[test]
-fn a_session_that_is_first_read_after_the_head_has_left_is_a_warning_about_vary() {
+fn late_first_read_warns_about_vary() {
     let sessions = sessions();
     let request = sessions.begin(["a=b"]);
     assert!(block_on(request.finish()).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! What a request costs that nobody asks about its session.
+//! The cost of a request that does not use its session.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -28,7 +28,7 @@ impl Service<Request<()>> for Nothing {
 }
 
 #[test]
-fn an_untouched_request_allocates_the_same_whatever_its_cookie() {
+fn untouched_request_allocates_alike_for_any_cookie() {
     let mut service = sessions().layer().layer(Nothing);
     let mut cost = |cookie: &[String]| {
         let mut request = Request::new(());

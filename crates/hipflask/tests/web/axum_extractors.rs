@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
-use hipflask::{LayerMissing, Session, SessionData, SessionError, SessionKey};
+use hipflask::{Session, SessionData, SessionError, SessionKey, SessionRejection};
 use serde::{Deserialize, Serialize};
 
 use crate::front::{Answer, Ask, block_on, cookie, on_actix, on_axum, sessions};
@@ -35,7 +35,7 @@ async fn optional(session: Option<Session>) -> String {
     session.map_or("nobody".into(), |session| session.len().to_string())
 }
 
-async fn whatever(session: Result<Session, LayerMissing>) -> String {
+async fn whatever(session: Result<Session, SessionRejection>) -> String {
     session.map_or_else(|error| error.to_string(), |_| "a session".into())
 }
 
@@ -81,7 +81,7 @@ fn a_typed_bucket_is_kept_under_its_key() {
 }
 
 #[test]
-fn a_typed_bucket_that_is_not_there_is_the_default_and_is_not_written() {
+fn missing_session_data_is_default_and_unsaved() {
     for answer in both(&Ask::get("/look")) {
         assert_eq!(
             (answer.body.as_str(), answer.set_cookies(), answer.vary()),
@@ -91,7 +91,7 @@ fn a_typed_bucket_that_is_not_there_is_the_default_and_is_not_written() {
 }
 
 #[test]
-fn a_typed_bucket_of_another_type_is_a_bare_500() {
+fn session_data_of_another_type_is_a_500() {
     let wrong = cookie(&sessions(), |session| session.set("cart", "hunter2").unwrap());
     let (answers, log) = crate::log::logged(|| both(&Ask::get("/look").cookie(&wrong)));
     for answer in answers {
@@ -106,7 +106,7 @@ fn a_typed_bucket_of_another_type_is_a_bare_500() {
 }
 
 #[test]
-fn an_optional_session_is_none_if_nothing_is_in_it_and_an_error_without_the_layer() {
+fn optional_session_is_none_if_empty() {
     let sessions = sessions();
     let app = || router().layer(sessions.layer());
     let ada = cookie(&sessions, |session| session.set("username", "ada").unwrap());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hipflask::core::time::UnixTime;
+use hipflask::hipflask_core::time::UnixTime;
 use hipflask::{Session, SessionError};
 
 use crate::front::{Ask, FRONTS, Reply, cookie, sessions, untouched, view, with_session};
@@ -19,7 +19,7 @@ fn replying(reply: Reply) -> crate::front::View {
 }
 
 #[test]
-fn a_session_is_saved_whatever_the_status_of_the_response() {
+fn session_is_saved_with_every_status() {
     for front in FRONTS {
         for status in [200, 204, 302, 304, 400, 403, 404, 405, 418, 500, 503] {
             let sessions = sessions();
@@ -33,7 +33,7 @@ fn a_session_is_saved_whatever_the_status_of_the_response() {
 }
 
 #[test]
-fn a_head_request_saves_as_a_get_request_does() {
+fn head_request_saves_like_a_get() {
     for front in FRONTS {
         let sessions = sessions();
         for method in ["GET", "HEAD", "POST"] {
@@ -44,7 +44,7 @@ fn a_head_request_saves_as_a_get_request_does() {
 }
 
 #[test]
-fn a_wrong_method_and_a_wrong_path_leave_the_session_alone() {
+fn wrong_method_or_path_leaves_the_session() {
     let sessions = sessions();
     let ada = cookie(&sessions, |session| session.set("username", "ada").unwrap());
     for front in FRONTS {
@@ -57,7 +57,7 @@ fn a_wrong_method_and_a_wrong_path_leave_the_session_alone() {
 }
 
 #[test]
-fn an_error_of_the_handler_is_a_bare_500_and_what_was_changed_before_is_saved() {
+fn handler_error_is_a_500_with_changes_saved() {
     for front in FRONTS {
         let sessions = sessions();
         let failing = with_session(|session: &Session| {
@@ -89,7 +89,7 @@ fn an_error_says_which_key_it_is_about() {
 }
 
 #[test]
-fn the_answer_to_an_upgrade_carries_the_cookie_and_the_headers_of_the_upgrade() {
+fn upgrade_response_carries_cookie_and_upgrade_headers() {
     for front in FRONTS {
         let sessions = sessions();
         let reply = Reply::from(101).header("upgrade", "websocket").header("connection", "upgrade");
@@ -100,7 +100,7 @@ fn the_answer_to_an_upgrade_carries_the_cookie_and_the_headers_of_the_upgrade() 
 }
 
 #[test]
-fn other_cookies_of_the_response_stay_and_ours_comes_last() {
+fn other_cookies_stay_and_ours_comes_last() {
     for front in FRONTS {
         let sessions = sessions();
         let reply = Reply::from("x")
@@ -122,7 +122,7 @@ fn untouched_keeps(front: &dyn crate::front::Front, sessions: &hipflask::Session
 }
 
 #[test]
-fn a_request_that_nobody_asks_about_its_session_gets_no_header() {
+fn untouched_session_adds_no_header() {
     let sessions = sessions();
     let ada = cookie(&sessions, |session| session.set("username", "ada").unwrap());
     for front in FRONTS {
@@ -136,7 +136,7 @@ fn a_request_that_nobody_asks_about_its_session_gets_no_header() {
 }
 
 #[test]
-fn a_permanent_session_is_sent_anew_though_nobody_opened_it() {
+fn unopened_permanent_session_is_sent_again() {
     let permanent = cookie(&sessions(), |session| session.set_permanent(true));
     let deflated = {
         let sessions = crate::front::builder().compression(hipflask::Compression::AsFlask).build().unwrap();
@@ -163,7 +163,7 @@ fn a_permanent_session_is_sent_anew_though_nobody_opened_it() {
 }
 
 #[test]
-fn vary_names_the_cookie_once_beside_what_it_named_before() {
+fn vary_gains_cookie_once() {
     let lines: [(&[&str], &[&str]); 7] = [
         (&[], &["Cookie"]),
         (&["Accept"], &["Accept, Cookie"]),
@@ -183,7 +183,7 @@ fn vary_names_the_cookie_once_beside_what_it_named_before() {
 }
 
 #[test]
-fn the_clock_is_read_once_in_a_request_that_needs_it_and_never_in_another() {
+fn clock_is_read_once_and_only_if_needed() {
     let (looks, read) = (Arc::new(AtomicU64::new(0)), |looks: &AtomicU64| looks.load(Ordering::SeqCst));
     let ticking = looks.clone();
     let clock = move || UnixTime::from_secs(1_700_000_000 + 10 * ticking.fetch_add(1, Ordering::SeqCst));

@@ -31,7 +31,7 @@ impl Cache {
     }
 }
 
-/// Whether a response to `first` may answer `ask`: every header that it varies by is the same.
+/// Returns `true` if a response to `first` may answer `ask`: every header that it varies by is the same.
 fn serves(first: &Ask, answer: &Answer, ask: &Ask) -> bool {
     let value = |ask: &Ask, name: &str| -> Vec<String> {
         ask.headers.iter().filter(|(held, _)| *held == name).map(|(_, value)| value.clone()).collect()
@@ -41,7 +41,7 @@ fn serves(first: &Ask, answer: &Answer, ask: &Ask) -> bool {
     names.all(|name| name != "*" && value(first, name) == value(ask, name))
 }
 
-/// What the views of the paths do. `/` stands for all, told apart by the query.
+/// The views, by path. `/` means all of them, chosen by the query.
 const ACTS: [&str; 8] =
     ["/?untouched", "/?get", "/?contains", "/?len", "/?write", "/?refresh", "/?clear", "/extracted"];
 
@@ -85,7 +85,7 @@ fn visitors(sessions: &Sessions) -> Vec<Option<String>> {
     vec![None, named("ada", false), named("bob", false), named("eve", true), named("joe", true), forged]
 }
 
-/// Whether a visitor was given through the cache what the app would not give.
+/// Returns `true` if the cache gave a visitor a page that the app would not give.
 fn leak(front: &dyn Front, sessions: &Sessions, spoil: fn(&mut Answer)) -> Option<String> {
     let visitors = visitors(sessions);
     let mut rng = TestRng::fresh();
@@ -116,7 +116,7 @@ fn leak(front: &dyn Front, sessions: &Sessions, spoil: fn(&mut Answer)) -> Optio
 }
 
 #[test]
-fn a_cache_never_gives_a_visitor_what_was_rendered_for_another() {
+fn cache_never_serves_another_visitors_page() {
     for front in FRONTS {
         let strict = builder().secret_key("k".repeat(32)).profile(hipflask::Profile::Strict).build().unwrap();
         let calm = builder().refresh_each_request(false).build().unwrap();
@@ -127,7 +127,7 @@ fn a_cache_never_gives_a_visitor_what_was_rendered_for_another() {
 }
 
 #[test]
-fn the_cache_test_finds_a_leak_where_vary_is_missing() {
+fn cache_test_finds_a_leak_without_vary() {
     for front in FRONTS {
         let without_vary = |answer: &mut Answer| answer.headers.retain(|(name, _)| name != "vary");
         assert!(leak(front, &sessions(), without_vary).is_some(), "{}", front.name());

@@ -277,7 +277,7 @@ fn response_dropped_during_its_save_keeps_one_record() {
 }
 
 #[test]
-fn panic_in_transact_leaves_the_session_as_it_was() {
+fn panic_in_transact_leaves_the_session() {
     let (sessions, spy) = engine();
     let handler = async |session: Session| -> Result<String, SessionError> {
         session.increment("n", 1)?;
@@ -294,7 +294,7 @@ fn panic_in_transact_leaves_the_session_as_it_was() {
 }
 
 #[test]
-fn panic_in_the_store_leaves_the_session_as_it_was() {
+fn panic_in_the_store_leaves_the_session() {
     let (sessions, spy) = engine();
     block_on(async {
         let cookie = counted(&sessions, 1).await;
@@ -351,7 +351,7 @@ fn session_that_was_ended_is_never_created_again() {
 }
 
 #[test]
-fn failed_store_in_transact_is_a_503_and_logged() {
+fn failed_store_in_transact_is_a_503() {
     for front in FRONTS {
         let (sessions, spy) = engine();
         let cookie = signed_in(front, &sessions);
@@ -470,7 +470,7 @@ fn new_session_after_the_head_is_an_error() {
 }
 
 #[test]
-fn transact_on_a_cookie_after_the_head_is_an_error() {
+fn late_transact_on_a_cookie_fails() {
     let sessions = crate::front::sessions();
     block_on(async {
         let (request, session) = opened(&sessions, "").await;

@@ -28,7 +28,7 @@ fn app(clock: &SetClock) -> (Router, Sessions) {
 }
 
 #[test]
-fn a_client_keeps_its_cookies_until_they_are_removed_or_expire() {
+fn client_keeps_cookies_until_removed_or_expired() {
     let clock = SetClock::at(1_700_000_000);
     let (app, sessions) = app(&clock);
     block_on(async {
@@ -54,7 +54,7 @@ fn a_client_keeps_its_cookies_until_they_are_removed_or_expire() {
 }
 
 #[test]
-fn a_session_transaction_sets_up_and_reads_and_saves_nothing_if_it_fails() {
+fn failed_session_transaction_saves_nothing() {
     let (app, sessions) = app(&SetClock::at(1_700_000_000));
     let mut client = TestClient::new(app, &sessions).with("username", "ada").with("n", 1);
     let failed = client.session(|session| {
@@ -76,7 +76,7 @@ fn a_session_transaction_sets_up_and_reads_and_saves_nothing_if_it_fails() {
 }
 
 #[test]
-fn a_session_in_a_store_is_set_up_and_read_between_requests() {
+fn test_client_reads_and_sets_stored_sessions() {
     async fn index(session: Session) -> Result<String, SessionError> {
         session.increment("visits", 1)?;
         Ok(session.get::<String>("username")?.unwrap_or("nobody".into()))
@@ -94,7 +94,7 @@ fn a_session_in_a_store_is_set_up_and_read_between_requests() {
 }
 
 #[test]
-fn a_client_of_actix_web_keeps_its_cookies_sends_forms_and_is_answered_errors() {
+fn actix_client_keeps_cookies_and_sends_forms() {
     type Fields = actix_web::web::Form<Vec<(String, String)>>;
     async fn index(session: Session) -> Result<String, SessionError> {
         Ok(session.get::<String>("username")?.unwrap_or("nobody".into()))
@@ -126,7 +126,7 @@ fn a_client_of_actix_web_keeps_its_cookies_sends_forms_and_is_answered_errors() 
 }
 
 #[test]
-fn a_jar_sends_a_cookie_to_its_path_while_it_lives() {
+fn jar_sends_live_cookies_to_their_path() {
     let clock = SetClock::at(1_700_000_000);
     let (_, sessions) = app(&clock);
     let mut jar = CookieJar::new(&sessions);

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _};
 use axum::routing::{get, post};
-use hipflask::core::tagged::KeyOrder;
+use hipflask::hipflask_core::tagged::KeyOrder;
 use hipflask::test::TestClient;
 use hipflask::{
     App, ConfigError, Derivation, Digest, Form, Response, Result, SameSite, Session, SessionError, Sessions,
@@ -54,7 +54,7 @@ async fn the_session() -> Result<&'static str, SessionError> {
 }
 
 #[test]
-fn every_statement_of_a_session_does_what_the_page_for_flask_users_says() {
+fn session_statements_match_the_flask_page() {
     for front in FRONTS {
         let answer = front.answer(&sessions(), view(|_| the_session()), Ask::get("/"));
         assert_eq!((answer.status, answer.body.as_str()), (200, "done"), "{}", front.name());
@@ -99,7 +99,7 @@ async fn stores(text: &str) -> Result<(), ConfigError> {
 }
 
 #[tokio::test]
-async fn every_setting_does_what_the_page_for_flask_users_says() {
+async fn settings_match_the_flask_page() {
     let key = "SECRET_KEY = 'a key of the page for Flask users'\n";
     let named = format!("{key}SESSION_COOKIE_NAME = 'login'");
     settings("a key that is long enough", "one that was long enough", &named).await.unwrap();
@@ -181,7 +181,7 @@ fn app(sessions: Sessions) -> App {
         .max_content_length(bytes)
 }
 
-/// What needs a program of its own, a server, or files: compiled alone.
+/// Code that needs its own program, a server or files: only compiled.
 #[expect(dead_code, reason = "the page has it, and the examples run it")]
 async fn not_run(app: App, url: &str, (new, old): (&'static str, &'static str)) -> Result<()> {
     let named = [Sessions::from_env("FLASK")?, Sessions::connect_env("FLASK").await?];
@@ -213,7 +213,7 @@ async fn not_run(app: App, url: &str, (new, old): (&'static str, &'static str)) 
 }
 
 #[tokio::test]
-async fn every_word_of_an_app_does_what_the_page_for_flask_users_says() {
+async fn app_words_match_the_flask_page() {
     let sessions = Sessions::builder().store_url("memory:").await.unwrap().build().unwrap();
     let mut client = TestClient::new(app(sessions.clone()).into_router().unwrap(), &sessions);
     client.session(|session| session.set("theme", "dark")).unwrap();
@@ -244,7 +244,7 @@ fn code(row: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_page_for_flask_users_has_no_code_that_is_not_compiled_here() {
+fn flask_page_code_is_all_compiled() {
     let page = include_str!("../../../../docs/coming-from-flask.md");
     let here = without_blanks(include_str!("coming_from_flask.rs"));
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();

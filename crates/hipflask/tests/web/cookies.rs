@@ -1,7 +1,7 @@
 //! Which cookie of a request is the session, and what happens to bad ones.
 
-use hipflask::core::signing::{PayloadCodec, TimestampSigner};
-use hipflask::core::time::UnixTime;
+use hipflask::hipflask_core::signing::{PayloadCodec, TimestampSigner};
+use hipflask::hipflask_core::time::UnixTime;
 
 use crate::front::{Ask, FRONTS, NOW, builder, cookie, sessions, view, with_session};
 use crate::log::logged;
@@ -15,7 +15,7 @@ fn who() -> crate::front::View {
 }
 
 #[test]
-fn of_several_cookies_the_first_that_verifies_is_the_session() {
+fn first_cookie_that_verifies_is_the_session() {
     let sessions = sessions();
     let ada = cookie(&sessions, |session| session.set("username", "ada").unwrap());
     let bob = cookie(&sessions, |session| session.set("username", "bob").unwrap());
@@ -47,7 +47,7 @@ fn of_several_cookies_the_first_that_verifies_is_the_session() {
 }
 
 #[test]
-fn a_refused_cookie_is_an_empty_session_and_stays_in_the_browser() {
+fn refused_cookie_is_empty_and_stays() {
     for front in FRONTS {
         let sessions = sessions();
         let answer = front.answer(&sessions, who(), Ask::get("/").cookie("session=forged"));
@@ -59,7 +59,7 @@ fn a_refused_cookie_is_an_empty_session_and_stays_in_the_browser() {
 }
 
 #[test]
-fn a_good_signature_on_a_bad_payload_is_an_empty_session_and_is_counted_and_logged() {
+fn signed_bad_payload_is_empty_counted_and_logged() {
     let signer = TimestampSigner::flask_cookie("k").unwrap();
     let encoded = |json: &[u8]| {
         let mut payload = String::new();
@@ -84,7 +84,7 @@ fn a_good_signature_on_a_bad_payload_is_an_empty_session_and_is_counted_and_logg
 }
 
 #[test]
-fn a_session_that_is_emptied_or_cleared_removes_its_cookie() {
+fn emptied_session_removes_its_cookie() {
     let removal = ["session=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; HttpOnly; Path=/"];
     for front in FRONTS {
         let sessions = sessions();
@@ -107,7 +107,7 @@ fn a_session_that_is_emptied_or_cleared_removes_its_cookie() {
 }
 
 #[test]
-fn a_cookie_over_the_limit_is_sent_with_a_warning_as_in_flask() {
+fn large_cookie_is_sent_with_a_warning() {
     for front in FRONTS {
         let sessions = sessions();
         let big = with_session(|session| session.set("big", "x".repeat(5000)));

@@ -1,4 +1,4 @@
-//! One app on two frameworks, so that each is asked the same.
+//! One app on two frameworks, so that both get the same requests.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,11 +30,11 @@ pub(crate) fn sessions() -> Sessions {
 /// The `Cookie` header of a visitor whose session holds what `fill` puts in.
 pub(crate) fn cookie(
     sessions: &Sessions,
-    fill: impl FnOnce(&mut hipflask::core::session::SessionDict),
+    fill: impl FnOnce(&mut hipflask::hipflask_core::session::SessionDict),
 ) -> String {
-    let mut session = hipflask::core::session::SessionDict::new();
+    let mut session = hipflask::hipflask_core::session::SessionDict::new();
     fill(&mut session);
-    format!("{}={}", sessions.cookie().name(), sessions.seal(&session).unwrap())
+    format!("{}={}", sessions.cookie().name(), sessions.sign(&session).unwrap())
 }
 
 /// A request.
@@ -64,7 +64,7 @@ impl Ask {
     }
 }
 
-/// What a view returns.
+/// The result of a view.
 #[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -97,7 +97,7 @@ impl Reply {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -119,11 +119,14 @@ impl Answer {
         self.all("vary")
     }
 
-    /// What the session's cookie holds that it sets.
-    pub(crate) fn session(&self, sessions: &Sessions) -> Option<hipflask::core::session::SessionDict> {
+    /// The session in the cookie that the response sets.
+    pub(crate) fn session(
+        &self,
+        sessions: &Sessions,
+    ) -> Option<hipflask::hipflask_core::session::SessionDict> {
         let start = format!("{}=", sessions.cookie().name());
         let value = self.set_cookies().into_iter().find_map(|line| line.strip_prefix(&start))?;
-        Some(sessions.unseal(value.split(';').next()?).unwrap())
+        Some(sessions.verify(value.split(';').next()?).unwrap())
     }
 
     #[track_caller]
@@ -224,7 +227,7 @@ impl Front for Axum {
 }
 
 fn page(error: &SessionError) -> (u16, String) {
-    (error.status(), format!("the page of a {}", error.status()))
+    (error.status().as_u16(), format!("the page of a {}", error.status().as_u16()))
 }
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {

@@ -13,7 +13,7 @@ fn session() -> Session {
 }
 
 #[test]
-fn a_call_from_inside_of_a_closure_of_the_same_session_is_an_error_and_no_deadlock() {
+fn reentrant_call_is_an_error_not_a_deadlock() {
     let session = session();
     session.with(|_| {
         assert_eq!(session.get::<u8>("a").unwrap_err(), SessionError::InUse);
@@ -32,7 +32,7 @@ fn a_call_from_inside_of_a_closure_of_the_same_session_is_an_error_and_no_deadlo
 }
 
 #[test]
-fn an_iterator_that_looks_into_the_session_can_update_it() {
+fn iterator_over_the_session_can_update_it() {
     let session = session();
     let doubled = ["a"].into_iter().map(|key| ("b", session.get::<u8>(key).unwrap().unwrap() * 2));
     session.update(doubled).unwrap();
@@ -40,14 +40,14 @@ fn an_iterator_that_looks_into_the_session_can_update_it() {
 }
 
 #[test]
-fn two_sessions_can_be_used_inside_of_each_other() {
+fn two_sessions_can_be_nested() {
     let (one, two) = (session(), session());
     one.with(|data| data.set("b", two.len()).unwrap());
     assert_eq!(one.get::<u8>("b").unwrap(), Some(1));
 }
 
 #[test]
-fn a_panic_in_a_closure_leaves_the_session_usable_and_other_threads_wait_for_it() {
+fn panic_in_a_closure_leaves_the_session_usable() {
     let session = session();
     let panicked = catch_unwind(AssertUnwindSafe(|| session.with(|_| panic!("on purpose"))));
     assert!(panicked.is_err());
@@ -61,7 +61,7 @@ fn a_panic_in_a_closure_leaves_the_session_usable_and_other_threads_wait_for_it(
 }
 
 #[test]
-fn a_panic_in_an_edit_puts_back_what_was_changed_before_it() {
+fn panic_in_an_edit_reverts_it() {
     let session = session();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         session.edit(|edit| {
@@ -78,7 +78,7 @@ fn a_panic_in_an_edit_puts_back_what_was_changed_before_it() {
 }
 
 #[test]
-fn saving_at_once_is_refused_for_a_session_in_a_cookie_and_changes_nothing() {
+fn save_now_on_a_cookie_changes_nothing() {
     let session = session();
     session.set("b", 2).unwrap();
     let error = block_on(session.save_now()).unwrap_err();

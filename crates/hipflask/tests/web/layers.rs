@@ -27,7 +27,7 @@ fn panicking() -> Router {
 }
 
 #[test]
-fn a_panic_that_is_caught_inside_of_the_layer_saves_the_session_with_the_500() {
+fn panic_caught_inside_the_layer_saves() {
     let sessions = sessions();
     let app = panicking().layer(CatchPanicLayer::new()).layer(sessions.layer());
     let answer = ask(app, Ask::get("/"));
@@ -37,7 +37,7 @@ fn a_panic_that_is_caught_inside_of_the_layer_saves_the_session_with_the_500() {
 }
 
 #[test]
-fn a_panic_that_is_caught_outside_of_the_layer_saves_nothing() {
+fn panic_caught_outside_the_layer_saves_nothing() {
     let sessions = sessions();
     let answer = ask(panicking().layer(sessions.layer()).layer(CatchPanicLayer::new()), Ask::get("/"));
     assert_eq!(answer.status, 500);
@@ -57,7 +57,7 @@ fn on_both(outer: &Sessions, inner: &Sessions, view: View, request: Ask) -> [cra
 }
 
 #[test]
-fn a_second_layer_of_the_same_cookie_steps_back() {
+fn second_layer_of_one_cookie_does_nothing() {
     let (one, other) = (sessions(), builder().secret_key("another").build().unwrap());
     // Permanent, so that the outer layer has a cookie to send on its own account.
     let ada = cookie(&one, |session| session.set_permanent(true));
@@ -101,7 +101,7 @@ fn two_layers_of_different_cookies_keep_two_sessions() {
 }
 
 #[test]
-fn a_layer_that_steps_back_gives_the_session_of_its_cookie_over_one_that_is_between() {
+fn inner_layer_finds_its_cookies_outermost_session() {
     let (sessions, admin) = (sessions(), builder().cookie_name("admin").build().unwrap());
     let app = on_axum::app(writing()).layer(sessions.layer()).layer(admin.layer()).layer(sessions.layer());
     let answer = ask(app, Ask::get("/"));
@@ -110,7 +110,7 @@ fn a_layer_that_steps_back_gives_the_session_of_its_cookie_over_one_that_is_betw
 }
 
 #[test]
-fn an_error_of_an_actix_middleware_becomes_a_response_with_the_session() {
+fn actix_middleware_error_response_carries_the_session() {
     use actix_web::body::MessageBody;
     use actix_web::dev::{Service as _, ServiceRequest, ServiceResponse};
     use actix_web::middleware::{Next, from_fn};
@@ -134,7 +134,7 @@ fn an_error_of_an_actix_middleware_becomes_a_response_with_the_session() {
 }
 
 #[test]
-fn a_missing_layer_is_a_bare_500_whose_log_says_what_to_do() {
+fn missing_layer_is_a_logged_bare_500() {
     use actix_web::dev::Service as _;
     let proxy = view(async |_| hipflask::session().await.map(|_| "never"));
     for path in ["/", "/extracted"] {

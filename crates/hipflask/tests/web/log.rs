@@ -1,4 +1,4 @@
-//! What was logged while something ran.
+//! Captures the log of a test.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
-//! The web fronts, tower with axum and actix-web: the same requests to both, and beside real Flask.
+//! The web fronts, tower with axum and actix-web: the same requests to both, compared with real Flask.
 //!
-//! What talks to real Flask has `real_flask` in its name; see CONTRIBUTING.md.
+//! Tests that need real Flask have `real_flask` in their names; see CONTRIBUTING.md.
 
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 

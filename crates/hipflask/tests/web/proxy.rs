@@ -5,7 +5,7 @@ use hipflask::SessionError;
 use crate::front::{Ask, FRONTS, block_on, cookie, sessions, untouched, view, with_session};
 
 #[test]
-fn the_proxy_and_the_extractor_give_the_session_of_the_request() {
+fn proxy_and_extractor_return_the_same_session() {
     let sessions = sessions();
     let ada = cookie(&sessions, |session| session.set("username", "ada").unwrap());
     for front in FRONTS {
@@ -25,7 +25,7 @@ fn the_proxy_and_the_extractor_give_the_session_of_the_request() {
 }
 
 #[test]
-fn the_proxy_gives_the_same_session_before_and_behind_an_await() {
+fn proxy_returns_one_session_across_an_await() {
     for front in FRONTS {
         let steps = view(async |_| {
             let first = hipflask::session().await?;
@@ -41,7 +41,7 @@ fn the_proxy_gives_the_same_session_before_and_behind_an_await() {
 }
 
 #[test]
-fn requests_that_take_turns_on_one_thread_keep_their_sessions_apart() {
+fn interleaved_requests_keep_their_sessions_apart() {
     use crate::front::on_axum;
     let sessions = sessions();
     let meet = std::sync::Arc::new(tokio::sync::Barrier::new(2));
@@ -66,7 +66,7 @@ fn requests_that_take_turns_on_one_thread_keep_their_sessions_apart() {
 }
 
 #[test]
-fn outside_of_a_request_the_proxy_says_what_to_do() {
+fn proxy_outside_of_a_request_explains_itself() {
     assert!(hipflask::current().is_none());
     let error = block_on(hipflask::session()).unwrap_err();
     assert_eq!(error, SessionError::OutsideRequest);
@@ -78,7 +78,7 @@ fn outside_of_a_request_the_proxy_says_what_to_do() {
 }
 
 #[test]
-fn a_task_that_a_handler_spawns_does_not_have_the_session_unless_it_is_handed_over() {
+fn spawned_task_needs_the_session_passed_in() {
     let spawning = view(async |_| {
         let alone = tokio::spawn(hipflask::session()).await.unwrap();
         assert_eq!(alone.unwrap_err(), SessionError::OutsideRequest);

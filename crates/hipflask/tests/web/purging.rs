@@ -70,7 +70,7 @@ fn purging_goes_on_until_it_is_dropped() {
 }
 
 #[test]
-fn a_store_that_expires_by_itself_is_left_alone() {
+fn store_with_own_expiry_is_not_purged() {
     let (sessions, spy) = engine();
     let runtime = runtime();
     let waits = async {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::front::{Answer, Ask, FRONTS, NOW, Reply, View, builder, view};
 use crate::matrix::CALLS;
 
-/// What real Flask answers.
+/// Real Flask's answer.
 #[derive(Debug, Deserialize)]
 struct Answered {
     status: u16,
@@ -79,7 +79,7 @@ fn cookies(flask: &mut RealFlask, name: &str) -> Vec<Option<String>> {
     cookies
 }
 
-/// What happens in a view before the call in question.
+/// The steps in a view before the tested call.
 const BEFORE: [(&str, &[&str]); 4] = [
     ("nothing", &[]),
     ("permanent", &["permanent"]),
@@ -136,7 +136,7 @@ fn real_flask_header_matrix() {
         }
     }
     println!(
-        "{cases} responses beside real Flask's: {set} set the cookie, {removed} removed it, {deflated} deflated"
+        "{cases} responses compared with real Flask's: {set} set the cookie, {removed} removed it, {deflated} deflated"
     );
     assert!(
         cases > 6000 && set > 1000 && removed > 100 && deflated < set / 4,
@@ -158,7 +158,7 @@ fn agree(sessions: &Sessions, ours: &Answer, theirs: &Answered, what: &str) -> b
     );
     let parts = |line: &str| {
         let (pair, attributes) = line.split_once(';').unwrap();
-        let session = sessions.unseal(pair.split_once('=').unwrap().1).unwrap();
+        let session = sessions.verify(pair.split_once('=').unwrap().1).unwrap();
         (session.to_json(Default::default()).unwrap(), attributes.to_owned())
     };
     assert_eq!(parts(ours.set_cookies()[0]), parts(line), "{what}");
@@ -189,7 +189,7 @@ fn heads(answer: &Answer) -> (u16, Vec<&str>, Vec<&str>) {
 
 /// Requests that are not a plain GET of a view that returns 200.
 #[test]
-fn real_flask_and_ours_agree_on_other_methods_paths_statuses_and_headers() {
+fn real_flask_agrees_on_methods_paths_and_statuses() {
     let mut flask = RealFlask::start().unwrap();
     let sessions = builder().build().unwrap();
     let steps: [&[Json]; 3] = [&[], &[json!(["get", "a"])], &[json!(["set", "b", "i1"])]];
@@ -261,7 +261,7 @@ fn real_flask_and_ours_agree_on_other_methods_paths_statuses_and_headers() {
 }
 
 #[test]
-fn real_flask_and_ours_save_alike_when_the_view_redirects_aborts_or_fails() {
+fn real_flask_saves_alike_on_redirects_and_errors() {
     let mut flask = RealFlask::start().unwrap();
     let sessions = builder().build().unwrap();
     let setting = json!([["set", "b", "i1"]]);

@@ -3,9 +3,9 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use hipflask::core::codec::SessionCodec;
-use hipflask::core::signing::{KeyRing, Signer, split_unverified};
-use hipflask::core::time::UnixTime;
+use hipflask::hipflask_core::codec::SessionCodec;
+use hipflask::hipflask_core::signing::{KeyRing, Signer, split_unverified};
+use hipflask::hipflask_core::time::UnixTime;
 use hipflask::store::Store;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
@@ -47,10 +47,10 @@ fn debug_of_a_cookie_session_shows_no_secret() {
     let changes = session.with(|data| data.changes().clone());
     let commit = block_on(request.finish()).unwrap();
     let sent = commit.set_cookie.clone().unwrap();
-    shows_nothing(&sent, &[("Commit", &commit)]);
+    shows_nothing(&sent, &[("SessionHeaders", &commit)]);
     assert_eq!(
         format!("{commit:?}"),
-        r#"Commit { set_cookie: Some(session=..; HttpOnly; Path=/), vary_cookie: true, no_store: false }"#
+        r#"SessionHeaders { set_cookie: Some(session=..; HttpOnly; Path=/), vary_cookie: true, no_store: false }"#
     );
 
     let key = SecretKey::from(KEY);
@@ -61,8 +61,8 @@ fn debug_of_a_cookie_session_shows_no_secret() {
     let signed = built.sign(value);
     let unsigned = built.unsign(&signed).unwrap();
     let parts = split_unverified(value.as_bytes(), b'.').unwrap();
-    let opened = sessions.unseal(value).unwrap();
-    let error = sessions.unseal(&format!("{value}x")).unwrap_err();
+    let opened = sessions.verify(value).unwrap();
+    let error = sessions.verify(&format!("{value}x")).unwrap_err();
     shows_nothing(
         &cookie,
         &[
@@ -134,7 +134,7 @@ fn debug_of_a_stored_session_shows_no_secret() {
             ("SessionsBuilder", &builder()),
             ("Sessions", &sessions),
             ("ServerSessions", server),
-            ("Commit", &commit),
+            ("SessionHeaders", &commit),
             ("RequestSession", &request),
             ("Session", &session),
             ("Opened", &opened),

@@ -49,7 +49,7 @@ pub(crate) fn signed_in(front: &dyn Front, sessions: &Sessions) -> String {
 }
 
 #[test]
-fn a_session_is_made_read_and_changed_with_one_call_each_and_an_untouched_one_with_none() {
+fn each_step_costs_one_store_call() {
     for front in FRONTS {
         let (sessions, spy) = engine();
         let first = front.answer(&sessions, set_a(), Ask::get("/"));
@@ -75,7 +75,7 @@ fn a_session_is_made_read_and_changed_with_one_call_each_and_an_untouched_one_wi
 }
 
 #[test]
-fn visitors_who_leave_nothing_and_ids_that_nobody_issued_make_no_record() {
+fn empty_sessions_and_foreign_ids_create_no_record() {
     for front in FRONTS {
         let (sessions, spy) = engine();
         let visit = front.answer(&sessions, working(|_| Ok(())), Ask::get("/"));
@@ -109,7 +109,7 @@ fn odd_ids() -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn ten_thousand_odd_ids_are_an_empty_session_each_and_no_call_to_the_store() {
+fn malformed_ids_never_reach_the_store() {
     for front in FRONTS {
         let (sessions, spy) = engine();
         let asks: Vec<_> = odd_ids().map(|id| ask(&format!("session={id}"))).collect();
@@ -127,7 +127,7 @@ fn ten_thousand_odd_ids_are_an_empty_session_each_and_no_call_to_the_store() {
 }
 
 #[test]
-fn clearing_and_destroying_end_the_record_and_the_cookie() {
+fn clear_and_destroy_delete_record_and_cookie() {
     for front in FRONTS {
         for end in [
             (|session| {
@@ -147,7 +147,7 @@ fn clearing_and_destroying_end_the_record_and_the_cookie() {
 }
 
 #[test]
-fn regenerate_moves_the_session_and_the_old_id_is_dead_even_for_an_empty_session() {
+fn regenerate_moves_session_and_kills_old_id() {
     for front in FRONTS {
         let (sessions, _) = engine();
         let old = signed_in(front, &sessions);
@@ -175,7 +175,7 @@ fn regenerate_moves_the_session_and_the_old_id_is_dead_even_for_an_empty_session
 }
 
 #[test]
-fn requests_that_overlap_lose_nothing_and_bring_nothing_back() {
+fn overlapping_requests_lose_and_revive_nothing() {
     let (sessions, _) = engine();
     block_on(async {
         let open = async |cookie: &str| {
@@ -230,7 +230,7 @@ fn transact_and_save_now_save_before_the_response() {
 
 /// Flask keeps the messages that were taken with the request: later calls give the same ones, whatever is saved between.
 #[test]
-fn messages_that_were_taken_stay_with_the_request_when_it_saves_before_its_end() {
+fn taken_messages_stay_after_an_early_save() {
     let (sessions, _) = engine();
     block_on(async {
         let request = sessions.begin([""]);
@@ -262,7 +262,7 @@ fn messages_that_were_taken_stay_with_the_request_when_it_saves_before_its_end()
 }
 
 #[test]
-fn a_value_that_the_records_cannot_hold_is_an_error_at_set_that_names_the_key() {
+fn unstorable_value_fails_at_set_naming_its_key() {
     let huge = || hipflask::Int::parse(b"123456789012345678901234567890").unwrap();
     let markup = || Value::Markup("<b>".into());
     let (sessions, spy) = engine();
@@ -317,7 +317,7 @@ fn a_value_that_the_records_cannot_hold_is_an_error_at_set_that_names_the_key() 
 }
 
 #[test]
-fn a_session_that_is_not_loaded_is_an_error_and_never_empty() {
+fn unloaded_session_is_an_error_not_empty() {
     let (sessions, _) = engine();
     let cookie = signed_in(FRONTS[0], &sessions);
     let request = sessions.begin([cookie.as_str()]);
@@ -326,7 +326,7 @@ fn a_session_that_is_not_loaded_is_an_error_and_never_empty() {
 }
 
 #[test]
-fn ids_can_be_signed_and_records_have_their_own_names_and_lives() {
+fn ids_can_be_signed_and_records_configured() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let sessions = builder()
         .permanent_lifetime(Duration::from_secs(60))
@@ -349,7 +349,7 @@ fn ids_can_be_signed_and_records_have_their_own_names_and_lives() {
 }
 
 #[test]
-fn who_still_holds_the_session_reads_it_while_it_is_saved_and_after_a_save_that_failed() {
+fn session_is_readable_during_save() {
     let (sessions, spy) = engine();
     let cookie = signed_in(FRONTS[0], &sessions);
     for fails in [false, true] {

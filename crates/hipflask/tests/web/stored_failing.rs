@@ -11,7 +11,7 @@ use crate::front::{FRONTS, block_on, view};
 use crate::stored::{ask, engine, engine_with, signed_in, working};
 
 #[test]
-fn a_store_that_fails_is_a_503_and_nothing_is_written_after_a_failed_read() {
+fn failing_store_is_a_503_and_writes_nothing() {
     for front in FRONTS {
         let (sessions, spy) = engine();
         let cookie = signed_in(front, &sessions);
@@ -29,7 +29,7 @@ fn a_store_that_fails_is_a_503_and_nothing_is_written_after_a_failed_read() {
 }
 
 #[test]
-fn a_failed_read_can_be_an_anonymous_session_that_nobody_can_change() {
+fn failed_read_can_give_a_read_only_session() {
     type Work = fn(&Session) -> Result<(), SessionError>;
     let reads: [Work; 3] = [
         |session| Ok(assert!(session.is_read_only() && session.is_new() && session.value("a").is_none())),
@@ -46,7 +46,7 @@ fn a_failed_read_can_be_an_anonymous_session_that_nobody_can_change() {
         |session| session.flash("b"),
         |session| session.edit(|data| Ok(data.insert("b", 1))),
         Session::regenerate,
-        // Nobody is told that they are logged out while their session lives on.
+        // A logout must not look successful while the session lives on.
         Session::destroy,
         |session| Ok(session.clear()),
         |session| Ok(session.set_permanent(true)),
@@ -83,7 +83,7 @@ fn a_failed_read_can_be_an_anonymous_session_that_nobody_can_change() {
 }
 
 #[test]
-fn what_cannot_be_changed_says_so_and_why_and_saves_nothing_before_the_response_either() {
+fn read_only_session_explains_and_saves_nothing() {
     let (sessions, spy) = engine_with(|b| b.on_store_failure(|_| OnStoreFailure::ReadOnly));
     let cookie = signed_in(FRONTS[0], &sessions);
     spy.forget();
@@ -142,7 +142,7 @@ fn a_failed_save_is_never_hidden() {
 }
 
 #[test]
-fn a_page_of_ones_own_stands_for_every_error_of_the_session() {
+fn custom_page_replaces_every_session_error() {
     for front in FRONTS {
         let (sessions, spy) = engine();
         let cookie = signed_in(front, &sessions);
@@ -162,7 +162,7 @@ fn a_page_of_ones_own_stands_for_every_error_of_the_session() {
         let extracted =
             front.answer_with_page(&sessions, set(), crate::front::Ask::get("/extracted").cookie(&*cookie));
         assert_eq!(extracted.body, "the page of a 503");
-        // What a handler makes of the error itself stays, and so does what is no failure of the store.
+        // A handler's own error response stays, and so do errors that are not a failure of the store.
         spy.set_fault(Some(Fault::of(StoreMethod::Load, When::Before)));
         let own = view(async |_| Ok(if hipflask::session().await.is_err() { "sorry" } else { "good" }));
         assert_eq!(front.answer_with_page(&sessions, own, ask(&cookie)).body, "sorry");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hipflask::core::time::UnixTime;
+use hipflask::hipflask_core::time::UnixTime;
 use hipflask::store::file::FileStore;
 use hipflask::store::memory::MemoryStore;
 use hipflask::store::record::Format;
@@ -19,7 +19,7 @@ fn strict() -> Sessions {
 }
 
 #[test]
-fn what_carries_a_cookie_is_kept_by_no_cache() {
+fn response_with_a_cookie_is_not_cached() {
     for front in FRONTS {
         let sessions = strict();
         let writing = view(async |_| {
@@ -42,7 +42,7 @@ fn what_carries_a_cookie_is_kept_by_no_cache() {
 }
 
 #[test]
-fn a_cookie_over_the_limit_is_a_bare_500_that_is_logged() {
+fn large_cookie_is_a_logged_bare_500() {
     for front in FRONTS {
         let sessions = strict();
         let big = view(async |_| {
@@ -59,7 +59,7 @@ fn a_cookie_over_the_limit_is_a_bare_500_that_is_logged() {
 }
 
 #[test]
-fn the_cookie_of_the_other_profile_is_another_cookie() {
+fn profiles_use_different_cookies() {
     let flask = builder().secret_key("k".repeat(32)).build().unwrap();
     let ada = cookie(&flask, |session| session.set("username", "ada").unwrap());
     let asking = view(async |_| Ok(hipflask::session().await?.len().to_string()));
@@ -70,7 +70,7 @@ fn the_cookie_of_the_other_profile_is_another_cookie() {
 }
 
 #[test]
-fn a_session_ends_unused_after_its_idle_time_and_used_after_its_absolute_time() {
+fn session_expires_by_idle_and_absolute_lifetime() {
     for front in FRONTS {
         let clock = hipflask_testkit::clock::Clock::default();
         let at = clock.clone();
@@ -118,7 +118,7 @@ fn both_kinds() -> [Sessions; 2] {
     [keyed().build().unwrap(), keyed().store(store).build().unwrap()]
 }
 
-/// The cookie of a visitor who has just logged in.
+/// The cookie of a visitor after a login.
 fn logged_in(front: &dyn Front, sessions: &Sessions, name: &'static str) -> String {
     let login = view(move |_| async move {
         hipflask::session().await?.set("user", name)?;
@@ -180,7 +180,7 @@ fn only_record(store: &dyn Store) -> (Key, Stored) {
 }
 
 #[test]
-fn a_pickle_is_not_read_and_the_log_says_why() {
+fn pickle_is_refused_and_logged() {
     for front in FRONTS {
         for (profile, is_read) in [(Profile::Flask, true), (Profile::Strict, false)] {
             let store = MemoryStore::new();

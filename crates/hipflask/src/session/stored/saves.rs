@@ -1,4 +1,4 @@
-//! The saves of one request, as its state sees them.
+//! The part of a request's state that only sessions in a store have: the record and the saves.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +10,30 @@ use hipflask_core::session::{Changes, SessionDict};
 use hipflask_store::save::{Saved, Slot};
 
 use crate::error::SessionError;
+
+/// A session's record, and its saves.
+#[derive(Debug, Default)]
+pub(crate) struct StoredState {
+    /// The record that the session came from, and what the handler requested for it.
+    pub(crate) slot: Option<Box<Slot>>,
+    /// The reason why the session is empty and read-only, if its store failed and the request goes on.
+    pub(crate) read_only: Option<Box<SessionError>>,
+    /// The outcome of the last save.
+    pub(crate) saved: Option<Saved>,
+    pub(crate) saves: Saves,
+}
+
+impl StoredState {
+    /// Returns `true` if the record is to be deleted or to get a new id.
+    pub(crate) fn is_to_change(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.is_to_change())
+    }
+
+    /// Returns an error if the session is read-only, so that a change does not look saved.
+    pub(crate) fn check_writable(&self) -> Result<(), SessionError> {
+        self.read_only.as_ref().map_or(Ok(()), |error| Err((**error).clone()))
+    }
+}
 
 /// A save that has begun. It owns everything that it needs, so that it can end without the future that began it.
 pub(crate) type SaveTask = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -27,12 +51,11 @@ pub(crate) type SaveResult = Result<SaveEnd, SessionError>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SaveEnd {
     Saved(Saved),
-    /// Nothing was written: another request was first, and the session is now based on what that one left.
+    /// Nothing was written: another request was first. The session is now based on the record of that one.
     Conflict,
 }
 
-/// The save that is under way, if there is one, and the futures that wait for its end. Most requests need no more than the
-/// flag.
+/// The save in progress, if any, and the futures that wait for it. Most requests need only the flag.
 #[derive(Default)]
 pub(crate) struct Saves {
     is_under_way: bool,
@@ -45,21 +68,21 @@ struct More {
     unsaved: Option<Changes>,
     /// Requested while the slot was in use by the save.
     requested: Requested,
-    /// The save, if no task runs it: the futures that wait for its end poll it.
+    /// The save, if no task runs it: the waiting futures poll it.
     orphan: Option<Orphan>,
     waiting: Arc<Waiting>,
 }
 
-/// A save that no task runs, and where its result goes.
+/// A save that no task runs, and the place for its result.
 pub(crate) struct Orphan {
     pub(crate) task: SaveTask,
     pub(crate) report: Report,
 }
 
-/// Where the future that began a save finds its result, once another one has seen it through.
+/// The result of a save that another future finished, for the future that began it.
 pub(crate) type Report = Arc<Mutex<Option<SaveResult>>>;
 
-/// Changes of the record that a save has to carry out.
+/// Changes of a record that the next save makes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Requested {
     pub(crate) restart: bool,
@@ -89,7 +112,7 @@ impl Saves {
         }
     }
 
-    /// Returns what the save was to save, and what was requested meanwhile.
+    /// Returns the changes that the save was for, and the requests made meanwhile.
     pub(crate) fn end(&mut self) -> (Option<Changes>, Requested) {
         self.is_under_way = false;
         let Some(more) = &mut self.more else { return Default::default() };
@@ -108,7 +131,7 @@ impl Saves {
         self.more().orphan = Some(orphan);
     }
 
-    /// Adds a future to those that wait for the end of the save. Returns them all, and the save itself if no task runs it.
+    /// Adds a future to those that wait for the save. Returns them all, and the save itself if no task runs it.
     pub(crate) fn wait(&mut self, waker: &Waker) -> (Arc<Waiting>, Option<Orphan>) {
         let more = self.more();
         more.waiting.add(waker);
@@ -125,8 +148,7 @@ impl Saves {
     }
 }
 
-/// The futures that wait for the end of a save. As a waker it wakes all of them, because any of them may have been dropped
-/// or is not polled any more.
+/// The futures that wait for a save. Waking it wakes all of them, because any of them may have been dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     wakers: Mutex<Vec<Waker>>,

@@ -1,9 +1,9 @@
-//! Runs the saves of one request: one after the other, and each that has begun to its end.
+//! Runs the saves of one request: one after the other, each to its end.
 //!
-//! A write whose answer nobody saw is ambiguous: a later save would take it for another request's. So a future that waits for
-//! a save can be dropped at any time, and the save itself goes on. As long as the store answers at once, the save runs in
-//! the future that began it. When it has to wait, a task takes it over. Without a runtime for that task, the save stays in
-//! the state of its request, and the next future that waits for it polls it.
+//! If a write's reply is lost, a later save would mistake that write for another request's. So a future that
+//! waits for a save can be dropped at any time, and the save itself goes on. While the store answers at once,
+//! the save runs in the future that began it. When the save has to wait, a task takes over. Without a runtime
+//! for the task, the save stays in the request's state, and the next future that waits for it polls it.
 
 use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
@@ -14,59 +14,59 @@ use hipflask_core::session::SessionDict;
 use hipflask_store::save::Slot;
 
 use super::saves::{Orphan, Outcome, Report, Requested, SaveEnd, SaveResult, SaveTask, Waiting};
-use super::state::{Shared, State};
-use crate::error::SessionError;
+use crate::error::{SessionError, WriteError};
+use crate::session::state::{Shared, State};
 
 impl State {
-    /// Returns the session and its slot, to save them: themselves if nobody else needs them meanwhile, or copies.
+    /// Takes the session and its slot to be saved, or copies of them unless the caller `is_alone`.
     pub(crate) fn begin_save(&mut self, is_alone: bool) -> Option<(SessionDict, Box<Slot>)> {
         if is_alone {
             let data = self.data.take()?;
-            self.saves.begin(None);
-            return Some((data, self.slot.take().unwrap_or_default()));
+            self.stored.saves.begin(None);
+            return Some((data, self.stored.slot.take().unwrap_or_default()));
         }
         let data = self.data.as_mut()?.begin_save();
-        self.saves.begin(Some(data.changes().clone()));
-        Some((data, self.slot.clone().unwrap_or_default()))
+        self.stored.saves.begin(Some(data.changes().clone()));
+        Some((data, self.stored.slot.clone().unwrap_or_default()))
     }
 
     fn finish_save(&mut self, outcome: Outcome) -> SaveResult {
-        let (unsaved, requested) = self.saves.end();
+        let (unsaved, requested) = self.stored.saves.end();
         match (&mut self.data, &outcome.result) {
             (None, _) => self.data = Some(outcome.data),
             (Some(data), Ok(_)) => data.finish_save(outcome.data),
             (Some(data), Err(_)) => data.abandon_save(unsaved.unwrap_or_default()),
         }
-        requested.add_to(self.slot.insert(outcome.slot));
+        requested.add_to(self.stored.slot.insert(outcome.slot));
         if let Ok(SaveEnd::Saved(saved)) = outcome.result {
-            self.saved = Some(saved);
+            self.stored.saved = Some(saved);
         }
         outcome.result
     }
 
     /// The session is as it was, and so is its slot.
     fn abandon_save(&mut self) {
-        let (unsaved, requested) = self.saves.end();
+        let (unsaved, requested) = self.stored.saves.end();
         if let (Some(data), Some(unsaved)) = (&mut self.data, unsaved) {
             data.abandon_save(unsaved);
         }
-        if let Some(slot) = &mut self.slot {
+        if let Some(slot) = &mut self.stored.slot {
             requested.add_to(slot);
         }
     }
 
     /// Requests a change of the record from the next save.
     pub(crate) fn request(&mut self, requested: Requested) {
-        if self.saves.is_under_way() {
-            self.saves.request(requested);
+        if self.stored.saves.is_under_way() {
+            self.stored.saves.request(requested);
         } else {
-            requested.add_to(self.slot.get_or_insert_default());
+            requested.add_to(self.stored.slot.get_or_insert_default());
         }
     }
 }
 
 impl Shared {
-    /// Waits until `ready` finds in the state what it looks for. It is called again whenever a save has ended.
+    /// Waits until `ready` returns a value. Calls it again after each save.
     pub(crate) async fn wait_for<T>(
         &self,
         mut ready: impl FnMut(&mut State) -> Option<T>,
@@ -88,7 +88,7 @@ impl Shared {
                 if let Some(found) = ready(&mut state) {
                     return Poll::Ready(Ok(found));
                 }
-                match state.saves.wait(context.waker()) {
+                match state.stored.saves.wait(context.waker()) {
                     (waiting, Some(orphan)) => (orphan, waiting),
                     (_, None) => return Poll::Pending,
                 }
@@ -99,7 +99,7 @@ impl Shared {
         }
     }
 
-    /// Polls a save that no task runs, in the name of all that wait for it.
+    /// Polls a save that no task runs, on behalf of all futures that wait for it.
     fn poll_orphan(&self, mut orphan: Orphan, waiting: &Arc<Waiting>) -> Poll<()> {
         let wakes = waiting.wakes();
         let waker = Waker::from(Arc::clone(waiting));
@@ -116,11 +116,11 @@ impl Shared {
 
     fn keep(&self, orphan: Orphan) {
         if let Ok(mut state) = self.lock() {
-            state.saves.keep(orphan);
+            state.stored.saves.keep(orphan);
         }
     }
 
-    /// Sees a save through that has just begun. The future can be dropped: the save goes on.
+    /// Runs a save to its end. If this future is dropped, the save goes on.
     pub(crate) async fn run(self: &Arc<Self>, task: SaveTask) -> SaveResult {
         let (mut begun, mut report) = (Some(task), None);
         poll_fn(|context| {
@@ -139,7 +139,7 @@ impl Shared {
         .await
     }
 
-    /// Polls a save. Its end goes into the state and wakes all that wait for it.
+    /// Polls a save. When it ends, stores its outcome in the state and wakes all futures that wait for it.
     fn poll_save(
         &self,
         task: &mut SaveTask,
@@ -151,7 +151,7 @@ impl Shared {
         begun.goes_on();
         let Poll::Ready(outcome) = polled else { return Poll::Pending };
         let Ok(mut state) = self.lock() else {
-            // The runtime runs inside of a closure that holds the session on this thread.
+            // The runtime runs inside a closure that holds the session on this thread.
             *task = Box::pin(ready(outcome));
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -170,25 +170,25 @@ impl Shared {
     }
 
     fn wake_waiting(&self) {
-        let waiting = self.lock().ok().and_then(|state| state.saves.waiting());
+        let waiting = self.lock().ok().and_then(|state| state.stored.saves.waiting());
         if let Some(waiting) = waiting {
             waiting.wake_all();
         }
     }
 
-    /// Hands a save over to a task. Should there be none, dropping it leaves the save in the state.
+    /// Passes a save to a task. Without a runtime the task is dropped, which leaves the save in the state.
     fn detach(self: &Arc<Self>, task: SaveTask) -> Report {
         let report = Report::default();
         let orphan = Orphan { task, report: Arc::clone(&report) };
         let detached = Detached { shared: Arc::clone(self), save: Some(orphan) };
-        if let Some(server) = self.engine().server() {
-            server.spawn(detached);
+        if let Some(stored) = self.stored() {
+            stored.spawner.spawn(detached);
         }
         report
     }
 }
 
-/// A save that has begun and is neither under way in the store nor abandoned: dropping it abandons the save.
+/// A save that has begun but does not run yet. Dropping the guard abandons the save.
 pub(crate) struct Begun<'s> {
     shared: &'s Shared,
     report: Option<&'s Report>,
@@ -209,7 +209,7 @@ impl Drop for Begun<'_> {
         if let Ok(mut state) = self.shared.lock() {
             state.abandon_save();
         }
-        let panicked = SessionError::NotWritten("the store panicked".to_owned());
+        let panicked: SessionError = WriteError::Panicked.into();
         self.shared.wake(self.report, &Err(panicked));
     }
 }

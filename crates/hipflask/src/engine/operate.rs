@@ -1,9 +1,10 @@
-//! Dropping the records of expired sessions, for stores that keep them.
+//! Access to the store for operators, and the purge of expired records.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use hipflask_store::StoreError;
+use hipflask_store::save::ServerSessions;
 
 use super::sessions::Sessions;
 
@@ -11,12 +12,18 @@ use super::sessions::Sessions;
 const SHORTEST: Duration = Duration::from_secs(1);
 
 impl Sessions {
-    /// Drops the records of expired sessions that the store still keeps, and returns how many. A live session is never
-    /// dropped, and an expired one is no session in any case: this frees the space that it takes.
+    /// The sessions in the store, for tools that need ids or counters. `None` if sessions are in the cookie.
+    #[must_use]
+    pub fn server_sessions(&self) -> Option<&ServerSessions> {
+        self.stored().map(|stored| &stored.sessions)
+    }
+
+    /// Deletes the records of expired sessions from the store and returns how many. Only frees space: an
+    /// expired session is never opened, and a live one is never deleted.
     ///
-    /// Needed for files and SQL tables. Redis, memcached, MongoDB and DynamoDB drop expired records by themselves, and so
-    /// does the store in memory when it is written to; for them, and for sessions in cookies, this returns 0 or does
-    /// little.
+    /// Needed for files and SQL tables. Redis, memcached, MongoDB and DynamoDB delete expired records by
+    /// themselves, and so does the memory store on writes. For them, and for sessions in cookies, this
+    /// returns 0 or does little.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be reached.
@@ -27,9 +34,9 @@ impl Sessions {
         }
     }
 
-    /// Calls [`purge_expired`](Self::purge_expired) now and after every `interval`, until this future is dropped. It never
-    /// ends by itself; a purge that fails is logged, and the next one is tried. Where nothing has to be purged it only
-    /// waits. Needs tokio.
+    /// Calls [`purge_expired`](Self::purge_expired) now and after every `interval`, until this future is
+    /// dropped. A failed purge is logged and tried again at the next interval. If the store expires records
+    /// by itself, the future only waits. Needs tokio.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
