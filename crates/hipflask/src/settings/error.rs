@@ -92,7 +92,7 @@ pub enum ConfigError {
     },
     /// A setting that looks like ours has a name that does not exist.
     #[error("unknown setting {name}; {}", suggestion.map_or_else(
-        || "see docs/coming-from-flask.md for a list".to_owned(),
+        || "see the list in docs/coming-from-flask.md".to_owned(),
         |name| format!("did you mean {name}?")
     ))]
     UnknownSetting {

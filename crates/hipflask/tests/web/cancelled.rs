@@ -23,17 +23,17 @@ use crate::front::{Ask, FRONTS, block_on, builder, on_axum};
 use crate::stored::{ask, engine, id, signed_in, working};
 
 /// More awaits than any of these saves has.
-const AWAITS: usize = 40;
+pub(crate) const AWAITS: usize = 40;
 
 /// An engine whose store makes every call wait, and that store.
-fn slow_engine() -> (Sessions, MemoryStore) {
+pub(crate) fn slow_engine() -> (Sessions, MemoryStore) {
     let memory = MemoryStore::new();
     let store = PausingStore::new(memory.clone(), || Box::pin(give_way()));
     (builder().store(Arc::new(store)).build().unwrap(), memory)
 }
 
 /// Polls a future so many times and drops it then.
-async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+pub(crate) async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let (mut future, mut left) = (pin!(future), polls);
     poll_fn(|context| {
         if left == 0 {
@@ -57,15 +57,23 @@ async fn finished(request: &RequestSession) -> Option<String> {
     Some(header.split(';').next().unwrap().trim_end_matches('=').to_owned())
 }
 
-async fn counted(sessions: &Sessions, n: u64) -> String {
+pub(crate) async fn counted(sessions: &Sessions, n: u64) -> String {
     let (request, session) = opened(sessions, "").await;
     session.set("n", n).unwrap();
     drop(session);
     finished(&request).await.unwrap()
 }
 
-async fn number(sessions: &Sessions, cookie: &str) -> Option<u64> {
+pub(crate) async fn number(sessions: &Sessions, cookie: &str) -> Option<u64> {
     opened(sessions, cookie).await.1.get("n").unwrap()
+}
+
+/// A session with `n` = 1 in the store: its cookie, and a request that has opened it and set `n` to 2.
+async fn changed(sessions: &Sessions) -> (String, RequestSession, Session) {
+    let cookie = counted(sessions, 1).await;
+    let (request, session) = opened(sessions, &cookie).await;
+    session.increment("n", 1).unwrap();
+    (cookie, request, session)
 }
 
 /// Runs `test` without a runtime and inside of one, for every await at which a future can be dropped.
@@ -82,9 +90,7 @@ fn at_every_await<F: Future<Output = ()>>(test: impl Fn(Sessions, MemoryStore, u
 #[test]
 fn dropped_save_now_neither_clones_nor_counts_twice() {
     at_every_await(async |sessions, memory, polls| {
-        let cookie = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &cookie).await;
-        session.increment("n", 1).unwrap();
+        let (cookie, request, session) = changed(&sessions).await;
         cut(session.save_now(), polls).await;
         session.increment("n", 1).unwrap();
         assert_eq!(finished(&request).await.unwrap(), cookie, "dropped after {polls} polls");
@@ -139,9 +145,7 @@ fn dropped_regenerate_leaves_one_record() {
 #[test]
 fn destroy_after_dropped_save_deletes_the_record() {
     at_every_await(async |sessions, memory, polls| {
-        let cookie = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &cookie).await;
-        session.increment("n", 1).unwrap();
+        let (_, request, session) = changed(&sessions).await;
         cut(session.save_now(), polls).await;
         // The save may still be under way.
         session.destroy().unwrap();
@@ -154,9 +158,7 @@ fn destroy_after_dropped_save_deletes_the_record() {
 #[test]
 fn regenerate_during_a_save_is_carried_out() {
     at_every_await(async |sessions, memory, polls| {
-        let old = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &old).await;
-        session.increment("n", 1).unwrap();
+        let (old, request, session) = changed(&sessions).await;
         cut(session.save_now(), polls).await;
         session.regenerate().unwrap();
         let new = finished(&request).await.unwrap();
@@ -168,9 +170,7 @@ fn regenerate_during_a_save_is_carried_out() {
 #[test]
 fn changes_made_during_a_save_are_kept() {
     at_every_await(async |sessions, memory, polls| {
-        let cookie = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &cookie).await;
-        session.increment("n", 1).unwrap();
+        let (cookie, request, session) = changed(&sessions).await;
         session.push("list", 1).unwrap();
         {
             let mut saving = pin!(session.save_now());
@@ -194,9 +194,7 @@ fn changes_made_during_a_save_are_kept() {
 fn changes_made_during_a_failed_save_are_kept() {
     let (sessions, spy) = engine();
     block_on(async {
-        let cookie = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &cookie).await;
-        session.increment("n", 1).unwrap();
+        let (cookie, request, session) = changed(&sessions).await;
         let during = session.clone();
         spy.meanwhile(StoreMethod::Replace, move || drop(during.increment("n", 1).unwrap()));
         spy.set_fault(Some(Fault::of(StoreMethod::Replace, When::Before)));
@@ -212,9 +210,7 @@ fn changes_made_during_a_failed_save_are_kept() {
 #[test]
 fn parked_save_does_not_block_later_saves() {
     at_every_await(async |sessions, memory, polls| {
-        let cookie = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &cookie).await;
-        session.increment("n", 1).unwrap();
+        let (cookie, request, session) = changed(&sessions).await;
         let mut parked = Box::pin(session.save_now());
         cut(parked.as_mut(), polls).await;
         session.increment("n", 1).unwrap();
@@ -297,9 +293,7 @@ fn panic_in_transact_leaves_the_session() {
 fn panic_in_the_store_leaves_the_session() {
     let (sessions, spy) = engine();
     block_on(async {
-        let cookie = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &cookie).await;
-        session.increment("n", 1).unwrap();
+        let (cookie, request, session) = changed(&sessions).await;
         session.regenerate().unwrap();
         spy.meanwhile(StoreMethod::Create, || panic!("on purpose"));
         let saving = session.clone();
@@ -319,9 +313,7 @@ fn panic_in_a_detached_save_is_an_error() {
     let sessions = builder().store(Arc::new(store)).build().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let cookie = counted(&sessions, 1).await;
-        let (request, session) = opened(&sessions, &cookie).await;
-        session.increment("n", 1).unwrap();
+        let (cookie, request, session) = changed(&sessions).await;
         spy.meanwhile(StoreMethod::Replace, || panic!("on purpose"));
         assert!(matches!(session.save_now().await, Err(SessionError::NotWritten(_))));
         assert_eq!(finished(&request).await.unwrap(), cookie);

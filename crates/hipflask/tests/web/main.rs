@@ -11,6 +11,7 @@ mod bad_signatures;
 mod before_the_head;
 mod cached;
 mod cancelled;
+mod cancelled_actix;
 mod client;
 mod coming_from_flask;
 mod cookies;

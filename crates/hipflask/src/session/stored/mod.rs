@@ -216,7 +216,7 @@ fn nothing_to_do(state: &mut State, op: StoreOp) -> Option<Saved> {
     if op != StoreOp::Leave || slot.is_to_change() && saved != Saved::Gone {
         return None;
     }
-    state.stored.saved = Some(saved);
+    state.stored.saves.last = Some(saved);
     Some(saved)
 }
 

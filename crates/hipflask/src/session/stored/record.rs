@@ -44,7 +44,7 @@ impl Shared {
 /// The effect of a request on its record.
 fn outcome(state: &State, has_id: bool) -> (&'static str, String) {
     let is_stored = state.stored.slot.as_deref().is_some_and(|slot| slot.stored().is_some());
-    let (word, says) = match state.stored.saved {
+    let (word, says) = match state.stored.saves.last {
         _ if state.stored.read_only.is_some() => {
             let why = state.stored.read_only.as_deref().map(ToString::to_string).unwrap_or_default();
             return ("read_only", format!("Nothing was written: {why}."));

@@ -18,8 +18,6 @@ pub(crate) struct StoredState {
     pub(crate) slot: Option<Box<Slot>>,
     /// The reason why the session is empty and read-only, if its store failed and the request goes on.
     pub(crate) read_only: Option<Box<SessionError>>,
-    /// The outcome of the last save.
-    pub(crate) saved: Option<Saved>,
     pub(crate) saves: Saves,
 }
 
@@ -59,6 +57,8 @@ pub(crate) enum SaveEnd {
 #[derive(Default)]
 pub(crate) struct Saves {
     is_under_way: bool,
+    /// The outcome of the last save.
+    pub(crate) last: Option<Saved>,
     more: Option<Box<More>>,
 }
 

@@ -39,7 +39,7 @@ impl State {
         }
         requested.add_to(self.stored.slot.insert(outcome.slot));
         if let Ok(SaveEnd::Saved(saved)) = outcome.result {
-            self.stored.saved = Some(saved);
+            self.stored.saves.last = Some(saved);
         }
         outcome.result
     }
