@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hipflask_core::codec::{DEFAULT_LEEWAY, DEFAULT_LIFETIME, SessionCodec};
 use hipflask_core::cookie::{CookieConfig, CookieConfigBuilder, SameSite};
-use hipflask_core::plan::{Profile, Rules};
+use hipflask_core::plan::{LifetimeError, Profile, Rules, check_lifetimes};
 use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, SecretKey};
 use hipflask_core::tagged::KeyOrder;
 
@@ -369,14 +369,13 @@ impl SessionsBuilder {
     }
 
     fn check_lifetimes(&self) -> Result<(), ConfigError> {
-        let idle = self.idle_lifetime();
-        if idle.as_secs() == 0 {
-            return Err(ConfigError::ShortLifetime { lifetime: idle });
-        }
-        match self.timeouts().absolute {
-            Some(absolute) if absolute < idle => Err(ConfigError::ShortAbsoluteLifetime { absolute, idle }),
-            _ => Ok(()),
-        }
+        let (idle, absolute) = (self.idle_lifetime(), self.timeouts().absolute);
+        check_lifetimes(idle, absolute).map_err(|error| match (error, absolute) {
+            (LifetimeError::AbsoluteBelowIdle, Some(absolute)) => {
+                ConfigError::ShortAbsoluteLifetime { absolute, idle }
+            }
+            _ => ConfigError::ShortLifetime { lifetime: idle },
+        })
     }
 
     pub(crate) fn no_secret_key(&self) -> ConfigError {
