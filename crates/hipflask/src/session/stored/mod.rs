@@ -80,7 +80,7 @@ async fn find(
                     break;
                 }
             }
-            Opened::NotAnId(IdError::BadSignature) => {
+            Opened::NotAnId(IdError::BadSignature(_)) => {
                 engine.note_bad_signature(stored.sessions.stats().opened, now);
             }
             Opened::Unknown | Opened::NotAnId(_) | Opened::Unreadable(_) => {}
@@ -212,7 +212,7 @@ fn settle(shared: &Shared, stored: &Stored, state: &mut State) -> Option<(Sessio
 /// The outcome of a save for which the store has nothing to do. `None` if it has something to do.
 fn nothing_to_do(state: &mut State, op: StoreOp) -> Option<Saved> {
     let slot = state.stored.slot.as_ref()?;
-    let saved = if slot.is_ended() { Saved::Gone } else { Saved::Unchanged };
+    let saved = if slot.is_deleted() { Saved::Gone } else { Saved::Unchanged };
     if op != StoreOp::Leave || slot.is_to_change() && saved != Saved::Gone {
         return None;
     }
