@@ -8,7 +8,7 @@ use crate::plan::Profile;
 use crate::session::SessionDict;
 use crate::signing::{Compression, PayloadCodec, TimestampSigner};
 use crate::steps::assert_linear;
-use crate::tagged::{self, JsonError, Piece, Reader};
+use crate::tagged::{self, Event, EventReader, JsonError};
 use crate::time::{DateTime, UnixTime};
 use crate::value::{Dict, MAX_DEPTH, Text, Value};
 
@@ -90,38 +90,39 @@ fn texts(length: usize) -> Vec<String> {
     texts
 }
 
-/// Reads all pieces, as a front with its own objects does.
-fn read_pieces(text: &str) -> Result<(), JsonError> {
-    let mut json = Reader::new(text)?;
-    // Whether each open container is a dict, and whether it is a tuple.
-    let mut open: Vec<(bool, bool)> = Vec::new();
-    let mut first = true;
+/// The end of an open container that the events report.
+enum Open {
+    List,
+    Tuple,
+    Dict,
+}
+
+/// Reads all events, without a call for each level.
+fn read_events(mut json: EventReader<'_>) -> Result<(), JsonError> {
+    let mut open = Vec::new();
     loop {
-        match open.last() {
-            None if !first => return json.finish(),
-            Some((true, _)) if json.key(first)?.is_none() => {
-                open.pop();
-                first = false;
-                continue;
-            }
-            Some((false, is_tuple)) if !json.item(first)? => {
-                if *is_tuple {
-                    json.close_tuple()?;
-                }
-                open.pop();
-                first = false;
-                continue;
-            }
+        match json.event()? {
+            Event::Dict => open.push(Open::Dict),
+            Event::List => open.push(Open::List),
+            Event::Tuple => open.push(Open::Tuple),
             _ => {}
         }
-        let opened = match json.piece()? {
-            Piece::Dict => Some((true, false)),
-            Piece::List => Some((false, false)),
-            Piece::Tuple => Some((false, true)),
-            _ => None,
-        };
-        first = opened.is_some();
-        open.extend(opened);
+        while !has_next(&mut json, open.last())? {
+            if let Some(Open::Tuple) = open.pop() {
+                let _ = json.end_tuple()?;
+            }
+            if open.is_empty() {
+                return json.finish();
+            }
+        }
+    }
+}
+
+fn has_next(json: &mut EventReader<'_>, open: Option<&Open>) -> Result<bool, JsonError> {
+    match open {
+        None => Ok(false),
+        Some(Open::Dict) => Ok(json.key()?.is_some()),
+        Some(Open::List | Open::Tuple) => json.item(),
     }
 }
 
@@ -130,7 +131,8 @@ fn json_readers_are_linear(texts: &[String]) {
         let length = text.len();
         is_linear("from_str", text, length, || tagged::from_str(text));
         is_linear("from_str_plain", text, length, || tagged::from_str_plain(text));
-        is_linear("the reader of pieces", text, length, || read_pieces(text));
+        is_linear("events", text, length, || read_events(EventReader::new(text)?));
+        is_linear("msgspec", text, length, || read_events(EventReader::msgspec(text)));
         let session = format!("{{\"k\":{text}}}");
         is_linear("from_json", text, length, || SessionDict::from_json(session.as_str()));
         let Ok(session) = SessionDict::from_json(session) else { continue };

@@ -1,6 +1,6 @@
 //! Flask's tagged JSON to Python's objects, without a tree of values between.
 
-use hipflask_core::tagged::{JsonError, Letters, Piece, Reader};
+use hipflask_core::tagged::{Event, EventReader, JsonError, JsonStr, TupleEnd};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -31,12 +31,12 @@ impl From<PyErr> for ReadError {
 pub(crate) fn fill_from_json(dict: &Bound<'_, PyDict>, text: &str) -> Result<(), ReadError> {
     let mut json = Json {
         py: dict.py(),
-        reader: Reader::new(text)?,
+        reader: EventReader::new(text)?,
         builder: Builder::begin(dict.py()),
         items: Vec::new(),
     };
-    match json.reader.piece()? {
-        Piece::Dict => json.fill(dict)?,
+    match json.reader.event()? {
+        Event::Dict => json.fill(dict)?,
         _ => return Err(ReadError::NeedsTree),
     }
     Ok(json.reader.finish()?)
@@ -44,7 +44,7 @@ pub(crate) fn fill_from_json(dict: &Bound<'_, PyDict>, text: &str) -> Result<(),
 
 struct Json<'py, 't> {
     py: Python<'py>,
-    reader: Reader<'t>,
+    reader: EventReader<'t>,
     builder: Builder<'py>,
     /// The items of the list that is being read, after those of the lists around it.
     items: Vec<Bound<'py, PyAny>>,
@@ -53,34 +53,36 @@ struct Json<'py, 't> {
 impl<'py> Json<'py, '_> {
     fn object(&mut self) -> Result<Bound<'py, PyAny>, ReadError> {
         let py = self.py;
-        Ok(match self.reader.piece()? {
-            Piece::Str(text) => self.text(&text)?,
-            Piece::Int(number) => PyInt::new(py, number).into_any(),
-            Piece::Float(number) => PyFloat::new(py, number).into_any(),
-            Piece::Bool(value) => PyBool::new(py, value).to_owned().into_any(),
-            Piece::None => py.None().into_bound(py),
-            Piece::Dict => {
+        Ok(match self.reader.event()? {
+            Event::Str(text) => self.text(&text)?,
+            Event::Int(number) => PyInt::new(py, number).into_any(),
+            Event::Float(number) => PyFloat::new(py, number).into_any(),
+            Event::Bool(value) => PyBool::new(py, value).to_owned().into_any(),
+            Event::None => py.None().into_bound(py),
+            Event::Dict => {
                 let dict = PyDict::new(py);
                 self.fill(&dict)?;
                 dict.into_any()
             }
-            Piece::List => {
+            Event::List => {
                 let first = self.items()?;
                 PyList::new(py, self.items.drain(first..))?.into_any()
             }
-            Piece::Tuple => {
+            Event::Tuple => {
                 let first = self.items()?;
-                self.reader.close_tuple()?;
-                PyTuple::new(py, self.items.drain(first..))?.into_any()
+                match self.reader.end_tuple()? {
+                    TupleEnd::Tuple => PyTuple::new(py, self.items.drain(first..))?.into_any(),
+                    _ => return Err(ReadError::NeedsTree),
+                }
             }
-            Piece::Value(value) => self.builder.object(&value)?,
+            Event::Value(value) => self.builder.object(&value)?,
         })
     }
 
     /// Reads the items of a list. Returns the position of the first one.
     fn items(&mut self) -> Result<usize, ReadError> {
         let first = self.items.len();
-        while self.reader.item(self.items.len() == first)? {
+        while self.reader.item()? {
             let item = self.object()?;
             self.items.push(item);
         }
@@ -88,11 +90,9 @@ impl<'py> Json<'py, '_> {
     }
 
     fn fill(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), ReadError> {
-        let mut first = true;
-        while let Some(key) = self.reader.key(first)? {
-            first = false;
+        while let Some(key) = self.reader.key()? {
             let key = match key {
-                Letters::Plain(key) => self.builder.key(key).into_any(),
+                JsonStr::Plain(key) => self.builder.key(key).into_any(),
                 escaped => self.text(&escaped)?,
             };
             let value = self.object()?;
@@ -101,10 +101,10 @@ impl<'py> Json<'py, '_> {
         Ok(())
     }
 
-    fn text(&self, text: &Letters<'_>) -> PyResult<Bound<'py, PyAny>> {
+    fn text(&self, text: &JsonStr<'_>) -> PyResult<Bound<'py, PyAny>> {
         match text {
-            Letters::Plain(text) => Ok(PyString::new(self.py, text).into_any()),
-            Letters::Escaped(text) => text_to_python(self.py, text),
+            JsonStr::Plain(text) => Ok(PyString::new(self.py, text).into_any()),
+            JsonStr::Escaped(text) => text_to_python(self.py, text),
         }
     }
 }

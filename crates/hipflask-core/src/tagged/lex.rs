@@ -1,29 +1,74 @@
-//! The letters of JSON: where strings end, what numbers are, how escapes read.
+//! The lexer of tagged JSON. Every reader steps through strings, numbers, lists and objects with it, and learns from it
+//! which objects are tags.
 
 use super::error::{JsonError, JsonErrorKind as Bad};
+use super::tags;
 use crate::steps;
-use crate::value::{Int, Text};
+use crate::value::{Int, MAX_DEPTH, Text};
 
-/// A place in a text.
+/// A position in a text, and the number of levels that may still be opened there.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'t> {
-    pub(super) text: &'t str,
+    text: &'t str,
     pub(super) at: usize,
+    levels: usize,
+    /// Whether the text since this was last cleared differs from Flask's spelling. The lexer notes white space and escaped
+    /// first keys; the scan notes the rest.
+    pub(super) unusual: bool,
 }
 
-/// A number as it stands in the text.
-pub(super) enum Number<'t> {
+/// The place of a string in the text, without its quotes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted {
+    start: usize,
+    end: usize,
+    /// Whether it contains escapes.
+    pub(super) escaped: bool,
+}
+
+/// A value that contains no other values, as it is spelled in the text.
+pub(super) enum Scalar<'t> {
+    Null,
+    Bool(bool),
+    Str(Quoted),
     Int(&'t [u8]),
+    /// A decimal, or `NaN`, `Infinity` or `-Infinity`.
     Float(&'t str),
 }
 
 impl<'t> Cursor<'t> {
     pub(super) const fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
+        Self::with_levels(text, MAX_DEPTH)
+    }
+
+    /// A cursor for a text that is `MAX_DEPTH - levels` levels deep inside another one.
+    pub(super) const fn with_levels(text: &'t str, levels: usize) -> Self {
+        Self { text, at: 0, levels, unusual: false }
     }
 
     pub(super) const fn bytes(&self) -> &'t [u8] {
         self.text.as_bytes()
+    }
+
+    /// The content of a string, escapes and all.
+    #[inline]
+    pub(super) fn content(&self, string: Quoted) -> &'t str {
+        &self.text[string.start..string.end]
+    }
+
+    /// The [`content`](Self::content) as bytes.
+    #[inline]
+    pub(super) fn content_bytes(&self, string: Quoted) -> &'t [u8] {
+        &self.bytes()[string.start..string.end]
+    }
+
+    /// The text of a string, its escapes resolved.
+    pub(super) fn text(&self, string: Quoted) -> Result<Text, JsonError> {
+        let content = self.content(string);
+        if !string.escaped {
+            return Ok(Text::new(content));
+        }
+        unescape(content.as_bytes()).ok_or_else(|| self.error(Bad::BadEscape))
     }
 
     /// The byte here; 0, which JSON allows nowhere, at the end.
@@ -32,38 +77,177 @@ impl<'t> Cursor<'t> {
         self.bytes().get(self.at).copied().unwrap_or(0)
     }
 
+    /// The next byte that is not white space.
+    #[inline]
+    pub(super) fn next(&mut self) -> u8 {
+        self.skip_space();
+        self.peek()
+    }
+
     #[cold]
     pub(super) fn error(&self, kind: Bad) -> JsonError {
         JsonError::new(kind, self.at)
     }
 
-    /// The error for a byte that does not belong here.
+    /// The error for a byte that JSON does not allow here.
     #[cold]
     pub(super) fn unexpected(&self) -> JsonError {
-        let ended = self.at >= self.bytes().len();
-        self.error(if ended { Bad::UnexpectedEnd } else { Bad::UnexpectedCharacter })
+        let is_end = self.at >= self.bytes().len();
+        self.error(if is_end { Bad::UnexpectedEnd } else { Bad::UnexpectedCharacter })
     }
 
-    /// Steps over white space; whether there was any. Flask writes none.
+    /// Steps over white space. Flask writes none.
     #[inline]
-    pub(super) fn skip_space(&mut self) -> bool {
-        self.peek() <= b' ' && self.skip_any_space()
+    pub(super) fn skip_space(&mut self) {
+        if self.peek() <= b' ' {
+            self.skip_any_space();
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn skip_any_space(&mut self) -> bool {
+    fn skip_any_space(&mut self) {
         let start = self.at;
         while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
             self.at += 1;
         }
         steps::count(self.at - start);
-        self.at > start
+        self.unusual |= self.at > start;
+    }
+
+    /// Checks that nothing but white space follows.
+    pub(super) fn end(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.at < self.bytes().len() { Err(self.error(Bad::TrailingText)) } else { Ok(()) }
+    }
+
+    /// Steps over `[`. Returns `false` if the list is empty, and steps over its end.
+    #[inline]
+    pub(super) fn open_list(&mut self) -> Result<bool, JsonError> {
+        self.open()?;
+        if self.next() == b']' {
+            self.close();
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Steps from the end of an item to the next one. Returns `false` at the end of the list, and steps over it.
+    #[inline]
+    pub(super) fn next_item(&mut self) -> Result<bool, JsonError> {
+        match self.next() {
+            b',' => {
+                self.step();
+                self.skip_space();
+                Ok(true)
+            }
+            b']' => {
+                self.close();
+                Ok(false)
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Steps over `{` and the first key, to its value. Returns `None` if the object is empty, and steps over its end.
+    #[inline]
+    pub(super) fn open_object(&mut self) -> Result<Option<Quoted>, JsonError> {
+        self.open()?;
+        if self.next() == b'}' {
+            self.close();
+            return Ok(None);
+        }
+        self.key().map(Some)
+    }
+
+    /// Steps from the end of a value over the next key, to its value. Returns `None` at the end of the object, and steps
+    /// over it.
+    #[inline]
+    pub(super) fn next_key(&mut self) -> Result<Option<Quoted>, JsonError> {
+        match self.next() {
+            b',' => {
+                self.step();
+                self.skip_space();
+                self.key().map(Some)
+            }
+            b'}' => {
+                self.close();
+                Ok(None)
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The tag that the first key of an object names.
+    ///
+    /// The object is that tag unless a key follows that is not the same. Of equal keys the last value counts, as in Python's
+    /// `json`.
+    #[inline]
+    pub(super) fn tag(&mut self, first: Quoted) -> Result<Option<&'static str>, JsonError> {
+        if first.escaped {
+            return self.escaped_tag(first);
+        }
+        let name = self.content_bytes(first);
+        Ok(if name.first() == Some(&b' ') { tags::tag(name) } else { None })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn escaped_tag(&mut self, first: Quoted) -> Result<Option<&'static str>, JsonError> {
+        self.unusual = true;
+        Ok(tags::tag(self.text(first)?.as_bytes()))
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn key(&mut self) -> Result<Quoted, JsonError> {
+        self.expect(b'"')?;
+        let key = self.string()?;
+        self.skip_space();
+        self.expect(b':')?;
+        self.skip_space();
+        Ok(key)
+    }
+
+    #[inline]
+    fn open(&mut self) -> Result<(), JsonError> {
+        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.error(Bad::TooDeep))?;
+        self.step();
+        Ok(())
+    }
+
+    #[inline]
+    fn close(&mut self) {
+        self.step();
+        self.levels += 1;
+    }
+
+    #[inline]
+    fn step(&mut self) {
+        steps::count(1);
+        self.at += 1;
+    }
+
+    /// Steps over a value that is neither a list nor an object.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) fn scalar(&mut self) -> Result<Scalar<'t>, JsonError> {
+        match self.peek() {
+            b'"' => {
+                self.at += 1;
+                self.string().map(Scalar::Str)
+            }
+            b't' => self.word("true").map(|_| Scalar::Bool(true)),
+            b'f' => self.word("false").map(|_| Scalar::Bool(false)),
+            b'n' => self.word("null").map(|_| Scalar::Null),
+            b'N' => self.word("NaN").map(Scalar::Float),
+            b'I' => self.word("Infinity").map(Scalar::Float),
+            b'-' if self.bytes().get(self.at + 1) == Some(&b'I') => self.word("-Infinity").map(Scalar::Float),
+            _ => self.number(),
+        }
     }
 
     /// Steps over `byte`.
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
+    fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
         steps::count(1);
         if self.peek() == byte {
             self.at += 1;
@@ -73,33 +257,24 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Steps over a word such as `null`.
-    pub(super) fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
+    /// Steps over a word such as `null` and returns it.
+    fn word(&mut self, word: &'static str) -> Result<&'t str, JsonError> {
         steps::count(word.len());
-        if self.bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+        if self.bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
             self.at += word.len();
-            Ok(())
+            Ok(word)
         } else {
             Err(self.unexpected())
         }
     }
 
-    /// Steps over what is left of a string, closing quote included; its content, and whether escapes are in it.
+    /// Steps over the rest of a string, closing quote included.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn string(&mut self) -> Result<(&'t str, bool), JsonError> {
+    fn string(&mut self) -> Result<Quoted, JsonError> {
         let start = self.at;
         let escaped = self.skip_string()?;
         steps::count(self.at - start);
-        Ok((&self.text[start..self.at - 1], escaped))
-    }
-
-    /// [`string`](Self::string) as bytes.
-    #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn string_bytes(&mut self) -> Result<(&'t [u8], bool), JsonError> {
-        let start = self.at;
-        let escaped = self.skip_string()?;
-        steps::count(self.at - start);
-        Ok((&self.bytes()[start..self.at - 1], escaped))
+        Ok(Quoted { start, end: self.at - 1, escaped })
     }
 
     #[cfg_attr(not(debug_assertions), inline(always))]
@@ -112,7 +287,7 @@ impl<'t> Cursor<'t> {
         self.rest_of_string()
     }
 
-    /// The same for a string whose first special byte, which is here, is not its end.
+    /// Steps over the rest of a string whose first special byte is here and is not the closing quote.
     #[cold]
     #[inline(never)]
     fn rest_of_string(&mut self) -> Result<bool, JsonError> {
@@ -152,26 +327,25 @@ impl<'t> Cursor<'t> {
 
     /// Steps over a number.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn number(&mut self) -> Result<Number<'t>, JsonError> {
+    fn number(&mut self) -> Result<Scalar<'t>, JsonError> {
         let start = self.at;
         if self.peek() == b'-' {
             self.at += 1;
         }
         let first = self.peek();
         let whole = self.digits();
-        steps::count(whole);
         if whole == 0 || (first == b'0' && whole > 1) {
             self.at -= whole.saturating_sub(1);
             return Err(self.unexpected());
         }
         if matches!(self.peek(), b'.' | b'e' | b'E') {
             self.fraction_and_exponent()?;
-            return Ok(Number::Float(&self.text[start..self.at]));
+            return Ok(Scalar::Float(&self.text[start..self.at]));
         }
         if whole > Int::MAX_DIGITS {
             return Err(JsonError::new(Bad::TooManyDigits, start));
         }
-        Ok(Number::Int(&self.bytes()[start..self.at]))
+        Ok(Scalar::Int(&self.bytes()[start..self.at]))
     }
 
     fn fraction_and_exponent(&mut self) -> Result<(), JsonError> {
@@ -200,14 +374,15 @@ impl<'t> Cursor<'t> {
         if count == 8 || rest.len() < 8 {
             count += rest[count..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         }
+        steps::count(count);
         self.at += count;
         count
     }
 }
 
-/// How many of eight bytes, from the first on, are digits.
+/// The number of digits at the start of eight bytes.
 ///
-/// A byte that is none has its high bit set in `wrong`; a carry can set a bit too many, but only above the first.
+/// Any other byte has its high bit set in `wrong`. A carry can set further bits, but only above the first.
 #[inline]
 fn leading_digits(eight: [u8; 8]) -> usize {
     let values = u64::from_le_bytes(eight) ^ (ONES * b'0' as u64);
@@ -215,11 +390,11 @@ fn leading_digits(eight: [u8; 8]) -> usize {
     wrong.trailing_zeros() as usize / 8
 }
 
-/// The first quote, backslash or control character at or after `at`, or the end of the text.
+/// The position of the first quote, backslash or control character at or after `at`, or the end of the text.
 ///
-/// Looks at eight bytes a step: a byte of `word` is special where one of the three tests leaves its high bit set. A
-/// borrow can set a bit too many, but only above the first that is right, and the first is all that is asked for.
-/// (Sixteen bytes in vector registers are fewer instructions, but most strings are short and wait for the answer.)
+/// Looks at eight bytes at a time: a byte of `word` is special if one of three tests sets its high bit. A borrow can set
+/// further bits, but only above the first, and only the first is needed. (Sixteen bytes in a vector register take fewer
+/// instructions, but most strings are short, and the next step waits for the result.)
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn next_special(text: &[u8], mut at: usize) -> usize {
     const HIGH: u64 = ONES * 0x80;
@@ -241,21 +416,17 @@ fn next_special(text: &[u8], mut at: usize) -> usize {
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 
-/// The text of a string's content, which [`Cursor::string`] has found well-formed.
-#[inline]
-pub(super) fn unescape(content: &str, escaped: bool) -> Option<Text> {
-    if escaped { unescape_slowly(content.as_bytes()) } else { Some(Text::new(content)) }
-}
-
-fn unescape_slowly(content: &[u8]) -> Option<Text> {
+/// The text of a string with escapes, which the lexer has checked.
+#[cold]
+fn unescape(content: &[u8]) -> Option<Text> {
     steps::count(content.len());
     let mut out = Vec::with_capacity(content.len());
     let mut rest = content;
     while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
         out.extend_from_slice(&rest[..at]);
-        let (&letter, after) = rest.get(at + 1..)?.split_first()?;
+        let (&escape, after) = rest.get(at + 1..)?.split_first()?;
         rest = after;
-        match letter {
+        match escape {
             b'u' => {
                 let (point, after) = unicode_escape(rest)?;
                 push_code_point(&mut out, point);
@@ -273,7 +444,7 @@ fn unescape_slowly(content: &[u8]) -> Option<Text> {
     Text::from_bytes(&out)
 }
 
-/// The code point of four hex digits, or of a surrogate pair if the second half follows as an escape of its own.
+/// The code point of four hex digits, or of a surrogate pair if a second escape with its other half follows.
 fn unicode_escape(text: &[u8]) -> Option<(u32, &[u8])> {
     let (first, rest) = four_digits(text)?;
     if let (0xD800..=0xDBFF, [b'\\', b'u', tail @ ..]) = (first, rest)
@@ -290,10 +461,10 @@ fn four_digits(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_str_radix(digits, 16).ok()?, rest))
 }
 
-/// Appends a code point as UTF-8, a surrogate as the three bytes that its number would have.
+/// Appends a code point as UTF-8, and a lone surrogate as three bytes in the same way.
 fn push_code_point(out: &mut Vec<u8>, point: u32) {
     match char::from_u32(point) {
-        Some(letter) => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+        Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
         None => out.extend_from_slice(&[0xED, 0x80 | (point >> 6 & 0x3F) as u8, 0x80 | (point & 0x3F) as u8]),
     }
 }
@@ -303,7 +474,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_string_is_found_at_every_distance_and_after_every_byte() {
+    fn string_end_is_found_at_every_distance() {
         for length in 0..40 {
             for filler in [b' ', b'a', 0x7F, 0x80, 0xFF, b'!', b'#', b'[', b']'] {
                 for end in [b'"', b'\\', 0x00, 0x1F] {
@@ -319,7 +490,7 @@ mod tests {
 
     #[test]
     fn surrogate_escapes_join_only_as_a_pair() {
-        let read = |text: &str| unescape(text, true).unwrap().as_bytes().to_vec();
+        let read = |text: &str| unescape(text.as_bytes()).unwrap().as_bytes().to_vec();
         assert_eq!(read(r"\ud83d\ude00"), "😀".as_bytes());
         assert_eq!(read(r"\ud83d\u0041"), b"\xED\xA0\xBDA");
         assert_eq!(read(r"\ude00\ud83d"), b"\xED\xB8\x80\xED\xA0\xBD");

@@ -13,8 +13,8 @@
 //! ```
 
 mod error;
+mod events;
 mod lex;
-mod pieces;
 mod read;
 mod scan;
 mod tags;
@@ -22,7 +22,7 @@ mod typed;
 mod write;
 
 pub use error::{JsonError, JsonErrorKind};
-pub use pieces::{Letters, Piece, Reader};
+pub use events::{Event, EventReader, JsonStr, TupleEnd};
 pub use read::{from_slice, from_str, from_str_plain};
 pub use write::{KeyOrder, Writer, to_string, to_string_ordered, to_string_plain};
 

@@ -1,17 +1,18 @@
-//! Text to a tree of values.
+//! Reading text as a tree of values.
 
 use super::error::{JsonError, JsonErrorKind as Bad};
-use super::lex::{Cursor, Number, unescape};
+use super::lex::{Cursor, Quoted, Scalar};
 use super::{MAX_BYTES, tags};
 use crate::value::{Dict, Int, MAX_DEPTH, Text, Value, precedes};
 
 /// Reads Flask's tagged JSON.
 ///
-/// Reads what Python's `json.loads` reads, then resolves the tags. At most [`MAX_BYTES`] long and
-/// [`MAX_DEPTH`] deep; of equal keys the last counts; names with a space that are no tag stay keys.
+/// Reads what Python's `json.loads` reads, then resolves the tags. The text may be [`MAX_BYTES`] long and [`MAX_DEPTH`]
+/// levels deep. The last of equal keys counts. An object is a tag if its only key is one of Flask's; other names that begin
+/// with a space stay keys.
 ///
 /// # Errors
-/// [`JsonError`] where Flask raises, or a bound is passed.
+/// [`JsonError`] where Flask raises, and for a text that is too long or too deep.
 ///
 /// ```
 /// use hipflask_core::{tagged, value::Value};
@@ -23,7 +24,7 @@ pub fn from_str(text: &str) -> Result<Value, JsonError> {
     read(text, true)
 }
 
-/// [`from_str`] for bytes that may turn out not to be UTF-8.
+/// Reads bytes as [`from_str`] reads text.
 ///
 /// # Errors
 /// As [`from_str`], and [`NotUtf8`](super::JsonErrorKind::NotUtf8).
@@ -45,241 +46,199 @@ fn read(text: &str, tagged: bool) -> Result<Value, JsonError> {
     if text.len() > MAX_BYTES {
         return Err(JsonError::new(Bad::TooLong, 0));
     }
-    let mut reader = Reader { cursor: Cursor::new(text), levels: MAX_DEPTH, tagged };
-    reader.cursor.skip_space();
+    let mut tree = Tree { cursor: Cursor::new(text), tagged };
+    tree.cursor.skip_space();
     let mut value = Value::None;
-    reader.value(&mut value)?;
-    reader.cursor.skip_space();
-    if reader.cursor.at < text.len() { Err(reader.cursor.error(Bad::TrailingText)) } else { Ok(value) }
-}
-
-/// Reads one value of a text that has been scanned, `levels` being what is left of the depth.
-pub(super) fn read_inside(text: &str, levels: usize) -> Result<Value, JsonError> {
-    value_at(&mut Cursor::new(text), levels)
-}
-
-/// Reads the value that begins at `cursor`, and steps over it.
-pub(super) fn value_at(cursor: &mut Cursor<'_>, levels: usize) -> Result<Value, JsonError> {
-    let mut value = Value::None;
-    let mut reader = Reader { cursor: cursor.clone(), levels, tagged: true };
-    reader.value(&mut value)?;
-    *cursor = reader.cursor;
+    tree.value(&mut value)?;
+    tree.cursor.end()?;
     Ok(value)
 }
 
-/// The value of a member that [`index`](super::index) found well-formed.
+/// The value of a member that [`index`](super::index) has checked.
 pub(crate) fn read_member(text: &str) -> Value {
-    let value = read_inside(text, MAX_DEPTH - 1);
-    debug_assert!(value.is_ok(), "the scanner lets through only what the reader reads");
-    value.unwrap_or(Value::None)
+    let mut tree = Tree { cursor: Cursor::with_levels(text, MAX_DEPTH - 1), tagged: true };
+    let mut value = Value::None;
+    let read = tree.value(&mut value);
+    debug_assert!(read.is_ok(), "the index accepts only what the tree reads");
+    if read.is_ok() { value } else { Value::None }
 }
 
-struct Reader<'t> {
+/// Reads the value at `cursor`, which is neither a list nor an object, and steps over it.
+#[cold]
+pub(super) fn scalar_at(cursor: &mut Cursor<'_>) -> Result<Value, JsonError> {
+    at(cursor, |tree, out| tree.scalar(out))
+}
+
+/// Reads the tag of an object that begins at `start`; its content is next. Steps over the object.
+#[cold]
+pub(super) fn tag_at(cursor: &mut Cursor<'_>, tag: &'static str, start: usize) -> Result<Value, JsonError> {
+    at(cursor, |tree, out| tree.tag(tag, start, out))
+}
+
+/// Reads the entries of an object from the key `first` on, and steps over its end.
+#[cold]
+pub(super) fn entries_at(cursor: &mut Cursor<'_>, first: Quoted) -> Result<Dict, JsonError> {
+    match at(cursor, |tree, out| tree.entries(first, out))? {
+        Value::Dict(dict) => Ok(dict),
+        _ => Ok(Dict::new()),
+    }
+}
+
+fn at<'t>(
+    cursor: &mut Cursor<'t>,
+    read: impl FnOnce(&mut Tree<'t>, &mut Value) -> Result<(), JsonError>,
+) -> Result<Value, JsonError> {
+    let mut tree = Tree { cursor: cursor.clone(), tagged: true };
+    let mut value = Value::None;
+    read(&mut tree, &mut value)?;
+    *cursor = tree.cursor;
+    Ok(value)
+}
+
+/// Reads values into the place where they stay. A value that is returned would be moved from stack to stack, and each move
+/// waits for the stores of the one before.
+struct Tree<'t> {
     cursor: Cursor<'t>,
-    levels: usize,
     tagged: bool,
 }
 
-/// Everything is written where it will stay: a value that is returned would be moved from stack to stack, and each move
-/// waits for the stores of the one before.
-impl<'t> Reader<'t> {
+impl<'t> Tree<'t> {
     /// Reads a value into `out`, which is [`Value::None`].
     fn value(&mut self, out: &mut Value) -> Result<(), JsonError> {
         match self.cursor.peek() {
-            b'{' => self.nested(out, Self::object),
-            b'[' => self.nested(out, Self::array),
+            b'{' => self.object(out),
+            b'[' => self.list(out),
             _ => self.scalar(out),
         }
     }
 
-    /// The same for what nests no further. Apart from the rest, so that a level needs little stack.
+    /// Reads a value that contains no others. Apart from the rest, so that a level needs little stack.
     #[inline]
     fn scalar(&mut self, out: &mut Value) -> Result<(), JsonError> {
-        match self.cursor.peek() {
-            b'"' => {
-                self.cursor.at += 1;
-                let (content, escaped) = self.cursor.string()?;
-                if escaped {
-                    *out = Value::Str(self.unescape(content)?);
-                } else {
-                    *out = Value::Str(Text::EMPTY);
-                    if let Value::Str(text) = out {
-                        text.fill(content);
-                    }
-                }
-                Ok(())
+        let start = self.cursor.at;
+        *out = match self.cursor.scalar()? {
+            Scalar::Str(string) => {
+                *out = Value::Str(Text::EMPTY);
+                return match out {
+                    Value::Str(text) => self.fill(text, string),
+                    _ => Ok(()),
+                };
             }
-            b't' => self.cursor.word(b"true").map(|()| *out = Value::Bool(true)),
-            b'f' => self.cursor.word(b"false").map(|()| *out = Value::Bool(false)),
-            b'n' => self.cursor.word(b"null").map(|()| *out = Value::None),
-            b'N' => self.cursor.word(b"NaN").map(|()| *out = Value::Float(f64::NAN)),
-            b'I' => self.cursor.word(b"Infinity").map(|()| *out = Value::Float(f64::INFINITY)),
-            b'-' if self.cursor.bytes().get(self.cursor.at + 1) == Some(&b'I') => {
-                self.cursor.word(b"-Infinity").map(|()| *out = Value::Float(f64::NEG_INFINITY))
+            Scalar::Null => Value::None,
+            Scalar::Bool(value) => Value::Bool(value),
+            Scalar::Int(digits) => {
+                Value::Int(Int::parse(digits).ok_or_else(|| JsonError::new(Bad::TooManyDigits, start))?)
             }
-            _ => self.number(out),
-        }
-    }
-
-    fn nested(
-        &mut self,
-        out: &mut Value,
-        read: fn(&mut Self, &mut Value) -> Result<(), JsonError>,
-    ) -> Result<(), JsonError> {
-        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
-        self.cursor.at += 1;
-        read(self, out)?;
-        self.levels += 1;
+            Scalar::Float(text) => Value::Float(read_float(text)),
+        };
         Ok(())
     }
 
-    fn array(&mut self, out: &mut Value) -> Result<(), JsonError> {
-        let mut items = Vec::new();
-        self.cursor.skip_space();
-        if self.cursor.peek() == b']' {
-            self.cursor.at += 1;
-            *out = Value::List(items);
-            return Ok(());
+    /// Puts a string into `text`, which is empty.
+    #[inline]
+    fn fill(&self, text: &mut Text, string: Quoted) -> Result<(), JsonError> {
+        if string.escaped {
+            *text = self.cursor.text(string)?;
+        } else {
+            text.fill(self.cursor.content(string));
         }
-        loop {
+        Ok(())
+    }
+
+    fn list(&mut self, out: &mut Value) -> Result<(), JsonError> {
+        let mut items = Vec::new();
+        let mut more = self.cursor.open_list()?;
+        while more {
             items.push(Value::None);
             if let Some(item) = items.last_mut() {
                 self.value(item)?;
             }
-            self.cursor.skip_space();
-            match self.cursor.peek() {
-                b',' => self.cursor.at += 1,
-                b']' => break,
-                _ => return Err(self.cursor.unexpected()),
-            }
-            self.cursor.skip_space();
+            more = self.cursor.next_item()?;
         }
-        self.cursor.at += 1;
         *out = Value::List(items);
         Ok(())
     }
 
     fn object(&mut self, out: &mut Value) -> Result<(), JsonError> {
         let start = self.cursor.at;
-        let mut entries: Vec<(Text, Value)> = Vec::new();
-        self.cursor.skip_space();
-        if self.cursor.peek() == b'}' {
-            self.cursor.at += 1;
+        let Some(first) = self.cursor.open_object()? else {
             *out = Value::Dict(Dict::new());
             return Ok(());
-        }
-        // Flask sorts keys: where each comes after the one before, none has to be searched for.
-        let (mut before, mut distinct): (&[u8], bool) = (&[], true);
-        loop {
-            let (content, escaped) = self.key()?;
-            if entries.is_empty() && !escaped && content.as_bytes().first() == Some(&b' ') {
-                // A tag, unless more keys follow: no room for entries yet.
-                self.value(out)?;
-                self.cursor.skip_space();
-                if self.cursor.peek() == b'}' {
-                    self.cursor.at += 1;
-                    return self.only(start, Text::new(content), out);
-                }
-                entries.push((Text::new(content), core::mem::replace(out, Value::None)));
-            } else {
-                distinct &= !escaped && (entries.is_empty() || precedes(before, content.as_bytes()));
-                entries.push((Text::EMPTY, Value::None));
-                if let Some((key, value)) = entries.last_mut() {
-                    if escaped {
-                        *key = self.unescape(content)?;
-                    } else {
-                        key.fill(content);
-                    }
-                    self.value(value)?;
-                }
-                self.cursor.skip_space();
-            }
-            before = content.as_bytes();
-            match self.cursor.peek() {
-                b',' => self.cursor.at += 1,
-                b'}' => break,
-                _ => return Err(self.cursor.unexpected()),
-            }
-            self.cursor.skip_space();
-        }
-        self.cursor.at += 1;
-        if distinct {
-            *out = Value::Dict(Dict::from_distinct(entries));
-            return Ok(());
-        }
-        self.equal_keys(start, entries, out)
-    }
-
-    /// A dict of entries of which some may have equal keys: those become one, which may then be a tag. So may a key with
-    /// escapes.
-    #[inline(never)]
-    fn equal_keys(
-        &self,
-        start: usize,
-        entries: Vec<(Text, Value)>,
-        out: &mut Value,
-    ) -> Result<(), JsonError> {
-        let mut dict: Dict = entries.into_iter().collect();
-        match dict.pop_item() {
-            Some((key, value)) if dict.is_empty() => {
-                *out = value;
-                self.only(start, key, out)
-            }
-            last => {
-                dict.extend(last);
-                *out = Value::Dict(dict);
-                Ok(())
-            }
-        }
-    }
-
-    /// Steps over a key and the colon; its content, and whether escapes are in it.
-    #[cfg_attr(not(debug_assertions), inline(always))]
-    fn key(&mut self) -> Result<(&'t str, bool), JsonError> {
-        self.cursor.expect(b'"')?;
-        let key = self.cursor.string()?;
-        self.cursor.skip_space();
-        self.cursor.expect(b':')?;
-        self.cursor.skip_space();
-        Ok(key)
-    }
-
-    /// The dict of one key, whose value is in `out`, or what it stands for if the key is a tag. Its content began at `start`.
-    fn only(&self, start: usize, key: Text, out: &mut Value) -> Result<(), JsonError> {
-        let value = core::mem::replace(out, Value::None);
-        *out = match tags::tag(key.as_bytes()).filter(|_| self.tagged) {
-            Some(tag) => tags::untag(tag, value).map_err(|kind| JsonError::new(kind, start - 1))?,
-            None => Value::Dict(Dict::from_distinct(vec![(key, value)])),
         };
+        match if self.tagged { self.cursor.tag(first)? } else { None } {
+            Some(tag) => self.tag(tag, start, out),
+            None => self.entries(first, out),
+        }
+    }
+
+    /// Reads the entries of an object from the key `first` on.
+    fn entries(&mut self, first: Quoted, out: &mut Value) -> Result<(), JsonError> {
+        let mut entries: Vec<(Text, Value)> = Vec::new();
+        // Flask sorts keys. If each key comes after the one before it, no key needs to be searched for.
+        let (mut before, mut distinct): (&[u8], bool) = (&[], true);
+        let mut next = Some(first);
+        while let Some(key) = next {
+            let name = self.cursor.content_bytes(key);
+            distinct &= !key.escaped && (entries.is_empty() || precedes(before, name));
+            before = name;
+            entries.push((Text::EMPTY, Value::None));
+            if let Some((text, value)) = entries.last_mut() {
+                self.fill(text, key)?;
+                self.value(value)?;
+            }
+            next = self.cursor.next_key()?;
+        }
+        *out = Value::Dict(if distinct { Dict::from_distinct(entries) } else { entries.into_iter().collect() });
         Ok(())
     }
 
-    #[cold]
-    #[inline(never)]
-    fn unescape(&self, content: &str) -> Result<Text, JsonError> {
-        unescape(content, true).ok_or_else(|| self.cursor.error(Bad::BadEscape))
+    /// Reads the object at `start`, whose first key is a tag.
+    fn tag(&mut self, tag: &'static str, start: usize, out: &mut Value) -> Result<(), JsonError> {
+        self.value(out)?;
+        match self.cursor.next_key()? {
+            None => self.untag(tag, start, out),
+            Some(key) => self.further_keys(tag, key, start, out),
+        }
     }
 
-    fn number(&mut self, out: &mut Value) -> Result<(), JsonError> {
-        let start = self.cursor.at;
-        *out = match self.cursor.number()? {
-            Number::Int(digits) => match Int::parse(digits) {
-                Some(number) => Value::Int(number),
-                None => return Err(JsonError::new(Bad::TooManyDigits, start)),
-            },
-            Number::Float(text) => Value::Float(read_float(text)),
-        };
+    /// Reads the rest of an object with several keys, the first of which is a tag. If all of them are equal, it is that tag.
+    #[cold]
+    #[inline(never)]
+    fn further_keys(
+        &mut self,
+        tag: &'static str,
+        key: Quoted,
+        start: usize,
+        out: &mut Value,
+    ) -> Result<(), JsonError> {
+        let first = core::mem::replace(out, Value::None);
+        self.entries(key, out)?;
+        let Value::Dict(rest) = out else { return Ok(()) };
+        let mut dict = Dict::from([(tag, first)]);
+        dict.extend(core::mem::take(rest).into_entries());
+        if dict.len() > 1 {
+            *out = Value::Dict(dict);
+            return Ok(());
+        }
+        *out = dict.pop_item().map_or(Value::None, |(_, value)| value);
+        self.untag(tag, start, out)
+    }
+
+    /// Replaces the content of a tag by what the tag makes of it.
+    fn untag(&self, tag: &'static str, start: usize, out: &mut Value) -> Result<(), JsonError> {
+        let content = core::mem::replace(out, Value::None);
+        *out = tags::untag(tag, content).map_err(|kind| JsonError::new(kind, start))?;
         Ok(())
     }
 }
 
-/// The nearest `f64` of a decimal.
+/// The `f64` nearest to a decimal, or the one that `NaN` or `Infinity` names.
 pub(super) fn read_float(text: &str) -> f64 {
     read_short_decimal(text.as_bytes()).unwrap_or_else(|| text.parse().unwrap_or(f64::NAN))
 }
 
-/// A decimal of at most 15 digits without exponent: its digits and the power of ten are both exact, so that one division
-/// rounds to the nearest.
+/// Reads a decimal of at most 15 digits without an exponent. Its digits and the power of ten are both exact, so that one
+/// division rounds to the nearest `f64`.
 fn read_short_decimal(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -320,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_keys_become_one_and_that_may_be_a_tag() {
+    fn equal_keys_become_one_that_may_be_a_tag() {
         assert_eq!(from_str(r#"{" t":1," t":[2]}"#).unwrap(), Value::Tuple(vec![2.into()]));
         assert_eq!(from_str(r#"{"b":1,"a":2,"b":3}"#).unwrap(), Dict::from([("b", 3), ("a", 2)]).into());
         assert_eq!(from_str(r#"{"\u0020t":[]}"#).unwrap(), Value::Tuple(vec![]));
@@ -331,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_reads_and_strict_json_does_not_is_read() {
+    fn numbers_of_python_are_read() {
         let read =
             from_str(" [NaN, -Infinity ,Infinity,1e400,-0,-0.0,123456789012345678901234567890] ").unwrap();
         let items = read.as_items().unwrap();
@@ -345,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_refuses_is_refused() {
+    fn text_that_python_refuses_is_refused() {
         let refused = [
             "",
             " ",
@@ -395,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_read_to_its_bound_and_no_further() {
+    fn nesting_is_read_up_to_its_limit() {
         let nest = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(from_str(&nest(MAX_DEPTH)).is_ok());
         assert_eq!(fails(&nest(MAX_DEPTH + 1)), Bad::TooDeep);
@@ -404,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_hold_what_flask_lets_them_hold() {
+    fn tags_accept_the_content_that_flask_accepts() {
         let text = |text: &str| Value::from(text);
         let cases = [
             (r#"{" t":"abc"}"#, Value::Tuple(vec![text("a"), text("b"), text("c")])),

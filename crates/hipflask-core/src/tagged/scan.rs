@@ -1,24 +1,24 @@
-//! Text to an index of the session's keys, their values left as text.
+//! Indexing text: finding the session's keys, and checking their values without reading them.
 //!
-//! Most requests ask for one or two keys. The scan checks everything that the reader would check, so that what it lets
-//! through can be read later without an error, but builds only what is as short as a note of its place. It also notes whether each member is spelled as we
-//! would spell it, for then a member that nobody changed can be copied as text when the session is written.
+//! Most requests use one or two keys. The index checks everything that the tree would check, so that reading a value later
+//! cannot fail, but builds only the positions of values. It also notes which values are spelled as Flask would spell them: such
+//! a value can be copied as text when the session is written, if nobody has changed it.
 
 use core::ops::Range;
 
 use super::error::{JsonError, JsonErrorKind as Bad};
-use super::lex::{Cursor, Number, unescape};
-use super::read::{read_inside, value_at};
+use super::lex::{Cursor, Quoted, Scalar};
+use super::read::scalar_at;
 use super::{MAX_BYTES, tags};
 use crate::steps;
-use crate::value::{Dict, Int, MAX_DEPTH, Text, Value, precedes, write_repr};
+use crate::value::{Dict, Int, Text, Value, precedes, write_repr};
 
-/// Where the value of a key stands in the text.
+/// The position of a key's value in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member {
     start: u32,
     end: u32,
-    /// Whether the text is what we would write for the value.
+    /// Whether the text is spelled as we would write the value.
     pub(crate) canonical: bool,
 }
 
@@ -29,7 +29,7 @@ impl From<(Self, Option<Value>)> for Member {
 }
 
 impl Member {
-    /// A value that stands there in something else than JSON.
+    /// A value in bytes that are not JSON.
     pub(crate) const fn at(range: Range<u32>) -> Self {
         Self { start: range.start, end: range.end, canonical: false }
     }
@@ -39,9 +39,10 @@ impl Member {
     }
 }
 
-/// Finds the members of a session's JSON and checks all of it. Values of a few bytes are read at once.
+/// Finds the members of a session's JSON and checks all of it. Reads values of a few bytes at once.
 ///
-/// `None` if the text is not simply an object of keys and values: a tag, a list of pairs, `null`. Then the reader decides.
+/// Returns `None` if the text is not an object of keys and values but a tag, a list of pairs or `null`. Such a text has to be
+/// read as a tree.
 pub(crate) fn index<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Option<Dict<V>>, JsonError> {
     if text.len() > MAX_BYTES {
         return Err(JsonError::new(Bad::TooLong, 0));
@@ -49,7 +50,7 @@ pub(crate) fn index<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Opti
     index_of_any_length(text)
 }
 
-/// The key whose value takes the most bytes of a session's JSON, and how many. For JSON that is too long to be read.
+/// The key whose value takes the most bytes of a session's JSON, and that number of bytes. For JSON that is too long to read.
 #[cold]
 pub(crate) fn longest(text: &str) -> Option<(Text, usize)> {
     let members = index_of_any_length::<Member>(text).ok()??.into_entries().into_iter();
@@ -57,33 +58,20 @@ pub(crate) fn longest(text: &str) -> Option<(Text, usize)> {
 }
 
 fn index_of_any_length<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Option<Dict<V>>, JsonError> {
-    let bytes = text.as_bytes();
-    // Flask writes printable ASCII only. Anything else is readable, but not as we would write it.
-    steps::count(bytes.len());
-    let ascii = bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0x7F;
-    let mut scanner =
-        Scanner { cursor: Cursor::new(text), levels: MAX_DEPTH - 1, canonical: ascii, noted: None };
-    scanner.cursor.skip_space();
-    if scanner.cursor.peek() != b'{' {
+    let mut cursor = Cursor::new(text);
+    if cursor.next() != b'{' {
         return Ok(None);
     }
-    scanner.cursor.at += 1;
-    let members = scanner.members(ascii)?;
-    scanner.cursor.skip_space();
-    if scanner.cursor.at < bytes.len() {
-        return Err(scanner.cursor.error(Bad::TrailingText));
-    }
+    let members = cursor.members(is_printable_ascii(text))?;
+    cursor.end()?;
     let is_tag = members.only_key().is_some_and(tags::is_registered);
     Ok((!is_tag).then_some(members))
 }
 
-struct Scanner<'t> {
-    cursor: Cursor<'t>,
-    levels: usize,
-    /// Whether everything since it was last set is spelled as we spell it.
-    canonical: bool,
-    /// A stub of the unusual object that ended last, and where it began: an object around it may be a tag.
-    noted: Option<(usize, Value)>,
+/// Returns `true` if the text has only characters that Flask writes.
+fn is_printable_ascii(text: &str) -> bool {
+    steps::count(text.len());
+    text.bytes().fold(0, |most, byte| most.max(byte)) < 0x7F
 }
 
 /// The stub of a dict that is not empty.
@@ -91,313 +79,193 @@ fn filled_dict() -> Value {
     Value::Dict(Dict::from([("", Value::None)]))
 }
 
-impl<'t> Scanner<'t> {
-    /// The members of the outermost object, its brace being behind us.
+impl<'t> Cursor<'t> {
+    /// Steps over the outermost object and returns its members.
     fn members<V: From<(Member, Option<Value>)>>(&mut self, ascii: bool) -> Result<Dict<V>, JsonError> {
-        self.cursor.skip_space();
-        if self.cursor.peek() == b'}' {
-            self.cursor.at += 1;
+        let mut next = self.open_object()?;
+        if next.is_none() {
             return Ok(Dict::new());
         }
         let mut entries: Vec<(Text, V)> = Vec::with_capacity(8);
         let (mut before, mut distinct): (&[u8], bool) = (&[], true);
-        loop {
-            self.canonical = ascii;
-            self.cursor.expect(b'"')?;
-            let (key, escaped) = self.cursor.string()?;
-            self.colon()?;
-            let start = self.cursor.at;
-            let value = self.short_value()?;
-            let end = self.cursor.at;
-            let member = Member { start: start as u32, end: end as u32, canonical: self.canonical };
-            distinct &= !escaped && (entries.is_empty() || precedes(before, key.as_bytes()));
-            before = key.as_bytes();
-            entries.push((Text::EMPTY, (member, value).into()));
-            if let Some((name, _)) = entries.last_mut() {
-                if escaped {
-                    *name = unescape(key, true).ok_or_else(|| self.cursor.error(Bad::BadEscape))?;
+        while let Some(key) = next {
+            let name = self.content_bytes(key);
+            distinct &= !key.escaped && (entries.is_empty() || precedes(before, name));
+            before = name;
+            entries.push((Text::EMPTY, self.member(ascii)?.into()));
+            if let Some((text, _)) = entries.last_mut() {
+                if key.escaped {
+                    *text = self.text(key)?;
                 } else {
-                    name.fill(key);
+                    text.fill(self.content(key));
                 }
             }
-            self.cursor.skip_space();
-            match self.cursor.peek() {
-                b',' => self.cursor.at += 1,
-                b'}' => break,
-                _ => return Err(self.cursor.unexpected()),
-            }
-            self.cursor.skip_space();
+            next = self.next_key()?;
         }
-        self.cursor.at += 1;
         Ok(if distinct { Dict::from_distinct(entries) } else { entries.into_iter().collect() })
     }
 
-    /// Checks a value, and reads it if that is no work.
+    /// Steps over a value. Returns its position, and the value itself if it is short.
+    #[inline]
+    fn member(&mut self, ascii: bool) -> Result<(Member, Option<Value>), JsonError> {
+        self.unusual = !ascii;
+        let start = self.at as u32;
+        let value = match self.peek() {
+            b'{' | b'[' => self.check().map(|()| None),
+            _ => self.short_value(),
+        }?;
+        Ok((Member { start, end: self.at as u32, canonical: !self.unusual }, value))
+    }
+
     #[inline]
     fn short_value(&mut self) -> Result<Option<Value>, JsonError> {
-        match self.cursor.peek() {
-            b'"' => {
-                self.cursor.at += 1;
-                let (content, escaped) = self.cursor.string()?;
-                if escaped {
-                    self.canonical &= is_canonical_escaped(content.as_bytes());
-                    return Ok(None);
-                }
-                Ok(Text::is_short(content).then(|| Value::Str(Text::new(content))))
+        Ok(match self.check_scalar()? {
+            Scalar::Str(string) if !string.escaped => {
+                let content = self.content(string);
+                Text::is_short(content).then(|| Value::Str(Text::new(content)))
             }
-            b't' => self.cursor.word(b"true").map(|()| Some(Value::Bool(true))),
-            b'f' => self.cursor.word(b"false").map(|()| Some(Value::Bool(false))),
-            b'n' => self.cursor.word(b"null").map(|()| Some(Value::None)),
-            b'0'..=b'9' | b'-' => {
-                let start = self.cursor.at;
-                self.value()?;
-                let digits = &self.cursor.bytes()[start..self.cursor.at];
-                Ok(Int::parse_short(digits).map(Value::Int))
-            }
-            _ => self.value().map(|()| None),
+            Scalar::Bool(value) => Some(Value::Bool(value)),
+            Scalar::Null => Some(Value::None),
+            Scalar::Int(digits) => Int::parse_short(digits).map(Value::Int),
+            Scalar::Str(_) | Scalar::Float(_) => None,
+        })
+    }
+
+    /// Steps over a value, having checked all that reading it would check.
+    pub(super) fn check(&mut self) -> Result<(), JsonError> {
+        match self.peek() {
+            b'{' => self.check_object(),
+            b'[' => self.check_list(),
+            _ => self.check_scalar().map(drop),
         }
     }
 
-    fn colon(&mut self) -> Result<(), JsonError> {
-        if self.cursor.peek() != b':' {
-            self.space();
-        }
-        self.cursor.expect(b':')?;
-        self.space();
-        Ok(())
-    }
-
-    /// Steps over white space, which we would not have written.
-    #[inline]
-    fn space(&mut self) {
-        if self.cursor.skip_space() {
-            self.canonical = false;
-        }
-    }
-
-    /// The next byte that is no white space.
-    #[inline]
-    fn next(&mut self) -> u8 {
-        match self.cursor.peek() {
-            0..=b' ' => {
-                self.space();
-                self.cursor.peek()
-            }
-            byte => byte,
-        }
-    }
-
-    fn value(&mut self) -> Result<(), JsonError> {
-        match self.cursor.peek() {
-            b'"' => {
-                self.cursor.at += 1;
-                let (content, escaped) = self.cursor.string_bytes()?;
-                self.canonical &= !escaped || is_canonical_escaped(content);
-                Ok(())
-            }
-            b'{' => self.nested(Self::object),
-            b'[' => self.nested(Self::array),
-            b't' => self.cursor.word(b"true"),
-            b'f' => self.cursor.word(b"false"),
-            b'n' => self.cursor.word(b"null"),
-            b'N' => self.cursor.word(b"NaN"),
-            b'I' => self.cursor.word(b"Infinity"),
-            b'-' if self.cursor.bytes().get(self.cursor.at + 1) == Some(&b'I') => {
-                self.cursor.word(b"-Infinity")
-            }
-            _ => self.number(),
-        }
-    }
-
-    fn nested(&mut self, scan: fn(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
-        self.levels = self.levels.checked_sub(1).ok_or_else(|| self.cursor.error(Bad::TooDeep))?;
-        self.cursor.at += 1;
-        scan(self)?;
-        self.levels += 1;
-        Ok(())
-    }
-
-    fn array(&mut self) -> Result<(), JsonError> {
-        self.space();
-        if self.cursor.peek() == b']' {
-            self.cursor.at += 1;
-            return Ok(());
-        }
-        loop {
-            self.value()?;
-            match self.next() {
-                b',' => self.cursor.at += 1,
-                b']' => break,
-                _ => return Err(self.cursor.unexpected()),
-            }
-            self.space();
-        }
-        self.cursor.at += 1;
-        Ok(())
-    }
-
-    fn object(&mut self) -> Result<(), JsonError> {
-        let open = self.cursor.at - 1;
-        self.space();
-        if self.cursor.peek() == b'}' {
-            self.cursor.at += 1;
-            return Ok(());
-        }
-        let mut before: Option<&[u8]> = None;
-        loop {
-            let (key, escaped) = self.key()?;
-            match before {
-                // Only the first key decides: a tag is the only key of its object.
-                None if escaped || key.first() == Some(&b' ') => return self.tag_or_dict(open, key, escaped),
-                None => {}
-                Some(before) => self.canonical &= !escaped && precedes(before, key),
-            }
-            before = Some(key);
-            self.value()?;
-            match self.next() {
-                b',' => self.cursor.at += 1,
-                b'}' => break,
-                _ => return Err(self.cursor.unexpected()),
-            }
-            self.space();
-        }
-        self.cursor.at += 1;
-        Ok(())
-    }
-
-    /// Steps over a key and the colon; its content, and whether escapes are in it.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn key(&mut self) -> Result<(&'t [u8], bool), JsonError> {
-        self.cursor.expect(b'"')?;
-        let key = self.cursor.string_bytes()?;
-        self.colon()?;
-        Ok(key)
-    }
-
-    /// Checks an object whose first key may be a tag: it begins with a space, or escapes are in it. Its value is next.
-    fn tag_or_dict(&mut self, open: usize, key: &'t [u8], escaped: bool) -> Result<(), JsonError> {
-        let content = self.cursor.at;
-        self.value()?;
-        let end = self.cursor.at;
-        if self.next() == b'}' && !escaped {
-            self.cursor.at += 1;
-            return self.tag(open, key, content..end);
-        }
-        self.equal_keys(open, key, escaped, content..end)
-    }
-
-    /// Checks an object whose only key begins with a space.
-    fn tag(&mut self, open: usize, key: &[u8], content: Range<usize>) -> Result<(), JsonError> {
-        let Some(tag) = tags::tag(key) else {
-            return Ok(());
+    fn check_scalar(&mut self) -> Result<Scalar<'t>, JsonError> {
+        let scalar = self.scalar()?;
+        let is_canonical = match scalar {
+            Scalar::Str(string) => !string.escaped || is_canonical_escaped(self.content_bytes(string)),
+            Scalar::Int(digits) => digits != b"-0",
+            Scalar::Float(text) => is_canonical_float(text),
+            Scalar::Null | Scalar::Bool(_) => true,
         };
-        let fits = match &self.cursor.bytes()[content.clone()] {
-            [b'[', ..] => tag == tags::TUPLE,
-            [b'"', content @ .., b'"'] if !content.contains(&b'\\') => {
-                tags::is_canonical_content(tag, content)
-            }
-            [b'"', ..] => tag == tags::MARKUP,
+        self.unusual |= !is_canonical;
+        Ok(scalar)
+    }
+
+    fn check_list(&mut self) -> Result<(), JsonError> {
+        let mut more = self.open_list()?;
+        while more {
+            self.check()?;
+            more = self.next_item()?;
+        }
+        Ok(())
+    }
+
+    fn check_object(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        let Some(first) = self.open_object()? else { return Ok(()) };
+        match self.tag(first)? {
+            Some(tag) => self.check_tag(tag, start),
+            None => self.check_entries(first),
+        }
+    }
+
+    fn check_entries(&mut self, first: Quoted) -> Result<(), JsonError> {
+        self.unusual |= first.escaped;
+        let mut before = self.content_bytes(first);
+        self.check()?;
+        while let Some(key) = self.next_key()? {
+            let name = self.content_bytes(key);
+            self.unusual |= key.escaped || !precedes(before, name);
+            before = name;
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Checks the object at `start`, whose first key is a tag.
+    fn check_tag(&mut self, tag: &'static str, start: usize) -> Result<(), JsonError> {
+        let content = self.at;
+        let is_canonical = match self.peek() {
+            b'[' if tag == tags::TUPLE => self.check_list().map(|()| true)?,
+            b'"' => match self.check_scalar()? {
+                Scalar::Str(string) if string.escaped => tag == tags::MARKUP,
+                Scalar::Str(string) => tags::is_canonical_content(tag, self.content_bytes(string)),
+                _ => false,
+            },
             _ => false,
         };
-        if fits { Ok(()) } else { self.check_tag(open, tag, content) }
+        if !is_canonical {
+            self.at = content;
+            return self.tag_stub(tag, start).map(drop);
+        }
+        match self.next_key()? {
+            None => Ok(()),
+            Some(key) => self.further_keys_stub(tag, key, start).map(drop),
+        }
     }
 
-    /// Checks the rest of an object whose first key has escapes, or which has several keys. Equal keys become one, whose
-    /// last value counts, and that one may be a tag.
+    /// Checks the object at `start`, whose first key is a tag, and returns the [`stub`](Self::stub) of its value.
     #[cold]
     #[inline(never)]
-    fn equal_keys(
+    fn tag_stub(&mut self, tag: &'static str, start: usize) -> Result<Value, JsonError> {
+        let content = self.stub()?;
+        match self.next_key()? {
+            None => tags::untag_stub(tag, content).map_err(|kind| JsonError::new(kind, start)),
+            Some(key) => self.further_keys_stub(tag, key, start),
+        }
+    }
+
+    /// Checks the rest of an object with several keys, the first of which is a tag. If all of them are equal, it is that tag.
+    #[cold]
+    #[inline(never)]
+    fn further_keys_stub(
         &mut self,
-        open: usize,
-        first: &'t [u8],
-        escaped: bool,
-        mut content: Range<usize>,
-    ) -> Result<(), JsonError> {
-        self.canonical &= !escaped;
-        let name = self.unescaped(first, escaped)?;
-        let (mut before, mut is_only) = (first, true);
-        while self.cursor.peek() == b',' {
-            self.cursor.at += 1;
-            self.space();
-            let (key, escaped) = self.key()?;
-            self.canonical &= !escaped && precedes(before, key);
-            is_only = is_only && self.unescaped(key, escaped)? == name;
-            before = key;
-            let start = self.cursor.at;
-            self.value()?;
-            content = start..self.cursor.at;
-            self.next();
-        }
-        self.cursor.expect(b'}')?;
-        match tags::tag(name.as_bytes()).filter(|_| is_only) {
-            Some(tag) => self.check_tag(open, tag, content),
-            None => {
-                self.noted = Some((open, filled_dict()));
-                Ok(())
+        tag: &'static str,
+        key: Quoted,
+        start: usize,
+    ) -> Result<Value, JsonError> {
+        let (mut before, mut is_tag, mut last) = (tag.as_bytes(), true, Value::None);
+        let mut next = Some(key);
+        while let Some(key) = next {
+            let name = self.content_bytes(key);
+            self.unusual |= key.escaped || !precedes(before, name);
+            before = name;
+            is_tag = is_tag && self.tag(key)? == Some(tag);
+            if is_tag {
+                last = self.stub()?;
+            } else {
+                self.check()?;
             }
+            next = self.next_key()?;
         }
+        if !is_tag {
+            return Ok(filled_dict());
+        }
+        tags::untag_stub(tag, last).map_err(|kind| JsonError::new(kind, start))
     }
 
+    /// Checks the unusual content of a tag and returns its stub: a list without its items, a dict with at most one entry.
     #[cold]
-    fn unescaped(&self, key: &[u8], escaped: bool) -> Result<Text, JsonError> {
-        steps::count(key.len());
-        let key = core::str::from_utf8(key).ok().and_then(|key| unescape(key, escaped));
-        key.ok_or_else(|| self.cursor.error(Bad::BadEscape))
-    }
-
-    /// Checks a tag whose content is not as we write it, and notes what it makes of that content.
-    #[cold]
-    #[inline(never)]
-    fn check_tag(&mut self, open: usize, tag: &'static str, content: Range<usize>) -> Result<(), JsonError> {
-        self.canonical = false;
-        let value = tags::untag_stub(tag, self.stub(content)?).map_err(|kind| JsonError::new(kind, open))?;
-        self.noted = Some((open, value));
-        Ok(())
-    }
-
-    /// The value at `content`, which was scanned last, as a stub: lists have no items, and a dict at most one.
-    #[cold]
-    fn stub(&mut self, content: Range<usize>) -> Result<Value, JsonError> {
-        match self.cursor.bytes().get(content.start) {
-            Some(b'[') => Ok(Value::List(Vec::new())),
-            Some(b'{') => self.object_stub(content),
-            _ => read_inside(&self.cursor.text[content], 0),
+    fn stub(&mut self) -> Result<Value, JsonError> {
+        self.unusual = true;
+        let start = self.at;
+        match self.peek() {
+            b'[' => self.check_list().map(|()| Value::List(Vec::new())),
+            b'{' => {
+                let Some(first) = self.open_object()? else { return Ok(Value::Dict(Dict::new())) };
+                match self.tag(first)? {
+                    Some(tag) => self.tag_stub(tag, start),
+                    None => self.check_entries(first).map(|()| filled_dict()),
+                }
+            }
+            _ => scalar_at(self),
         }
-    }
-
-    /// The same for an object. If nothing was noted of it, its first key tells which of the usual ones it is.
-    #[cold]
-    fn object_stub(&mut self, object: Range<usize>) -> Result<Value, JsonError> {
-        if let Some((_, value)) = self.noted.take_if(|(open, _)| *open == object.start) {
-            return Ok(value);
-        }
-        let mut cursor = Cursor { text: self.cursor.text, at: object.start + 1 };
-        cursor.skip_space();
-        if cursor.peek() == b'}' {
-            return Ok(Value::Dict(Dict::new()));
-        }
-        cursor.at += 1;
-        let Some(tag) = tags::tag(cursor.string_bytes()?.0) else { return Ok(filled_dict()) };
-        cursor.skip_space();
-        cursor.expect(b':')?;
-        cursor.skip_space();
-        if cursor.peek() == b'[' {
-            return Ok(Value::Tuple(Vec::new()));
-        }
-        let content = value_at(&mut cursor, 0)?;
-        tags::untag_stub(tag, content).map_err(|kind| JsonError::new(kind, object.start))
-    }
-
-    fn number(&mut self) -> Result<(), JsonError> {
-        self.canonical &= match self.cursor.number()? {
-            Number::Int(text) => text != b"-0",
-            Number::Float(text) => is_canonical_float(text),
-        };
-        Ok(())
     }
 }
 
-/// Whether every escape of a string, which is well-formed, is the one that we would write.
+/// Returns `true` if every escape of a well-formed string is the one that we would write.
 fn is_canonical_escaped(mut content: &[u8]) -> bool {
     while let Some(at) = content.iter().position(|&byte| byte == b'\\') {
         content = match &content[at + 1..] {
@@ -409,10 +277,10 @@ fn is_canonical_escaped(mut content: &[u8]) -> bool {
     true
 }
 
-/// Whether these four hex digits are how we write their UTF-16 unit, which may be half of a pair.
+/// Returns `true` if we would write these four hex digits for their UTF-16 unit, which may be half of a pair.
 fn is_canonical_unit(digits: [u8; 4]) -> bool {
     let lower = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    // Printable ASCII stands for itself, and these five control characters have letters.
+    // We write printable ASCII as it is, and a letter for each of five control characters.
     let otherwise = match digits {
         [b'0', b'0', b'0', low] => matches!(low, b'8' | b'9' | b'a' | b'c' | b'd'),
         [b'0', b'0', b'1', _] => false,
@@ -431,7 +299,8 @@ fn is_canonical_float(text: &str) -> bool {
     written == text.as_bytes()
 }
 
-/// A decimal of at most 15 digits, of ordinary size and without a needless zero, is its own shortest spelling.
+/// Returns `true` for a decimal of at most 15 digits, of ordinary size and without a needless zero. It is its own shortest
+/// spelling.
 fn is_short_decimal(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let Some(point) = text.iter().position(|&byte| byte == b'.') else { return false };
@@ -446,8 +315,9 @@ mod tests {
 
     use super::super::{KeyOrder, Style, from_str, write_value};
     use super::*;
+    use crate::value::MAX_DEPTH;
 
-    /// What the scan says must be what the reader and the writer say.
+    /// Compares the index of a text with its tree and with what is written for each member.
     fn agrees_with_reader_and_writer(text: &str) -> Result<(), String> {
         let (scanned, read) = (index::<(Member, Option<Value>)>(text), from_str(text));
         match (&scanned, &read) {
@@ -475,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_canonical_exactly_where_we_would_write_the_same() {
+    fn members_are_canonical_if_we_would_write_them() {
         let canonical = [
             "1",
             "-1",
@@ -541,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_object_is_left_to_the_reader() {
+    fn only_plain_objects_are_indexed() {
         for text in ["null", "[]", " [[\"a\",1]]", r#"{" t":[]}"#, r#"{" di":{" t__":1}}"#] {
             assert_eq!(index::<Member>(text).unwrap(), None, "{text}");
         }
@@ -552,7 +422,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4000))]
 
         #[test]
-        fn scanner_reader_and_writer_agree_on_nasty_text(
+        fn index_tree_and_writer_agree_on_nasty_text(
             pieces in prop::collection::vec(prop::sample::select(vec![
                 "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "\" t\":", "\" d\":", "\" b\":\"AP8=\"", "\" di\":",
                 "\"\\u0020t\":", "\" t__\":", "null", "true", "1", "-0", "1.0", "1e5", "0.10", " ", "\\", "\\u00e9", "é",
