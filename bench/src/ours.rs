@@ -85,7 +85,7 @@ pub fn dict(payload: Payload) -> Dict {
 /// The cookie that Hipflask makes from a payload.
 pub fn cookie(payload: Payload, compression: Compression) -> String {
     codec(compression)
-        .seal(&SessionDict::from_dict(dict(payload)), now())
+        .sign(&SessionDict::from_dict(dict(payload)), now())
         .expect("a session of ordinary depth")
 }
 
@@ -149,7 +149,7 @@ pub fn encode(payload: Payload, compression: Compression) -> impl FnMut() {
     let (codec, expected) = (codec(compression), cookie(payload, compression));
     let session = SessionDict::from_dict(dict(payload));
     move || {
-        let cookie = codec.seal(black_box(&session), now()).expect("a session of ordinary depth");
+        let cookie = codec.sign(black_box(&session), now()).expect("a session of ordinary depth");
         assert_eq!(cookie, expected);
     }
 }
@@ -162,11 +162,11 @@ pub fn change_with(payload: Payload, compression: Compression) -> impl FnMut() {
     let (codec, before) = (codec(compression), cookie(payload, compression));
     let mut changed = dict(payload);
     changed.insert(payload.last.0, CHANGED);
-    let after = codec.seal(&SessionDict::from_dict(changed), now()).expect("a session of ordinary depth");
+    let after = codec.sign(&SessionDict::from_dict(changed), now()).expect("a session of ordinary depth");
     move || {
         let mut session = codec.open(black_box(before.as_bytes()), now()).expect("a good cookie").session;
         session.set(payload.last.0, CHANGED).expect("a session can store a str");
-        assert_eq!(codec.seal(&session, now()).expect("a session of ordinary depth"), after);
+        assert_eq!(codec.sign(&session, now()).expect("a session of ordinary depth"), after);
     }
 }
 

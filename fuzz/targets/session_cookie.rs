@@ -21,14 +21,14 @@ static SIGNER: LazyLock<TimestampSigner> =
 
 fuzz_target!(|value: &[u8]| {
     if let Ok(opened) = assert_linear("open", most(value), || CODEC.open(value, NOW)) {
-        reseal(&opened.session);
+        sign_again(&opened.session);
     }
     let _ = assert_linear("open_unverified", most(value), || SessionCodec::open_unverified(value));
     // The fuzzer cannot forge, so everything gets a good signature as well: as a payload, and as payload and time.
     let signer: &Signer = SIGNER.signer();
     for signed in [signer.sign([value, b".ZVPxAA"].concat()), signer.sign(value)] {
         if let Ok(opened) = assert_linear("open", most(&signed), || CODEC.open(&signed, NOW)) {
-            reseal(&opened.session);
+            sign_again(&opened.session);
         }
     }
 });
@@ -38,8 +38,8 @@ fn most(value: &[u8]) -> usize {
     if value.starts_with(b".") { 1032 * value.len() } else { 2 * value.len() }
 }
 
-fn reseal(session: &SessionDict) {
-    let cookie = match CODEC.seal(session, NOW) {
+fn sign_again(session: &SessionDict) {
+    let cookie = match CODEC.sign(session, NOW) {
         Ok(cookie) => cookie,
         // Escapes make it longer.
         Err(error) if matches!(error.kind(), JsonErrorKind::SessionTooLong { .. }) => return,
@@ -47,7 +47,7 @@ fn reseal(session: &SessionDict) {
     };
     let again = CODEC.open(cookie.as_bytes(), NOW).expect("what was written can be read").session;
     // Not the session itself: a date that came with an offset is written in GMT.
-    assert_eq!(CODEC.seal(&again, NOW).as_ref(), Ok(&cookie));
-    let built = CODEC.seal(&SessionDict::from_dict(session.to_dict()), NOW).expect("as above");
+    assert_eq!(CODEC.sign(&again, NOW).as_ref(), Ok(&cookie));
+    let built = CODEC.sign(&SessionDict::from_dict(session.to_dict()), NOW).expect("as above");
     assert_eq!(built, cookie, "copied as text, or written anew");
 }

@@ -17,7 +17,7 @@ pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 /// How far ahead of our clock another server's may be, unless configured.
 pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
 
-/// Opens and seals Flask session cookies: `payload.timestamp.signature`.
+/// Opens and signs Flask session cookies: `payload.timestamp.signature`.
 ///
 /// Keys are derived once, when it is built. It holds no clock: the time is an argument.
 ///
@@ -30,7 +30,7 @@ pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
 ///
 /// let mut session = opened.session;
 /// session.set("username", "ada")?;
-/// let cookie = codec.seal(&session, now)?;
+/// let cookie = codec.sign(&session, now)?;
 /// assert_eq!(codec.open(cookie.as_bytes(), now)?.session, session);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -160,8 +160,8 @@ impl SessionCodec {
     /// # Errors
     /// [`JsonError`] if the session is too long to be read back; the error names its largest key. And if a value is nested
     /// too deep; [`SessionDict`] lets none in.
-    pub fn seal(&self, session: &SessionDict, now: UnixTime) -> Result<String, JsonError> {
-        self.sign(&session.to_json(self.order)?, now, |json, value| self.payload.encode_into(json, value))
+    pub fn sign(&self, session: &SessionDict, now: UnixTime) -> Result<String, JsonError> {
+        self.sign_encoded(&session.to_json(self.order)?, now, |json, value| self.payload.encode_into(json, value))
     }
 
     /// Signs the JSON of a session as the value of a cookie. A value longer than `max_value_len` is deflated, however
@@ -169,20 +169,20 @@ impl SessionCodec {
     ///
     /// # Errors
     /// [`JsonError`] if the JSON is too long to be read back.
-    pub fn seal_json(&self, json: &str, now: UnixTime, max_value_len: usize) -> Result<String, JsonError> {
+    pub fn sign_json(&self, json: &str, now: UnixTime, max_value_len: usize) -> Result<String, JsonError> {
         let payload = self.payload.limit(max_value_len.saturating_sub(self.signer.overhead(now)));
-        self.sign(json.as_bytes(), now, |json, value| payload.encode_into(json, value))
+        self.sign_encoded(json.as_bytes(), now, |json, value| payload.encode_into(json, value))
     }
 
     /// Signs the JSON of a session, or the zlib stream that the caller has made of it if that is shorter.
     ///
     /// # Errors
-    /// As [`seal_json`](Self::seal_json).
-    pub fn seal_deflated(&self, json: &str, deflated: &[u8], now: UnixTime) -> Result<String, JsonError> {
-        self.sign(json.as_bytes(), now, |json, value| PayloadCodec::encode_shorter(json, deflated, value))
+    /// As [`sign_json`](Self::sign_json).
+    pub fn sign_deflated(&self, json: &str, deflated: &[u8], now: UnixTime) -> Result<String, JsonError> {
+        self.sign_encoded(json.as_bytes(), now, |json, value| PayloadCodec::encode_shorter(json, deflated, value))
     }
 
-    fn sign(
+    fn sign_encoded(
         &self,
         json: &[u8],
         now: UnixTime,
@@ -343,7 +343,7 @@ mod tests {
 
     /// Flask 3.1.3, SECRET_KEY "k", clock 1700000000, inside an app context.
     #[test]
-    fn sessions_are_sealed_as_flask_seals_them() {
+    fn sessions_are_signed_as_by_flask() {
         let flashes = Value::List(vec![Value::Tuple(vec!["message".into(), "hi".into()])]);
         let cases = [
             ("eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74", Dict::from([("a", Value::from(1))])),
@@ -362,7 +362,7 @@ mod tests {
         ];
         for (cookie, dict) in cases {
             let session = SessionDict::from_dict(dict);
-            assert_eq!(codec().seal(&session, NOW).unwrap(), cookie);
+            assert_eq!(codec().sign(&session, NOW).unwrap(), cookie);
             let opened = codec().open(cookie.as_bytes(), NOW).unwrap();
             assert_eq!(opened.session, session);
             assert_eq!((opened.issued_at, opened.key), (NOW, 0));
@@ -441,11 +441,11 @@ mod tests {
     fn sessions_too_long_to_read_back_are_refused() {
         let mut session = SessionDict::from_json(r#"{"a":1}"#).unwrap();
         session.set("bio", "x".repeat((1 << 20) - r#"{"a":1,"bio":""}"#.len())).unwrap();
-        let cookie = codec().seal(&session, NOW).unwrap();
+        let cookie = codec().sign(&session, NOW).unwrap();
         assert_eq!(codec().open(cookie.as_bytes(), NOW).unwrap().session, session);
         for more in [1, 500_000, 5_000_000] {
             session.set("bio", "x".repeat((1 << 20) - 16 + more)).unwrap();
-            let error = codec().seal(&session, NOW).unwrap_err().to_string();
+            let error = codec().sign(&session, NOW).unwrap_err().to_string();
             assert!(error.contains("no more than 1048576") && error.contains("\"bio\""), "{error}");
             assert!(!error.contains("xx"));
         }

@@ -10,7 +10,7 @@
 //!
 //! let mut session = hipflask_core::session::SessionDict::new();
 //! session.set("username", "ada")?;
-//! let cookie = codec.seal(&session, now)?;
+//! let cookie = codec.sign(&session, now)?;
 //!
 //! let opened = codec.open(cookie.as_bytes(), now)?;
 //! assert_eq!(opened.session.get::<String>("username")?.as_deref(), Some("ada"));

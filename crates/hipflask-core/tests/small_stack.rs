@@ -65,7 +65,7 @@ fn deepest_sessions_fit_a_small_stack() {
             session.edit(|s| s.at("s").map(|held| *held = value.clone())).unwrap();
             session.adopt(Dict::from([("k", value)]), false, &Dict::new(), |_| false).unwrap();
             session.changes().replay(&loaded.to_dict(), &mut session.to_dict());
-            let cookie = codec.seal(&session, now).unwrap();
+            let cookie = codec.sign(&session, now).unwrap();
             assert_eq!(codec.open(cookie.as_bytes(), now).unwrap().session, session);
             assert_eq!(codec.open_dict(cookie.as_bytes(), now).unwrap(), session.to_dict());
             assert!(!session.to_json(KeyOrder::Insertion).unwrap().is_empty());

@@ -297,9 +297,9 @@ impl<'py> Saving<'_, 'py> {
             Compression::AsFlask => {
                 // This Python's zlib, whose bytes may differ from ours.
                 let deflated = settings.flask.deflate(self.py(), json.as_bytes())?;
-                codec.codec.seal_deflated(&json, deflated.extract()?, now)
+                codec.codec.sign_deflated(&json, deflated.extract()?, now)
             }
-            _ => codec.codec.seal_json(&json, now, max_value_len),
+            _ => codec.codec.sign_json(&json, now, max_value_len),
         };
         value.map_err(|error| PyValueError::new_err(error.to_string()))
     }

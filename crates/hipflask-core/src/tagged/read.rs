@@ -188,7 +188,8 @@ impl<'t> Tree<'t> {
             }
             next = self.cursor.next_key()?;
         }
-        *out = Value::Dict(if distinct { Dict::from_distinct(entries) } else { entries.into_iter().collect() });
+        *out =
+            Value::Dict(if distinct { Dict::from_distinct(entries) } else { entries.into_iter().collect() });
         Ok(())
     }
 

@@ -125,9 +125,7 @@ impl<'t> Typed<'t> {
     #[inline]
     fn scalar<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
         match self.cursor.scalar()? {
-            Scalar::Str(string) if !string.escaped => {
-                visitor.visit_borrowed_str(self.cursor.content(string))
-            }
+            Scalar::Str(string) if !string.escaped => visitor.visit_borrowed_str(self.cursor.content(string)),
             Scalar::Str(string) => {
                 let text = self.cursor.text(string)?;
                 match text.as_str() {

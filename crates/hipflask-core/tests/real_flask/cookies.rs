@@ -45,7 +45,7 @@ fn sessions_that_we_sign_open_in_real_flask_to_the_same() {
         for codec in rules.map(codec) {
             let cookies: Vec<String> = sessions
                 .iter()
-                .map(|session| codec.seal(&SessionDict::from_dict(dict(&session.value)), NOW).unwrap())
+                .map(|session| codec.sign(&SessionDict::from_dict(dict(&session.value)), NOW).unwrap())
                 .collect();
             let verdicts = flask.open(&Settings::default(), &cookies).unwrap();
             for (session, verdict) in sessions.iter().zip(&verdicts) {
@@ -62,9 +62,9 @@ fn the_bytes_that_we_sign_are_those_that_real_flask_signs() {
         for session in sessions {
             let ours = SessionDict::from_dict(dict(&session.value));
             if !session.cookie.starts_with('.') {
-                assert_eq!(plain.seal(&ours, NOW).unwrap(), session.cookie, "{}", session.value);
+                assert_eq!(plain.sign(&ours, NOW).unwrap(), session.cookie, "{}", session.value);
             }
-            let cookie = as_flask.seal(&ours, NOW).unwrap();
+            let cookie = as_flask.sign(&ours, NOW).unwrap();
             if cfg!(feature = "stock-zlib") {
                 assert_eq!(cookie, session.cookie, "{}", session.value);
             }
@@ -94,7 +94,7 @@ fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
         }
         donors.truncate(2000);
         let theirs = flask.sign(&Settings::default(), &expected).unwrap();
-        let cookies: Vec<String> = ours.iter().map(|ours| as_flask.seal(ours, NOW).unwrap()).collect();
+        let cookies: Vec<String> = ours.iter().map(|ours| as_flask.sign(ours, NOW).unwrap()).collect();
         let ours_read = flask.open(&Settings::default(), &cookies).unwrap();
         let theirs: Vec<String> = theirs.into_iter().map(Result::unwrap).collect();
         let theirs_read = flask.open(&Settings::default(), &theirs).unwrap();

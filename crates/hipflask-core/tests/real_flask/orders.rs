@@ -26,12 +26,12 @@ fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
         let cookies = flask.sign_unsorted(&Settings::default(), &values).unwrap();
         for (value, theirs) in values.iter().zip(cookies) {
             let (ours, theirs) = (SessionDict::from_dict(dict(value)), theirs.unwrap());
-            let cookie = codec.seal(&ours, NOW).unwrap();
+            let cookie = codec.sign(&ours, NOW).unwrap();
             assert_eq!(json_of(&cookie), json_of(&theirs), "{value}");
             // And again, now that it came from a cookie: the order is that of the cookie.
             let passing = codec.open(cookie.as_bytes(), NOW).unwrap().session;
-            let again = codec.seal(&passing, NOW).unwrap();
-            let fresh = codec.seal(&SessionDict::from_dict(passing.to_dict()), NOW).unwrap();
+            let again = codec.sign(&passing, NOW).unwrap();
+            let fresh = codec.sign(&SessionDict::from_dict(passing.to_dict()), NOW).unwrap();
             assert_eq!(json_of(&again), json_of(&fresh), "{}", described(&passing));
         }
     }

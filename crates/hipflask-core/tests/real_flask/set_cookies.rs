@@ -100,7 +100,7 @@ fn header(config: &CookieConfig, session: &str, op: CookieOp) -> String {
         CookieOp::Remove => config.removal(),
         CookieOp::Set { expires } => {
             let session = SessionDict::from_dict(dict(session));
-            let value = codec(Compression::Never).seal(&session, NOW).unwrap();
+            let value = codec(Compression::Never).sign(&session, NOW).unwrap();
             config.set(&value, expires.then(|| NOW.saturating_add(LIFETIME)))
         }
         CookieOp::Leave => unreachable!("not among the outcomes"),
@@ -195,7 +195,7 @@ fn a_cookie_over_the_limit_is_told_in_the_words_of_real_flask() {
         let text = text.replace(['"', '\\'], "x");
         let mut session = SessionDict::new();
         session.set("a", &text).unwrap();
-        let value = codec.seal(&session, NOW).unwrap();
+        let value = codec.sign(&session, NOW).unwrap();
         for limit in [4093, 0, 4080] {
             let config = CookieConfig::builder().max_size(limit).build().unwrap();
             let header = config.set(&value, None);

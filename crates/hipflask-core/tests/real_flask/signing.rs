@@ -57,7 +57,7 @@ fn every_derivation_digest_salt_and_key_signs_and_opens_as_in_real_flask() {
                         derivation: derivation.to_string(),
                         ..Settings::default()
                     };
-                    let ours = codec(&settings).seal(&session, UnixTime::from_secs(settings.at)).unwrap();
+                    let ours = codec(&settings).sign(&session, UnixTime::from_secs(settings.at)).unwrap();
                     assert_eq!(
                         flask.sign(&settings, &[SESSION]).unwrap()[0].as_ref(),
                         Ok(&ours),
@@ -85,7 +85,7 @@ fn rotation_lists_sign_with_the_same_key_and_open_with_the_same_keys_as_in_real_
     let now = UnixTime::from_secs(1_700_000_000);
     for signing in &lists {
         let theirs = flask.sign(signing, &[SESSION]).unwrap().remove(0).unwrap();
-        assert_eq!(codec(signing).seal(&SessionDict::from_dict(dict(SESSION)), now).unwrap(), theirs);
+        assert_eq!(codec(signing).sign(&SessionDict::from_dict(dict(SESSION)), now).unwrap(), theirs);
         for opening in &lists {
             let verdict = flask.open(opening, &[&theirs]).unwrap().remove(0);
             let ours = codec(opening).open(theirs.as_bytes(), now);

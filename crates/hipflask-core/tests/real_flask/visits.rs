@@ -377,7 +377,7 @@ fn compare(visit: &Visit, steps: &[&Step], visited: &Visited) -> usize {
             2
         }
         CookieOp::Set { expires } => {
-            let value = codec.seal(&session, now).unwrap();
+            let value = codec.sign(&session, now).unwrap();
             let ours = config.set(&value, expires.then(|| now.saturating_add(lifetime)));
             let theirs = header("Set-Cookie").unwrap_or_else(|| panic!("{}", shown()));
             let theirs_value = theirs["session=".len()..].split(';').next().expect("split gives one");

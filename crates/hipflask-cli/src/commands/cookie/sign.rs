@@ -58,7 +58,7 @@ struct SessionSigner {
 impl SessionSigner {
     fn sign(&self, json: &str) -> Result<(SessionDict, String), JsonError> {
         let session = SessionDict::from_json(json)?;
-        let cookie = self.codec.seal(&session, self.clock.now())?;
+        let cookie = self.codec.sign(&session, self.clock.now())?;
         Ok((session, cookie))
     }
 }
