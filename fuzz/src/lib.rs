@@ -7,17 +7,20 @@ use hipflask_store::record::{Converted, Format, Record};
 /// The bytes of memory that a record of any length may take.
 const MEMORY_FLOOR: u64 = 2 << 20;
 
-/// The bytes in use at once for each byte of a record: twice the limit of the readers, because a growing vector is copied.
+/// The bytes in use at once for each byte of a record: twice the limit of the readers, because a
+/// growing vector is copied.
 const IN_USE: u64 = 2 * 320 + 2;
 
 /// The bytes allocated in all for each byte of a record: what grows is allocated several times.
 const IN_ALL: u64 = 3 * IN_USE;
 
-/// The further steps for a pickle, which may refer to one value many times: one for each byte that its reader may allocate.
+/// The further steps for a pickle, which may refer to one value many times: one for each byte that
+/// its reader may allocate.
 const SHARED_FLOOR: usize = 1 << 20;
 const SHARED_PER_BYTE: usize = 320;
 
-/// Reads a record in every way, each within its bounds of memory and steps. Returns `None` if the record is refused.
+/// Reads a record in every way, each within its bounds of memory and steps. Returns `None` if the
+/// record is refused.
 pub fn read(data: &[u8]) -> Option<Record> {
     let format = Format::of(data);
     let (read, cost) = with_cost(|| Format::read(data));
@@ -31,8 +34,8 @@ pub fn read(data: &[u8]) -> Option<Record> {
     Some(record)
 }
 
-/// Writes a record that was read from `read_from` bytes, and checks that it is read back and then written alike.
-/// Returns `None` if the format cannot hold it.
+/// Writes a record that was read from `read_from` bytes, and checks that it is read back and then
+/// written alike. Returns `None` if the format cannot hold it.
 pub fn write(format: Format, record: &Record, read_from: usize) -> Option<Vec<u8>> {
     let (written, cost) = with_cost(|| format.write_with(&record.dict, &record.kept));
     // Texts may be shared in memory and are not in the record.
@@ -49,7 +52,8 @@ pub fn write(format: Format, record: &Record, read_from: usize) -> Option<Vec<u8
     Some(data)
 }
 
-/// Converts a record and checks that the result can be read. Returns `None` if the format cannot hold it.
+/// Converts a record and checks that the result can be read. Returns `None` if the format cannot
+/// hold it.
 pub fn convert(format: Format, data: &[u8]) -> Option<Converted> {
     let (converted, cost) = with_cost(|| format.convert(data));
     let converted = converted.ok()?;

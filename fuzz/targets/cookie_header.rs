@@ -1,4 +1,5 @@
-//! Takes any bytes as a `Cookie` header: the search for one name finds what the parser of all cookies finds, in linear time.
+//! Takes any bytes as a `Cookie` header: the search for one name finds what the parser of all
+//! cookies finds, in linear time.
 #![no_main]
 
 use hipflask_core::cookie::{candidates, parse, values};

@@ -1,4 +1,5 @@
-//! Takes any text as a date: a date that is read is written in GMT and read back as the same second.
+//! Takes any text as a date: a date that is read is written in GMT and read back as the same
+//! second.
 #![no_main]
 
 use hipflask_core::steps::assert_linear;

@@ -1,4 +1,5 @@
-//! Takes any bytes as a payload: it is refused or decoded within the limit, and every encoded payload is decoded.
+//! Takes any bytes as a payload: it is refused or decoded within the limit, and every encoded
+//! payload is decoded.
 #![no_main]
 
 use hipflask_core::signing::{Compression, PayloadCodec};

@@ -1,4 +1,5 @@
-//! Takes any bytes as a record in MessagePack: it is refused, or read within its bounds and then written and read alike.
+//! Takes any bytes as a record in MessagePack: it is refused, or read within its bounds and then
+//! written and read alike.
 #![no_main]
 
 use hipflask_store::record::Format;

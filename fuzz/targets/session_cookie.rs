@@ -24,7 +24,8 @@ fuzz_target!(|value: &[u8]| {
         sign_again(&opened.session);
     }
     let _ = assert_linear("open_unverified", most(value), || SessionCodec::open_unverified(value));
-    // The fuzzer cannot forge, so everything gets a good signature as well: as a payload, and as payload and time.
+    // The fuzzer cannot forge, so everything gets a good signature as well: as a payload, and as
+    // payload and time.
     let signer: &Signer = SIGNER.signer();
     for signed in [signer.sign([value, b".ZVPxAA"].concat()), signer.sign(value)] {
         if let Ok(opened) = assert_linear("open", most(&signed), || CODEC.open(&signed, NOW)) {

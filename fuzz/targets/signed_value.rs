@@ -1,4 +1,5 @@
-//! Takes any bytes as a signed value: only the one spelling that we write is accepted, in linear time.
+//! Takes any bytes as a signed value: only the one spelling that we write is accepted, in linear
+//! time.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
-//! Takes any text as tagged JSON: all readers agree on it in linear time, and a value that is read is written and read alike.
+//! Takes any text as tagged JSON: all readers agree on it in linear time, and a value that is read
+//! is written and read alike.
 #![no_main]
 
 use hipflask_core::session::SessionDict;

@@ -1,4 +1,5 @@
-//! Takes any bytes as text that may hold lone surrogates: it is refused, or its code points make the same text again.
+//! Takes any bytes as text that may hold lone surrogates: it is refused, or its code points make
+//! the same text again.
 #![no_main]
 
 use hipflask_core::steps::assert_linear;

@@ -11,7 +11,9 @@ pub(crate) enum Alphabet {
     UrlSafe,
 }
 
-/// Decodes as CPython does in its non-strict mode: skips every byte outside the alphabet, stops at the first complete padding, and ignores the spare bits and everything after them. Returns `None` where Python raises.
+/// Decodes as CPython does in its non-strict mode: skips every byte outside the alphabet, stops at
+/// the first complete padding, and ignores the spare bits and everything after them. Returns `None`
+/// where Python raises.
 #[cold]
 pub(crate) fn decode_lenient(text: impl IntoIterator<Item = u8>, alphabet: Alphabet) -> Option<Vec<u8>> {
     let mut out = Vec::new();

@@ -1,4 +1,5 @@
-//! Session to cookie value and back: what Flask's `SecureCookieSessionInterface` does with its serializer.
+//! The codec between a session and the value of its cookie: the serializer of Flask's
+//! `SecureCookieSessionInterface`.
 
 use core::time::Duration;
 
@@ -11,15 +12,15 @@ use crate::tagged::{JsonError, JsonErrorKind, KeyOrder, longest};
 use crate::time::UnixTime;
 use crate::value::Dict;
 
-/// Flask's `PERMANENT_SESSION_LIFETIME` unless configured: 31 days.
+/// The default of Flask's `PERMANENT_SESSION_LIFETIME`: 31 days.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
-/// How far ahead of our clock another server's may be, unless configured.
+/// The default for the time that another server's clock may be ahead of ours.
 pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
 
-/// Opens and signs Flask session cookies: `payload.timestamp.signature`.
+/// Signs and opens Flask session cookies: `payload.timestamp.signature`.
 ///
-/// Keys are derived once, when it is built. It holds no clock: the time is an argument.
+/// The keys are derived once, when it is built. It has no clock: the time is an argument.
 ///
 /// ```
 /// use hipflask_core::{codec::SessionCodec, time::UnixTime};
@@ -42,19 +43,20 @@ pub struct SessionCodec {
     order: KeyOrder,
 }
 
-/// A session whose signature was good.
+/// A session with a good signature.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Opened {
     /// The session, unmodified.
     pub session: SessionDict,
-    /// When it was signed.
+    /// The time of signing.
     pub issued_at: UnixTime,
-    /// Which key signed it: 0 is the one that signs now, others are being rotated out.
+    /// The number of the key that signed it: 0 is the current key, the others are being rotated
+    /// out.
     pub key: usize,
 }
 
-/// What a cookie claims, **without any check** of its signature.
+/// The claims of a cookie, **without any check** of its signature.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Unverified {
@@ -62,9 +64,9 @@ pub struct Unverified {
     pub session: SessionDict,
     /// The claimed time of signing, if it can be read.
     pub issued_at: Option<UnixTime>,
-    /// The JSON of the payload, as it stands there.
+    /// The JSON of the payload.
     pub json: String,
-    /// Whether the payload is deflated.
+    /// `true` if the payload is deflated.
     pub is_deflated: bool,
 }
 
@@ -79,23 +81,27 @@ impl core::fmt::Debug for Unverified {
     }
 }
 
-/// Why a cookie is no session. Shows nothing of the cookie.
+/// The reason why a cookie could not be opened. Shows nothing of the cookie.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Forged, expired, from the future, or no signed value at all. Flask starts an empty session in silence.
+    /// The value is forged, expired, from the future, or not signed at all. Flask starts an empty
+    /// session without an error.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// The signature is good, but what it signs is not a payload. Flask answers 500 until the cookie goes.
+    /// The signature is good, but its value is not a payload. Flask answers 500 until the cookie is
+    /// deleted.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// The signature is good, but the payload is not the JSON of a session. Flask answers 500 until the cookie goes.
+    /// The signature is good, but the payload is not the JSON of a session. Flask answers 500 until
+    /// the cookie is deleted.
     #[error("the signature is good, but the payload is not a session: {0}")]
     Json(JsonError),
 }
 
 impl OpenError {
-    /// The reason in one word: `bad_signature`, `expired`, `future`, `malformed` or `bad_payload`.
+    /// Returns the reason in one word: `bad_signature`, `expired`, `future`, `malformed` or
+    /// `bad_payload`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -109,7 +115,8 @@ impl OpenError {
 }
 
 impl SessionCodec {
-    /// A codec with Flask's settings: salt `cookie-session`, derivation `hmac`, SHA-1, 31 days.
+    /// Creates a builder with Flask's settings: salt `cookie-session`, derivation `hmac`, SHA-1, 31
+    /// days.
     pub fn builder(keys: impl Into<KeyRing>) -> SessionCodecBuilder {
         SessionCodecBuilder {
             keys: keys.into(),
@@ -123,10 +130,11 @@ impl SessionCodec {
         }
     }
 
-    /// Verifies a cookie's value and reads the session in it. Nothing is parsed before the signature is found good.
+    /// Verifies the value of a cookie and reads its session. Nothing is parsed before the signature
+    /// is verified.
     ///
     /// # Errors
-    /// [`OpenError`]; its [`reason`](OpenError::reason) is for logs and tools.
+    /// [`OpenError`]. Its [`reason`](OpenError::reason) is for logs and tools.
     pub fn open(&self, value: &[u8], now: UnixTime) -> Result<Opened, OpenError> {
         let signed = self.signer.unsign(value, now, self.age)?;
         let session = SessionDict::from_json(self.json(signed.value)?).map_err(OpenError::Json)?;
@@ -134,8 +142,9 @@ impl SessionCodec {
         Ok(Opened { session, issued_at, key: signed.key })
     }
 
-    /// [`open`](Self::open) for who wants every value: one pass over the JSON instead of one at opening and one for what
-    /// is asked for. What a request does with few of its keys takes longer with this.
+    /// Opens a cookie for callers that need every value, in one pass over the JSON.
+    /// [`open`](Self::open) makes one pass when it opens and one for each value that is requested,
+    /// which is faster for requests that use few keys.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -158,8 +167,8 @@ impl SessionCodec {
     /// Signs the session as the value of a cookie.
     ///
     /// # Errors
-    /// [`JsonError`] if the session is too long to be read back; the error names its largest key. And if a value is nested
-    /// too deep; [`SessionDict`] lets none in.
+    /// [`JsonError`] if the session is too long to be read back; it names the largest key. Also if
+    /// a value nests too deep, which [`SessionDict`] prevents.
     pub fn sign(&self, session: &SessionDict, now: UnixTime) -> Result<String, JsonError> {
         self.sign_encoded(&session.to_json(self.order)?, now, |json, value| self.payload.encode_into(json, value))
     }
@@ -195,10 +204,11 @@ impl SessionCodec {
         Ok(value)
     }
 
-    /// Reads what a cookie claims, **without any check** of its signature: for tools that show it to people.
+    /// Reads the claims of a cookie **without any check** of its signature: for tools that display
+    /// them.
     ///
     /// # Errors
-    /// [`OpenError`] if it is not in the form of a session cookie.
+    /// [`OpenError`] if it does not have the form of a session cookie.
     pub fn open_unverified(value: &[u8]) -> Result<Unverified, OpenError> {
         let parts = split_unverified(value, b'.').filter(|parts| parts.timestamp_text.is_some());
         let parts = parts.ok_or(SignatureError::TimestampMissing)?;
@@ -212,7 +222,7 @@ impl SessionCodec {
         })
     }
 
-    /// How old a cookie may be.
+    /// Returns the greatest accepted age of a cookie.
     #[must_use]
     pub const fn lifetime(&self) -> Option<Duration> {
         self.age.max_age
@@ -223,7 +233,7 @@ impl SessionCodec {
     }
 }
 
-/// Checks that a session's JSON is no longer than what is read back from a cookie.
+/// Checks that a session's JSON can be read back from a cookie.
 ///
 /// # Errors
 /// [`SessionTooLong`](JsonErrorKind::SessionTooLong), which names the largest key.
@@ -241,7 +251,7 @@ fn text(json: Vec<u8>) -> Result<String, OpenError> {
     String::from_utf8(json).map_err(|_| OpenError::Json(JsonErrorKind::NotUtf8.into()))
 }
 
-/// Settings of a [`SessionCodec`].
+/// The settings of a [`SessionCodec`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct SessionCodecBuilder {
@@ -256,49 +266,53 @@ pub struct SessionCodecBuilder {
 }
 
 impl SessionCodecBuilder {
-    /// The salt: the class attribute of Flask's session interface.
+    /// Sets the salt: the class attribute of Flask's session interface.
     pub fn salt(mut self, salt: impl AsRef<[u8]>) -> Self {
         self.salt = salt.as_ref().to_vec();
         self
     }
 
-    /// How the key that signs is made of the secret key.
+    /// Sets the way in which the signing key is derived from the secret key.
     pub const fn derivation(mut self, derivation: Derivation) -> Self {
         self.derivation = derivation;
         self
     }
 
-    /// The hash function.
+    /// Sets the hash function.
     pub const fn digest(mut self, digest: Digest) -> Self {
         self.digest = digest;
         self
     }
 
-    /// How old a cookie may be, in whole seconds: Flask's `PERMANENT_SESSION_LIFETIME`. `None` accepts every age.
+    /// Sets the greatest age of a cookie in whole seconds: Flask's `PERMANENT_SESSION_LIFETIME`.
+    /// `None` accepts every age.
     pub const fn lifetime(mut self, lifetime: Option<Duration>) -> Self {
         self.age.max_age = lifetime;
         self
     }
 
-    /// How far ahead of our clock a cookie's time may be: 5 s unless set; 0 is Flask's rule.
+    /// Sets the time that a cookie may be ahead of our clock. The default is 5 s; 0 is Flask's
+    /// rule.
     pub const fn leeway(mut self, leeway: Duration) -> Self {
         self.age.leeway = leeway;
         self
     }
 
-    /// When payloads are deflated.
+    /// Sets the rule that decides when payloads are deflated.
     pub const fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
 
-    /// The order of keys: [`KeyOrder::Insertion`] for an app with `app.json.sort_keys = False`.
+    /// Sets the order of keys: [`KeyOrder::Insertion`] for an app with `app.json.sort_keys =
+    /// False`.
     pub const fn key_order(mut self, order: KeyOrder) -> Self {
         self.order = order;
         self
     }
 
-    /// The longest value in bytes that fits into a cookie; a longer one is deflated, however small its JSON is.
+    /// Sets the length in bytes of the longest value that fits into a cookie. A longer value is
+    /// deflated, even if its JSON is short.
     pub const fn fits_in(mut self, bytes: usize) -> Self {
         self.fits_in = bytes;
         self
@@ -383,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_no_object_becomes_a_session_where_flask_makes_one() {
+    fn other_json_is_a_session_as_in_flask() {
         let open = |json: &str| {
             let cookie = sign_payload(json);
             let opened = codec().open(cookie.as_bytes(), NOW).map(|opened| opened.session.to_dict());
@@ -402,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_too_old_a_second_after_its_lifetime_and_too_new_beyond_the_leeway() {
+    fn cookies_expire_a_second_after_their_lifetime() {
         let cookie = sign_payload("{}");
         let at = |secs: u64| UnixTime::from_secs(secs);
         let reason = |codec: &SessionCodec, now| {
@@ -420,15 +434,15 @@ mod tests {
     }
 
     #[test]
-    fn untouched_members_are_copied_and_odd_spelling_is_mended() {
+    fn untouched_members_are_copied_and_unusual_spelling_normalised() {
         let json = r#"{"a":[1, 2],"b":"\u00E9","c":{"z":1,"y":-0},"d":"plain"}"#;
         let session = codec().open(sign_payload(json).as_bytes(), NOW).unwrap().session;
-        let mended = r#"{"a":[1,2],"b":"\u00e9","c":{"y":0,"z":1},"d":"plain"}"#;
-        assert_eq!(session.to_json(KeyOrder::Sorted).unwrap(), mended.as_bytes());
+        let normalised = r#"{"a":[1,2],"b":"\u00e9","c":{"y":0,"z":1},"d":"plain"}"#;
+        assert_eq!(session.to_json(KeyOrder::Sorted).unwrap(), normalised.as_bytes());
     }
 
     #[test]
-    fn a_lone_surrogate_survives_a_read_and_a_write() {
+    fn a_lone_surrogate_survives_reading_and_writing() {
         let json = r#"{"k":"\ud800","z":1}"#;
         let mut session = codec().open(sign_payload(json).as_bytes(), NOW).unwrap().session;
         let value = session.value("k").cloned().unwrap();
@@ -452,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cookie_claims_can_be_seen_without_a_key() {
+    fn claims_can_be_read_without_a_key() {
         let cookie = "eyJhIjoxfQ.ZVPxAA.forged";
         let claim = SessionCodec::open_unverified(cookie.as_bytes()).unwrap();
         assert_eq!(

@@ -29,12 +29,16 @@
 //! | [`log_limit`] | limits for log lines that anybody can cause |
 //! | [`time`] | seconds, datetimes and the dates of HTTP |
 //!
-//! Time, keys and settings are arguments: nothing here reads a clock, a file or the environment. No input causes a panic, and the size of every input is limited.
+//! Time, keys and settings are arguments: nothing here reads a clock, a file or the environment. No
+//! input causes a panic, and the size of every input is limited.
 //!
 //! # Features
 //!
-//! - `stock-zlib`: deflates with the C zlib, so that compressed cookies equal those of CPython byte for byte. Needs a C compiler. Without it, a zlib in pure Rust writes other bytes with the same content.
-//! - `count-steps`: counts the steps that each reader takes, for tests and fuzz targets. Not for production.
+//! - `stock-zlib`: deflates with the C zlib, so that compressed cookies equal those of CPython byte
+//!   for byte. Needs a C compiler. Without it, a zlib in pure Rust writes other bytes with the same
+//!   content.
+//! - `count-steps`: counts the steps that each reader takes, for tests and fuzz targets. Not for
+//!   production.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

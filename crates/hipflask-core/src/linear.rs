@@ -1,4 +1,5 @@
-//! Every reader is linear: it takes a few steps for each byte of its input, whatever the shape of the input.
+//! Tests that every reader is linear: it takes a few steps for each byte, whatever the shape of the
+//! input.
 
 use serde::de::IgnoredAny;
 
@@ -17,7 +18,8 @@ fn is_linear<T>(what: &str, shape: &str, length: usize, work: impl FnOnce() -> T
     assert_linear(&format!("{what} on {shape:.80}"), length, work);
 }
 
-/// Every kind of nesting that a reader may look at more than once, by what opens and closes a level.
+/// Every kind of nesting that a reader might read twice: the text that opens a level and the text
+/// that closes it.
 const NESTINGS: [(&str, &str); 16] = [
     ("[", "]"),
     (r#"{"a":"#, "}"),
@@ -55,7 +57,7 @@ fn fillings(length: usize) -> Vec<String> {
     ]
 }
 
-/// Text that is no JSON, or ends too early.
+/// Text that is not JSON, or that ends too early.
 fn garbage(length: usize) -> Vec<String> {
     let parts = [
         "[",
@@ -90,7 +92,7 @@ fn texts(length: usize) -> Vec<String> {
     texts
 }
 
-/// The end of an open container that the events report.
+/// A container that has not ended.
 enum Open {
     List,
     Tuple,
@@ -151,7 +153,7 @@ fn json_readers_take_few_steps_per_byte() {
 }
 
 #[test]
-fn json_readers_take_few_steps_per_byte_of_a_megabyte() {
+fn json_readers_are_linear_on_a_megabyte() {
     let nestings = [r#"{"\u0061":"#, r#"{" m":"#, r#"{" t":1," t":"#].map(|open| open.repeat(MAX_DEPTH - 4));
     let fillings = [format!("\"{}\"", "x".repeat(1 << 20)), format!("[{}{{}}]", "[],".repeat(300_000))];
     for (nesting, filling) in
@@ -213,7 +215,7 @@ fn cookie_headers_take_few_steps_per_byte() {
             let header = part.repeat(length / part.len());
             let line = header.as_bytes();
             is_linear("parse", &header, line.len(), || cookie::parse(line).count());
-            // One line, and three of which each may close a quote of the one before.
+            // One line, and three lines, each of which can close a quote of the line before it.
             for lines in [vec![line], vec![line, line, b"\""]] {
                 let length = lines.iter().map(|line| line.len()).sum();
                 let all = || lines.iter().copied();
@@ -244,7 +246,7 @@ fn dates_and_payloads_take_few_steps_per_byte() {
     }
 }
 
-/// A dict with so many keys, each of which holds its number.
+/// A dict whose keys are numbers as text.
 fn numbered(keys: impl Iterator<Item = i64>) -> Dict {
     keys.map(|n| (format!("{n:06}"), n)).collect()
 }

@@ -1,38 +1,40 @@
-//! What a response must do about its session, as plain data.
+//! The decision about the cookie and the headers of a response, as plain data.
 
 use core::fmt;
 use core::time::Duration;
 
-/// What a request has done to its session.
+/// The state of the session at the end of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "these are Flask's four flags")]
 pub struct SessionFlags {
-    /// Nothing is in it.
+    /// The session is empty.
     pub empty: bool,
-    /// It was changed.
+    /// The session was changed.
     pub modified: bool,
-    /// It was looked at.
+    /// The session was read or changed.
     pub accessed: bool,
-    /// It outlives the browser.
+    /// The session outlives the browser.
     pub permanent: bool,
 }
 
-/// How strict the rules are.
+/// The strictness of the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
     /// The cookies and headers of Flask, so that both sides of a migration agree.
     #[default]
     Flask,
-    /// For services that share nothing with Flask: what carries a cookie is not kept by any cache.
+    /// For services that share nothing with Flask: caches must not store responses with a session
+    /// cookie.
     Strict,
 }
 
-/// What the configuration says.
+/// The configured rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Whether a permanent session's cookie is sent anew with every response: Flask's `SESSION_REFRESH_EACH_REQUEST`.
+    /// `true` if a permanent session's cookie is sent with every response: Flask's
+    /// `SESSION_REFRESH_EACH_REQUEST`.
     pub refresh_each_request: bool,
-    /// Which rules hold.
+    /// The strictness.
     pub profile: Profile,
 }
 
@@ -42,32 +44,32 @@ impl Default for Rules {
     }
 }
 
-/// What is done with the cookie.
+/// The change of the cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CookieOp {
-    /// No `Set-Cookie`.
+    /// Without `Set-Cookie`.
     Leave,
     /// `Set-Cookie` with the session.
     Set {
-        /// With `Expires`: the session is permanent.
+        /// `true` for a permanent session, whose cookie has `Expires`.
         expires: bool,
     },
-    /// `Set-Cookie` that removes it.
+    /// `Set-Cookie` that removes the cookie.
     Remove,
 }
 
-/// What the response must do.
+/// The changes to a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// What is done with the cookie.
+    /// The change of the cookie.
     pub cookie: CookieOp,
-    /// Whether `Cookie` is added to `Vary`.
+    /// `true` if `Cookie` is added to `Vary`.
     pub vary_cookie: bool,
-    /// Whether `Cache-Control: no-store` is set.
+    /// `true` if `Cache-Control: no-store` is set.
     pub no_store: bool,
 }
 
-/// Decides what the response must do: Flask's `save_session`, without doing it.
+/// Decides the changes to a response, as Flask's `save_session` does, without making them.
 ///
 /// ```
 /// use hipflask_core::plan::{CookieOp, Rules, SessionFlags, plan};
@@ -85,7 +87,8 @@ pub const fn plan(flags: SessionFlags, rules: Rules) -> Plan {
     }
 }
 
-/// Why a `Set-Cookie` is sent or not: the rows of the table that [`plan`] follows. Printed, it is a sentence for people.
+/// The reason why a `Set-Cookie` is sent or not: the rows of the table that [`plan`] follows. It
+/// prints as a sentence.
 ///
 /// ```
 /// use hipflask_core::plan::{Rules, SessionFlags, reason};
@@ -98,22 +101,22 @@ pub const fn plan(flags: SessionFlags, rules: Rules) -> Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Nobody looked at it.
+    /// The session was not used.
     Untouched,
-    /// It was looked at and stayed as it was.
+    /// The session was read and not changed.
     Read,
-    /// It was changed, and something is in it.
+    /// The session was changed and is not empty.
     Changed {
-        /// It outlives the browser.
+        /// `true` if the session outlives the browser.
         permanent: bool,
     },
-    /// It stayed as it was, but is permanent, and such a cookie is sent anew with every response.
+    /// The session was not changed but is permanent, so its cookie is sent with every response.
     Refreshed,
-    /// It was changed, and nothing is in it.
+    /// The session was changed and is empty.
     Emptied,
 }
 
-/// Says why: see [`Reason`].
+/// Returns the [`Reason`] for a change of the cookie.
 #[must_use]
 pub const fn reason(flags: SessionFlags, rules: Rules) -> Reason {
     match flags {
@@ -126,7 +129,7 @@ pub const fn reason(flags: SessionFlags, rules: Rules) -> Reason {
 }
 
 impl Reason {
-    /// What is done with the cookie.
+    /// Returns the change of the cookie.
     #[must_use]
     pub const fn cookie(self) -> CookieOp {
         match self {
@@ -151,15 +154,15 @@ impl fmt::Display for Reason {
             }
             Self::Refreshed => {
                 "The session was not modified, but it is permanent, and the cookie of such a session is refreshed with every \
-                 response: sent anew."
+                 response."
             }
             Self::Emptied => "The session was modified and nothing is left in it: its cookie is removed.",
         })
     }
 }
 
-/// How long a session that is used and not changed waits between two extensions of its life: a twentieth of its lifetime, at
-/// least a minute, at most half of the lifetime.
+/// Returns the interval after which the expiry of a session that is used and not changed is
+/// extended: a twentieth of its lifetime, at least a minute, at most half of the lifetime.
 #[must_use]
 pub fn touch_interval(lifetime: Duration) -> Duration {
     (lifetime / 20).max(Duration::from_secs(60)).min(lifetime / 2)
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_flask() {
+    fn plan_follows_the_table_of_flask() {
         let set = |expires| CookieOp::Set { expires };
         // e empty, m modified, a accessed, p permanent, r refresh each request: cookie, Vary
         let table = [
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_says_what_the_plan_does() {
+    fn reason_matches_the_plan() {
         for (letters, start) in [
             ("r", "Nobody looked"),
             ("ae", "The session was only read"),
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_strict_profile_keeps_what_carries_a_cookie_out_of_caches() {
+    fn strict_responses_with_cookies_are_not_cached() {
         let rules = Rules { profile: Profile::Strict, ..Rules::default() };
         let flags = SessionFlags { empty: false, modified: true, accessed: true, permanent: false };
         assert!(plan(flags, rules).no_store);

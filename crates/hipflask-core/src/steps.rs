@@ -1,6 +1,8 @@
-//! A counter of the steps that readers take, so that tests and fuzz targets can check that each reader is linear.
+//! A counter of the steps that readers take, so that tests and fuzz targets can check that each
+//! reader is linear.
 //!
-//! [`count`] does nothing unless the feature `count-steps` is on; `counted` and `assert_linear` exist only with it.
+//! [`count`] does nothing unless the feature `count-steps` is on; `counted` and `assert_linear`
+//! exist only with it.
 
 /// Counts `steps` of work, one for each byte that a reader looks at.
 #[inline(always)]
@@ -24,7 +26,8 @@ mod counter {
         STEPS.set(STEPS.get() + steps);
     }
 
-    /// Runs `work` and returns its result and the number of steps that this thread counted meanwhile.
+    /// Runs `work` and returns its result and the number of steps that this thread counted
+    /// meanwhile.
     pub fn counted<T>(work: impl FnOnce() -> T) -> (T, usize) {
         let before = STEPS.get();
         let result = work();

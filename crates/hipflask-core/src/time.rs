@@ -1,4 +1,5 @@
-//! Time: whole seconds for signatures, aware datetimes for values, and the date format of HTTP in both directions.
+//! Time: whole seconds for signatures, aware datetimes for values, and the date format of HTTP in
+//! both directions.
 //!
 //! Nothing here reads a clock. The caller passes the current time.
 
@@ -32,7 +33,8 @@ impl UnixTime {
         self.0
     }
 
-    /// Returns the time `duration` later. Stops at the greatest representable time instead of wrapping.
+    /// Returns the time `duration` later. Stops at the greatest representable time instead of
+    /// wrapping.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))
@@ -40,7 +42,8 @@ impl UnixTime {
 
     /// Formats this second as HTTP does: `Tue, 14 Nov 2023 22:13:20 GMT`.
     ///
-    /// A time after the year 9999 is written as the last second of 9999, because the format has four digits.
+    /// A time after the year 9999 is written as the last second of 9999, because the format has
+    /// four digits.
     ///
     /// ```
     /// use hipflask_core::time::UnixTime;
@@ -56,7 +59,9 @@ impl UnixTime {
 
 /// A point in time with the UTC offset in which it was written: Python's aware `datetime`.
 ///
-/// It has microseconds since the epoch in the years 1 to 9999, and an offset of less than a day. Two values are equal only if their offsets are equal. A session cookie stores whole seconds in UTC; a server-side record stores microseconds.
+/// It has microseconds since the epoch in the years 1 to 9999, and an offset of less than a day.
+/// Two values are equal only if their offsets are equal. A session cookie stores whole seconds in
+/// UTC; a server-side record stores microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTime {
     micros: i64,
@@ -64,7 +69,8 @@ pub struct DateTime {
 }
 
 impl DateTime {
-    /// Creates the UTC time `micros` microseconds after the epoch. Returns `None` outside the years 1 to 9999.
+    /// Creates the UTC time `micros` microseconds after the epoch. Returns `None` outside the years
+    /// 1 to 9999.
     #[must_use]
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         Self::new(micros, 0)
@@ -76,7 +82,8 @@ impl DateTime {
         Self::new(i64::try_from(time.as_secs()).ok()?.checked_mul(MICROS)?, 0)
     }
 
-    /// Returns the same instant with an offset of `offset` seconds east of UTC. Returns `None` if the offset is a day or more, or if the local year is outside 1 to 9999.
+    /// Returns the same instant with an offset of `offset` seconds east of UTC. Returns `None` if
+    /// the offset is a day or more, or if the local year is outside 1 to 9999.
     #[must_use]
     pub fn with_offset(self, offset: i32) -> Option<Self> {
         Self::new(self.micros, offset)
@@ -106,7 +113,9 @@ impl DateTime {
         self.offset
     }
 
-    /// Parses a date as Werkzeug's `parse_date` does: every form of RFC 2822, and the older ones of HTTP. A date without a zone is in UTC. A year below 100 is between 1969 and 2068. The weekday is not checked.
+    /// Parses a date as Werkzeug's `parse_date` does: every form of RFC 2822, and the older ones of
+    /// HTTP. A date without a zone is in UTC. A year below 100 is between 1969 and 2068. The
+    /// weekday is not checked.
     ///
     /// ```
     /// use hipflask_core::time::DateTime;
@@ -137,7 +146,8 @@ impl DateTime {
     }
 }
 
-/// Writes ISO 8601 with the offset, and with microseconds unless they are zero: `2024-01-02T03:04:05+00:00`.
+/// Writes ISO 8601 with the offset, and with microseconds unless they are zero:
+/// `2024-01-02T03:04:05+00:00`.
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = self.micros + i64::from(self.offset) * MICROS;
@@ -162,7 +172,8 @@ impl fmt::Debug for DateTime {
     }
 }
 
-/// Appends `Tue, 14 Nov 2023 22:13:20 GMT` for a second since the epoch. Years outside 1 to 9999 are clamped.
+/// Appends `Tue, 14 Nov 2023 22:13:20 GMT` for a second since the epoch. Years outside 1 to 9999
+/// are clamped.
 pub(crate) fn write_http_date(out: &mut String, unix_secs: i64) {
     const FIRST: i64 = -62_135_596_800;
     const LAST: i64 = 253_402_300_799;
@@ -217,7 +228,8 @@ pub(crate) fn parse_fixdate(text: &[u8]) -> Option<DateTime> {
     (weekday.as_bytes() == &text[..3]).then_some(DateTime { micros, offset: 0 })
 }
 
-/// Parses a date as Python's `email.utils` does: parts in several orders, named zones, two-digit years.
+/// Parses a date as Python's `email.utils` does: parts in several orders, named zones, two-digit
+/// years.
 fn parse_rfc2822(text: &str) -> Option<DateTime> {
     steps::count(text.len());
     let fields = date_fields(text)?;
@@ -332,7 +344,8 @@ fn zone_offset(zone: &str) -> Option<i32> {
     i32::try_from(seconds * number.signum()).ok()
 }
 
-/// Parses `int(text)` in its ASCII spellings: a sign, digits, single underscores between digits. A number of more than 64 bits becomes the greatest one, which no date contains.
+/// Parses `int(text)` in its ASCII spellings: a sign, digits, single underscores between digits. A
+/// number of more than 64 bits becomes the greatest one, which no date contains.
 fn python_int(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let well_formed =

@@ -1,10 +1,10 @@
-//! What is added to a list costs the same however long the list is.
+//! Appending to a list costs the same at every length of the list.
 
 use allocation_counter::measure;
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Value};
 
-/// The bytes that `work` allocates when it is done so many times to one session.
+/// Returns the bytes that `work` allocates if it runs so many times on one session.
 fn allocated(times: usize, work: fn(&mut SessionDict)) -> u64 {
     let mut session =
         SessionDict::from_json(r#"{"_flashes":[{" t":["message","old"]}],"list":[1]}"#).expect("a session");
@@ -15,7 +15,7 @@ fn allocated(times: usize, work: fn(&mut SessionDict)) -> u64 {
 #[track_caller]
 fn grows_evenly(work: fn(&mut SessionDict)) {
     let (few, many) = (allocated(1_000, work), allocated(20_000, work));
-    // Vectors grow by doubling: 20 times the work takes at most 40 times the bytes.
+    // Vectors double their capacity, so 20 times the work allocates at most 40 times the bytes.
     assert!(many <= 40 * few.max(1_000), "{few} bytes for 1,000, {many} for 20,000");
 }
 

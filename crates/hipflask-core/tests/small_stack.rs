@@ -1,4 +1,5 @@
-//! The deepest values need little stack: a thread has 128 KiB with musl, and debug builds need the most.
+//! The deepest values need little stack: threads have 128 KiB with musl, and debug builds need the
+//! most.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     thread.join().expect("the work passes");
 }
 
-/// JSON that is nested as deep as the value of a key may be, once for each kind of nesting.
+/// JSON at the greatest depth of a key's value, once for each kind of nesting.
 fn deepest() -> impl Iterator<Item = String> {
     let kinds = [
         ("[", "]", 1),
@@ -73,7 +74,7 @@ fn deepest_sessions_fit_a_small_stack() {
     }
 }
 
-/// A type that nests by itself.
+/// A type that contains itself.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Tree {
     inside: Vec<Tree>,

@@ -1,4 +1,4 @@
-//! Which cookie of a request is the session, if it carries several of the name.
+//! Choosing the session's cookie, if a request has several of the name.
 
 use std::borrow::Cow;
 
@@ -7,19 +7,21 @@ use super::values::octets;
 use crate::plan::Profile;
 use crate::steps;
 
-/// The number of cookies of the session's name that the flask profile tries. A browser can hold a stale one next to the
-/// right one; more come from no browser.
+/// The number of cookies of the session's name that the flask profile tries. A browser can have a
+/// stale one next to the current one, but not more.
 const FLASK_LIMIT: usize = 4;
 
-/// The number of cookies of the session's name that the strict profile tries. A browser sends one for each parent domain
-/// and each prefix of the path, so a real request stays far below.
+/// The number of cookies of the session's name that the strict profile tries. A browser sends one
+/// for each parent domain and each prefix of the path, so that a real request has far fewer.
 const STRICT_LIMIT: usize = 64;
 
-/// Gives the values of the cookies called `name` that may be the session, in order. Empty values are left out.
+/// Returns the values of the cookies called `name` that can be the session, in order. Empty values
+/// are skipped.
 ///
-/// [`Profile::Flask`] reads the header as Werkzeug does and gives at most 4 values. [`Profile::Strict`] splits every
-/// line at each `;` before it looks at anything else, as RFC 6265 does. So a quote that another host has put into one
-/// cookie cannot swallow the next one. It gives at most 65 values: one more than [`Choice`] accepts.
+/// [`Profile::Flask`] reads the header as Werkzeug does and returns at most 4 values.
+/// [`Profile::Strict`] splits every line at each `;` first, as RFC 6265 does, so that a quote in a
+/// cookie of another host cannot swallow the next one. It returns at most 65 values: one more than
+/// [`Choice`] accepts.
 ///
 /// ```
 /// use hipflask_core::cookie::candidates;
@@ -43,7 +45,7 @@ pub fn candidates<'h>(
     flask.chain(strict.map(Cow::Borrowed))
 }
 
-/// The values of `name` in lines that are split at each `;`. Quotes are ordinary octets.
+/// Returns the values of `name` in lines that are split at each `;`. Quotes are ordinary octets.
 fn split<'h>(lines: impl IntoIterator<Item = &'h [u8]>, name: &str) -> impl Iterator<Item = &'h [u8]> {
     let parts = lines.into_iter().flat_map(|line| line.split(|&octet| octet == b';'));
     let parts = parts.inspect(|part| steps::count(2 * part.len() + 1));
@@ -53,10 +55,11 @@ fn split<'h>(lines: impl IntoIterator<Item = &'h [u8]>, name: &str) -> impl Iter
     })
 }
 
-/// Decides which of the [`candidates`] is the session, while the caller verifies them one by one.
+/// A decision about the [`candidates`], which the caller verifies one by one.
 ///
-/// [`Profile::Flask`] takes the first valid one. [`Profile::Strict`] looks at all of them, and refuses two different
-/// valid ones: a sibling subdomain can plant a session of its own, and the header does not show which one it planted.
+/// [`Profile::Flask`] takes the first valid one. [`Profile::Strict`] checks all of them and refuses
+/// two different valid ones, because a sibling subdomain can plant its own session, and the header
+/// does not show which one it planted.
 ///
 /// ```
 /// use hipflask_core::cookie::{Ambiguous, Choice};
@@ -96,13 +99,13 @@ pub enum Ambiguous {
 }
 
 impl<T> Choice<T> {
-    /// No candidate has been seen yet.
+    /// No candidate has been seen.
     #[must_use]
     pub const fn new(profile: Profile) -> Self {
         Self { profile, tried: 0, accepted: None, ambiguous: None }
     }
 
-    /// Returns `true` if no further candidate can change the decision.
+    /// Returns `true` if further candidates cannot change the decision.
     #[must_use]
     pub const fn is_decided(&self) -> bool {
         match self.profile {
@@ -124,7 +127,7 @@ impl<T> Choice<T> {
         self.ambiguous.is_none() && self.accepted.as_ref().is_none_or(|(accepted, _)| accepted != value)
     }
 
-    /// Takes the session of a candidate that was found valid.
+    /// Takes the session of a valid candidate.
     pub fn accept(&mut self, value: &[u8], session: T) {
         match self.accepted {
             None => {
@@ -136,7 +139,7 @@ impl<T> Choice<T> {
         }
     }
 
-    /// The session, or `None` if no candidate was valid.
+    /// Returns the session, or `None` if no candidate was valid.
     ///
     /// # Errors
     /// [`Ambiguous`] in the strict profile only.
@@ -159,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_splits_the_header_before_it_looks_at_quotes() {
+    fn strict_splits_the_header_before_reading_quotes() {
         for line in [
             r#"a="; session=eyJ9; b=""#,
             r#"a="x\"; session=eyJ9"#,
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn both_profiles_bound_the_cookies_that_are_tried() {
+    fn both_profiles_limit_the_cookies_tried() {
         let line = "session=x; ".repeat(100_000);
         assert_eq!(candidates([line.as_bytes()], "session", Profile::Flask).count(), 4);
         assert_eq!(strict(&[&line]).len(), STRICT_LIMIT + 1);

@@ -1,4 +1,4 @@
-//! How the session cookie is written, checked where it is built.
+//! The configuration of the session cookie, checked when it is built.
 
 use super::error::{CookieConfigError, CookieTooLarge};
 use super::rules::{check_domain, check_name, check_path, check_prefix};
@@ -6,10 +6,11 @@ use super::same_site::SameSite;
 use super::write::{Attributes, Template, quote_value};
 use crate::time::UnixTime;
 
-/// How the session cookie is written.
+/// The attributes of the session cookie.
 ///
-/// The default is Flask's: named `session`, `HttpOnly`, `Path=/`, a limit of 4093 octets, and none of `Domain`, `Secure`,
-/// `SameSite` and `Partitioned`. Attributes come in Werkzeug's order. What never changes is rendered once, when it is built.
+/// The default is Flask's: the name `session`, `HttpOnly`, `Path=/`, a limit of 4093 octets, and no
+/// `Domain`, `Secure`, `SameSite` or `Partitioned`. The attributes have Werkzeug's order. The
+/// constant part is rendered once, when it is built.
 ///
 /// ```
 /// use hipflask_core::cookie::{CookieConfig, SameSite};
@@ -41,39 +42,43 @@ pub struct CookieConfig {
 }
 
 impl CookieConfig {
-    /// A builder that holds Flask's defaults.
+    /// Creates a builder with Flask's defaults.
     pub fn builder() -> CookieConfigBuilder {
         CookieConfigBuilder::default()
     }
 
-    /// The value of the `Set-Cookie` header that hands out `value`.
+    /// Returns the value of the `Set-Cookie` header that sets the cookie to `value`.
     ///
-    /// `expires` is written as `Expires`, never as `Max-Age`, and `None` makes a cookie that ends with the browser; a time
-    /// behind the year 9999 is written as its last second. A value that holds more than ASCII letters, digits and
-    /// ``!#$%&'()*+-./:<=>?@[]^_`{|}~`` is quoted, with octal escapes; a session cookie never needs it.
+    /// `expires` is written as `Expires`, never as `Max-Age`. With `None` the cookie ends with the
+    /// browser session. A time after the year 9999 is written as its last second. A value that
+    /// contains more than ASCII letters, digits and ``!#$%&'()*+-./:<=>?@[]^_`{|}~`` is quoted,
+    /// with octal escapes; a session cookie never needs that.
     ///
-    /// Same as Flask's `response.set_cookie`, but that 0x1A to 0x1F are escaped like the other control characters.
+    /// The result is that of Flask's `response.set_cookie`, but 0x1A to 0x1F are escaped like the
+    /// other control characters.
     #[must_use]
     pub fn set(&self, value: &str, expires: Option<UnixTime>) -> String {
         self.template.set(value, expires)
     }
 
-    /// The value of the `Set-Cookie` header that makes the browser forget the cookie.
+    /// Returns the value of the `Set-Cookie` header that removes the cookie.
     ///
-    /// It repeats every attribute, because browsers look for the same name, domain, path and partition, and accept a
-    /// prefixed name only with what its prefix promises. Same as Flask's `response.delete_cookie`.
+    /// It repeats every attribute, because browsers look for the same name, domain, path and
+    /// partition, and accept a prefixed name only with the attributes that its prefix promises. The
+    /// result is that of Flask's `response.delete_cookie`.
     #[doc(alias = "delete_cookie")]
     #[must_use]
     pub fn removal(&self) -> String {
         self.template.removal()
     }
 
-    /// Checks that `header`, made by [`set`](Self::set) from `value`, is not longer than [`max_size`](Self::max_size).
+    /// Checks that `header`, which [`set`](Self::set) made from `value`, is not longer than
+    /// [`max_size`](Self::max_size).
     ///
     /// # Errors
     ///
-    /// [`CookieTooLarge`] if it has more octets; exactly `max_size` passes, and a `max_size` of 0 lets everything pass.
-    /// Flask warns with the same text and sends the header all the same; what to do is for the caller to say.
+    /// [`CookieTooLarge`] if it has more octets. A `max_size` of 0 accepts every length. Flask
+    /// warns with the same text and sends the header anyway; here the caller decides.
     pub fn check_size(&self, value: &str, header: &str) -> Result<(), CookieTooLarge> {
         if self.max_size == 0 || header.len() <= self.max_size {
             return Ok(());
@@ -86,7 +91,7 @@ impl CookieConfig {
         })
     }
 
-    /// The greatest length of a value whose header is not longer than [`max_size`](Self::max_size), without `Expires`.
+    /// Returns the greatest length of a value whose header is not longer than [`max_size`](Self::max_size), without `Expires`.
     #[must_use]
     pub fn max_value_len(&self) -> usize {
         match self.max_size {
@@ -95,49 +100,50 @@ impl CookieConfig {
         }
     }
 
-    /// The cookie's name.
+    /// Returns the cookie's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The `Domain` attribute as written: without port and leading dots.
+    /// Returns the `Domain` attribute as written: without port and leading dots.
     #[must_use]
     pub fn domain(&self) -> Option<&str> {
         self.domain.as_deref()
     }
 
-    /// The `Path` attribute as written: percent-encoded.
+    /// Returns the `Path` attribute as written: percent-encoded.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether `Secure` is written. Also true if only [`partitioned`](CookieConfigBuilder::partitioned) was asked for.
+    /// Returns `true` if `Secure` is written, because of [`secure`](CookieConfigBuilder::secure) or
+    /// [`partitioned`](CookieConfigBuilder::partitioned).
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// Whether `HttpOnly` is written.
+    /// Returns `true` if `HttpOnly` is written.
     #[must_use]
     pub const fn is_http_only(&self) -> bool {
         self.http_only
     }
 
-    /// The `SameSite` attribute.
+    /// Returns the `SameSite` attribute.
     #[must_use]
     pub const fn same_site(&self) -> Option<SameSite> {
         self.same_site
     }
 
-    /// Whether `Partitioned` is written.
+    /// Returns `true` if `Partitioned` is written.
     #[must_use]
     pub const fn is_partitioned(&self) -> bool {
         self.partitioned
     }
 
-    /// The most octets that a whole header value may have; 0 if there is no limit.
+    /// Returns the most octets that a whole header value may have; 0 means any number.
     #[must_use]
     pub const fn max_size(&self) -> usize {
         self.max_size
@@ -150,7 +156,7 @@ impl Default for CookieConfig {
     }
 }
 
-/// Builds a [`CookieConfig`], starting from Flask's defaults.
+/// A builder of a [`CookieConfig`], with Flask's defaults.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is checked before `build`"]
 pub struct CookieConfigBuilder {
@@ -180,28 +186,30 @@ impl Default for CookieConfigBuilder {
 }
 
 impl CookieConfigBuilder {
-    /// The cookie's name: an RFC 6265 token of at most 1024 octets.
+    /// Sets the cookie's name: an RFC 6265 token of at most 1024 octets.
     ///
-    /// The prefixes `__Host-`, `__Secure-`, `__Http-` and `__Host-Http-` (in any case, as browsers see them) demand what
-    /// they promise.
+    /// The prefixes `__Host-`, `__Secure-`, `__Http-` and `__Host-Http-` (in any case, as in
+    /// browsers) require the attributes that they promise.
     #[doc(alias = "SESSION_COOKIE_NAME")]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The domain whose hosts get the cookie, or `None` for only the host that set it.
+    /// Sets the domain whose hosts get the cookie. With `None` only the host that set it gets it.
     ///
-    /// A host name in ASCII; `:` and what follows is cut off, leading dots are dropped and case is kept.
+    /// It is a host name in ASCII. A `:` and everything after it are removed, and so are leading
+    /// dots. Case is preserved.
     #[doc(alias = "SESSION_COOKIE_DOMAIN")]
     pub fn domain<'a>(mut self, domain: impl Into<Option<&'a str>>) -> Self {
         self.domain = domain.into().map(str::to_owned);
         self
     }
 
-    /// The path under which the cookie is sent, beginning with a slash.
+    /// Sets the path under which the cookie is sent, beginning with a slash.
     ///
-    /// Percent-encoded when written, but for letters, digits and ``%!$&'()*+,-./:=@_~``; what is encoded already stays.
+    /// It is percent-encoded when written, except letters, digits and ``%!$&'()*+,-./:=@_~``.
+    /// Encoded characters stay as they are.
     #[doc(alias = "SESSION_COOKIE_PATH")]
     #[doc(alias = "APPLICATION_ROOT")]
     pub fn path(mut self, path: impl Into<String>) -> Self {
@@ -209,47 +217,50 @@ impl CookieConfigBuilder {
         self
     }
 
-    /// Whether browsers send the cookie over https only.
+    /// Restricts the cookie to https.
     #[doc(alias = "SESSION_COOKIE_SECURE")]
     pub const fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
         self
     }
 
-    /// Whether scripts on the page cannot see the cookie.
+    /// Hides the cookie from scripts on the page.
     #[doc(alias = "SESSION_COOKIE_HTTPONLY")]
     pub const fn http_only(mut self, http_only: bool) -> Self {
         self.http_only = http_only;
         self
     }
 
-    /// Which requests from other sites carry the cookie; `None` leaves it to the browser, while
-    /// [`SameSite::None`] writes `SameSite=None`.
+    /// Sets which requests from other sites carry the cookie. `None` leaves it to the browser,
+    /// while [`SameSite::None`] writes `SameSite=None`.
     #[doc(alias = "SESSION_COOKIE_SAMESITE")]
     pub fn same_site(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
         self.same_site = same_site.into();
         self
     }
 
-    /// Whether an embedded page gets a cookie of its own for each embedding site. Writes `Secure` too, as Flask does.
+    /// Gives an embedded page a separate cookie for each embedding site. Also writes `Secure`, as
+    /// Flask does.
     #[doc(alias = "SESSION_COOKIE_PARTITIONED")]
     pub const fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;
         self
     }
 
-    /// The most octets that [`CookieConfig::check_size`] lets a whole header value have; 0 turns the check off.
+    /// Sets the most octets of a whole header value that [`CookieConfig::check_size`] accepts; 0
+    /// turns the check off.
     #[doc(alias = "MAX_COOKIE_SIZE")]
     pub const fn max_size(mut self, octets: usize) -> Self {
         self.max_size = octets;
         self
     }
 
-    /// Checks everything and renders what never changes.
+    /// Checks everything and renders the constant part.
     ///
     /// # Errors
     ///
-    /// A [`CookieConfigError`] if a browser would drop or misread the cookie. Each says what to do.
+    /// [`CookieConfigError`] if a browser would drop or misread the cookie. Each error says what to
+    /// do.
     pub fn build(self) -> Result<CookieConfig, CookieConfigError> {
         let secure = self.secure || self.partitioned;
         check_name(&self.name)?;

@@ -1,14 +1,15 @@
-//! What can be wrong with a cookie's configuration or size.
+//! Errors of a cookie's configuration and size.
 
 /// A word that is not a [`SameSite`](super::SameSite) mode. The text is Flask's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("SameSite must be 'Strict', 'Lax', or 'None'.")]
 pub struct ParseSameSiteError;
 
-/// A configuration whose cookie browsers would drop, or that could write something else than was meant.
+/// The reason why a configuration was refused: browsers would drop the cookie, or it would be
+/// written with another meaning.
 ///
-/// Flask sends nearly all of these (it refuses two dots in a row and over-long labels, with a 500 on the first save); the
-/// cookie then vanishes in the browser without a word.
+/// Flask sends nearly all of these cookies, which then vanish in the browser without an error. (It
+/// refuses two dots in a row and labels that are too long, with a 500 on the first save.)
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieConfigError {
@@ -26,7 +27,8 @@ pub enum CookieConfigError {
         /// Its first character that is not allowed.
         found: char,
     },
-    /// The name's prefix promises something that the attributes do not keep, so browsers refuse the cookie.
+    /// The name's prefix promises attributes that the configuration does not have, so browsers
+    /// refuse the cookie.
     #[error(
         "browsers refuse a cookie named {name:?}, because the prefix {prefix} needs {needs}; \
          {remedy}, or choose a name without the prefix"
@@ -36,9 +38,9 @@ pub enum CookieConfigError {
         name: String,
         /// The prefix in its usual spelling; browsers compare it without regard to case.
         prefix: &'static str,
-        /// What is missing: `Secure`, `HttpOnly`, `Path=/` or `no Domain`.
+        /// The missing part: `Secure`, `HttpOnly`, `Path=/` or `no Domain`.
         needs: &'static str,
-        /// The builder call that mends it.
+        /// The builder call that fixes it.
         remedy: &'static str,
     },
     /// `SameSite=None` without `Secure`.
@@ -47,7 +49,7 @@ pub enum CookieConfigError {
          call `secure(true)`, or use SameSite::Lax"
     )]
     SameSiteNoneWithoutSecure,
-    /// The name or an attribute is longer than browsers keep.
+    /// The name or an attribute is longer than browsers accept.
     #[error(
         "the cookie's {what} has {octets} octets as written, and browsers ignore more than {limit}; \
          choose a shorter one"
@@ -55,9 +57,9 @@ pub enum CookieConfigError {
     TooLong {
         /// `name`, `Domain` or `Path`.
         what: &'static str,
-        /// Its length as it would stand in the header.
+        /// Its length in the header.
         octets: usize,
-        /// The longest that is accepted.
+        /// The greatest accepted length.
         limit: usize,
     },
     /// A control character (U+0000 to U+001F, U+007F) in the domain or the path.
@@ -73,7 +75,7 @@ pub enum CookieConfigError {
         /// The first such character.
         found: char,
     },
-    /// Nothing is left of the domain once a port and leading dots are cut off.
+    /// The domain is empty without its port and leading dots.
     #[error(
         "the cookie domain {domain:?} names no host, and browsers would ignore it; \
          use `None` to keep the cookie to the host that set it"
@@ -121,7 +123,7 @@ pub enum CookieConfigError {
     DomainNotHost {
         /// The domain as given.
         domain: String,
-        /// The first character that is out of place.
+        /// The first character that is not allowed.
         found: char,
     },
     /// The path does not begin with a slash.
@@ -135,9 +137,10 @@ pub enum CookieConfigError {
     },
 }
 
-/// A `Set-Cookie` header that is over the configured limit. The text is Flask's warning, word for word.
+/// A `Set-Cookie` header that exceeds the configured limit. The text is Flask's warning, word for
+/// word.
 ///
-/// It tells sizes and the cookie's name, never the value.
+/// It contains sizes and the cookie's name, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "The '{name}' cookie is too large: the value was {value_size} bytes but the header required {} extra bytes. \
@@ -158,19 +161,19 @@ impl CookieTooLarge {
         &self.name
     }
 
-    /// Octets of the value as it stands in the header, quotes and escapes included.
+    /// Returns the octets of the value in the header, including quotes and escapes.
     #[must_use]
     pub const fn value_size(&self) -> usize {
         self.value_size
     }
 
-    /// Octets of the whole header value.
+    /// Returns the octets of the whole header value.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// The most octets that the configuration allows.
+    /// Returns the most octets that the configuration allows.
     #[must_use]
     pub const fn limit(&self) -> usize {
         self.limit

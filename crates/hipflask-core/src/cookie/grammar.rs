@@ -1,35 +1,36 @@
 //! The grammar of one part of a `Cookie` header, as Werkzeug 3.1.9 matches it.
 //!
-//! A part is `name`, `name=token` or `name="quoted"`, blanks around each piece, ended by `;` or the end of the line. Only
-//! space and tab are blanks; every other octet (NUL, newline, 0x80 and above) is an ordinary one.
+//! A part is `name`, `name=token` or `name="quoted"`, with blanks around each piece, and ends at
+//! `;` or the end of the line. Only space and tab are blanks. Every other octet (NUL, newline, 0x80
+//! and above) is an ordinary one.
 
 use std::borrow::Cow;
 
 use crate::steps;
 
-/// Walks over one header line, part by part.
+/// A scanner of one header line, part by part.
 #[derive(Clone)]
 pub(super) struct Scanner<'h> {
     line: &'h [u8],
     pos: usize,
 }
 
-/// What stands at a scanner's position.
+/// The part at a scanner's position.
 pub(super) enum Part<'h> {
-    /// A well-formed cookie; the scanner stands behind it.
+    /// A well-formed cookie. The scanner is after it.
     Cookie(&'h [u8], RawValue<'h>),
-    /// Nothing that Werkzeug would give; the scanner stands behind the next `;`.
+    /// A part that Werkzeug would skip. The scanner is after the next `;`.
     Junk,
-    /// A quoted value that the line does not close. The scanner has not moved, because a following header line may close
-    /// it; [`Scanner::skip_part`] goes on without.
+    /// A quoted value that the line does not close. The scanner has not moved, because a later
+    /// header line may close it; [`Scanner::skip_part`] skips it.
     OpenQuote,
 }
 
-/// A value as it stands in the header.
+/// A value in the header.
 #[derive(Clone, Copy)]
 pub(super) enum RawValue<'h> {
     Token(&'h [u8]),
-    /// The octets between the quotes, escapes not undone.
+    /// The octets between the quotes, with their escapes.
     Quoted(&'h [u8]),
 }
 
@@ -38,7 +39,7 @@ impl<'h> Scanner<'h> {
         Self::resume(line, 0)
     }
 
-    /// A scanner of `line` that stands where another one of the same text stood.
+    /// Creates a scanner of `line` at the position of another scanner of the same text.
     pub(super) const fn resume(line: &'h [u8], pos: usize) -> Self {
         Self { line, pos }
     }
@@ -47,12 +48,12 @@ impl<'h> Scanner<'h> {
         self.pos
     }
 
-    /// What has not been read yet.
+    /// The rest of the line.
     pub(super) fn rest(&self) -> &'h [u8] {
         self.line.get(self.pos..).unwrap_or_default()
     }
 
-    /// Reads the part at the current position, or `None` at the end of the line.
+    /// Reads the part at the current position. Returns `None` at the end of the line.
     pub(super) fn next_part(&mut self) -> Option<Part<'h>> {
         let rest = self.rest();
         if rest.is_empty() {
@@ -71,9 +72,10 @@ impl<'h> Scanner<'h> {
         })
     }
 
-    /// The value of the next cookie whose name is exactly `name`: `Part::Cookie`, `Part::OpenQuote`, or `None` at the end.
+    /// Returns the value of the next cookie whose name is exactly `name`: `Part::Cookie`,
+    /// `Part::OpenQuote`, or `None` at the end.
     ///
-    /// Parts that are not ours and hold no quote are passed over without looking at their grammar: whatever they are, they
+    /// Parts of other names without a quote are skipped without parsing: whatever they are, they
     /// end at the next `;`.
     pub(super) fn next_named(&mut self, name: &[u8]) -> Option<Part<'h>> {
         loop {
@@ -95,7 +97,7 @@ impl<'h> Scanner<'h> {
         }
     }
 
-    /// Goes behind the next `;`, quotes or not.
+    /// Moves after the next `;`, with or without quotes.
     pub(super) fn skip_part(&mut self) {
         let rest = self.rest();
         let length = memchr::memchr(b';', rest).map_or(rest.len(), |i| i + 1);
@@ -105,7 +107,7 @@ impl<'h> Scanner<'h> {
 }
 
 impl<'h> RawValue<'h> {
-    /// The value as `request.cookies` has it. Borrowed if it is ASCII and holds no escape.
+    /// Returns the value as in `request.cookies`. It is borrowed if it is ASCII without escapes.
     pub(super) fn decode(self) -> Cow<'h, str> {
         match self {
             Self::Quoted(octets) if octets.contains(&b'\\') => Cow::Owned(unescape(octets)),
@@ -113,7 +115,7 @@ impl<'h> RawValue<'h> {
         }
     }
 
-    /// The UTF-8 of [`decode`](Self::decode), for those who need no text.
+    /// Returns the UTF-8 of [`decode`](Self::decode), for callers that need no text.
     pub(super) fn octets(self) -> Cow<'h, [u8]> {
         match self {
             Self::Token(octets) if octets.is_ascii() => Cow::Borrowed(octets),
@@ -125,12 +127,13 @@ impl<'h> RawValue<'h> {
     }
 }
 
-/// Whether a cookie of this name could ever be found: not empty, and without the octets that end a name.
+/// Returns `true` if a cookie can have this name: it is not empty and has none of the octets that
+/// end a name.
 pub(super) fn can_be_a_name(name: &[u8]) -> bool {
     !name.is_empty() && !name.iter().any(|b| NAME_ENDS.contains(b))
 }
 
-/// Octets as the characters U+0000 to U+00FF, which is how WSGI hands a header to Flask.
+/// Converts octets to the characters U+0000 to U+00FF, as WSGI passes a header to Flask.
 pub(super) fn latin1(octets: &[u8]) -> Cow<'_, str> {
     steps::count(octets.len());
     match std::str::from_utf8(octets) {
@@ -170,7 +173,7 @@ fn read_part(text: &[u8]) -> Read<'_> {
     }
 }
 
-/// A cookie counts only if nothing but blanks stands between its value and the `;` or the end.
+/// A cookie counts only if there are only blanks between its value and the `;` or the end.
 fn finish<'h>(text: &'h [u8], name: &'h [u8], value: RawValue<'h>, at: usize) -> Read<'h> {
     let at = skip_blanks(text, at);
     match text.get(at) {
@@ -188,10 +191,11 @@ enum Quote {
     Open,
 }
 
-/// Where the quoted value ends whose body starts here.
+/// Returns the end of the quoted value whose body starts here.
 ///
-/// Every scan stops at the next quote that could open another value (an opening quote stands behind `=` or a blank, so it
-/// is never escaped), which keeps the whole header linear although a failed part is read again from its first `;`.
+/// Every scan stops at the next quote that could open another value. (An opening quote follows `=`
+/// or a blank, so it is never escaped.) This keeps the whole header linear, although a failed part
+/// is read again from its first `;`.
 fn closing_quote(body: &[u8]) -> Quote {
     let mut at = 0;
     loop {
@@ -212,7 +216,8 @@ fn closing_quote(body: &[u8]) -> Quote {
     }
 }
 
-/// Undoes `\ooo` (000 to 377, an octet of UTF-8) and `\x` (the character itself). Ill-formed UTF-8 becomes U+FFFD.
+/// Resolves `\ooo` (000 to 377, an octet of UTF-8) and `\x` (the character itself). Ill-formed
+/// UTF-8 becomes U+FFFD.
 fn unescape(body: &[u8]) -> String {
     steps::count(body.len());
     let mut out = Vec::with_capacity(body.len());
@@ -231,17 +236,18 @@ fn unescape(body: &[u8]) -> String {
             _ => push_latin1(&mut out, octet),
         }
     }
-    // `from_utf8_lossy` would copy a good one once more.
+    // `from_utf8_lossy` would copy well-formed text once more.
     String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
-/// The octet's latin-1 character in UTF-8: Werkzeug encodes the text before it undoes escapes.
+/// Appends the octet's latin-1 character in UTF-8: Werkzeug encodes the text before it resolves
+/// escapes.
 fn push_latin1(out: &mut Vec<u8>, octet: u8) {
     out.extend_from_slice(char::from(octet).encode_utf8(&mut [0; 2]).as_bytes());
 }
 
-/// Whether `rest` begins, behind blanks, with `name` and something that ends a name. Only a hint for speed: what follows
-/// decides.
+/// Returns `true` if `rest` begins, after blanks, with `name` and an octet that ends a name. Only a
+/// hint for speed; the parser decides.
 fn starts_with_name(rest: &[u8], name: &[u8]) -> bool {
     let behind = rest[skip_blanks(rest, 0)..].strip_prefix(name);
     behind.is_some_and(|behind| behind.first().is_none_or(|b| NAME_ENDS.contains(b)))
@@ -253,14 +259,14 @@ fn skip_blanks(text: &[u8], from: usize) -> usize {
     from + blanks
 }
 
-/// `text` without the blanks at both ends.
+/// Removes the blanks at both ends of `text`.
 pub(super) fn trim_blanks(text: &[u8]) -> &[u8] {
     let text = &text[skip_blanks(text, 0)..];
     let blanks = text.iter().rev().take_while(|&&octet| octet == b' ' || octet == b'\t').count();
     &text[..text.len() - blanks]
 }
 
-/// How long the unquoted value is that stands at the start of `text`.
+/// Returns the length of the unquoted value at the beginning of `text`.
 fn token_len(text: &[u8]) -> usize {
     let len = memchr::memchr3(b';', b' ', b'"', text).unwrap_or(text.len());
     steps::count(len);

@@ -1,8 +1,9 @@
 //! Reading `Cookie` headers and writing `Set-Cookie`, in the grammar of Werkzeug 3.1.9.
 //!
-//! [`parse`] gives every cookie of a header as Flask's `request.cookies` would; [`values`] gives only the ones of one name
-//! and is what a request pays for. [`candidates`] and [`Choice`] find the session among several cookies. [`CookieConfig`] says how the session cookie is written: everything that a browser
-//! would drop in silence is refused where it is built.
+//! [`parse`] gives every cookie of a header as Flask's `request.cookies` would; [`values`] gives
+//! only the ones of one name and is what a request pays for. [`candidates`] and [`Choice`] find the
+//! session among several cookies. [`CookieConfig`] says how the session cookie is written:
+//! everything that a browser would drop in silence is refused where it is built.
 
 mod choice;
 mod config;

@@ -1,4 +1,4 @@
-//! What a name, a domain, a path and their combination must keep to, so that browsers take the cookie.
+//! The rules for names, domains, paths and their combinations that browsers require.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     check_length("name", name)
 }
 
-/// Gives the domain as it is written.
+/// Returns the domain as it is written.
 pub(super) fn check_domain(given: &str) -> Result<&str, Error> {
     check_controls("Domain", given)?;
     let (host, port) = given.split_once(':').unwrap_or((given, ""));
@@ -53,7 +53,7 @@ pub(super) fn check_domain(given: &str) -> Result<&str, Error> {
     Ok(host)
 }
 
-/// Gives the path as it is written.
+/// Returns the path as it is written.
 pub(super) fn check_path(given: &str) -> Result<Cow<'_, str>, Error> {
     check_controls("Path", given)?;
     if !given.starts_with('/') {
@@ -64,7 +64,8 @@ pub(super) fn check_path(given: &str) -> Result<Cow<'_, str>, Error> {
     Ok(path)
 }
 
-/// A prefixed name keeps the promises of its prefix. Browsers look at prefixes without regard to case.
+/// Checks that a prefixed name keeps the promises of its prefix. Browsers compare prefixes without
+/// regard to case.
 pub(super) fn check_prefix(name: &str, attributes: &Attributes<'_>) -> Result<(), Error> {
     let has = |prefix: &str| {
         let start = name.as_bytes().get(..prefix.len());
@@ -112,7 +113,8 @@ fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
-/// Letters, digits, hyphen; and the underscore, which DNS has, browsers accept and internal host names use.
+/// Returns `true` for letters, digits, the hyphen, and the underscore, which DNS has, browsers
+/// accept and internal host names use.
 const fn is_host_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }

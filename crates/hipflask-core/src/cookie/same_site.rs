@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use super::error::ParseSameSiteError;
 
-/// When a browser sends the cookie along with a request that another site started.
+/// The requests from other sites with which a browser sends the cookie.
 ///
-/// Parsed without regard to ASCII case and written as `Strict`, `Lax` or `None`, as Flask does.
+/// It is parsed without regard to ASCII case and written as `Strict`, `Lax` or `None`, as in Flask.
 ///
 /// ```
 /// use hipflask_core::cookie::SameSite;
@@ -18,16 +18,16 @@ use super::error::ParseSameSiteError;
 #[doc(alias = "SESSION_COOKIE_SAMESITE")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SameSite {
-    /// Never: following a link to the site arrives without the session.
+    /// None of them: a visitor who follows a link to the site arrives without the session.
     Strict,
-    /// Only when the visitor navigates to the site by a safe method (a link, not a form post).
+    /// Only safe requests that navigate to the site: a link, but not a form that is posted.
     Lax,
-    /// Always. Browsers accept this only together with `Secure`.
+    /// All of them. Browsers accept this only together with `Secure`.
     None,
 }
 
 impl SameSite {
-    /// The spelling in the header.
+    /// Returns the spelling in the header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What Werkzeug 3.1.9 and Flask 3.1.3 do, row by row, and what holds for any input.
+//! The behaviour of Werkzeug 3.1.9 and Flask 3.1.3, row by row, and properties of any input.
 
 mod read;
 mod rules;

@@ -1,19 +1,21 @@
-//! The cookies of one name, over all header lines.
+//! The cookies of one name in all header lines.
 
 use std::borrow::Cow;
 use std::iter::Fuse;
 
 use super::grammar::{Part, RawValue, Scanner, can_be_a_name};
 
-/// Gives the values of all cookies called `name`, in order, over all `Cookie` header lines of a request.
+/// Returns the values of all cookies called `name`, in order, from all `Cookie` header lines of a
+/// request.
 ///
-/// The result is that of [`parse`](super::parse) over the lines joined by `"; "` (RFC 9113, section 8.2.3), kept where the
-/// name is equal. Names are compared as raw octets: case counts and nothing is decoded or trimmed but space and tab. An empty
-/// value is given too.
+/// The result is that of [`parse`](super::parse) for the lines joined by `"; "` (RFC 9113, section
+/// 8.2.3), filtered by name. Names are compared as raw octets: case counts, nothing is decoded, and
+/// only space and tab are trimmed. Empty values are included.
 ///
-/// This is what each request pays, so cookies of other names are only passed over, and a plain ASCII value is borrowed
-/// from the header. Lines are joined in memory only if one of them leaves a quoted value open. Any octets are accepted, in
-/// linear time. A name that no cookie can have (empty, or with one of space, tab, `=`, `"`, `;`) finds nothing.
+/// Every request pays for this, so cookies of other names are skipped, and a plain ASCII value is
+/// borrowed from the header. Lines are joined in memory only if one of them leaves a quoted value
+/// open. Any octets are accepted, in linear time. A name that no cookie can have (empty, or with a
+/// space, a tab, `=`, `"` or `;`) has no values.
 ///
 /// ```
 /// use hipflask_core::cookie::values;
@@ -22,8 +24,8 @@ use super::grammar::{Part, RawValue, Scanner, can_be_a_name};
 /// assert_eq!(values(lines, "session").collect::<Vec<_>>(), ["old", "new"]);
 /// ```
 ///
-/// Flask takes the first of several cookies (`request.cookies.get`). Its development server joins lines by a comma and
-/// loses the session; we do not.
+/// If there are several cookies, Flask takes the first (`request.cookies.get`). Its development
+/// server joins lines with a comma and loses the session; we do not.
 pub fn values<'h>(
     lines: impl IntoIterator<Item = &'h [u8]>,
     name: &str,
@@ -34,7 +36,7 @@ pub fn values<'h>(
     })
 }
 
-/// The octets of [`values`] in UTF-8, for a cookie that is about to be verified: that they are UTF-8 is not shown.
+/// Returns the octets of [`values`] in UTF-8, for a cookie that the caller verifies.
 ///
 /// ```
 /// use hipflask_core::cookie::octets;
@@ -61,7 +63,7 @@ fn found<'h, I: IntoIterator<Item = &'h [u8]>>(lines: I, name: &str) -> Values<'
     }
 }
 
-/// A value, where it was found.
+/// A value and its position.
 enum Found<'h> {
     InLine(RawValue<'h>),
     Joined(String),
@@ -71,7 +73,7 @@ struct Values<'h, 'n, I> {
     lines: Fuse<I>,
     line: Scanner<'h>,
     joined: Option<Joined>,
-    /// `None` if no cookie can have it.
+    /// `None` if no cookie can have the name.
     name: Option<&'n [u8]>,
 }
 
@@ -95,8 +97,8 @@ impl<'h, I: Iterator<Item = &'h [u8]>> Iterator for Values<'h, '_, I> {
 }
 
 impl<'h, I: Iterator<Item = &'h [u8]>> Values<'h, '_, I> {
-    /// The quote may be closed by a line further on, so everything that is left is joined; on the last line nothing can
-    /// close it.
+    /// A later line may close the quote, so all remaining lines are joined. On the last line
+    /// nothing can close it.
     fn join(&mut self) {
         let Some(next) = self.lines.next() else {
             self.line.skip_part();
@@ -111,7 +113,7 @@ impl<'h, I: Iterator<Item = &'h [u8]>> Values<'h, '_, I> {
     }
 }
 
-/// What is left of the lines, as one.
+/// Joins the remaining lines.
 struct Joined {
     text: Vec<u8>,
     pos: usize,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::same_site::SameSite;
 use crate::time::{UnixTime, write_http_date};
 
-/// What a cookie's header says beside value and time.
+/// The attributes of a cookie's header, without value and time.
 #[derive(Debug)]
 pub(super) struct Attributes<'a> {
     pub(super) domain: Option<&'a str>,
@@ -17,14 +17,14 @@ pub(super) struct Attributes<'a> {
     pub(super) partitioned: bool,
 }
 
-/// The parts of the header that never change.
+/// The constant parts of the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     /// `name=`
     head: String,
-    /// What stands between the value and `Expires`.
+    /// The attributes between the value and `Expires`.
     before_expires: String,
-    /// What stands behind `Max-Age`.
+    /// The attributes after `Max-Age`.
     tail: String,
 }
 
@@ -51,7 +51,7 @@ impl Template {
     pub(super) fn set(&self, value: &str, expires: Option<UnixTime>) -> String {
         let value = quote_value(value);
         let fixed = self.head.len() + self.before_expires.len() + self.tail.len();
-        // As long as it gets: a buffer with room left costs who takes it another allocation.
+        // The greatest length, because a caller that shrinks a larger buffer allocates again.
         let date = if expires.is_some() { EXPIRES_LEN } else { 0 };
         let mut out = String::with_capacity(fixed + value.len() + date);
         out.push_str(&self.head);
@@ -76,9 +76,10 @@ impl Template {
     }
 }
 
-/// The value as it stands in the header: itself if every octet may stand bare, else in quotes with octal escapes.
+/// Returns the value as written: unchanged if every octet may be written without quotes, otherwise
+/// in quotes with octal escapes.
 pub(super) fn quote_value(value: &str) -> Cow<'_, str> {
-    // Looks at every octet without stopping at the first bad one, so that many are looked at at once.
+    // Checks every octet without stopping at the first bad one, so that many are checked at once.
     if value.bytes().fold(true, |bare, octet| bare & may_stand_bare(octet)) {
         return Cow::Borrowed(value);
     }
@@ -88,8 +89,8 @@ pub(super) fn quote_value(value: &str) -> Cow<'_, str> {
         match octet {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
-            // Werkzeug's pattern stops at 0x19 and lets 0x1A to 0x1F through bare, where no server and no browser takes
-            // them; escaped, both sides read the same value.
+            // Werkzeug's pattern stops at 0x19 and writes 0x1A to 0x1F as they are, which no server
+            // and no browser accepts. If they are escaped, both sides read the same value.
             0x00..=0x1F | b',' | b';' | 0x7F.. => {
                 out.push('\\');
                 out.extend([octet >> 6, octet >> 3 & 7, octet & 7].map(|digit| char::from(b'0' + digit)));
@@ -105,7 +106,8 @@ const fn may_stand_bare(octet: u8) -> bool {
     octet.is_ascii_graphic() & (octet != b'"') & (octet != b',') & (octet != b';') & (octet != b'\\')
 }
 
-/// Percent-encodes what may not stand in a path. What is encoded already stays, since `%` is kept.
+/// Percent-encodes the characters that a path must not contain. `%` stays, so that nothing is
+/// encoded twice.
 pub(super) fn quote_path(path: &str) -> Cow<'_, str> {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"_.-~%!$&'()*+,/:=@".contains(&b);
     if path.bytes().all(keep) {

@@ -1,4 +1,4 @@
-//! A session that was changed elsewhere: in a dict that keeps no log.
+//! Changes that were made outside of the session, in a dict without a log.
 
 use super::data::SessionDict;
 use super::error::EntryError;
@@ -6,11 +6,12 @@ use super::flash::FLASHES;
 use crate::value::{Dict, Int, Text, Value};
 
 impl SessionDict {
-    /// Makes the session hold `now`, in that order, and logs what is different: for a front whose session is a dict of its
-    /// own, such as Python's. A change inside a value is noticed like any other.
+    /// Replaces the content by `now`, in its order, and logs the differences: for fronts with a
+    /// dict of their own, such as Python's. Changes inside values are noticed.
     ///
-    /// `cleared` says that the dict was emptied on its way, `added` what was added to which number, and `differs` whether a
-    /// key is different though its values are equal. Flashed messages that were taken, and new ones, are logged as that.
+    /// Pass `cleared` if the dict was cleared meanwhile, in `added` the number that was added to
+    /// each key, and in `differs` a function that returns `true` for keys that differ although
+    /// their values are equal. Flashed messages that were taken or added are logged as such.
     ///
     /// ```
     /// use hipflask_core::session::SessionDict;
@@ -24,7 +25,7 @@ impl SessionDict {
     /// ```
     ///
     /// # Errors
-    /// [`EntryError`] for a value that is nested too deep; then the session is not to be used any more.
+    /// [`EntryError`] for a value that nests too deep. Then the session must not be used any more.
     pub fn adopt(
         &mut self,
         now: Dict,
@@ -59,7 +60,7 @@ impl SessionDict {
             && let Some(pushed) = self.flashed_since(&value)
         {
             if pushed.is_empty() && self.value(FLASHES).is_none() {
-                // Not in the log: what another request flashes meanwhile stays.
+                // Not in the log, so that messages which another request flashes meanwhile stay.
                 self.put(key, value);
             }
             return pushed.into_iter().try_for_each(|item| self.push_value(FLASHES.into(), item));
@@ -75,8 +76,8 @@ impl SessionDict {
         }
     }
 
-    /// What was flashed since the session was loaded, once it has been logged whether the older messages were taken; `None`
-    /// if the value is no list.
+    /// Returns the messages that were flashed since the session was loaded, and logs whether the
+    /// older ones were taken. Returns `None` if the value is not a list.
     fn flashed_since(&mut self, value: &Value) -> Option<Vec<Value>> {
         let Value::List(now) = value else { return None };
         let before = match self.value(FLASHES) {
@@ -102,7 +103,7 @@ mod tests {
         SessionDict::from_json(json).unwrap().to_dict()
     }
 
-    /// What a request that saw `base` and left `now` makes of `newest`.
+    /// Returns the result on `newest` of a request that loaded `base` and saved `now`.
     fn replayed(base: &str, now: &str, newest: &str) -> Dict {
         let mut session = SessionDict::from_json(base).unwrap();
         session.adopt(dict(now), false, &Dict::new(), |_| false).unwrap();
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_elsewhere_is_logged_key_by_key() {
+    fn changes_elsewhere_are_logged_key_by_key() {
         let mut session = SessionDict::from_json(r#"{"a":1,"b":[1,2],"c":{"d":1}}"#).unwrap();
         session.adopt(session.to_dict(), false, &Dict::new(), |_| false).unwrap();
         assert!(!session.is_modified() && session.changes().is_empty());
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cleared_takes_what_another_request_adds_along() {
+    fn clearing_removes_the_additions_of_another_request() {
         let mut session = SessionDict::from_json(r#"{"a":1,"b":2}"#).unwrap();
         session.adopt(dict(r#"{"a":1}"#), true, &Dict::new(), |_| false).unwrap();
         let mut newest = dict(r#"{"a":5,"z":1}"#);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_adds_up_unless_the_number_was_set_as_well() {
+    fn additions_add_up_unless_the_number_is_set() {
         let sum = |now: i64| {
             let mut session = SessionDict::from_dict(Dict::from([("n", 3)]));
             let added = Dict::from([("n", Int::from(2)), ("m", Int::from(1))]);
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_were_flashed_or_taken_leave_those_of_another_request() {
+    fn messages_of_another_request_stay() {
         let base = r#"{"_flashes":[["m","1"],["m","2"]]}"#;
         let newest = r#"{"_flashes":[["m","1"],["m","2"],["m","other"]]}"#;
         for (now, expected) in [
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_other_dict() {
+    fn the_order_follows_the_other_dict() {
         let mut session = SessionDict::from_json(r#"{"a":1,"b":2,"c":3}"#).unwrap();
         session.adopt(dict(r#"{"c":3,"d":4,"a":1}"#), false, &Dict::new(), |_| false).unwrap();
         assert_eq!(session.keys().map(|key| key.as_str().unwrap()).collect::<Vec<_>>(), ["c", "d", "a"]);

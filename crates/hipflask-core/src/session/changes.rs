@@ -1,29 +1,30 @@
-//! What a request meant to change, key by key: what a store replays if another request was first.
+//! The changes that a request makes to its session, key by key. A store replays them if another
+//! request has saved first.
 
 use core::fmt;
 
 use crate::value::{Dict, Int, Text, Value};
 
-/// What was meant for one key.
+/// The change of one key.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// The key has the value that the session holds.
+    /// Sets the key to the value in the session.
     Set,
-    /// The key is gone.
+    /// Removes the key.
     Remove,
-    /// This much was added to a number.
+    /// Adds this number to a number.
     Add(Int),
-    /// So many items were taken from the front of a list, then these added to its end.
+    /// Removes items from the front of a list, then appends others.
     List {
-        /// How many were taken.
+        /// The number of removed items.
         taken: usize,
-        /// What was added.
+        /// The appended items.
         pushed: Vec<Value>,
     },
 }
 
-/// Shows how many values, never a value.
+/// Shows the number of values, never a value.
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -37,7 +38,8 @@ impl fmt::Debug for Change {
     }
 }
 
-/// The log of a session: one [`Change`] for each key that was touched, so it never grows beyond the keys.
+/// The log of a session: one [`Change`] for each changed key, so that it never has more entries
+/// than there are keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     cleared: bool,
@@ -45,19 +47,19 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Whether nothing was meant to change.
+    /// Returns `true` if nothing was changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.cleared && self.keys.is_empty()
     }
 
-    /// Whether the session was cleared before the changes that are listed.
+    /// Returns `true` if the session was cleared before these changes.
     #[must_use]
     pub const fn is_cleared(&self) -> bool {
         self.cleared
     }
 
-    /// The changes, in the order in which keys were first touched.
+    /// Iterates over the changes, in the order in which their keys were first changed.
     pub fn iter(&self) -> impl Iterator<Item = (&Text, &Change)> + '_ {
         self.keys.iter()
     }
@@ -93,11 +95,11 @@ impl Changes {
         }
     }
 
-    /// The first `count` items of a list were taken, all that it had.
+    /// Logs that the first `count` items of a list, which were all of them, were removed.
     pub(super) fn take(&mut self, key: Text, count: usize) {
         let taken_before = match self.keys.get(&key) {
             None if !self.cleared => 0,
-            // What this request pushed itself never was in the store.
+            // The items that this request itself pushed were never in the store.
             Some(Change::List { taken, pushed }) => *taken - pushed.len().min(*taken),
             _ => return self.remove(key),
         };
@@ -109,7 +111,7 @@ impl Changes {
         self.keys.insert(key, Change::List { taken, pushed: Vec::new() });
     }
 
-    /// Adds the changes that were made after these.
+    /// Appends later changes.
     pub(super) fn append(&mut self, later: Self) {
         if later.cleared {
             *self = later;
@@ -130,10 +132,12 @@ impl Changes {
         }
     }
 
-    /// Carries the changes over to `newest`, what another request has saved meanwhile; `ours` is the session as we left it.
+    /// Applies the changes to `newest`, which another request has saved meanwhile. `ours` is the
+    /// session after our changes.
     ///
-    /// Keys that this request did not touch keep what `newest` has. Where both changed one key, ours counts, but numbers
-    /// that were only added to and lists that were only pushed to or taken from are merged.
+    /// Keys that this request did not change stay as in `newest`. If both changed a key, ours is
+    /// used. But numbers that were only added to, and lists that were only pushed to or taken from,
+    /// are merged.
     ///
     /// ```
     /// use hipflask_core::session::SessionDict;
@@ -156,14 +160,15 @@ impl Changes {
                 _ => drop(gone.insert(key.clone(), ())),
             }
         }
-        // All at once: each removal alone moves the keys behind it.
+        // All at once, because each removal alone moves the keys after it.
         if !gone.is_empty() {
             newest.retain(|key| !gone.contains(key));
         }
     }
 }
 
-/// What a merging change makes of the newest value; `None` where the value of our own session counts.
+/// Returns the result of a merging change to the newest value, or `None` if the value in our
+/// session is used.
 fn merge(change: &Change, newest: Option<&Value>) -> Option<Value> {
     match (change, newest) {
         (Change::Add(by), Some(Value::Int(number))) => Some(Value::Int(number + by)),

@@ -1,4 +1,4 @@
-//! [`SessionDict`]: the dict and its flags.
+//! [`SessionDict`]: Flask's session dict with its flags.
 
 use core::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -18,14 +18,15 @@ use crate::value::{AsKey, Dict, Int, MAX_DEPTH, Text, Value, ValueError, from_va
 
 const PERMANENT: &str = "_permanent";
 
-/// A session as a handler sees it: a dict that knows whether it was changed.
+/// The session of a handler: a dict that knows whether it was changed.
 ///
-/// It follows Flask's rules of [`modified`](Self::is_modified): setting a key counts, even to the same value; so do
-/// [`clear`](Self::clear) and [`update`](Self::update) with nothing; taking a key that is not there does not. A change
-/// inside a value goes through [`edit`](Self::edit), which notices it by itself.
+/// It follows Flask's rules of [`modified`](Self::is_modified). Setting a key counts as a change,
+/// even to the same value. So do [`clear`](Self::clear), and [`update`](Self::update) without
+/// entries. Removing a missing key does not. Changes inside a value are made with
+/// [`edit`](Self::edit), which notices them.
 ///
-/// A session that was read from a cookie keeps the JSON and reads a key when it is asked for. What nobody changed is
-/// written back as it came.
+/// A session from a cookie keeps the JSON and reads a value when it is requested. Values that were
+/// not changed are written back as they are.
 ///
 /// ```
 /// use hipflask_core::session::SessionDict;
@@ -48,16 +49,16 @@ pub struct SessionDict {
     pub(super) flashed: Option<Vec<Flash>>,
 }
 
-/// What a session came from, where the values stand that nobody has asked for.
+/// The data that a session was loaded from, with the values that have not been read.
 #[derive(Clone)]
 enum Source {
     /// Flask's tagged JSON.
     Json(String),
-    /// A store's record. Small, for every session of a cookie has room for it.
+    /// A store's record. It is small, because each session from a cookie has room for it.
     Record(Arc<Record>),
 }
 
-/// The bytes of a record, and what reads a value in them.
+/// The bytes of a record, and the function that reads a value in them.
 struct Record {
     bytes: Box<[u8]>,
     read: fn(&[u8]) -> Value,
@@ -72,9 +73,9 @@ impl Default for Source {
 /// A value of a session that came from a store's record.
 #[derive(Clone, Copy)]
 pub enum Part<'s> {
-    /// As it stands in the record; nobody has changed it.
+    /// The bytes in the record, which were not changed.
     Raw(&'s [u8]),
-    /// It was set since, or the session came from elsewhere.
+    /// A value that was set since, or that came from elsewhere.
     Value(&'s Value),
 }
 
@@ -88,15 +89,15 @@ impl core::fmt::Debug for Part<'_> {
     }
 }
 
-/// A key's value: read, or still where it came from.
+/// The value of a key: read, or still in the source.
 #[derive(Clone)]
 struct Slot {
-    /// Where the value stands in what the session came from; `None` once it has been changed.
+    /// The position of the value in the source; `None` after a change.
     member: Option<Member>,
     value: Reading,
 }
 
-/// A lock costs more than reading a short value does, so those need none.
+/// A lock costs more than reading a short value, so short values have none.
 #[derive(Clone)]
 enum Reading {
     Done(Value),
@@ -126,7 +127,7 @@ impl Slot {
         }
     }
 
-    /// The JSON of the value, if it is not read yet.
+    /// Returns the JSON of the value, if it has not been read.
     fn text<'s>(&self, source: &'s Source) -> Option<&'s str> {
         match (&self.value, self.member, source) {
             (Reading::WhenAsked(value), Some(member), Source::Json(json)) if value.get().is_none() => {
@@ -150,7 +151,7 @@ impl Slot {
         }
     }
 
-    /// The value, to change in place: no longer what stands in the source.
+    /// Detaches the value from the source and returns it, to change in place.
     fn own(&mut self, source: &Source) -> Option<&mut Value> {
         let held = core::mem::replace(self, Self::from(Value::None));
         *self = Self::from(held.into_value(source));
@@ -169,7 +170,7 @@ fn read(member: Option<Member>, source: &Source) -> Value {
     }
 }
 
-/// Shows the keys and flags, never a value: sessions end up in logs.
+/// Shows the keys and flags, but never a value, because sessions end up in logs.
 impl core::fmt::Debug for SessionDict {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("SessionDict")
@@ -182,36 +183,39 @@ impl core::fmt::Debug for SessionDict {
 }
 
 impl SessionDict {
-    /// An empty session that came from nowhere: [`is_new`](Self::is_new).
+    /// Creates an empty session that was not loaded: [`is_new`](Self::is_new).
     #[must_use]
     pub fn new() -> Self {
         Self { new: true, ..Self::default() }
     }
 
-    /// A session that holds `dict`, unmodified, as if it had been loaded.
+    /// Creates an unmodified session with the content of `dict`, as if it had been loaded.
     #[must_use]
     pub fn from_dict(dict: Dict) -> Self {
         let slots = dict.into_entries().into_iter().map(|(key, value)| (key, Slot::from(value))).collect();
         Self { members: Dict::from_distinct(slots), ..Self::default() }
     }
 
-    /// The session of the same request with `dict` in it, unmodified: what it holds once it has been saved. Its flags stay,
-    /// and so do the messages that the request has taken, as Flask keeps them with the request and not with the session.
+    /// Returns the session of the same request with the content of `dict`, unmodified, as it is
+    /// after a save. The flags stay. So do the messages that the request has taken, because Flask
+    /// stores them with the request.
     #[must_use]
     pub fn resumed(&self, dict: Dict) -> Self {
         let (accessed, new, flashed) = (self.accessed, self.new, self.flashed.clone());
         Self { accessed, new, flashed, ..Self::from_dict(dict) }
     }
 
-    /// The session with its changes made again on `newest`, what another request has saved. They are still to be saved.
+    /// Applies the changes to `newest`, which another request has saved. They still have to be
+    /// saved.
     #[must_use]
     pub fn rebased(&self, mut newest: Dict) -> Self {
         self.changes.replay(&self.to_dict(), &mut newest);
         Self { changes: self.changes.clone(), modified: self.modified, ..self.resumed(newest) }
     }
 
-    /// Returns a copy to save. From here on the session logs only what is changed while that copy is being saved; it ends
-    /// with [`finish_save`](Self::finish_save) or [`abandon_save`](Self::abandon_save).
+    /// Returns a copy to save. From now on the session logs only changes made while that copy is
+    /// being saved. Call [`finish_save`](Self::finish_save) or [`abandon_save`](Self::abandon_save)
+    /// after that.
     #[must_use]
     pub fn begin_save(&mut self) -> Self {
         let copy = self.clone();
@@ -219,7 +223,8 @@ impl SessionDict {
         copy
     }
 
-    /// Takes over what was saved. Changes made since [`begin_save`](Self::begin_save) stay, and are still to be saved.
+    /// Replaces the content by the saved session. Changes made since
+    /// [`begin_save`](Self::begin_save) stay and still have to be saved.
     pub fn finish_save(&mut self, saved: Self) {
         let later = core::mem::replace(self, saved);
         if !later.changes.is_empty() {
@@ -232,18 +237,21 @@ impl SessionDict {
         self.flashed = later.flashed.or_else(|| self.flashed.take());
     }
 
-    /// Puts back the changes that the copy of [`begin_save`](Self::begin_save) was to save, before those made since.
+    /// Restores the changes of the copy from [`begin_save`](Self::begin_save), before those made
+    /// since.
     pub fn abandon_save(&mut self, unsaved: Changes) {
         let later = core::mem::replace(&mut self.changes, unsaved);
         self.changes.append(later);
     }
 
-    /// A session from Flask's tagged JSON, unmodified, as if it had been loaded.
+    /// Reads a session from Flask's tagged JSON. It is unmodified, as if it had been loaded.
     ///
-    /// Like Flask it takes an object, a list of pairs, and `null` or an empty list for an empty session.
+    /// Like Flask it accepts an object, a list of pairs, and `null` or an empty list for an empty
+    /// session.
     ///
     /// # Errors
-    /// [`JsonError`] if the text is not such JSON. All of it is checked here: reading a key later cannot fail.
+    /// [`JsonError`] if the text is not such JSON. All of it is checked here, so that reading a key
+    /// later cannot fail.
     pub fn from_json(json: impl Into<String>) -> Result<Self, JsonError> {
         let json = json.into();
         match tagged::index(&json)? {
@@ -252,8 +260,9 @@ impl SessionDict {
         }
     }
 
-    /// A session from a store's record, unmodified. `members` say where in `bytes` the value of each key stands; the last one of
-    /// a key counts. `read` reads a value when it is asked for; all of them have been checked.
+    /// Creates an unmodified session from a store's record. `members` has the position of each
+    /// key's value in `bytes`; the last of equal keys counts. `read` reads a value when it is
+    /// requested. All values must have been checked.
     #[must_use]
     pub fn from_record(
         bytes: Box<[u8]>,
@@ -269,13 +278,13 @@ impl SessionDict {
         Self { source, members: slots, ..Self::default() }
     }
 
-    /// Keys and values in the order of [`keys`](Self::keys), as a store writes them: what came in a record and was not changed
-    /// need not be read.
+    /// Iterates over keys and values in the order of [`keys`](Self::keys), for a store that writes
+    /// them. A value from a record that was not changed is not read.
     pub fn parts(&self) -> impl Iterator<Item = (&Text, Part<'_>)> + '_ {
         self.members.iter().map(|(key, slot)| (key, slot.part(&self.source)))
     }
 
-    /// The session as Flask's tagged JSON: what a cookie carries.
+    /// Writes the session as Flask's tagged JSON, for a cookie.
     ///
     /// # Errors
     /// [`TooDeep`](JsonErrorKind::TooDeep) if changes in place have nested values too deep.
@@ -319,17 +328,19 @@ impl SessionDict {
         Ok(())
     }
 
-    /// A copy of everything in it: Python's `dict(session)`.
+    /// Copies all values: Python's `dict(session)`.
     #[must_use]
     pub fn to_dict(&self) -> Dict {
         let entries = self.items().map(|(key, value)| (key.clone(), value.clone())).collect();
         Dict::from_distinct(entries)
     }
 
-    /// The value of `key` as a Rust type; `None` if there is no such key, or if it holds None and `T` does not want that.
+    /// Returns the value of `key` as a Rust type. Returns `None` if the key is missing, or if it is
+    /// None and `T` does not accept that.
     ///
     /// # Errors
-    /// [`EntryError`] if the value is of another type; it names the key, what was found and what was asked.
+    /// [`EntryError`] if the value has another type. It names the key, the type found and the
+    /// requested type.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, EntryError> {
         let Some(slot) = self.members.get(&key) else { return Ok(None) };
         match slot.text(&self.source).and_then(read_typed) {
@@ -338,66 +349,68 @@ impl SessionDict {
         }
     }
 
-    /// The value of `key` as it is.
+    /// Returns the value of `key`.
     #[must_use]
     pub fn value(&self, key: impl AsKey) -> Option<&Value> {
         self.members.get(key).map(|slot| slot.value(&self.source))
     }
 
-    /// Whether `key` is in it: Python's `in`.
+    /// Returns `true` if the session has `key`: Python's `in`.
     #[doc(alias = "in")]
     #[must_use]
     pub fn contains(&self, key: impl AsKey) -> bool {
         self.members.contains(key)
     }
 
-    /// How many keys it has.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Whether it has no key.
+    /// Returns `true` if the session has no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
-    /// Whether nobody has put anything in it: no key, or only `_permanent`. Flask-Session's `bool(session)`.
+    /// Returns `true` if the session has no keys but `_permanent`: Flask-Session's `bool(session)`.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.keys().all(|key| *key == PERMANENT)
     }
 
-    /// The keys: those of a loaded session in the order of the cookie, which is alphabetical, then new ones.
+    /// Iterates over the keys: first those of a loaded session in the order of the cookie, which is
+    /// alphabetical, then new ones.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Text> + '_ {
         self.members.keys()
     }
 
-    /// The keys and values, in the order of [`keys`](Self::keys).
+    /// Iterates over keys and values, in the order of [`keys`](Self::keys).
     pub fn items(&self) -> impl DoubleEndedIterator<Item = (&Text, &Value)> + '_ {
         self.members.iter().map(|(key, slot)| (key, slot.value(&self.source)))
     }
 
-    /// The values, in the order of [`keys`](Self::keys).
+    /// Iterates over the values, in the order of [`keys`](Self::keys).
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &Value> + '_ {
         self.items().map(|(_, value)| value)
     }
 
-    /// Sets `key`: Python's `session[key] = value`. Counts as a change even if the value is the same.
+    /// Sets `key`: Python's `session[key] = value`. Counts as a change even if the value is the
+    /// same.
     ///
     /// # Errors
-    /// [`EntryError`] if the value cannot live in a session; then nothing is changed.
+    /// [`EntryError`] if a session cannot store the value. Then nothing is changed.
     pub fn set(&mut self, key: impl Into<Text>, value: impl Serialize) -> Result<(), EntryError> {
         let key = key.into();
         let value = to_value(&value).map_err(|problem| EntryError::new(key.as_bytes(), problem))?;
         self.insert(key, value)
     }
 
-    /// [`set`](Self::set) for a value that is one already.
+    /// Sets `key` to a [`Value`], without a conversion.
     ///
     /// # Errors
-    /// [`EntryError`] with [`ValueError::TooDeep`] if it is nested too deep; then nothing is changed.
+    /// [`EntryError`] with [`ValueError::TooDeep`] if it nests too deep. Then nothing is changed.
     pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Result<(), EntryError> {
         let (key, value) = (key.into(), value.into());
         check_value(&key, &value, 0)?;
@@ -406,24 +419,24 @@ impl SessionDict {
         Ok(())
     }
 
-    /// Sets a key without a word in the log.
+    /// Sets a key without logging it.
     pub(super) fn put(&mut self, key: Text, value: Value) {
         self.members.insert(key, value);
         self.modified = true;
     }
 
-    /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`. A key that is not there is no
-    /// change.
+    /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`.
+    /// Removing a missing key is not a change.
     ///
     /// # Errors
-    /// [`EntryError`] if the value is of another type; then it stays.
+    /// [`EntryError`] if the value has another type. Then it stays.
     pub fn pop<T: DeserializeOwned>(&mut self, key: impl AsKey) -> Result<Option<T>, EntryError> {
         let value = self.get(&key)?;
         self.remove(key);
         Ok(value)
     }
 
-    /// Removes `key` and returns its value as it is. A key that is not there is no change.
+    /// Removes `key` and returns its value. Removing a missing key is not a change.
     #[doc(alias = "del")]
     pub fn remove(&mut self, key: impl AsKey) -> Option<Value> {
         let slot = self.members.remove(&key)?;
@@ -432,7 +445,8 @@ impl SessionDict {
         Some(slot.into_value(&self.source))
     }
 
-    /// Removes the last key with its value: Python's `popitem`. No change if there is none.
+    /// Removes the last key and returns it with its value: Python's `popitem`. Not a change if the
+    /// session is empty.
     #[doc(alias = "popitem")]
     pub fn pop_item(&mut self) -> Option<(Text, Value)> {
         let (key, slot) = self.members.pop_item()?;
@@ -441,7 +455,7 @@ impl SessionDict {
         Some((key, slot.into_value(&self.source)))
     }
 
-    /// Removes everything; a change even if there was nothing.
+    /// Removes all keys. Counts as a change even if the session is empty.
     pub fn clear(&mut self) {
         self.members.clear();
         if let Source::Json(json) = &mut self.source {
@@ -451,10 +465,11 @@ impl SessionDict {
         self.modified = true;
     }
 
-    /// Sets `key` if it is not there and returns what it holds then: Python's `setdefault`. No change if it was there.
+    /// Sets `key` if it is missing, and returns its value: Python's `setdefault`. Not a change if
+    /// the key exists.
     ///
     /// # Errors
-    /// [`EntryError`] if the value cannot live in a session.
+    /// [`EntryError`] if a session cannot store the value.
     #[doc(alias = "setdefault")]
     pub fn set_default(&mut self, key: impl Into<Text>, value: impl Serialize) -> Result<&Value, EntryError> {
         let key = key.into();
@@ -467,10 +482,11 @@ impl SessionDict {
         }
     }
 
-    /// Sets all of `entries`: Python's `update`. A change even if there are none.
+    /// Sets all of `entries`: Python's `update`. Counts as a change even without entries.
     ///
     /// # Errors
-    /// [`EntryError`] for the first value that cannot live in a session; those before it are set.
+    /// [`EntryError`] for the first value that a session cannot store. The values before it are
+    /// set.
     pub fn update<K: Into<Text>, T: Serialize>(
         &mut self,
         entries: impl IntoIterator<Item = (K, T)>,
@@ -479,11 +495,11 @@ impl SessionDict {
         entries.into_iter().try_for_each(|(key, value)| self.set(key, value))
     }
 
-    /// Adds `by` to a number, 0 if the key is not there, and returns the sum. Concurrent increments of a session in a
-    /// store add up.
+    /// Adds `by` to a number, which is 0 if the key is missing, and returns the sum. Concurrent
+    /// increments of a session in a store add up.
     ///
     /// # Errors
-    /// [`EntryError`] if the key holds something else than an `int`.
+    /// [`EntryError`] if the value is not an `int`.
     pub fn increment(&mut self, key: impl Into<Text>, by: impl Into<Int>) -> Result<Int, EntryError> {
         let (key, by) = (key.into(), by.into());
         let sum = match self.value(&key) {
@@ -499,11 +515,11 @@ impl SessionDict {
         Ok(sum)
     }
 
-    /// Adds to the end of a list, a new one if the key is not there. Concurrent pushes to a session in a store are all
-    /// kept.
+    /// Appends to a list, which is created if the key is missing. All concurrent pushes to a
+    /// session in a store are kept.
     ///
     /// # Errors
-    /// [`EntryError`] if the key holds something else than a `list`, or the item cannot live in a session.
+    /// [`EntryError`] if the value is not a `list`, or if a session cannot store the item.
     pub fn push(&mut self, key: impl Into<Text>, item: impl Serialize) -> Result<(), EntryError> {
         let key = key.into();
         let item = to_value(&item).map_err(|problem| EntryError::new(key.as_bytes(), problem))?;
@@ -525,7 +541,8 @@ impl SessionDict {
         Ok(())
     }
 
-    /// Removes a list and logs that its items were taken, so that those which another request adds meanwhile stay.
+    /// Removes a list and logs that its items were taken, so that items which another request
+    /// appends meanwhile stay.
     pub(super) fn take_list(&mut self, key: &str) -> Option<Value> {
         let value = self.members.remove(key)?.into_value(&self.source);
         self.modified = true;
@@ -546,7 +563,7 @@ impl SessionDict {
         }
     }
 
-    /// Puts the keys into an order that names each of them.
+    /// Sorts the keys by an order that contains all of them.
     pub(super) fn arrange(&mut self, order: &[Text]) {
         if self.keys().ne(order) {
             let places: Dict<usize> = order.iter().cloned().zip(0_usize..).collect();
@@ -556,17 +573,18 @@ impl SessionDict {
         }
     }
 
-    /// Why the value of `key`, which was changed in place, could not be read again.
+    /// Returns the reason why the value of `key`, which was changed in place, could not be read
+    /// back.
     pub(super) fn problem(&self, key: &Text) -> Option<ValueError> {
         self.value(key)?.unreadable(MAX_DEPTH - 2).map(ValueError::from)
     }
 
-    /// Takes a key's value out to be changed, and says whether it was there; for [`edit`](Self::edit).
+    /// Returns the value of `key`, to change in place; for [`edit`](Self::edit).
     pub(super) fn lend(&mut self, key: impl AsKey) -> Option<&mut Value> {
         self.members.get_mut(key)?.own(&self.source)
     }
 
-    /// Puts a key back to what it held, without a trace.
+    /// Restores the previous value of a key without logging it.
     pub(super) fn restore(&mut self, key: Text, value: Option<Value>) {
         match value {
             Some(value) => drop(self.members.insert(key, value)),
@@ -574,74 +592,77 @@ impl SessionDict {
         }
     }
 
-    /// Says that `key` was changed in place; it may be gone.
+    /// Logs that `key` was changed in place or removed.
     pub(super) fn note_change(&mut self, key: Text) {
         self.modified = true;
         if self.contains(&key) { self.changes.set(key) } else { self.changes.remove(key) }
     }
 
-    /// Whether it was changed. Decides if the response saves it.
+    /// Returns `true` if the session was changed. The response saves it then.
     #[doc(alias = "modified")]
     #[must_use]
     pub const fn is_modified(&self) -> bool {
         self.modified
     }
 
-    /// Says by hand whether it was changed. `false` suppresses the save.
+    /// Overrides the modified flag. `false` suppresses the save.
     pub const fn set_modified(&mut self, modified: bool) {
         self.modified = modified;
     }
 
-    /// Whether the request looked at it. Decides `Vary: Cookie`.
+    /// Returns `true` if the request used the session. The response has `Vary: Cookie` then.
     #[doc(alias = "accessed")]
     #[must_use]
     pub const fn is_accessed(&self) -> bool {
         self.accessed
     }
 
-    /// Says whether the request looked at it; the fronts call this at each touch, as Flask's request context does.
+    /// Sets the accessed flag. The fronts set it at each use, as Flask's request context does.
     pub const fn set_accessed(&mut self, accessed: bool) {
         self.accessed = accessed;
     }
 
-    /// Whether no valid session came with the request. (Flask has this flag, but it is always false there.)
+    /// Returns `true` if the request came without a valid session. (Flask has this flag, but it is
+    /// always false there.)
     #[doc(alias = "new")]
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.new
     }
 
-    /// Says whether it came with the request.
+    /// Sets the flag of a session that was not loaded.
     pub const fn set_new(&mut self, new: bool) {
         self.new = new;
     }
 
-    /// Whether it outlives the browser: the truth of the key `_permanent`.
+    /// Returns `true` if the session outlives the browser: if the key `_permanent` is true.
     #[doc(alias = "permanent")]
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.value(PERMANENT).is_some_and(is_true)
     }
 
-    /// Makes it outlive the browser for the configured lifetime, or not. Sets the key `_permanent`, so it is a change.
+    /// Sets the key `_permanent`, so that the session outlives the browser for the configured
+    /// lifetime, or does not. It is a change.
     pub fn set_permanent(&mut self, permanent: bool) {
         self.changes.set(PERMANENT.into());
         self.put(PERMANENT.into(), permanent.into());
     }
 
-    /// Says that all of it is saved: nothing is left to replay, but the response still sees that it was changed.
+    /// Marks all changes as saved: nothing is left to replay, but the response still sees that the
+    /// session was changed.
     pub fn set_saved(&mut self) {
         self.changes = Changes::default();
         self.modified = true;
     }
 
-    /// What was meant to change, for a store to replay.
+    /// Returns the changes for a store to replay.
     #[must_use]
     pub const fn changes(&self) -> &Changes {
         &self.changes
     }
 
-    /// What [`plan`](crate::plan::plan) has to know of it.
+    /// Returns the flags for [`plan`](crate::plan::plan).
     #[must_use]
     pub fn flags(&self) -> SessionFlags {
         SessionFlags {
@@ -653,7 +674,7 @@ impl SessionDict {
     }
 }
 
-/// Equal if they hold the same, whatever their flags.
+/// Sessions are equal if their content is, whatever their flags.
 impl PartialEq for SessionDict {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.items().all(|(key, value)| other.value(key) == Some(value))
@@ -664,9 +685,9 @@ fn convert<T: DeserializeOwned>(key: &[u8], value: &Value) -> Result<T, EntryErr
     from_value(value).map_err(|problem| EntryError::new(key, problem))
 }
 
-/// Checks that what is written can be read again. The value stands `inside` so many lists of its key.
+/// Checks that a value can be read back. The value is nested in `inside` lists of its key.
 fn check_value(key: &Text, value: &Value, inside: usize) -> Result<(), EntryError> {
-    // One level is the session itself, one the escape of a key that looks like a tag.
+    // One level is the session itself, and one is the escape of a key that looks like a tag.
     match value.unreadable(MAX_DEPTH - 2 - inside) {
         None => Ok(()),
         Some(why) => Err(EntryError::new(key.as_bytes(), why.into())),
@@ -678,7 +699,7 @@ fn mismatch(key: &Text, found: &Value, wanted: &str) -> EntryError {
     EntryError::new(key.as_bytes(), problem)
 }
 
-/// Python's `bool(value)`.
+/// Converts as Python's `bool(value)`.
 fn is_true(value: &Value) -> bool {
     match value {
         Value::None => false,
@@ -693,12 +714,12 @@ fn is_true(value: &Value) -> bool {
     }
 }
 
-/// Everything in the JSON of a session.
+/// Reads all values in the JSON of a session.
 pub(crate) fn dict_from_json(json: &str) -> Result<Dict, JsonError> {
     dict_of(tagged::from_str(json)?)
 }
 
-/// Python's `dict(value)`, which Flask calls on what it has read.
+/// Converts as Python's `dict(value)`, which Flask calls on the value that it has read.
 fn dict_of(value: Value) -> Result<Dict, JsonError> {
     let not_a_session = |value: &Value| JsonError::from(JsonErrorKind::NotASession { found: value.kind() });
     match value {
@@ -718,7 +739,8 @@ fn pair(item: &Value) -> Option<(Text, Value)> {
     }
 }
 
-/// Room for the JSON of most sessions, so that it need not grow; the allocator gives as much as fast as less.
+/// The length of the JSON of most sessions, so that the buffer does not grow. The allocator is as
+/// fast for less.
 const USUAL_LENGTH: usize = 1000;
 
 const _: () = {

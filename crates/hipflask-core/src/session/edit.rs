@@ -1,24 +1,24 @@
-//! Changes inside a value, noticed without a word.
+//! Changes inside values, which are noticed automatically.
 
 use super::data::SessionDict;
 use super::error::EntryError;
 use crate::value::{AsKey, Dict, Text, Value, ValueError};
 
-/// A session opened for changes inside its values, within [`SessionDict::edit`].
+/// A session that is open for changes inside its values, in [`SessionDict::edit`].
 #[derive(Debug)]
 pub struct Editor<'s> {
     session: &'s mut SessionDict,
-    /// Each key that was lent out, with what it held before.
+    /// The previous value of each key that was accessed.
     before: Dict<Option<Value>>,
 }
 
 impl SessionDict {
-    /// Changes values in place. What really changed counts as modified, and nobody has to say `session.modified = True`.
+    /// Changes values in place. Real changes count as modified, without `session.modified = True`.
     ///
-    /// If the closure fails or panics, every key is as it was before.
+    /// If the closure fails or panics, every key has its previous value again.
     ///
     /// # Errors
-    /// What the closure returns; and [`ValueError::TooDeep`] if a value ends up nested too deep.
+    /// The error of the closure, and [`ValueError::TooDeep`] if the new value nests too deep.
     ///
     /// ```
     /// use hipflask_core::session::SessionDict;
@@ -40,7 +40,7 @@ impl SessionDict {
             Err(problem) => Some((before.last().map(|(key, _)| key.clone()), problem.clone())),
             Ok(_) => before.iter().find_map(problem),
         };
-        // The last key first: removing it moves no other.
+        // From the last key to the first, because removing the last one moves no others.
         for (key, old) in before.into_iter().rev() {
             if failed.is_some() {
                 self.restore(key, old);
@@ -57,7 +57,7 @@ impl SessionDict {
 }
 
 impl Editor<'_> {
-    /// The value of `key`, to change in place: Python's `session[key]`.
+    /// Returns the value of `key`, to change in place: Python's `session[key]`.
     ///
     /// # Errors
     /// [`ValueError::NoSuchKey`].
@@ -66,7 +66,8 @@ impl Editor<'_> {
         self.session.lend(&key).ok_or_else(|| ValueError::no_such_key(key.as_key()))
     }
 
-    /// The value of `key`, to change in place; `default` is set first if there is none.
+    /// Returns the value of `key`, to change in place. If the key is missing, `default` is set
+    /// first.
     pub fn at_or(&mut self, key: impl AsKey, default: impl Into<Value>) -> &mut Value {
         self.remember(&key);
         if !self.session.contains(&key) {
@@ -84,7 +85,7 @@ impl Editor<'_> {
         self.session.restore(text(&key), Some(value.into()));
     }
 
-    /// Removes `key` and returns what it held.
+    /// Removes `key` and returns its value.
     pub fn remove(&mut self, key: impl AsKey) -> Option<Value> {
         self.remember(&key);
         let old = self.session.value(&key).cloned();
@@ -92,12 +93,12 @@ impl Editor<'_> {
         old
     }
 
-    /// The keys that were lent out, set or removed so far.
+    /// Iterates over the keys that have been accessed, set or removed.
     pub fn touched(&self) -> impl Iterator<Item = &Text> + '_ {
         self.before.keys()
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     #[must_use]
     pub fn value(&self, key: impl AsKey) -> Option<&Value> {
         self.session.value(key)
@@ -110,7 +111,7 @@ impl Editor<'_> {
     }
 }
 
-/// What is left to put back is left by a closure that panicked.
+/// Restores the previous values after a closure that failed or panicked.
 impl Drop for Editor<'_> {
     fn drop(&mut self) {
         for (key, old) in std::mem::take(&mut self.before).into_entries().into_iter().rev() {

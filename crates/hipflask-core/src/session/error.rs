@@ -1,20 +1,22 @@
-//! What can go wrong with a key of a session.
+//! Errors of a key in a session.
 
 use crate::value::{Text, ValueError};
 
-/// A key of the session cannot be read or set as asked. Names the key and the types, never the value.
+/// An error of reading or setting a key of the session. Names the key and the types, never the
+/// value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("session key {key:?}: {problem}")]
 #[non_exhaustive]
 pub struct EntryError {
     /// The key.
     pub key: Text,
-    /// What is wrong with its value.
+    /// The error of its value.
     pub problem: ValueError,
 }
 
 impl EntryError {
-    /// `problem` is what is wrong with the value of `key`: for what keeps sessions, and cannot keep every value.
+    /// Creates the error `problem` for the value of `key`: for stores that cannot represent every
+    /// value.
     #[must_use]
     pub const fn about(key: Text, problem: ValueError) -> Self {
         Self { key, problem }

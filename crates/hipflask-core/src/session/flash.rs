@@ -1,26 +1,26 @@
-//! Messages for the next page.
+//! Flashed messages: messages for the next page.
 
 use std::borrow::Cow;
 
 use crate::value::{Text, Value};
 
-/// The key under which flashed messages wait for the next page.
+/// The key of flashed messages in the session.
 pub const FLASHES: &str = "_flashes";
 
-/// The category of a message that was flashed without one.
+/// The default category of a message.
 pub const DEFAULT_CATEGORY: &str = "message";
 
 /// A flashed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flash {
-    /// Its category; `message` unless another was given.
+    /// The category; `message` by default.
     pub category: Text,
-    /// The message; nearly always text, but any value can be flashed.
+    /// The message: any value, but nearly always text.
     pub message: Value,
 }
 
 impl Flash {
-    /// The message as text; empty if it is something else.
+    /// Returns the message as text, which is empty for other values.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         match &self.message {
@@ -29,7 +29,7 @@ impl Flash {
         }
     }
 
-    /// Reads what `flash` stored: a tuple in a cookie, a list in a store.
+    /// Reads a message as `flash` stored it: a tuple in a cookie, a list in a store.
     pub(super) fn read(stored: Value) -> Option<Self> {
         let (Value::Tuple(parts) | Value::List(parts)) = stored else { return None };
         let [Value::Str(category), message] = <[Value; 2]>::try_from(parts).ok()? else { return None };

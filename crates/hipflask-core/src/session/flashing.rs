@@ -8,15 +8,15 @@ use super::flash::{DEFAULT_CATEGORY, FLASHES, Flash};
 use crate::value::{Text, Value, to_value};
 
 impl SessionDict {
-    /// Keeps a message for the next page, in the category `message`. Flask reads it as well.
+    /// Stores a message for the next page, in the category `message`. Flask can read it.
     ///
     /// # Errors
-    /// [`EntryError`] if the message cannot live in a session.
+    /// [`EntryError`] if a session cannot store the message.
     pub fn flash(&mut self, message: impl Serialize) -> Result<(), EntryError> {
         self.flash_as(DEFAULT_CATEGORY, message)
     }
 
-    /// [`flash`](Self::flash) in a category: Flask's `flash(message, category)`.
+    /// Stores a message in a category: Flask's `flash(message, category)`.
     ///
     /// # Errors
     /// As [`flash`](Self::flash).
@@ -27,18 +27,17 @@ impl SessionDict {
 
     /// The messages that were flashed, which are thereby taken from the session.
     ///
-    /// As in Flask the first call takes them all and every further call of the request gives the same ones: a message
-    /// flashed after the first call shows in the next request. An entry that is not a pair of category and message is left
-    /// out.
+    /// As in Flask the first call takes them all and every further call of the request gives the
+    /// same ones: a message flashed after the first call shows in the next request. An entry that
+    /// is not a pair of category and message is left Takes the flashed messages from the session
+    /// and returns them.
     ///
-    /// ```
-    /// use hipflask_core::session::SessionDict;
-    /// let mut session = SessionDict::new();
-    /// session.flash("Welcome back")?;
-    /// session.flash_as("error", "No such page")?;
-    /// let errors: Vec<_> = session.flashed_messages().iter().filter(|m| m.category == "error").collect();
-    /// assert_eq!(errors[0].text(), "No such page");
-    /// assert!(session.is_empty());
+    /// As in Flask, the first call takes them all, and every further call of the request returns
+    /// the same ones. A message that is flashed after the first call is shown in the next request.
+    /// An entry that is not a pair of category and message is skipped. session.flash("Welcome
+    /// back")?; session.flash_as("error", "No such page")?; let errors: Vec<_> =
+    /// session.flashed_messages().iter().filter(|m| m.category == "error").collect();
+    /// assert_eq!(errors[0].text(), "No such page"); assert!(session.is_empty());
     /// # Ok::<(), hipflask_core::session::EntryError>(())
     /// ```
     #[doc(alias = "get_flashed_messages")]

@@ -1,4 +1,4 @@
-//! The session: Flask's dict with its flags, and a log of what was meant.
+//! The session: Flask's dict with its flags, and a log of its changes.
 
 mod adopt;
 mod changes;

@@ -9,9 +9,9 @@ fn json(session: &SessionDict) -> String {
     String::from_utf8(session.to_json(crate::tagged::KeyOrder::Sorted).unwrap()).unwrap()
 }
 
-/// Rows of `modified`, each seen in Flask 3.1.3.
+/// Rows of `modified`, as observed in Flask 3.1.3.
 #[test]
-fn what_counts_as_modified_is_what_counts_in_flask() {
+fn modified_follows_the_rules_of_flask() {
     type Act = fn(&mut SessionDict);
     let acts: [(&str, bool, Act); 24] = [
         ("set", true, |s| s.set("b", 1).unwrap()),
@@ -54,7 +54,7 @@ fn what_counts_as_modified_is_what_counts_in_flask() {
 }
 
 #[test]
-fn a_loaded_session_is_in_the_order_of_its_cookie_and_new_keys_follow() {
+fn new_keys_follow_those_of_the_cookie() {
     let mut session = loaded(r#"{"b":1,"d":2}"#);
     session.set("a", 3).unwrap();
     session.set("b", 4).unwrap();
@@ -64,7 +64,7 @@ fn a_loaded_session_is_in_the_order_of_its_cookie_and_new_keys_follow() {
 }
 
 #[test]
-fn an_edit_reaches_nested_values_and_undoes_itself_when_it_fails() {
+fn a_failed_edit_restores_nested_values() {
     let mut session = loaded(r#"{"item":{"key":{"address":"Earth","name":"Soumitra"}},"n":1}"#);
     let old = session.edit(|s| s.at("item")?.at("key")?.remove("name")).unwrap();
     assert_eq!(old, Some("Soumitra".into()));
@@ -76,22 +76,22 @@ fn an_edit_reaches_nested_values_and_undoes_itself_when_it_fails() {
         s.at("item")?.insert("key", 5)?;
         s.at("item")?.at("key")?.remove("name")
     });
-    assert_eq!(error.unwrap_err().to_string(), "session key \"item\": found int, asked for a dict");
+    assert_eq!(error.unwrap_err().to_string(), "session key \"item\": found int, expected a dict");
     assert_eq!(json(&session), r#"{"item":{"key":{"address":"Earth"}},"n":1}"#);
     session.edit(|s| s.at_or("log", Value::List(vec![])).push("x")).unwrap();
     assert_eq!(session.get::<Vec<String>>("log").unwrap(), Some(vec!["x".into()]));
 }
 
 #[test]
-fn a_type_that_does_not_fit_names_key_and_types_and_not_the_value() {
+fn a_type_error_names_key_and_types_only() {
     let session = loaded(r#"{"token":"hunter2"}"#);
     let error = session.get::<u32>("token").unwrap_err();
-    assert_eq!(error.to_string(), "session key \"token\": found str, asked for u32");
+    assert_eq!(error.to_string(), "session key \"token\": found str, expected u32");
     assert!(!format!("{error:?} {session:?}").contains("hunter2"));
 }
 
 #[test]
-fn a_value_nested_too_deep_is_refused_when_it_is_set() {
+fn values_nested_too_deep_cannot_be_set() {
     let deep = (1..crate::value::MAX_DEPTH).fold(Value::None, |inner, _| Value::List(vec![inner]));
     let mut session = SessionDict::new();
     assert_eq!(session.insert("k", deep.clone()).unwrap_err().problem, ValueError::TooDeep);
@@ -105,9 +105,9 @@ fn a_value_nested_too_deep_is_refused_when_it_is_set() {
     assert_eq!(SessionDict::from_json(json(&session)).unwrap(), session);
 }
 
-/// Where a key is read later, its value must have been checked before.
+/// A value that is read later must have been checked before.
 #[test]
-fn a_session_beyond_a_bound_is_refused_where_it_comes_in() {
+fn sessions_beyond_a_limit_cannot_be_loaded() {
     use crate::tagged::{JsonErrorKind, MAX_BYTES};
     let refused = |json: String| SessionDict::from_json(json).err().map(|error| error.kind().clone());
     let nested = |depth: usize| format!(r#"{{"k":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
@@ -122,7 +122,7 @@ fn a_session_beyond_a_bound_is_refused_where_it_comes_in() {
 }
 
 #[test]
-fn flashed_messages_are_stored_as_flask_stores_them_and_taken_once() {
+fn flashed_messages_are_taken_once() {
     let mut session = SessionDict::new();
     session.flash("one").unwrap();
     session.flash_as("error", "two").unwrap();
@@ -164,7 +164,7 @@ fn changes_replay_on_what_another_request_saved() {
         ("another key is kept", "{}", |s| s.set("a", 1).unwrap(), r#"{"b":2}"#, r#"{"a":1,"b":2}"#),
         ("on one key ours counts", r#"{"a":0}"#, |s| s.set("a", 1).unwrap(), r#"{"a":2}"#, r#"{"a":1}"#),
         ("a removed key stays gone", r#"{"a":0}"#, |s| drop(s.remove("a")), r#"{"a":2,"b":1}"#, r#"{"b":1}"#),
-        ("clear clears theirs, too", "{}", SessionDict::clear, r#"{"a":2}"#, "{}"),
+        ("clear also clears theirs", "{}", SessionDict::clear, r#"{"a":2}"#, "{}"),
         (
             "increments add up",
             r#"{"n":1}"#,
@@ -234,7 +234,7 @@ fn changes_replay_on_what_another_request_saved() {
 }
 
 #[test]
-fn from_dict_is_unmodified_and_equal_to_what_was_loaded() {
+fn from_dict_equals_the_loaded_session() {
     let session = SessionDict::from_dict(Dict::from([("a", 1)]));
     assert!(!session.is_modified() && !session.is_new());
     assert_eq!(session, loaded(r#"{"a":1}"#));
@@ -250,7 +250,8 @@ fn a_session_with_nothing_but_permanent_is_blank() {
     assert!(!session.is_blank());
 }
 
-/// A session of which a save has begun, with every kind of change before and after that, and the copy to save.
+/// A session during a save, with every kind of change before and after its begin, and the copy to
+/// save.
 fn being_saved() -> (SessionDict, SessionDict) {
     let mut session = loaded(r#"{"n":1,"l":[1],"gone":1}"#);
     session.increment("n", 1).unwrap();
@@ -264,7 +265,7 @@ fn being_saved() -> (SessionDict, SessionDict) {
 }
 
 #[test]
-fn changes_made_during_a_save_stay_to_be_saved() {
+fn changes_during_a_save_are_saved_later() {
     let (mut session, copy) = being_saved();
     // Another request's changes are saved with the copy.
     let mut saved =
@@ -285,7 +286,7 @@ fn abandoned_save_leaves_all_changes_to_be_saved() {
     let mut newest = Dict::from([("n", 10.into()), ("l", Value::List(vec![0.into()])), ("gone", 7.into())]);
     session.changes().replay(&session.to_dict(), &mut newest);
     assert_eq!(json(&SessionDict::from_dict(newest)), r#"{"gone":2,"l":[0,2,3],"n":12}"#);
-    // What was taken from a list, and a session that was cleared.
+    // A list whose items were taken, and a session that was cleared.
     let mut session = loaded(r#"{"_flashes":[{" t":["message","one"]}],"a":1}"#);
     assert_eq!(session.flashed_messages().len(), 1);
     let copy = session.begin_save();
@@ -300,7 +301,7 @@ fn abandoned_save_leaves_all_changes_to_be_saved() {
 }
 
 #[test]
-fn conflict_of_a_save_keeps_both_logs_of_changes() {
+fn a_conflicting_save_keeps_both_logs() {
     let (mut session, copy) = being_saved();
     session.finish_save(copy.rebased(Dict::from([("n", 10)])));
     let mut newest = Dict::from([("n", 100)]);
@@ -308,7 +309,8 @@ fn conflict_of_a_save_keeps_both_logs_of_changes() {
     assert_eq!(newest.get("n"), Some(&Value::from(102)));
 }
 
-/// Every type of Rust gets every integer that it fits, whether it was just set or came in a cookie.
+/// Every integer can be read as every Rust type that it fits, whether it was set or came in a
+/// cookie.
 #[test]
 fn integers_are_read_as_every_type_they_fit() {
     let bounds = ["-128", "0", "127", "255", "-32768", "65535", "-2147483648", "4294967295"];
@@ -350,7 +352,7 @@ fn u128_goes_through_set_and_get() {
 }
 
 #[test]
-fn integers_that_could_not_be_read_back_are_refused() {
+fn unreadable_integers_are_refused() {
     let most: crate::value::Int = "9".repeat(crate::value::Int::MAX_DIGITS).parse().unwrap();
     let mut session = SessionDict::new();
     session.insert("n", most.clone()).unwrap();
@@ -365,7 +367,7 @@ fn integers_that_could_not_be_read_back_are_refused() {
     assert_eq!(SessionDict::from_json(json(&session)).unwrap(), session);
 }
 
-/// A tag is a level of JSON that Rust does not see, and so is the escape of the session's only key.
+/// A tag is a level of JSON that Rust does not see. So is the escape of the session's only key.
 #[test]
 fn deepest_values_of_every_kind_are_read_back() {
     let scalars =

@@ -1,4 +1,5 @@
-//! URL-safe base64 without padding: written one way, read strictly, or as Python's decoder reads it.
+//! URL-safe base64 without padding: encoded in one way, and decoded strictly or as leniently as in
+//! Python.
 
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
@@ -12,9 +13,10 @@ pub(super) fn encode_append(bytes: &[u8], out: &mut String) {
     URL_SAFE_NO_PAD.encode_append(bytes, out);
 }
 
-/// Decodes the one spelling that [`encode_append`] writes to the front of `out`, and returns that part.
+/// Decodes the one spelling that [`encode_append`] writes to the beginning of `out`, and returns
+/// that part.
 ///
-/// `None` for every other spelling, and if `out` is too short.
+/// Returns `None` for every other spelling, and if `out` is too short.
 pub(super) fn decode_strict<'o>(text: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     if URL_SAFE_NO_PAD.decoded_length(text).ok()? > out.len() {
         return None;
@@ -23,21 +25,22 @@ pub(super) fn decode_strict<'o>(text: &[u8], out: &'o mut [u8]) -> Option<&'o [u
     URL_SAFE_NO_PAD.decode(text, out.as_out()).ok().map(|part| &*part)
 }
 
-/// The length of the text of `bytes` bytes.
+/// Returns the length of the text of `bytes` bytes.
 pub(super) const fn encoded_len(bytes: usize) -> usize {
     bytes / 3 * 4 + (bytes % 3 * 4).div_ceil(3)
 }
 
-/// Decodes strictly if that is possible and as Python does otherwise; `None` if Python gives up as well.
+/// Decodes strictly if possible and otherwise as Python does. Returns `None` where Python raises.
 pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     steps::count(text.len());
     URL_SAFE_NO_PAD.decode_to_vec(text).ok().or_else(|| decode_lenient(text))
 }
 
-/// itsdangerous' `base64_decode`: pads with `=` by the raw length, then lets CPython's non-strict decoder read.
+/// Decodes as itsdangerous' `base64_decode`: pads with `=` by the raw length and then uses
+/// CPython's non-strict decoder.
 ///
-/// That decoder skips every byte outside the alphabet, stops at the first complete padding, and looks at neither the
-/// spare bits nor what follows. Both alphabets are read.
+/// That decoder skips every byte outside the alphabet, stops at the first complete padding, and
+/// ignores the spare bits and everything after them. It reads both alphabets.
 fn decode_lenient(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.len().wrapping_neg() % 4;
     let padded = text.iter().copied().chain(core::iter::repeat_n(b'=', padding));
@@ -50,9 +53,9 @@ mod tests {
 
     use super::*;
 
-    /// What itsdangerous 2.2.0 `base64_decode` makes of each text (Python 3.11).
+    /// The results of itsdangerous 2.2.0 `base64_decode` on Python 3.11.
     #[test]
-    fn text_is_read_as_leniently_as_python_reads_it() {
+    fn text_is_decoded_as_leniently_as_in_python() {
         let json = Some(br#"{"a":1}"#.as_slice());
         let table: [(&[u8], Option<&[u8]>); 22] = [
             (b"", Some(b"")),
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn one_spelling_is_accepted_where_it_must_be_canonical() {
+    fn the_strict_decoder_accepts_one_spelling() {
         let mut out = [0; 64];
         assert_eq!(decode_strict(b"eyJhIjoxfQ", &mut out), Some(br#"{"a":1}"#.as_slice()));
         for other in ["eyJhIjoxfR", "eyJhIjoxfQ=", "eyJhIjoxfQ==", "eyJhIjoxfQ\n", " eyJhIjoxfQ", "+//+", "e"]
@@ -106,7 +109,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_read_strictly_is_written_so_and_read_leniently_alike(text in "[A-Za-z0-9+/=_-]{0,40}") {
+        fn both_decoders_agree_on_strict_text(text in "[A-Za-z0-9+/=_-]{0,40}") {
             let mut room = [0; 64];
             if let Some(bytes) = decode_strict(text.as_bytes(), &mut room) {
                 let mut again = String::new();

@@ -20,9 +20,10 @@ pub enum SignatureError {
     )]
     #[non_exhaustive]
     BadSignature {
-        /// The time that the value claims, if it can be read. It is **not** verified: display it, but do not act on it.
+        /// The time that the value claims, if it can be read. It is **not** verified: display it,
+        /// but do not act on it.
         issued_at: Option<UnixTime>,
-        /// Whether the signer expected the form `value.timestamp.signature`, and the value had it.
+        /// `true` if the signer expected the form `value.timestamp.signature` and the value had it.
         timed: bool,
     },
     /// The signature is good, but the value was signed without a time.
@@ -30,14 +31,15 @@ pub enum SignatureError {
         "the signature is good but the timestamp is missing; verify the value with a signer that adds none"
     )]
     TimestampMissing,
-    /// The signature is good, but the timestamp is not base64, longer than 8 bytes, or after the year 9999.
+    /// The signature is good, but the timestamp is not base64, longer than 8 bytes, or after the
+    /// year 9999.
     #[error(
         "the signature is good but the timestamp is malformed: the signing side writes another format; compare both"
     )]
     TimestampMalformed,
     /// The signature is good, but older than accepted.
     #[error(
-        "the signature is {}s old and at most {}s are accepted; have it signed anew, or accept a greater age",
+        "the signature is {}s old and at most {}s are accepted; sign the value again, or accept a greater age",
         .age.as_secs(),
         .max_age.as_secs()
     )]
@@ -50,7 +52,7 @@ pub enum SignatureError {
         issued_at: UnixTime,
     },
     /// The signature is good, but further in the future than accepted.
-    #[error("the signature is from {}s in the future; set the clocks of both machines, or accept a leeway", .ahead.as_secs())]
+    #[error("the signature is from {}s in the future; synchronise the clocks, or accept a leeway", .ahead.as_secs())]
     Future {
         /// The number of whole seconds between now and the timestamp.
         ahead: Duration,
@@ -60,7 +62,8 @@ pub enum SignatureError {
 }
 
 impl SignatureError {
-    /// Returns the class that itsdangerous 2.2.0 raises for the same value. All of them are subclasses of its `BadSignature`.
+    /// Returns the class that itsdangerous 2.2.0 raises for the same value. All of them are
+    /// subclasses of its `BadSignature`.
     #[must_use]
     pub const fn itsdangerous_class(&self) -> &'static str {
         match self {
@@ -72,7 +75,8 @@ impl SignatureError {
         }
     }
 
-    /// Returns the time of signing if the value claims one. It is verified only if the signature is good.
+    /// Returns the time of signing if the value claims one. It is verified only if the signature is
+    /// good.
     #[must_use]
     pub const fn issued_at(&self) -> Option<UnixTime> {
         match self {
@@ -128,7 +132,8 @@ impl SignerConfigError {
     }
 }
 
-/// The reason why a payload with a good signature could not be read. Contains nothing of the payload.
+/// The reason why a payload with a good signature could not be read. Contains nothing of the
+/// payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
@@ -151,7 +156,8 @@ pub enum PayloadError {
 }
 
 impl PayloadError {
-    /// Returns the class that itsdangerous 2.2.0 raises for the same payload. It is not a `BadSignature`.
+    /// Returns the class that itsdangerous 2.2.0 raises for the same payload. It is not a
+    /// `BadSignature`.
     ///
     /// itsdangerous has no limit and would inflate a [`PayloadError::TooLarge`].
     #[must_use]

@@ -7,7 +7,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// A secret key: any bytes. Text becomes UTF-8, as in itsdangerous.
 ///
-/// It wipes itself when dropped and prints as `SecretKey(..)`. Keys cannot be compared: a comparison that stops at the first difference would reveal its position.
+/// It wipes itself when dropped and prints as `SecretKey(..)`. Keys cannot be compared: a
+/// comparison that stops at the first difference would reveal its position.
 ///
 /// ```
 /// use hipflask_core::signing::SecretKey;
@@ -36,7 +37,8 @@ impl SecretKey {
         self.bytes.len()
     }
 
-    /// Returns the reason why the key is easy to guess, if it is. An attacker with one cookie can try keys as fast as they can hash.
+    /// Returns the reason why the key is easy to guess, if it is. An attacker with one cookie can
+    /// try keys as fast as they can hash.
     ///
     /// ```
     /// use hipflask_core::signing::{SecretKey, Weakness};
@@ -107,7 +109,8 @@ impl fmt::Display for Weakness {
     }
 }
 
-/// Keys of [`SecretKey::SHORTEST`] bytes or more from manuals and tutorials. Shorter ones are weak anyway.
+/// Keys of [`SecretKey::SHORTEST`] bytes or more from manuals and tutorials. Shorter ones are weak
+/// anyway.
 const PUBLISHED: [&[u8]; 15] = [
     b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",
     b"_5#y2L\"F4Q8z\n\xec]/",
@@ -210,9 +213,11 @@ impl KeyRing {
         self
     }
 
-    /// Creates the ring that Flask makes of `SECRET_KEY` and `SECRET_KEY_FALLBACKS`: `secret_key` signs. For verifying it is tried first, then the fallbacks **from last to first**.
+    /// Creates the ring that Flask makes of `SECRET_KEY` and `SECRET_KEY_FALLBACKS`: `secret_key`
+    /// signs. For verifying it is tried first, then the fallbacks **from last to first**.
     ///
-    /// This is the order of Flask 3.1.1 and later. Flask 3.1.0 signed with the last fallback instead. Such cookies verify here like all others that a fallback signed.
+    /// This is the order of Flask 3.1.1 and later. Flask 3.1.0 signed with the last fallback
+    /// instead. Such cookies verify here like all others that a fallback signed.
     #[must_use]
     pub fn from_flask<K: Into<SecretKey>>(
         secret_key: impl Into<SecretKey>,
@@ -230,7 +235,8 @@ impl KeyRing {
         &self.keys[0]
     }
 
-    /// Returns every key that verifies, in the order in which they are tried. The signing key is the first.
+    /// Returns every key that verifies, in the order in which they are tried. The signing key is
+    /// the first.
     pub fn accepted(&self) -> impl ExactSizeIterator<Item = &SecretKey> {
         self.keys.iter()
     }

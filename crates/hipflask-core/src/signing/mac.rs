@@ -1,7 +1,8 @@
-//! HMAC with the work on the key done once, and how a signing key is derived from a secret key.
+//! HMAC with a precomputed key state, and the derivation of signing keys.
 //!
-//! The block functions are those of `sha1` and `sha2`, which choose the processor's own at run time. The padding is
-//! ours: it saves about a tenth of the time of a cookie's MAC, and lets the prepared key be wiped.
+//! The block functions are those of `sha1` and `sha2`, which choose the processor's own at run
+//! time. The padding is ours, for two reasons: `time` in `bench/` prints our MAC next to that of
+//! the crates `hmac` and `sha1`, and the precomputed state can be wiped.
 
 use core::{fmt, str::FromStr};
 
@@ -11,11 +12,11 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::error::SignerConfigError;
 use crate::steps;
 
-/// The hash under the HMAC and the key derivation.
+/// The hash of the HMAC and the key derivation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Digest {
-    /// SHA-1: 20 bytes, 27 characters. Flask's. What breaks SHA-1 for documents (collisions) does not break HMAC-SHA1.
+    /// SHA-1, as in Flask: 20 bytes, 27 characters. The collisions of SHA-1 do not break HMAC-SHA1.
     #[default]
     Sha1,
     /// SHA-256: 32 bytes, 43 characters.
@@ -25,7 +26,7 @@ pub enum Digest {
 }
 
 impl Digest {
-    /// The length of a signature before encoding, in bytes.
+    /// Returns the length of a signature in bytes, before encoding.
     #[must_use]
     pub const fn len(self) -> usize {
         match self {
@@ -35,7 +36,7 @@ impl Digest {
         }
     }
 
-    /// Never: no digest has length 0.
+    /// Always returns `false`: every digest has bytes.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         false
@@ -65,10 +66,11 @@ impl FromStr for Digest {
     }
 }
 
-/// How the key of the HMAC comes from the secret key and the salt. `H` is the signer's [`Digest`].
+/// The way in which the key of the HMAC is derived from the secret key and the salt. `H` is the
+/// signer's [`Digest`].
 ///
-/// This keeps signatures for different purposes apart; it does not make a strong key out of a password.
-/// Same names as itsdangerous 2.2.0 `key_derivation`.
+/// It keeps signatures for different purposes apart. It does not make a strong key of a password.
+/// The names are those of `key_derivation` in itsdangerous 2.2.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Derivation {
@@ -77,7 +79,7 @@ pub enum Derivation {
     /// `H(salt + "signer" + key)`: the default of itsdangerous.
     #[default]
     DjangoConcat,
-    /// `HMAC(key, salt)`: Flask's.
+    /// `HMAC(key, salt)`, as in Flask.
     Hmac,
     /// The secret key itself; the salt has no effect.
     None,
@@ -111,7 +113,7 @@ impl FromStr for Derivation {
     }
 }
 
-/// An HMAC whose key is already worked in.
+/// An HMAC with a precomputed key state.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(super) enum Mac {
     Sha1(Pads<[u32; 5]>),
@@ -120,7 +122,7 @@ pub(super) enum Mac {
 }
 
 impl Mac {
-    /// The HMAC under `key`, of any length.
+    /// Creates the HMAC under `key`, of any length.
     pub(super) fn new(digest: Digest, key: &[u8]) -> Self {
         match digest {
             Digest::Sha1 => Self::Sha1(Pads::new::<Sha1, 64>(key)),
@@ -129,7 +131,7 @@ impl Mac {
         }
     }
 
-    /// The HMAC under the key derived from `secret` and `salt`.
+    /// Creates the HMAC under the key derived from `secret` and `salt`.
     pub(super) fn derived(digest: Digest, derivation: Derivation, secret: &[u8], salt: &[u8]) -> Self {
         let mut key = match derivation {
             Derivation::Concat => hash(digest, &mut [salt, secret].concat()),
@@ -142,8 +144,9 @@ impl Mac {
         mac
     }
 
-    /// Whether `given` is the MAC of `message`, in a time that does not depend on where they differ. It is asked for after
-    /// the hash has been started, which leaves most of the processor idle.
+    /// Returns `true` if `given` is the MAC of `message`. The time does not depend on the position
+    /// of a difference. `given` is called after the hash has been started, while most of the
+    /// processor is idle.
     #[inline]
     pub(super) fn verifies<'g>(&self, message: &[u8], given: impl FnOnce() -> &'g [u8]) -> bool {
         match self {
@@ -153,7 +156,7 @@ impl Mac {
         }
     }
 
-    /// The MAC of `message`.
+    /// Returns the MAC of `message`.
     pub(super) fn tag(&self, message: &[u8]) -> Tag {
         match self {
             Self::Sha1(pads) => pads.tag::<Sha1, 64>(message),
@@ -169,7 +172,7 @@ impl fmt::Debug for Mac {
     }
 }
 
-/// The result of a hash or HMAC. Wiped by hand where it is a key; a signature is public.
+/// The result of a hash or HMAC. The code wipes it if it is a key; a signature is public.
 #[derive(Zeroize)]
 pub(super) struct Tag {
     bytes: [u8; LONGEST_TAG],
@@ -226,17 +229,18 @@ impl<S: Copy + Zeroize> Pads<S> {
     }
 }
 
-/// One of the hashes, as its block function and its constants.
+/// A hash, as its block function and its constants.
 trait Hash<const BLOCK: usize> {
     type State: Copy + Zeroize;
     const INITIAL: Self::State;
-    /// Bytes kept free for the length at the end of the last block.
+    /// The number of bytes at the end of the last block for the length.
     const LENGTH: usize;
 
     fn compress(state: &mut Self::State, blocks: &[[u8; BLOCK]]);
-    /// Writes the hash to the front of `out` and returns its length.
+    /// Writes the hash to the beginning of `out` and returns its length.
     fn write(state: &Self::State, out: &mut [u8]) -> usize;
-    /// Whether the hash is `given`, in constant time. By words: by bytes it takes a seventh of the time of a short MAC.
+    /// Returns `true` if the hash is `given`, in constant time. It compares words, because
+    /// comparing bytes takes a seventh of the time of a short MAC.
     fn is(state: &Self::State, given: &[u8]) -> bool;
 }
 
@@ -327,7 +331,7 @@ impl Hash<128> for Sha512 {
     }
 }
 
-/// Hashes `message` and wipes it: it holds a secret key.
+/// Hashes `message` and wipes it, because it contains a secret key.
 fn hash(digest_: Digest, message: &mut Vec<u8>) -> Tag {
     let tag = match digest_ {
         Digest::Sha1 => digest::<Sha1, 64>(message),
@@ -344,7 +348,7 @@ fn digest<H: Hash<BLOCK>, const BLOCK: usize>(message: &[u8]) -> Tag {
     tag_of::<H, BLOCK>(&state)
 }
 
-/// Hashes `message` to its end into `state`, which has taken `before` bytes (whole blocks) already.
+/// Hashes the rest of a message into `state`, which contains `before` bytes (whole blocks) already.
 fn finish<H: Hash<BLOCK>, const BLOCK: usize>(state: &mut H::State, before: usize, message: &[u8]) {
     steps::count(message.len());
     let (blocks, rest) = message.as_chunks::<BLOCK>();
@@ -356,7 +360,8 @@ fn finish<H: Hash<BLOCK>, const BLOCK: usize>(state: &mut H::State, before: usiz
     finish_block::<H, BLOCK>(state, last, rest.len(), before + message.len());
 }
 
-/// Hashes `last`, whose first `len` bytes are the end of a message of `total` bytes and whose others are zero.
+/// Hashes `last`. Its first `len` bytes are the end of a message of `total` bytes, and the others
+/// are zero.
 #[inline(always)]
 fn finish_block<H: Hash<BLOCK>, const BLOCK: usize>(
     state: &mut H::State,
@@ -386,7 +391,7 @@ fn write(hash: &[u8], out: &mut [u8]) -> usize {
     hash.len()
 }
 
-/// SHA-512's.
+/// The length of a SHA-512 tag.
 pub(super) const LONGEST_TAG: usize = 64;
 
 #[cfg(test)]
@@ -433,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn our_padding_agrees_with_the_hmac_crate_around_every_block_edge() {
+    fn our_padding_agrees_at_every_block_edge() {
         let bytes: Vec<u8> = (0..=255).cycle().take(300).collect();
         for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha512] {
             for len in 0..300 {

@@ -1,6 +1,7 @@
 //! The signers of itsdangerous: keys, derivation, timestamps, URL-safe payloads.
 //!
-//! A signed value is `value.signature`, or `value.timestamp.signature` with the time of signing. Flask's session cookie is the latter, with a [`PayloadCodec`] payload as the value:
+//! A signed value is `value.signature`, or `value.timestamp.signature` with the time of signing.
+//! Flask's session cookie is the latter, with a [`PayloadCodec`] payload as the value:
 //!
 //! ```
 //! use hipflask_core::signing::{Age, PayloadCodec, TimestampSigner};
@@ -18,7 +19,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The signature is compared in constant time before anything of the value is parsed. Nothing here reads a clock. The formats are those of itsdangerous 2.2.0, which accepts several spellings of one signature. Only the spelling that it writes is accepted here.
+//! The signature is compared in constant time before anything of the value is parsed. Nothing here
+//! reads a clock. The formats are those of itsdangerous 2.2.0, which accepts several spellings of
+//! one signature. Only the spelling that it writes is accepted here.
 
 mod base64;
 mod error;

@@ -18,12 +18,16 @@ pub const MAX_INFLATED: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Deflates JSON of more than [`PayloadCodec::pays_from`] bytes (1 KiB), or whose payload is longer than [`PayloadCodec::limit`], if that saves two bytes or more. Deflating costs many times as much as the rest of writing a cookie.
+    /// Deflates JSON of more than [`PayloadCodec::pays_from`] bytes (1 KiB), or whose payload is
+    /// longer than [`PayloadCodec::limit`], if that saves two bytes or more. Deflating costs many
+    /// times as much as the rest of writing a cookie.
     #[default]
     WhenItPays,
-    /// Always deflates if that saves two bytes or more: the rule of itsdangerous 2.2.0, with zlib at level 6.
+    /// Always deflates if that saves two bytes or more: the rule of itsdangerous 2.2.0, with zlib
+    /// at level 6.
     ///
-    /// With the feature `stock-zlib` the bytes equal CPython's. Without it they differ but inflate to the same JSON.
+    /// With the feature `stock-zlib` the bytes equal CPython's. Without it they differ but inflate
+    /// to the same JSON.
     AsFlask,
     /// Never deflates.
     Never,
@@ -54,7 +58,8 @@ impl FromStr for Compression {
 
 /// A codec between JSON and the payload of a cookie or link.
 ///
-/// A payload is base64 (URL-safe, no padding) of the JSON, or `.` and base64 of the deflated JSON. The codec does not parse the JSON. Decode a payload only after its signature has been verified.
+/// A payload is base64 (URL-safe, no padding) of the JSON, or `.` and base64 of the deflated JSON.
+/// The codec does not parse the JSON. Decode a payload only after its signature has been verified.
 ///
 /// ```
 /// use hipflask_core::signing::PayloadCodec;
@@ -67,7 +72,8 @@ impl FromStr for Compression {
 /// # Ok::<(), hipflask_core::signing::PayloadError>(())
 /// ```
 ///
-/// The rules are those of itsdangerous 2.2.0 `URLSafeSerializerMixin`, with a limit on the inflated size.
+/// The rules are those of itsdangerous 2.2.0 `URLSafeSerializerMixin`, with a limit on the inflated
+/// size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadCodec {
     compression: Compression,
@@ -83,14 +89,17 @@ impl PayloadCodec {
         Self { compression, pays_from: 1024, limit: usize::MAX, max_inflated: MAX_INFLATED }
     }
 
-    /// Sets the greatest length of JSON in bytes that stays undeflated with [`Compression::WhenItPays`]. The default is 1024.
+    /// Sets the greatest length of JSON in bytes that stays undeflated with
+    /// [`Compression::WhenItPays`]. The default is 1024.
     #[must_use]
     pub const fn pays_from(mut self, bytes: usize) -> Self {
         self.pays_from = bytes;
         self
     }
 
-    /// Sets the greatest length of a payload in bytes that fits with [`Compression::WhenItPays`]. A longer one is deflated even if its JSON is short, and written even if it still does not fit. There is no limit by default.
+    /// Sets the greatest length of a payload in bytes that fits with [`Compression::WhenItPays`]. A
+    /// longer one is deflated even if its JSON is short, and written even if it still does not fit.
+    /// By default every length fits.
     #[must_use]
     pub const fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
@@ -124,10 +133,12 @@ impl PayloadCodec {
 
     /// Returns the JSON of a `payload` whose signature has been verified.
     ///
-    /// Decodes as leniently as Python: either base64 alphabet, with or without padding, other bytes in between, anything after the zlib stream.
+    /// Decodes as leniently as Python: either base64 alphabet, with or without padding, other bytes
+    /// in between, anything after the zlib stream.
     ///
     /// # Errors
-    /// [`PayloadError`] if it is not base64, not zlib, or inflates to more than [`max_inflated`](Self::max_inflated).
+    /// [`PayloadError`] if it is not base64, not zlib, or inflates to more than
+    /// [`max_inflated`](Self::max_inflated).
     pub fn decode(&self, payload: &[u8]) -> Result<Vec<u8>, PayloadError> {
         steps::count(payload.len());
         match payload {
@@ -215,7 +226,9 @@ fn inflate_with(state: &mut Decompress, deflated: &[u8], limit: usize) -> Result
     }
 }
 
-/// A zlib state between two uses. Creating one takes longer than inflating a small session. All threads share one, because a state for deflating takes 256 KiB. A thread that finds it in use creates another one and does not wait.
+/// A zlib state between two uses. Creating one takes longer than inflating a small session. All
+/// threads share one, because a state for deflating takes 256 KiB. A thread that finds it in use
+/// creates another one and does not wait.
 struct Kept<S>(Mutex<Option<S>>);
 
 impl<S> Kept<S> {
@@ -234,7 +247,8 @@ impl<S> Kept<S> {
     }
 }
 
-/// Sessions of 400 bytes to 3 kB deflate to a half or a third, so that this much room needs no growth.
+/// Sessions of 400 bytes to 3 kB deflate to a half or a third, so that this much room needs no
+/// growth.
 const USUAL_RATIO: usize = 4;
 
 const SMALLEST_GROWTH: usize = 256;
@@ -279,7 +293,8 @@ mod tests {
         json
     }
 
-    /// itsdangerous 2.2.0: `URLSafeSerializer('k').dumps({'a': 'é'})`, the part before the signature.
+    /// itsdangerous 2.2.0: `URLSafeSerializer('k').dumps({'a': 'é'})`, the part before the
+    /// signature.
     #[test]
     fn short_json_is_plain_base64() {
         for compression in [Compression::WhenItPays, Compression::AsFlask, Compression::Never] {
@@ -288,7 +303,8 @@ mod tests {
         assert_eq!(decode("eyJhIjoiw6kifQ").unwrap(), r#"{"a":"é"}"#.as_bytes());
     }
 
-    /// The results of itsdangerous 2.2.0 `URLSafeSerializer.load_payload`. All deflated payloads were made with Python's zlib from `{"a":1}`.
+    /// The results of itsdangerous 2.2.0 `URLSafeSerializer.load_payload`. All deflated payloads
+    /// were made with Python's zlib from `{"a":1}`.
     #[test]
     fn payloads_are_read_as_itsdangerous_reads_them() {
         let json = Ok(br#"{"a":1}"#.to_vec());

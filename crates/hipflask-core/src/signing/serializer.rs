@@ -24,7 +24,8 @@ use crate::value::{from_value, to_value};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It takes every value that serde can serialize. Anybody can read the text: it is signed, not encrypted.
+/// It takes every value that serde can serialize. Anybody can read the text: it is signed, not
+/// encrypted.
 ///
 /// The format is that of itsdangerous 2.2.0 `URLSafeSerializer`.
 #[doc(alias = "URLSafeSerializer")]
@@ -35,13 +36,15 @@ pub struct UrlSafeSerializer {
 }
 
 impl UrlSafeSerializer {
-    /// Signs with `signer`. Use a different salt for each purpose. The serializers of itsdangerous have the default salt `itsdangerous`; see [`with_keys`](Self::with_keys).
+    /// Signs with `signer`. Use a different salt for each purpose. The serializers of itsdangerous
+    /// have the default salt `itsdangerous`; see [`with_keys`](Self::with_keys).
     #[must_use]
     pub fn new(signer: Signer) -> Self {
         Self { signer, codec: PayloadCodec::default() }
     }
 
-    /// Signs as `URLSafeSerializer(keys)` does: salt `itsdangerous`, derivation `django-concat`, SHA-1.
+    /// Signs as `URLSafeSerializer(keys)` does: salt `itsdangerous`, derivation `django-concat`,
+    /// SHA-1.
     ///
     /// # Errors
     /// [`SignerConfigError::EmptyKey`] if a key is empty.
@@ -67,7 +70,8 @@ impl UrlSafeSerializer {
     /// Returns the value that was signed.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if none of the keys signed it. Every other [`LoadError`] implies a good signature.
+    /// [`LoadError::Signature`] if none of the keys signed it. Every other [`LoadError`] implies a
+    /// good signature.
     pub fn loads<T: DeserializeOwned>(&self, text: &str) -> Result<T, LoadError> {
         value(&self.loads_json(text.as_bytes())?)
     }
@@ -84,7 +88,8 @@ impl UrlSafeSerializer {
     /// Returns the JSON that was signed, without parsing it.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if none of the keys signed it. [`LoadError::Payload`] implies a good signature.
+    /// [`LoadError::Signature`] if none of the keys signed it. [`LoadError::Payload`] implies a
+    /// good signature.
     pub fn loads_json(&self, text: &[u8]) -> Result<Vec<u8>, LoadError> {
         Ok(self.codec.decode(self.signer.unsign(text)?.value)?)
     }
@@ -104,7 +109,8 @@ impl UrlSafeSerializer {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The format is that of itsdangerous 2.2.0 `URLSafeTimedSerializer`: Flask's session cookie and Flask-WTF's form tokens.
+/// The format is that of itsdangerous 2.2.0 `URLSafeTimedSerializer`: Flask's session cookie and
+/// Flask-WTF's form tokens.
 #[doc(alias = "URLSafeTimedSerializer")]
 #[derive(Debug, Clone)]
 pub struct UrlSafeTimedSerializer {
@@ -113,13 +119,15 @@ pub struct UrlSafeTimedSerializer {
 }
 
 impl UrlSafeTimedSerializer {
-    /// Signs with `signer`. Use a different salt for each purpose. The serializers of itsdangerous have the default salt `itsdangerous`; see [`with_keys`](Self::with_keys).
+    /// Signs with `signer`. Use a different salt for each purpose. The serializers of itsdangerous
+    /// have the default salt `itsdangerous`; see [`with_keys`](Self::with_keys).
     #[must_use]
     pub fn new(signer: TimestampSigner) -> Self {
         Self { signer, codec: PayloadCodec::default() }
     }
 
-    /// Signs as `URLSafeTimedSerializer(keys)` does: salt `itsdangerous`, derivation `django-concat`, SHA-1.
+    /// Signs as `URLSafeTimedSerializer(keys)` does: salt `itsdangerous`, derivation
+    /// `django-concat`, SHA-1.
     ///
     /// # Errors
     /// [`SignerConfigError::EmptyKey`] if a key is empty.
@@ -145,7 +153,8 @@ impl UrlSafeTimedSerializer {
     /// Returns the value that was signed and the time of signing.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if none of the keys signed it, or not at an accepted time. Every other [`LoadError`] implies a good signature.
+    /// [`LoadError::Signature`] if none of the keys signed it, or not at an accepted time. Every
+    /// other [`LoadError`] implies a good signature.
     pub fn loads<T: DeserializeOwned>(
         &self,
         text: &str,
@@ -168,7 +177,8 @@ impl UrlSafeTimedSerializer {
     /// Returns the JSON that was signed, without parsing it, and the time of signing.
     ///
     /// # Errors
-    /// [`LoadError::Signature`] if none of the keys signed it, or not at an accepted time. [`LoadError::Payload`] implies a good signature.
+    /// [`LoadError::Signature`] if none of the keys signed it, or not at an accepted time.
+    /// [`LoadError::Payload`] implies a good signature.
     pub fn loads_json(&self, text: &[u8], now: UnixTime, age: Age) -> Result<(Vec<u8>, UnixTime), LoadError> {
         let unsigned = self.signer.unsign(text, now, age)?;
         let issued_at = unsigned.issued_at.ok_or(SignatureError::TimestampMissing)?;
@@ -206,7 +216,8 @@ mod tests {
         assert_eq!(serializer.dumps_json(br#"{"a":1}"#), "eyJhIjoxfQ.vIRGgzmNzCBDwe7a_A5q8Ak94WU");
     }
 
-    /// itsdangerous 2.2.0, clock 1_700_000_000: `URLSafeTimedSerializer('k').dumps_json({'a': 1})`, and the text of 40 zeros with Flask-WTF's salt `wtf-csrf-token`.
+    /// itsdangerous 2.2.0, clock 1_700_000_000: `URLSafeTimedSerializer('k').dumps_json({'a': 1})`,
+    /// and the text of 40 zeros with Flask-WTF's salt `wtf-csrf-token`.
     #[test]
     fn text_with_time_is_that_of_itsdangerous() {
         let serializer = UrlSafeTimedSerializer::with_keys("k").unwrap();
@@ -225,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_rust_types_are_signed_as_python_signs_theirs() {
+    fn rust_values_are_signed_as_in_python() {
         let serializer = UrlSafeSerializer::with_keys("k").unwrap();
         let text = "eyJhIjoiw6kifQ.4Bn0qIpUpl-tlU4eM9cURY7vGt0";
         let value = std::collections::BTreeMap::from([("a".to_owned(), "é".to_owned())]);

@@ -1,4 +1,4 @@
-//! `value.signature`.
+//! Signing and verifying `value.signature`.
 
 use super::{
     base64,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{steps, time::UnixTime};
 
-/// Signs values and verifies signed ones.
+/// A signer of values, which also verifies them.
 ///
 /// ```
 /// use hipflask_core::signing::{Derivation, Digest, KeyRing, Signer};
@@ -22,22 +22,22 @@ use crate::{steps, time::UnixTime};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The keys are derived once, where the signer is built; signing and verifying do not allocate but for the result. A
-/// signer is immutable: share it by reference or `Arc`.
+/// The keys are derived once, when the signer is built. Signing and verifying allocate nothing but
+/// the result. A signer is immutable: share it by reference or in an `Arc`.
 ///
-/// Same rules as itsdangerous 2.2.0 `Signer`, but for one: of the spellings that base64 has for one signature only the
-/// one that is written is accepted.
+/// The rules are those of itsdangerous 2.2.0 `Signer`, with one exception: base64 has several
+/// spellings for one signature, and only the one that is written is accepted.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    /// One per key, in the order of the key ring; never empty.
+    /// One for each key, in the order of the key ring. Never empty.
     macs: Vec<Mac>,
     separator: u8,
     signature_len: usize,
 }
 
 impl Signer {
-    /// Starts with the defaults of itsdangerous: salt `itsdangerous.Signer`, separator `.`, derivation `django-concat`,
-    /// SHA-1.
+    /// Creates a builder with the defaults of itsdangerous: salt `itsdangerous.Signer`, separator
+    /// `.`, derivation `django-concat`, SHA-1.
     pub fn builder(keys: impl Into<KeyRing>) -> SignerBuilder {
         SignerBuilder {
             keys: keys.into(),
@@ -48,7 +48,7 @@ impl Signer {
         }
     }
 
-    /// The signature of `value` under the signing key: URL-safe base64 without padding.
+    /// Returns the signature of `value` under the signing key, in URL-safe base64 without padding.
     #[must_use]
     pub fn signature(&self, value: &[u8]) -> String {
         let mut text = String::new();
@@ -56,7 +56,7 @@ impl Signer {
         text
     }
 
-    /// `value`, the separator and the signature. The value may hold the separator.
+    /// Returns `value`, the separator and the signature. The value may contain the separator.
     #[must_use]
     pub fn sign(&self, value: impl AsRef<[u8]>) -> Vec<u8> {
         let value = value.as_ref();
@@ -67,7 +67,7 @@ impl Signer {
         signed
     }
 
-    /// [`sign`](Self::sign) for text.
+    /// Signs text as [`sign`](Self::sign) signs bytes.
     #[must_use]
     pub fn sign_text(&self, value: &str) -> String {
         let mut text = String::with_capacity(value.len() + self.tail_len());
@@ -76,7 +76,8 @@ impl Signer {
         text
     }
 
-    /// Appends the separator and the signature of what `text` holds. Allocates only if `text` has to grow.
+    /// Appends the separator and the signature of `text` to it. Allocates only if `text` has to
+    /// grow.
     pub fn sign_in_place(&self, text: &mut String) {
         let tag = self.macs[0].tag(text.as_bytes());
         text.reserve(self.tail_len());
@@ -84,10 +85,12 @@ impl Signer {
         base64::encode_append(tag.bytes(), text);
     }
 
-    /// Which key made `signature` for `value`: 0 is the signing key, then the accepted ones in the order of
-    /// [`KeyRing::accepted`]. `None` if no key did.
+    /// Returns the number of the key that made `signature` for `value`: 0 is the signing key,
+    /// followed by the accepted ones in the order of [`KeyRing::accepted`]. Returns `None` if no
+    /// key did.
     ///
-    /// The time does not depend on where a wrong signature differs, only on the lengths and on which key matches.
+    /// The time depends on the lengths and on the key that matches, but not on the position of the
+    /// first difference.
     #[must_use]
     pub fn verify(&self, value: &[u8], signature: &[u8]) -> Option<usize> {
         self.macs.iter().position(|mac| {
@@ -98,7 +101,8 @@ impl Signer {
 
     /// Verifies `signed` and returns the value before the last separator, without copying it.
     ///
-    /// [`Unsigned::issued_at`] is `None`: for a time see [`TimestampSigner`](super::TimestampSigner).
+    /// [`Unsigned::issued_at`] is `None`. Use a [`TimestampSigner`](super::TimestampSigner) for
+    /// values with a time.
     ///
     /// # Errors
     /// [`SignatureError::NoSeparator`] or [`SignatureError::BadSignature`].
@@ -112,21 +116,23 @@ impl Signer {
         }
     }
 
-    /// The byte between value and signature.
+    /// Returns the byte between value and signature.
     #[must_use]
     pub const fn separator(&self) -> u8 {
         self.separator
     }
 
-    /// The length of every signature in bytes of text: 27 for SHA-1, 43 for SHA-256, 86 for SHA-512.
+    /// Returns the length of a signature as text: 27 bytes for SHA-1, 43 for SHA-256, 86 for
+    /// SHA-512.
     #[must_use]
     pub const fn signature_len(&self) -> usize {
         self.signature_len
     }
 
-    /// The verified value and the number of its key.
+    /// Returns the verified value and the number of its key.
     pub(super) fn open<'v>(&self, signed: &'v [u8]) -> Result<(&'v [u8], usize), Refused<'v>> {
-        // A signature cannot hold the separator, so the last separator of a good value stands at a known place.
+        // A signature cannot contain the separator, so the position of the last separator in a good
+        // value is known.
         if let Some((value, tail)) = signed.len().checked_sub(self.tail_len()).map(|at| signed.split_at(at))
             && let [separator, signature @ ..] = tail
             && *separator == self.separator
@@ -151,21 +157,22 @@ impl Signer {
     }
 }
 
-/// Why [`Signer::open`] found nothing.
+/// The reason why [`Signer::open`] refused a value.
 pub(super) enum Refused<'v> {
     NoSeparator,
     BadSignature { value: &'v [u8] },
 }
 
-/// What a good signature was on.
+/// A value with a good signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unsigned<'v> {
-    /// The signed value, a part of what was handed in.
+    /// The signed value, borrowed from the input.
     pub value: &'v [u8],
-    /// When it was signed, if the signer signs the time too.
+    /// The time of signing, if the signer adds one.
     pub issued_at: Option<UnixTime>,
-    /// Which key signed it: 0 is the signing key, then the accepted ones in the order of [`KeyRing::accepted`].
+    /// The number of the key that signed it: 0 is the signing key, followed by the accepted ones in
+    /// the order of [`KeyRing::accepted`].
     pub key: usize,
 }
 
@@ -180,7 +187,7 @@ impl core::fmt::Debug for Unsigned<'_> {
     }
 }
 
-/// Settings of a [`Signer`] to be.
+/// The settings of a [`Signer`].
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct SignerBuilder {
@@ -192,25 +199,27 @@ pub struct SignerBuilder {
 }
 
 impl SignerBuilder {
-    /// What is signed for one salt is not accepted for another. Not a secret; name the purpose.
+    /// Sets the salt. A value that was signed with one salt is refused with another. It is not a
+    /// secret: name the purpose.
     pub fn salt(mut self, salt: impl AsRef<[u8]>) -> Self {
         self.salt = salt.as_ref().to_vec();
         self
     }
 
-    /// The byte between value and signature: ASCII, but no letter, no digit and none of `-`, `_`, `=`.
+    /// Sets the byte between value and signature. It must be ASCII, but not a letter, a digit, `-`,
+    /// `_` or `=`.
     pub const fn separator(mut self, separator: u8) -> Self {
         self.separator = separator;
         self
     }
 
-    /// How the HMAC's key comes from the secret key and the salt.
+    /// Sets the way in which the HMAC's key is derived from the secret key and the salt.
     pub const fn derivation(mut self, derivation: Derivation) -> Self {
         self.derivation = derivation;
         self
     }
 
-    /// The hash under the HMAC and under the derivation.
+    /// Sets the hash of the HMAC and the derivation.
     pub const fn digest(mut self, digest: Digest) -> Self {
         self.digest = digest;
         self
@@ -219,9 +228,10 @@ impl SignerBuilder {
     /// Derives the keys.
     ///
     /// # Errors
-    /// [`SignerConfigError::EmptyKey`] if any key is empty (itsdangerous takes it; Flask takes it among the fallbacks,
-    /// and then accepts what anybody signed), and [`SignerConfigError::SeparatorInAlphabet`] or
-    /// [`SignerConfigError::SeparatorNotAscii`] for such a separator.
+    /// [`SignerConfigError::EmptyKey`] if any key is empty. (itsdangerous accepts such a key. Flask
+    /// accepts it among the fallbacks and then accepts everybody's signatures.)
+    /// [`SignerConfigError::SeparatorInAlphabet`] or [`SignerConfigError::SeparatorNotAscii`] for
+    /// such a separator.
     pub fn build(self) -> Result<Signer, SignerConfigError> {
         let Self { keys, salt, separator, derivation, digest } = self;
         if !separator.is_ascii() {
@@ -264,7 +274,8 @@ mod tests {
         assert_eq!((signer.separator(), signer.signature_len()), (b'.', 27));
     }
 
-    /// itsdangerous 2.2.0 `Signer('k', salt='cookie-session', ..)` on Flask's `{"a":1}` at 1_700_000_000.
+    /// itsdangerous 2.2.0 `Signer('k', salt='cookie-session', ..)` on Flask's `{"a":1}` at
+    /// 1_700_000_000.
     #[test]
     fn every_derivation_and_digest_signs_as_itsdangerous() {
         use Derivation::{Concat, DjangoConcat, Hmac, None};
@@ -293,8 +304,8 @@ mod tests {
         }
     }
 
-    /// itsdangerous 2.2.0: `Signer(b'\xff\x00' * 80, salt=b'\x00salt', sep='!', ..).sign(b'value!\xff')`. The key is
-    /// longer than the blocks of all three hashes.
+    /// itsdangerous 2.2.0: `Signer(b'\xff\x00' * 80, salt=b'\x00salt', sep='!',
+    /// ..).sign(b'value!\xff')`. The key is longer than the blocks of all three hashes.
     #[test]
     fn any_bytes_can_be_key_salt_and_value() {
         use Derivation::{Concat, DjangoConcat, Hmac, None};
@@ -354,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_the_key_tells_which_one_signed() {
+    fn unsigning_reports_the_number_of_the_key() {
         let ring = signer(KeyRing::from_flask("current", ["old0", "old1"]));
         for (key, number) in
             [("current", Some(0)), ("old1", Some(1)), ("old0", Some(2)), ("none of them", None)]
@@ -372,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_for_one_purpose_is_refused_for_another() {
+    fn a_signature_for_another_purpose_is_refused() {
         let build = |salt: &str| Signer::builder("k").salt(salt).build().unwrap();
         let signed = build("activate").sign("42");
         assert!(build("activate").unsign(&signed).is_ok());
@@ -386,7 +397,7 @@ mod tests {
         assert_eq!(build("a").sign("x"), build("b").sign("x"));
     }
 
-    /// itsdangerous reads every one of these as the signature of `x`; no client makes them.
+    /// itsdangerous reads each of these as the signature of `x`; no client writes them.
     #[test]
     fn other_spellings_of_a_good_signature_are_refused() {
         let signer = signer("k");
@@ -427,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn the_empty_value_and_values_full_of_separators_can_be_signed() {
+    fn empty_values_and_separators_can_be_signed() {
         let signer = signer("k");
         for value in ["", ".", "..", "a.b.c.", ".a"] {
             let signed = signer.sign_text(value);
@@ -436,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_that_could_stand_in_a_signature_are_refused() {
+    fn separators_that_can_be_in_signatures_are_refused() {
         for separator in 0..=u8::MAX {
             let built = Signer::builder("k").separator(separator).build();
             let allowed =
@@ -448,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_key_is_refused_wherever_it_stands() {
+    fn an_empty_key_is_refused_at_every_position() {
         let index = |keys: KeyRing| match Signer::builder(keys).build() {
             Err(SignerConfigError::EmptyKey { index }) => Some(index),
             _ => None,
@@ -459,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_of_a_signer_hides_key_and_state() {
+    fn debug_output_of_signers_hides_key_and_state() {
         let builder = Signer::builder("hush").salt("s");
         let shown = format!("{builder:?} {:?}", builder.clone().build().unwrap());
         assert!(!shown.contains("hush") && !shown.contains("104, 117"), "{shown}");

@@ -1,4 +1,4 @@
-//! `value.timestamp.signature`.
+//! Signing and verifying `value.timestamp.signature`.
 
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{steps, time::UnixTime};
 
-/// Signs values together with the time, so that a signature can grow too old.
+/// A signer that adds the time, so that a signature can expire.
 ///
 /// ```
 /// use core::time::Duration;
@@ -30,24 +30,26 @@ use crate::{steps, time::UnixTime};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The timestamp is the seconds since 1970, big-endian without leading zero bytes, in URL-safe base64 without padding:
-/// six characters until the year 2106.
+/// The timestamp is the number of seconds since 1970, big-endian without leading zero bytes, in
+/// URL-safe base64 without padding: six characters until the year 2106.
 ///
-/// Same rules as itsdangerous 2.2.0 `TimestampSigner`, with the one difference of [`Signer`].
+/// The rules are those of itsdangerous 2.2.0 `TimestampSigner`, with the one exception of
+/// [`Signer`].
 #[derive(Debug, Clone)]
 pub struct TimestampSigner {
     signer: Signer,
 }
 
 impl TimestampSigner {
-    /// Adds the time to what `signer` signs. Keys, salt, separator, derivation and digest are those of `signer`, whose
-    /// defaults are the same in itsdangerous.
+    /// Adds the time to the values that `signer` signs. Keys, salt, separator, derivation and
+    /// digest are those of `signer`, whose defaults are the same in itsdangerous.
     #[must_use]
     pub const fn new(signer: Signer) -> Self {
         Self { signer }
     }
 
-    /// The signer of Flask's session cookie: salt `cookie-session`, derivation `hmac`, SHA-1.
+    /// Creates the signer of Flask's session cookie: salt `cookie-session`, derivation `hmac`,
+    /// SHA-1.
     ///
     /// # Errors
     /// [`SignerConfigError::EmptyKey`] if a key is empty.
@@ -57,9 +59,10 @@ impl TimestampSigner {
         Ok(Self::new(signer))
     }
 
-    /// Appends the time `at` and the signature to what `text` holds. Allocates only if `text` has to grow.
+    /// Appends the time `at` and the signature of `text` to it. Allocates only if `text` has to
+    /// grow.
     ///
-    /// A time after the year 9999 is written but, as by itsdangerous, not read again.
+    /// A time after the year 9999 is written, but cannot be read back, as in itsdangerous.
     pub fn sign_in_place(&self, text: &mut String, at: UnixTime) {
         text.reserve(self.overhead(at));
         text.push(char::from(self.signer.separator()));
@@ -68,7 +71,8 @@ impl TimestampSigner {
         self.signer.sign_in_place(text);
     }
 
-    /// `value`, the time `at` and the signature, with separators between. The value may hold the separator.
+    /// Returns `value`, the time `at` and the signature, with separators in between. The value may
+    /// contain the separator.
     #[must_use]
     pub fn sign(&self, value: &str, at: UnixTime) -> String {
         let mut text = String::with_capacity(value.len() + self.overhead(at));
@@ -77,7 +81,7 @@ impl TimestampSigner {
         text
     }
 
-    /// [`sign`](Self::sign) for a value that need not be text.
+    /// Signs bytes as [`sign`](Self::sign) signs text.
     #[must_use]
     pub fn sign_bytes(&self, value: &[u8], at: UnixTime) -> Vec<u8> {
         let mut stamp = String::with_capacity(self.overhead(at));
@@ -86,7 +90,8 @@ impl TimestampSigner {
         self.signer.sign([value, stamp.as_bytes()].concat())
     }
 
-    /// How many bytes signing at `at` adds to a value: 35 for a Flask cookie until the year 2106.
+    /// Returns the number of bytes that signing at `at` adds to a value: 35 for a Flask cookie
+    /// until the year 2106.
     #[must_use]
     pub const fn overhead(&self, at: UnixTime) -> usize {
         2 + base64::encoded_len(LONGEST_TIMESTAMP - leading_zeros(at)) + self.signer.signature_len()
@@ -94,12 +99,14 @@ impl TimestampSigner {
 
     /// Verifies `signed` and returns the value and the time of signing, without copying.
     ///
-    /// The signature is checked first: a forged and expired value reports the forgery.
+    /// The signature is checked first: for a forged and expired value the error reports the
+    /// forgery.
     ///
     /// # Errors
-    /// [`SignatureError::NoSeparator`] or [`SignatureError::BadSignature`] if no accepted key signed it; and only under
-    /// a good signature [`SignatureError::TimestampMissing`], [`SignatureError::TimestampMalformed`],
-    /// [`SignatureError::Expired`] or [`SignatureError::Future`].
+    /// [`SignatureError::NoSeparator`] or [`SignatureError::BadSignature`] if none of the accepted
+    /// keys signed it. With a good signature, [`SignatureError::TimestampMissing`],
+    /// [`SignatureError::TimestampMalformed`], [`SignatureError::Expired`] or
+    /// [`SignatureError::Future`].
     pub fn unsign<'v>(
         &self,
         signed: &'v [u8],
@@ -115,14 +122,14 @@ impl TimestampSigner {
         Ok(Unsigned { value, issued_at: Some(issued_at), key })
     }
 
-    /// The signer without the time.
+    /// Returns the signer that adds no time.
     #[must_use]
     pub const fn signer(&self) -> &Signer {
         &self.signer
     }
 }
 
-/// Which ages are accepted, in whole seconds; fractions are dropped.
+/// The accepted ages in whole seconds, without fractions.
 ///
 /// ```
 /// use core::time::Duration;
@@ -133,29 +140,31 @@ impl TimestampSigner {
 /// assert_eq!(for_two_clocks.leeway, Duration::from_secs(5));
 /// ```
 ///
-/// Same rules as itsdangerous 2.2.0 `max_age`; the leeway is ours, and 0 unless set.
+/// The rules are those of itsdangerous 2.2.0 `max_age`. The leeway is our addition and 0 by
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Age {
-    /// The greatest age; one equal to it passes. `None` accepts every time, the future too.
+    /// The greatest accepted age, inclusive. `None` accepts every time, also in the future.
     pub max_age: Option<Duration>,
-    /// How far ahead of now a time may be if there is a greatest age. It does not lengthen the greatest age.
+    /// The greatest accepted time ahead of now, if there is a greatest age. It does not extend the
+    /// greatest age.
     pub leeway: Duration,
 }
 
 impl Age {
-    /// Accepts every time, the future too.
+    /// Accepts every time, also in the future.
     #[must_use]
     pub const fn any() -> Self {
         Self { max_age: None, leeway: Duration::ZERO }
     }
 
-    /// Accepts an age from 0 to `max_age`, both included.
+    /// Accepts an age from 0 to `max_age`, both inclusive.
     #[must_use]
     pub const fn at_most(max_age: Duration) -> Self {
         Self { max_age: Some(max_age), leeway: Duration::ZERO }
     }
 
-    /// Accepts times up to `leeway` ahead of now as well: clocks of two servers differ.
+    /// Also accepts times up to `leeway` ahead of now, because the clocks of servers differ.
     #[must_use]
     pub const fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
@@ -177,17 +186,17 @@ impl Age {
     }
 }
 
-/// The parts of a signed value, **without any check**: for tools that show what a value claims.
+/// The parts of a signed value **without any check**: for tools that display the claims of a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parts<'v> {
-    /// What stands before the timestamp, or before the signature if there is nothing between.
+    /// The value before the timestamp, or before the signature if the timestamp is missing.
     pub value: &'v [u8],
-    /// The claimed time of signing, if there is one and it can be read.
+    /// The claimed time of signing, if it exists and can be read.
     pub timestamp: Option<UnixTime>,
-    /// What stands in the place of the timestamp, if anything does.
+    /// The text at the position of the timestamp, if it exists.
     pub timestamp_text: Option<&'v [u8]>,
-    /// What stands after the last separator.
+    /// The text after the last separator.
     pub signature: &'v [u8],
 }
 
@@ -201,7 +210,8 @@ impl core::fmt::Debug for Parts<'_> {
     }
 }
 
-/// Takes a signed value apart at its last two separators **without any check**; `None` if it holds no separator.
+/// Splits a signed value at its last two separators **without any check**. Returns `None` without a
+/// separator.
 ///
 /// ```
 /// use hipflask_core::{signing::split_unverified, time::UnixTime};
@@ -240,7 +250,8 @@ fn split_last(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// The time that `text` stands for, spelled in any way that Python reads: leading zero bytes, padding, junk between.
+/// Returns the time in `text`, in every spelling that Python reads: with leading zero bytes,
+/// padding, or other bytes in between.
 fn read_timestamp(text: &[u8]) -> Option<UnixTime> {
     if let Some(secs) = read_usual_timestamp(text) {
         return Some(secs);
@@ -258,7 +269,8 @@ fn read_timestamp(text: &[u8]) -> Option<UnixTime> {
     (secs <= LAST_SECOND).then_some(UnixTime::from_secs(secs))
 }
 
-/// The four bytes of any time until 2106: six letters, of which the last has four bits to spare.
+/// Reads the four bytes of any time until 2106: six characters, the last of which has four spare
+/// bits.
 #[inline]
 fn read_usual_timestamp(text: &[u8]) -> Option<UnixTime> {
     let letters: &[u8; 6] = text.try_into().ok()?;
@@ -276,13 +288,13 @@ const fn leading_zeros(at: UnixTime) -> usize {
     at.as_secs().leading_zeros() as usize / 8
 }
 
-/// A `u64`.
+/// The length of a `u64`.
 const LONGEST_TIMESTAMP: usize = 8;
 
-/// Eight bytes are eleven characters; the rest is room for junk that Python skips.
+/// Eight bytes are eleven characters. The rest is room for bytes that Python skips.
 const LONGEST_TIMESTAMP_TEXT: usize = 1024;
 
-/// 9999-12-31T23:59:59Z. Python has no later time: itsdangerous refuses such a timestamp or fails on it.
+/// 9999-12-31T23:59:59Z, Python's last time. itsdangerous refuses later timestamps or fails.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 #[cfg(test)]
@@ -296,7 +308,7 @@ mod tests {
         shareable::<TimestampSigner>();
     };
 
-    /// When the recordings were made.
+    /// The time of the recordings.
     const CLOCK: UnixTime = UnixTime::from_secs(1_700_000_000);
 
     fn flask(keys: impl Into<KeyRing>) -> TimestampSigner {
@@ -307,7 +319,7 @@ mod tests {
         Age::at_most(Duration::from_secs(secs))
     }
 
-    /// Signs what stands before the signature as it is, to make timestamps that no signer writes.
+    /// Signs the text before the signature as it is, to create timestamps that no signer writes.
     fn stamped(text: &str) -> Vec<u8> {
         flask("k").signer().sign(text)
     }
@@ -345,7 +357,7 @@ mod tests {
     };
 
     #[test]
-    fn cookies_written_by_flask_are_read_and_written_alike() {
+    fn cookies_of_flask_are_read_and_written_alike() {
         for (key, payload, tail) in COOKIES {
             let signer = flask(key);
             let cookie = format!("{payload}.{tail}");
@@ -385,9 +397,10 @@ mod tests {
         }
     }
 
-    /// As above; there `unsign(.., return_timestamp=True)` raises ValueError, OSError or OverflowError.
+    /// As above. There `unsign(.., return_timestamp=True)` raises ValueError, OSError or
+    /// OverflowError.
     #[test]
-    fn times_after_the_year_9999_are_written_but_not_read() {
+    fn times_after_9999_are_written_but_not_read() {
         let table = [
             (253_402_300_800, "x.Ov_0QYA.R1gOabGMNWyJQde5z1Xuds63kFM"),
             (u64::MAX / 2, "x.f_________8.xKnCpOqbx40wad4Lmofu0jTZJsM"),
@@ -400,9 +413,9 @@ mod tests {
         }
     }
 
-    /// What itsdangerous 2.2.0 makes of each text in the place of the timestamp, under a good signature.
+    /// The results of itsdangerous 2.2.0 for each timestamp with a good signature.
     #[test]
-    fn timestamps_under_a_good_signature_are_read_as_python_reads_them() {
+    fn timestamps_are_read_as_python_reads_them() {
         let clock = Some(1_700_000_000);
         let table = [
             ("", Some(0)),
@@ -433,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_timestamp_is_the_epoch_and_so_expired() {
+    fn an_empty_timestamp_is_the_expired_epoch() {
         let month = at_most(31 * 24 * 60 * 60);
         let refused = flask("k").unsign(&stamped("x."), CLOCK, month).unwrap_err();
         assert!(matches!(refused, SignatureError::Expired { .. }));
@@ -453,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_equal_to_the_greatest_passes_and_one_second_more_does_not() {
+    fn the_greatest_age_is_accepted_and_no_more() {
         let signer = flask("k");
         let signed = signer.sign("x", CLOCK);
         let read = |later: u64, age: Age| {
@@ -473,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_time_is_refused_but_within_the_leeway_or_without_a_greatest_age() {
+    fn a_future_time_needs_leeway_or_any_age() {
         let signer = flask("k");
         let ahead = |secs: u64, age: Age| {
             let signed = signer.sign("x", CLOCK.saturating_add(Duration::from_secs(secs)));
@@ -511,9 +524,9 @@ mod tests {
         assert_eq!(refused.issued_at(), Some(CLOCK));
     }
 
-    /// itsdangerous 2.2.0: a bad signature is a BadTimeSignature only if there is a place for a timestamp.
+    /// itsdangerous 2.2.0: a bad signature is a BadTimeSignature only if there is a timestamp.
     #[test]
-    fn a_bad_signature_tells_the_claimed_time_if_one_can_be_read() {
+    fn a_bad_signature_reports_the_claimed_time() {
         let refuse = |signed: &[u8]| flask("k").unsign(signed, CLOCK, Age::any()).unwrap_err();
         let table: [(&[u8], Option<u64>, &str); 6] = [
             (b"e30.ZVPxAA.sig", Some(1_700_000_000), "BadTimeSignature"),
@@ -532,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_begins_with_a_separator_stays_whole() {
+    fn a_payload_may_begin_with_a_separator() {
         let signed = flask("k").sign("..x", CLOCK);
         assert_eq!(
             flask("k").unsign(signed.as_bytes(), CLOCK, at_most(0)).map(|u| u.value),
@@ -540,9 +553,10 @@ mod tests {
         );
     }
 
-    /// Flask 3.1.0 signed with the last fallback, 3.1.1 and later with the secret key (GHSA-4grg-w6v8-c28g).
+    /// Flask 3.1.0 signed with the last fallback, 3.1.1 and later with the secret key
+    /// (GHSA-4grg-w6v8-c28g).
     #[test]
-    fn cookies_of_flask_3_1_0_verify_under_the_last_fallback() {
+    fn cookies_of_flask_3_1_0_verify() {
         let ring = flask(KeyRing::from_flask("current", ["old0", "old1"]));
         let by_3_1_0 = flask("old1").sign("e30", CLOCK);
         assert_eq!(ring.unsign(by_3_1_0.as_bytes(), CLOCK, at_most(0)).map(|u| u.key), Ok(1));
@@ -579,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn signing_in_place_keeps_the_text_and_grows_it_once() {
+    fn signing_in_place_grows_the_text_once() {
         let signer = flask("k");
         let mut text = String::with_capacity(10 + signer.overhead(CLOCK));
         text.push_str("eyJhIjoxfQ");
@@ -590,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_taken_apart_without_a_key() {
+    fn a_value_is_split_without_a_key() {
         let parts = split_unverified(b".a.b.ZVPxAA.sig", b'.').unwrap();
         assert_eq!((parts.value, parts.signature), (b".a.b".as_slice(), b"sig".as_slice()));
         assert_eq!((parts.timestamp, parts.timestamp_text), (Some(CLOCK), Some(b"ZVPxAA".as_slice())));

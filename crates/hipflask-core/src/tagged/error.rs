@@ -1,12 +1,13 @@
-//! Why a text is not the JSON of a session, or a value cannot be written as such.
+//! Errors of reading and writing the JSON of a session.
 
 use crate::value::{Int, Kind, MAX_DEPTH, Text};
 
 use super::MAX_BYTES;
 
-/// A text that Python's `json`, or Flask's tags, would not read; or a value that JSON cannot hold.
+/// An error of reading or writing JSON: Python's `json` or Flask's tags would not read the text, or
+/// JSON cannot represent the value.
 ///
-/// Names the place as a byte offset from 0 and never shows the text.
+/// It names the position as a byte offset from 0 and never shows the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct JsonError(Box<Inner>);
 
@@ -33,43 +34,44 @@ impl JsonError {
         Self(Box::new(Inner { kind, at }))
     }
 
-    /// What is wrong.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> &JsonErrorKind {
         &self.0.kind
     }
 
-    /// Where, in bytes from the start of the text; 0 where a value could not be written.
+    /// Returns the position in bytes from the beginning of the text, or 0 if a value could not be
+    /// written.
     #[must_use]
     pub fn at(&self) -> usize {
         self.0.at
     }
 }
 
-/// The error for a whole text or value.
+/// Creates the error of a whole text or value.
 impl From<JsonErrorKind> for JsonError {
     fn from(kind: JsonErrorKind) -> Self {
         Self::new(kind, 0)
     }
 }
 
-/// What is wrong with a text or a value.
+/// The kind of an error in a text or a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonErrorKind {
     /// The text ends in the middle of a value.
     #[error("the JSON ends too early")]
     UnexpectedEnd,
-    /// A character stands where JSON does not allow it.
+    /// JSON does not allow this character here.
     #[error("a character that JSON does not allow here")]
     UnexpectedCharacter,
-    /// Something follows the value.
+    /// Text follows after the value.
     #[error("more text after the JSON")]
     TrailingText,
-    /// A backslash is followed by something that is no escape.
+    /// A backslash begins an unknown escape.
     #[error("a bad escape in a string")]
     BadEscape,
-    /// A control character stands in a string as it is.
+    /// A control character is in a string without an escape.
     #[error("a raw control character in a string")]
     ControlCharacter,
     /// The text is not UTF-8.
@@ -78,13 +80,13 @@ pub enum JsonErrorKind {
     /// An integer has more digits than CPython reads.
     #[error("an integer of more than {} digits", Int::MAX_DIGITS)]
     TooManyDigits,
-    /// Lists and objects stand too deep in one another.
+    /// Lists and objects nest too deep.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
     /// The text is longer than a session may be.
     #[error("longer than {MAX_BYTES} bytes")]
     TooLong,
-    /// The session's JSON would be longer than what is read back from a cookie.
+    /// The session's JSON is too long to be read back from a cookie.
     #[error(
         "the session has {length} bytes of JSON, and no more than {limit} can be read back; \
          its largest key is {key:?} with {key_length} bytes: keep it elsewhere, or the session in a store"
@@ -92,11 +94,11 @@ pub enum JsonErrorKind {
     SessionTooLong {
         /// The length of the JSON in bytes.
         length: usize,
-        /// The greatest length that is read.
+        /// The greatest length that can be read.
         limit: usize,
         /// The key whose value takes the most bytes.
         key: Text,
-        /// How many they are.
+        /// The number of these bytes.
         key_length: usize,
     },
     /// The content of a tag such as `{" t": ..}` does not fit the tag.
@@ -108,13 +110,13 @@ pub enum JsonErrorKind {
     /// The session is neither an object nor a list of pairs.
     #[error("a session must be an object, but this is {found}")]
     NotASession {
-        /// What it is.
+        /// The type that was found.
         found: Kind,
     },
-    /// Plain JSON, without Flask's tags, cannot hold the value.
+    /// Plain JSON, without Flask's tags, cannot represent the value.
     #[error("plain JSON cannot hold {found}; only Flask's tagged JSON can")]
     NotPlain {
-        /// What it is.
+        /// The type that was found.
         found: Kind,
     },
 }

@@ -7,9 +7,11 @@ use super::read::{entries_at, read_float, tag_at};
 use super::tags;
 use crate::value::{Dict, Int, Text, Value};
 
-/// A reader that gives the values of a JSON text one by one: the counterpart of [`Writer`](super::Writer).
+/// A reader that gives the values of a JSON text one by one: the counterpart of
+/// [`Writer`](super::Writer).
 ///
-/// It reads what [`from_str`](super::from_str) reads. The caller keeps one rule: the last of equal keys counts.
+/// It reads what [`from_str`](super::from_str) reads. The caller keeps one rule: the last of equal
+/// keys counts.
 ///
 /// ```
 /// use hipflask_core::tagged::{Event, EventReader, JsonStr};
@@ -66,8 +68,8 @@ pub enum Event<'t> {
     Str(JsonStr<'t>),
     /// The beginning of a list. [`item`](EventReader::item) steps to each item.
     List,
-    /// The beginning of a tuple. [`item`](EventReader::item) steps to each item; after the last one,
-    /// [`end_tuple`](EventReader::end_tuple) tells whether it is a tuple.
+    /// The beginning of a tuple. [`item`](EventReader::item) steps to each item; after the last
+    /// one, [`end_tuple`](EventReader::end_tuple) tells whether it is a tuple.
     Tuple,
     /// The beginning of a dict. [`key`](EventReader::key) steps to the value of each key.
     Dict,
@@ -90,8 +92,8 @@ pub enum JsonStr<'t> {
 pub enum TupleEnd {
     /// It is a tuple.
     Tuple,
-    /// It is a dict. The items that were read are a list under the key `" t"`, and these are the entries after it.
-    /// `" t"` may be among them and then replaces the list.
+    /// It is a dict. The items that were read are a list under the key `" t"`, and these are the
+    /// entries after it. `" t"` may be among them and then replaces the list.
     Dict(Dict),
     /// The key `" t"` was repeated. This is the value, and the items that were read do not count.
     Value(Value),
@@ -116,8 +118,8 @@ impl<'t> EventReader<'t> {
         Ok(Self::with_dialect(text, Dialect::Flask))
     }
 
-    /// Reads JSON as msgspec does, of any length: without tags, `NaN`, `Infinity`, floats that are too large, and lone
-    /// surrogates.
+    /// Reads JSON as msgspec does, of any length: without tags, `NaN`, `Infinity`, floats that are
+    /// too large, and lone surrogates.
     ///
     /// ```
     /// use hipflask_core::tagged::{Event, EventReader};
@@ -156,7 +158,8 @@ impl<'t> EventReader<'t> {
         }
     }
 
-    /// Steps to the next item of a list or tuple. Returns `false` if there is none; then the list has ended.
+    /// Steps to the next item of a list or tuple. Returns `false` if there is none; then the list
+    /// has ended.
     ///
     /// # Errors
     /// [`JsonError`] if something else follows.
@@ -169,7 +172,8 @@ impl<'t> EventReader<'t> {
         }
     }
 
-    /// Steps to the value of the next key of a dict. Returns `None` if there is none; then the dict has ended.
+    /// Steps to the value of the next key of a dict. Returns `None` if there is none; then the dict
+    /// has ended.
     ///
     /// # Errors
     /// [`JsonError`] if something else follows.
@@ -188,7 +192,7 @@ impl<'t> EventReader<'t> {
     /// # Errors
     /// [`JsonError`] if something else follows.
     pub fn end_tuple(&mut self) -> Result<TupleEnd, JsonError> {
-        match self.cursor.next_key()? {
+        match self.cursor.further_key()? {
             None => Ok(TupleEnd::Tuple),
             Some(key) => self.further_keys(key),
         }

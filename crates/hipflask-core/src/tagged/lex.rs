@@ -1,5 +1,5 @@
-//! The lexer of tagged JSON. Every reader steps through strings, numbers, lists and objects with it, and learns from it
-//! which objects are tags.
+//! The lexer of tagged JSON. Every reader steps through strings, numbers, lists and objects with
+//! it, and learns from it which objects are tags.
 
 use super::error::{JsonError, JsonErrorKind as Bad};
 use super::tags;
@@ -12,8 +12,8 @@ pub(super) struct Cursor<'t> {
     text: &'t str,
     pub(super) at: usize,
     levels: usize,
-    /// Whether the text since this was last cleared differs from Flask's spelling. The lexer notes white space and escaped
-    /// first keys; the scan notes the rest.
+    /// `true` if the text since this was last cleared differs from Flask's spelling. The lexer
+    /// notes white space and escaped first keys; the scan notes the rest.
     pub(super) unusual: bool,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Cursor<'t> {
 pub(super) struct Quoted {
     start: usize,
     end: usize,
-    /// Whether it contains escapes.
+    /// `true` if it contains escapes.
     pub(super) escaped: bool,
 }
 
@@ -78,10 +78,15 @@ impl<'t> Cursor<'t> {
     }
 
     /// The next byte that is not white space.
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn next(&mut self) -> u8 {
-        self.skip_space();
-        self.peek()
+        match self.peek() {
+            ..=b' ' => {
+                self.skip_any_space();
+                self.peek()
+            }
+            byte => byte,
+        }
     }
 
     #[cold]
@@ -122,7 +127,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Steps over `[`. Returns `false` if the list is empty, and steps over its end.
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn open_list(&mut self) -> Result<bool, JsonError> {
         self.open()?;
         if self.next() == b']' {
@@ -132,8 +137,9 @@ impl<'t> Cursor<'t> {
         Ok(true)
     }
 
-    /// Steps from the end of an item to the next one. Returns `false` at the end of the list, and steps over it.
-    #[inline]
+    /// Steps from the end of an item to the next one. Returns `false` at the end of the list, and
+    /// steps over it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn next_item(&mut self) -> Result<bool, JsonError> {
         match self.next() {
             b',' => {
@@ -149,8 +155,9 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Steps over `{` and the first key, to its value. Returns `None` if the object is empty, and steps over its end.
-    #[inline]
+    /// Steps over `{` and the first key, to its value. Returns `None` if the object is empty, and
+    /// steps over its end.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn open_object(&mut self) -> Result<Option<Quoted>, JsonError> {
         self.open()?;
         if self.next() == b'}' {
@@ -160,9 +167,9 @@ impl<'t> Cursor<'t> {
         self.key().map(Some)
     }
 
-    /// Steps from the end of a value over the next key, to its value. Returns `None` at the end of the object, and steps
-    /// over it.
-    #[inline]
+    /// Steps from the end of a value over the next key, to its value. Returns `None` at the end of
+    /// the object, and steps over it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn next_key(&mut self) -> Result<Option<Quoted>, JsonError> {
         match self.next() {
             b',' => {
@@ -178,11 +185,28 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    /// Steps over `}` if it is next, and returns whether it is.
+    #[inline]
+    pub(super) fn ends_object(&mut self) -> bool {
+        let ends = self.next() == b'}';
+        if ends {
+            self.close();
+        }
+        ends
+    }
+
+    /// [`next_key`](Self::next_key) for the cases that are rare.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn further_key(&mut self) -> Result<Option<Quoted>, JsonError> {
+        self.next_key()
+    }
+
     /// The tag that the first key of an object names.
     ///
-    /// The object is that tag unless a key follows that is not the same. Of equal keys the last value counts, as in Python's
-    /// `json`.
-    #[inline]
+    /// The object is that tag unless a key follows that is not the same. Of equal keys the last
+    /// value counts, as in Python's `json`.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn tag(&mut self, first: Quoted) -> Result<Option<&'static str>, JsonError> {
         if first.escaped {
             return self.escaped_tag(first);
@@ -208,14 +232,14 @@ impl<'t> Cursor<'t> {
         Ok(key)
     }
 
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn open(&mut self) -> Result<(), JsonError> {
         self.levels = self.levels.checked_sub(1).ok_or_else(|| self.error(Bad::TooDeep))?;
         self.step();
         Ok(())
     }
 
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn close(&mut self) {
         self.step();
         self.levels += 1;
@@ -227,14 +251,18 @@ impl<'t> Cursor<'t> {
         self.at += 1;
     }
 
+    /// Steps over a string, which begins here.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) fn quoted(&mut self) -> Result<Quoted, JsonError> {
+        self.at += 1;
+        self.string()
+    }
+
     /// Steps over a value that is neither a list nor an object.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn scalar(&mut self) -> Result<Scalar<'t>, JsonError> {
         match self.peek() {
-            b'"' => {
-                self.at += 1;
-                self.string().map(Scalar::Str)
-            }
+            b'"' => self.quoted().map(Scalar::Str),
             b't' => self.word("true").map(|_| Scalar::Bool(true)),
             b'f' => self.word("false").map(|_| Scalar::Bool(false)),
             b'n' => self.word("null").map(|_| Scalar::Null),
@@ -287,7 +315,8 @@ impl<'t> Cursor<'t> {
         self.rest_of_string()
     }
 
-    /// Steps over the rest of a string whose first special byte is here and is not the closing quote.
+    /// Steps over the rest of a string whose first special byte is here and is not the closing
+    /// quote.
     #[cold]
     #[inline(never)]
     fn rest_of_string(&mut self) -> Result<bool, JsonError> {
@@ -382,7 +411,8 @@ impl<'t> Cursor<'t> {
 
 /// The number of digits at the start of eight bytes.
 ///
-/// Any other byte has its high bit set in `wrong`. A carry can set further bits, but only above the first.
+/// Any other byte has its high bit set in `wrong`. A carry can set further bits, but only above the
+/// first.
 #[inline]
 fn leading_digits(eight: [u8; 8]) -> usize {
     let values = u64::from_le_bytes(eight) ^ (ONES * b'0' as u64);
@@ -390,11 +420,13 @@ fn leading_digits(eight: [u8; 8]) -> usize {
     wrong.trailing_zeros() as usize / 8
 }
 
-/// The position of the first quote, backslash or control character at or after `at`, or the end of the text.
+/// The position of the first quote, backslash or control character at or after `at`, or the end of
+/// the text.
 ///
-/// Looks at eight bytes at a time: a byte of `word` is special if one of three tests sets its high bit. A borrow can set
-/// further bits, but only above the first, and only the first is needed. (Sixteen bytes in a vector register take fewer
-/// instructions, but most strings are short, and the next step waits for the result.)
+/// Looks at eight bytes at a time: a byte of `word` is special if one of three tests sets its high
+/// bit. A borrow can set further bits, but only above the first, and only the first is needed.
+/// (Sixteen bytes in a vector register take fewer instructions, but most strings are short, and the
+/// next step waits for the result.)
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn next_special(text: &[u8], mut at: usize) -> usize {
     const HIGH: u64 = ONES * 0x80;
@@ -444,7 +476,8 @@ fn unescape(content: &[u8]) -> Option<Text> {
     Text::from_bytes(&out)
 }
 
-/// The code point of four hex digits, or of a surrogate pair if a second escape with its other half follows.
+/// The code point of four hex digits, or of a surrogate pair if a second escape with its other half
+/// follows.
 fn unicode_escape(text: &[u8]) -> Option<(u32, &[u8])> {
     let (first, rest) = four_digits(text)?;
     if let (0xD800..=0xDBFF, [b'\\', b'u', tail @ ..]) = (first, rest)

@@ -1,8 +1,8 @@
 //! Flask's tagged JSON: the text inside a session cookie.
 //!
-//! JSON knows neither tuples nor bytes, datetimes, UUIDs and Markup; Flask writes each as an object with one key that
-//! begins with a space. Spelling and reading are those of Python's `json`: any integer, `NaN`, lone surrogates, ASCII
-//! output, keys sorted by code point.
+//! JSON knows neither tuples nor bytes, datetimes, UUIDs and Markup; Flask writes each as an object
+//! with one key that begins with a space. Spelling and reading are those of Python's `json`: any
+//! integer, `NaN`, lone surrogates, ASCII output, keys sorted by code point.
 //!
 //! ```
 //! use hipflask_core::tagged;

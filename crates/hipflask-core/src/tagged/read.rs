@@ -7,9 +7,9 @@ use crate::value::{Dict, Int, MAX_DEPTH, Text, Value, precedes};
 
 /// Reads Flask's tagged JSON.
 ///
-/// Reads what Python's `json.loads` reads, then resolves the tags. The text may be [`MAX_BYTES`] long and [`MAX_DEPTH`]
-/// levels deep. The last of equal keys counts. An object is a tag if its only key is one of Flask's; other names that begin
-/// with a space stay keys.
+/// Reads what Python's `json.loads` reads, then resolves the tags. The text may be [`MAX_BYTES`]
+/// long and [`MAX_DEPTH`] levels deep. The last of equal keys counts. An object is a tag if its
+/// only key is one of Flask's; other names that begin with a space stay keys.
 ///
 /// # Errors
 /// [`JsonError`] where Flask raises, and for a text that is too long or too deep.
@@ -95,8 +95,8 @@ fn at<'t>(
     Ok(value)
 }
 
-/// Reads values into the place where they stay. A value that is returned would be moved from stack to stack, and each move
-/// waits for the stores of the one before.
+/// Reads values into the place where they stay. A value that is returned would be moved from stack
+/// to stack, and each move waits for the stores of the one before.
 struct Tree<'t> {
     cursor: Cursor<'t>,
     tagged: bool,
@@ -108,22 +108,18 @@ impl<'t> Tree<'t> {
         match self.cursor.peek() {
             b'{' => self.object(out),
             b'[' => self.list(out),
+            b'"' => self.string(out),
             _ => self.scalar(out),
         }
     }
 
-    /// Reads a value that contains no others. Apart from the rest, so that a level needs little stack.
+    /// Reads a value that contains no others. Apart from the rest, so that a level needs little
+    /// stack.
     #[inline]
     fn scalar(&mut self, out: &mut Value) -> Result<(), JsonError> {
         let start = self.cursor.at;
         *out = match self.cursor.scalar()? {
-            Scalar::Str(string) => {
-                *out = Value::Str(Text::EMPTY);
-                return match out {
-                    Value::Str(text) => self.fill(text, string),
-                    _ => Ok(()),
-                };
-            }
+            Scalar::Str(string) => Value::Str(self.cursor.text(string)?),
             Scalar::Null => Value::None,
             Scalar::Bool(value) => Value::Bool(value),
             Scalar::Int(digits) => {
@@ -134,12 +130,15 @@ impl<'t> Tree<'t> {
         Ok(())
     }
 
-    /// Puts a string into `text`, which is empty.
     #[inline]
-    fn fill(&self, text: &mut Text, string: Quoted) -> Result<(), JsonError> {
+    fn string(&mut self, out: &mut Value) -> Result<(), JsonError> {
+        let string = self.cursor.quoted()?;
         if string.escaped {
-            *text = self.cursor.text(string)?;
-        } else {
+            *out = Value::Str(self.cursor.text(string)?);
+            return Ok(());
+        }
+        *out = Value::Str(Text::EMPTY);
+        if let Value::Str(text) = out {
             text.fill(self.cursor.content(string));
         }
         Ok(())
@@ -174,16 +173,21 @@ impl<'t> Tree<'t> {
     /// Reads the entries of an object from the key `first` on.
     fn entries(&mut self, first: Quoted, out: &mut Value) -> Result<(), JsonError> {
         let mut entries: Vec<(Text, Value)> = Vec::new();
-        // Flask sorts keys. If each key comes after the one before it, no key needs to be searched for.
+        // Flask sorts keys. If each key comes after the one before it, no key needs to be searched
+        // for.
         let (mut before, mut distinct): (&[u8], bool) = (&[], true);
         let mut next = Some(first);
         while let Some(key) = next {
-            let name = self.cursor.content_bytes(key);
-            distinct &= !key.escaped && (entries.is_empty() || precedes(before, name));
-            before = name;
+            let name = self.cursor.content(key);
+            distinct &= !key.escaped && (entries.is_empty() || precedes(before, name.as_bytes()));
+            before = name.as_bytes();
             entries.push((Text::EMPTY, Value::None));
             if let Some((text, value)) = entries.last_mut() {
-                self.fill(text, key)?;
+                if key.escaped {
+                    *text = self.cursor.text(key)?;
+                } else {
+                    text.fill(name);
+                }
                 self.value(value)?;
             }
             next = self.cursor.next_key()?;
@@ -196,13 +200,17 @@ impl<'t> Tree<'t> {
     /// Reads the object at `start`, whose first key is a tag.
     fn tag(&mut self, tag: &'static str, start: usize, out: &mut Value) -> Result<(), JsonError> {
         self.value(out)?;
-        match self.cursor.next_key()? {
+        if self.cursor.ends_object() {
+            return self.untag(tag, start, out);
+        }
+        match self.cursor.further_key()? {
             None => self.untag(tag, start, out),
             Some(key) => self.further_keys(tag, key, start, out),
         }
     }
 
-    /// Reads the rest of an object with several keys, the first of which is a tag. If all of them are equal, it is that tag.
+    /// Reads the rest of an object with several keys, the first of which is a tag. If all of them
+    /// are equal, it is that tag.
     #[cold]
     #[inline(never)]
     fn further_keys(
@@ -238,8 +246,8 @@ pub(super) fn read_float(text: &str) -> f64 {
     read_short_decimal(text.as_bytes()).unwrap_or_else(|| text.parse().unwrap_or(f64::NAN))
 }
 
-/// Reads a decimal of at most 15 digits without an exponent. Its digits and the power of ten are both exact, so that one
-/// division rounds to the nearest `f64`.
+/// Reads a decimal of at most 15 digits without an exponent. Its digits and the power of ten are
+/// both exact, so that one division rounds to the nearest `f64`.
 fn read_short_decimal(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -280,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_keys_become_one_that_may_be_a_tag() {
+    fn equal_keys_become_one_key_or_tag() {
         assert_eq!(from_str(r#"{" t":1," t":[2]}"#).unwrap(), Value::Tuple(vec![2.into()]));
         assert_eq!(from_str(r#"{"b":1,"a":2,"b":3}"#).unwrap(), Dict::from([("b", 3), ("a", 2)]).into());
         assert_eq!(from_str(r#"{"\u0020t":[]}"#).unwrap(), Value::Tuple(vec![]));

@@ -1,8 +1,9 @@
 //! Indexing text: finding the session's keys, and checking their values without reading them.
 //!
-//! Most requests use one or two keys. The index checks everything that the tree would check, so that reading a value later
-//! cannot fail, but builds only the positions of values. It also notes which values are spelled as Flask would spell them: such
-//! a value can be copied as text when the session is written, if nobody has changed it.
+//! Most requests use one or two keys. The index checks everything that the tree would check, so
+//! that reading a value later cannot fail, but builds only the positions of values. It also notes
+//! which values are spelled as Flask would spell them: such a value can be copied as text when the
+//! session is written, if nobody has changed it.
 
 use core::ops::Range;
 
@@ -18,7 +19,7 @@ use crate::value::{Dict, Int, Text, Value, precedes, write_repr};
 pub(crate) struct Member {
     start: u32,
     end: u32,
-    /// Whether the text is spelled as we would write the value.
+    /// `true` if the text is spelled as we would write the value.
     pub(crate) canonical: bool,
 }
 
@@ -41,8 +42,8 @@ impl Member {
 
 /// Finds the members of a session's JSON and checks all of it. Reads values of a few bytes at once.
 ///
-/// Returns `None` if the text is not an object of keys and values but a tag, a list of pairs or `null`. Such a text has to be
-/// read as a tree.
+/// Returns `None` if the text is not an object of keys and values but a tag, a list of pairs or
+/// `null`. Such a text has to be read as a tree.
 pub(crate) fn index<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Option<Dict<V>>, JsonError> {
     if text.len() > MAX_BYTES {
         return Err(JsonError::new(Bad::TooLong, 0));
@@ -50,7 +51,8 @@ pub(crate) fn index<V: From<(Member, Option<Value>)>>(text: &str) -> Result<Opti
     index_of_any_length(text)
 }
 
-/// The key whose value takes the most bytes of a session's JSON, and that number of bytes. For JSON that is too long to read.
+/// The key whose value takes the most bytes of a session's JSON, and that number of bytes. For JSON
+/// that is too long to read.
 #[cold]
 pub(crate) fn longest(text: &str) -> Option<(Text, usize)> {
     let members = index_of_any_length::<Member>(text).ok()??.into_entries().into_iter();
@@ -89,15 +91,15 @@ impl<'t> Cursor<'t> {
         let mut entries: Vec<(Text, V)> = Vec::with_capacity(8);
         let (mut before, mut distinct): (&[u8], bool) = (&[], true);
         while let Some(key) = next {
-            let name = self.content_bytes(key);
-            distinct &= !key.escaped && (entries.is_empty() || precedes(before, name));
-            before = name;
+            let name = self.content(key);
+            distinct &= !key.escaped && (entries.is_empty() || precedes(before, name.as_bytes()));
+            before = name.as_bytes();
             entries.push((Text::EMPTY, self.member(ascii)?.into()));
             if let Some((text, _)) = entries.last_mut() {
                 if key.escaped {
                     *text = self.text(key)?;
                 } else {
-                    text.fill(self.content(key));
+                    text.fill(name);
                 }
             }
             next = self.next_key()?;
@@ -112,18 +114,21 @@ impl<'t> Cursor<'t> {
         let start = self.at as u32;
         let value = match self.peek() {
             b'{' | b'[' => self.check().map(|()| None),
+            b'"' => self.check_string().map(|string| self.short_text(string)),
             _ => self.short_value(),
         }?;
         Ok((Member { start, end: self.at as u32, canonical: !self.unusual }, value))
     }
 
     #[inline]
+    fn short_text(&self, string: Quoted) -> Option<Value> {
+        let content = self.content(string);
+        (!string.escaped && Text::is_short(content)).then(|| Value::Str(Text::new(content)))
+    }
+
+    #[inline]
     fn short_value(&mut self) -> Result<Option<Value>, JsonError> {
         Ok(match self.check_scalar()? {
-            Scalar::Str(string) if !string.escaped => {
-                let content = self.content(string);
-                Text::is_short(content).then(|| Value::Str(Text::new(content)))
-            }
             Scalar::Bool(value) => Some(Value::Bool(value)),
             Scalar::Null => Some(Value::None),
             Scalar::Int(digits) => Int::parse_short(digits).map(Value::Int),
@@ -134,6 +139,7 @@ impl<'t> Cursor<'t> {
     /// Steps over a value, having checked all that reading it would check.
     pub(super) fn check(&mut self) -> Result<(), JsonError> {
         match self.peek() {
+            b'"' => self.check_string().map(drop),
             b'{' => self.check_object(),
             b'[' => self.check_list(),
             _ => self.check_scalar().map(drop),
@@ -141,10 +147,19 @@ impl<'t> Cursor<'t> {
     }
 
     #[cfg_attr(not(debug_assertions), inline(always))]
+    fn check_string(&mut self) -> Result<Quoted, JsonError> {
+        let string = self.quoted()?;
+        if string.escaped {
+            self.unusual |= !is_canonical_escaped(self.content_bytes(string));
+        }
+        Ok(string)
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn check_scalar(&mut self) -> Result<Scalar<'t>, JsonError> {
         let scalar = self.scalar()?;
         let is_canonical = match scalar {
-            Scalar::Str(string) => !string.escaped || is_canonical_escaped(self.content_bytes(string)),
+            Scalar::Str(string) => !string.escaped,
             Scalar::Int(digits) => digits != b"-0",
             Scalar::Float(text) => is_canonical_float(text),
             Scalar::Null | Scalar::Bool(_) => true,
@@ -171,6 +186,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn check_entries(&mut self, first: Quoted) -> Result<(), JsonError> {
         self.unusual |= first.escaped;
         let mut before = self.content_bytes(first);
@@ -189,10 +205,9 @@ impl<'t> Cursor<'t> {
         let content = self.at;
         let is_canonical = match self.peek() {
             b'[' if tag == tags::TUPLE => self.check_list().map(|()| true)?,
-            b'"' => match self.check_scalar()? {
-                Scalar::Str(string) if string.escaped => tag == tags::MARKUP,
-                Scalar::Str(string) => tags::is_canonical_content(tag, self.content_bytes(string)),
-                _ => false,
+            b'"' => match self.check_string()? {
+                string if string.escaped => tag == tags::MARKUP,
+                string => tags::is_canonical_content(tag, self.content_bytes(string)),
             },
             _ => false,
         };
@@ -200,24 +215,29 @@ impl<'t> Cursor<'t> {
             self.at = content;
             return self.tag_stub(tag, start).map(drop);
         }
-        match self.next_key()? {
+        if self.ends_object() {
+            return Ok(());
+        }
+        match self.further_key()? {
             None => Ok(()),
             Some(key) => self.further_keys_stub(tag, key, start).map(drop),
         }
     }
 
-    /// Checks the object at `start`, whose first key is a tag, and returns the [`stub`](Self::stub) of its value.
+    /// Checks the object at `start`, whose first key is a tag, and returns the [`stub`](Self::stub)
+    /// of its value.
     #[cold]
     #[inline(never)]
     fn tag_stub(&mut self, tag: &'static str, start: usize) -> Result<Value, JsonError> {
         let content = self.stub()?;
-        match self.next_key()? {
+        match self.further_key()? {
             None => tags::untag_stub(tag, content).map_err(|kind| JsonError::new(kind, start)),
             Some(key) => self.further_keys_stub(tag, key, start),
         }
     }
 
-    /// Checks the rest of an object with several keys, the first of which is a tag. If all of them are equal, it is that tag.
+    /// Checks the rest of an object with several keys, the first of which is a tag. If all of them
+    /// are equal, it is that tag.
     #[cold]
     #[inline(never)]
     fn further_keys_stub(
@@ -238,7 +258,7 @@ impl<'t> Cursor<'t> {
             } else {
                 self.check()?;
             }
-            next = self.next_key()?;
+            next = self.further_key()?;
         }
         if !is_tag {
             return Ok(filled_dict());
@@ -246,7 +266,8 @@ impl<'t> Cursor<'t> {
         tags::untag_stub(tag, last).map_err(|kind| JsonError::new(kind, start))
     }
 
-    /// Checks the unusual content of a tag and returns its stub: a list without its items, a dict with at most one entry.
+    /// Checks the unusual content of a tag and returns its stub: a list without its items, a dict
+    /// with at most one entry.
     #[cold]
     fn stub(&mut self) -> Result<Value, JsonError> {
         self.unusual = true;
@@ -277,7 +298,8 @@ fn is_canonical_escaped(mut content: &[u8]) -> bool {
     true
 }
 
-/// Returns `true` if we would write these four hex digits for their UTF-16 unit, which may be half of a pair.
+/// Returns `true` if we would write these four hex digits for their UTF-16 unit, which may be half
+/// of a pair.
 fn is_canonical_unit(digits: [u8; 4]) -> bool {
     let lower = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     // We write printable ASCII as it is, and a letter for each of five control characters.
@@ -299,8 +321,8 @@ fn is_canonical_float(text: &str) -> bool {
     written == text.as_bytes()
 }
 
-/// Returns `true` for a decimal of at most 15 digits, of ordinary size and without a needless zero. It is its own shortest
-/// spelling.
+/// Returns `true` for a decimal of at most 15 digits, of ordinary size and without a needless zero.
+/// It is its own shortest spelling.
 fn is_short_decimal(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let Some(point) = text.iter().position(|&byte| byte == b'.') else { return false };

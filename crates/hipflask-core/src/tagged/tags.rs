@@ -1,4 +1,4 @@
-//! Flask's tags: what each makes of its content.
+//! Flask's tags, and the values that they stand for.
 
 use super::error::JsonErrorKind as Bad;
 use crate::base64::{Alphabet, decode_lenient};
@@ -13,10 +13,10 @@ pub(super) const MARKUP: &str = " m";
 pub(super) const UUID: &str = " u";
 pub(super) const DATETIME: &str = " d";
 
-/// What ends the key of an escaped dict: a dict whose only key is itself a tag.
+/// The suffix of the key in an escaped dict, whose only key is itself a tag.
 pub(super) const ESCAPE: &str = "__";
 
-/// The tag of this name. Names that begin with a space but are no tag of Flask's stay plain keys.
+/// Returns the tag of this name. Other names that begin with a space stay plain keys.
 pub(super) fn tag(key: &[u8]) -> Option<&'static str> {
     Some(match key {
         b" di" => DICT,
@@ -29,12 +29,12 @@ pub(super) fn tag(key: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Whether a dict with this one key must be escaped when it is written.
+/// Returns `true` if a dict with this single key must be escaped when it is written.
 pub(crate) fn is_registered(key: &Text) -> bool {
     tag(key.as_bytes()).is_some()
 }
 
-/// The value of a tag's content, as the `to_python` of Flask's tag classes makes it.
+/// Converts the content of a tag as `to_python` of Flask's tag classes does.
 pub(super) fn untag(tag: &'static str, content: Value) -> Result<Value, Bad> {
     steps::count(content_steps(tag, &content));
     let value = match tag {
@@ -48,9 +48,9 @@ pub(super) fn untag(tag: &'static str, content: Value) -> Result<Value, Bad> {
     value.ok_or(Bad::BadTag { tag })
 }
 
-/// Makes of a tag's content what [`untag`] makes of it, without the items of a tuple.
+/// Converts the stub of a tag's content as [`untag`] does, without the items of a tuple.
 ///
-/// Lists, tuples and dicts may be stubs: only whether a dict is empty counts.
+/// Lists, tuples and dicts may be stubs: only whether a dict is empty matters.
 pub(super) fn untag_stub(tag: &'static str, content: Value) -> Result<Value, Bad> {
     match (tag, content) {
         (TUPLE, content) if is_iterable(&content) => Ok(Value::Tuple(Vec::new())),
@@ -64,7 +64,7 @@ fn is_iterable(value: &Value) -> bool {
         || matches!(value, Value::Str(_) | Value::Markup(_) | Value::Bytes(_) | Value::Dict(_))
 }
 
-/// How many steps a tag takes for its content.
+/// Returns the number of steps that a tag takes for its content.
 fn content_steps(tag: &str, content: &Value) -> usize {
     match content {
         Value::Str(text) | Value::Markup(text) if tag != MARKUP => text.len(),
@@ -74,7 +74,7 @@ fn content_steps(tag: &str, content: &Value) -> usize {
     }
 }
 
-/// Drops the mark from the first key; further keys are dropped with it, as in Flask.
+/// Removes the suffix from the first key. Further keys are dropped, as in Flask.
 fn unescape_dict(content: Value) -> Option<Value> {
     let Value::Dict(dict) = content else { return None };
     let (key, value) = dict.into_entries().into_iter().next()?;
@@ -91,7 +91,7 @@ fn without_last_two(key: &Text) -> Text {
     Text::from_bytes(&key.as_bytes()[..cuts[0]]).unwrap_or_default()
 }
 
-/// `tuple(content)`: Python makes one of everything that it can iterate.
+/// Converts as `tuple(content)`: Python accepts everything that it can iterate.
 fn tuple(content: Value) -> Option<Value> {
     let items = match content {
         Value::List(items) | Value::Tuple(items) => items,
@@ -124,7 +124,7 @@ fn bytes(content: &Value) -> Option<Value> {
     strict.or_else(|| decode_lenient(text.iter().copied(), Alphabet::Standard)).map(Value::Bytes)
 }
 
-/// `Markup(content)`: Python's `str()` of everything that has a short one.
+/// Converts as `Markup(content)`, for the types whose `str()` is short.
 fn markup(content: Value) -> Option<Value> {
     let text = match content {
         Value::Str(text) | Value::Markup(text) => text,
@@ -143,7 +143,8 @@ fn markup(content: Value) -> Option<Value> {
     Some(Value::Markup(text))
 }
 
-/// `uuid.UUID(content)`: 32 hex digits, whatever `urn:`, `uuid:`, braces and dashes stand around them.
+/// Converts as `uuid.UUID(content)`: 32 hex digits, with or without `urn:`, `uuid:`, braces and
+/// dashes.
 fn uuid(content: &Value) -> Option<Value> {
     let text = content.as_str()?.replace("urn:", "").replace("uuid:", "");
     let hex = text.trim_matches(['{', '}']).replace('-', "");
@@ -151,7 +152,7 @@ fn uuid(content: &Value) -> Option<Value> {
     well_formed.then(|| u128::from_str_radix(&hex, 16).ok().map(uuid::Uuid::from_u128).map(Value::Uuid))?
 }
 
-/// A text that is no date is None, as in Flask; what is not text is an error there.
+/// A text that is not a date becomes None, as in Flask. Other types are an error there.
 fn datetime(content: &Value) -> Option<Value> {
     match content {
         Value::None => Some(Value::None),
@@ -163,7 +164,7 @@ fn datetime(content: &Value) -> Option<Value> {
     }
 }
 
-/// Whether a string without escapes, as the content of `tag`, is spelled as Flask would write it.
+/// Returns `true` if a string without escapes, as the content of `tag`, has Flask's spelling.
 pub(super) fn is_canonical_content(tag: &str, content: &[u8]) -> bool {
     match tag {
         MARKUP => true,

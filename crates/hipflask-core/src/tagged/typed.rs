@@ -10,16 +10,19 @@ use super::read::read_float;
 use super::tags;
 use crate::value::{Int, Key, Text, VALUE, Value, precedes, visit_int};
 
-/// Reads a Rust type from a member that [`index`](super::index) has checked, as [`from_value`] would from its value.
+/// Reads a Rust type from a member that [`index`](super::index) has checked, as [`from_value`]
+/// would from its value.
 ///
-/// Returns `None` if the type does not fit, and for everything that is rare. Then [`from_value`] decides.
+/// Returns `None` if the type does not fit, and for everything that is rare. Then [`from_value`]
+/// decides.
 ///
 /// [`from_value`]: crate::value::from_value
 pub(crate) fn read_typed<T: DeserializeOwned>(text: &str) -> Option<T> {
     T::deserialize(&mut Typed { cursor: Cursor::new(text) }).ok()
 }
 
-/// The error that leaves the decision to the value. It is empty, so that results fit into registers.
+/// The error that leaves the decision to the value. It is empty, so that results fit into
+/// registers.
 #[derive(Debug, Clone, Copy)]
 struct NeedsValue;
 
@@ -56,10 +59,8 @@ impl<'t> Typed<'t> {
         if self.cursor.peek() != b'"' {
             return Err(NeedsValue);
         }
-        match self.cursor.scalar()? {
-            Scalar::Str(string) => self.plain(string),
-            _ => Err(NeedsValue),
-        }
+        let string = self.cursor.quoted()?;
+        self.plain(string)
     }
 
     #[inline]
@@ -87,7 +88,7 @@ impl<'t> Typed<'t> {
         let mut entries =
             Entries { before: key.unwrap_or_default(), is_at_end: key.is_none(), key, typed: self };
         let value = visitor.visit_map(&mut entries)?;
-        if entries.is_at_end || self.cursor.next_key()?.is_none() { Ok(value) } else { Err(NeedsValue) }
+        if entries.is_at_end || self.cursor.ends_object() { Ok(value) } else { Err(NeedsValue) }
     }
 
     /// Reads a tag whose content is at the cursor.
@@ -118,21 +119,28 @@ impl<'t> Typed<'t> {
 
     /// Steps over the end of an object that has one key.
     fn end_tag(&mut self) -> Result<(), NeedsValue> {
-        if self.cursor.next_key()?.is_none() { Ok(()) } else { Err(NeedsValue) }
+        if self.cursor.ends_object() { Ok(()) } else { Err(NeedsValue) }
     }
 
-    /// Reads a value that contains no others. Apart from the rest, so that a level needs little stack.
+    #[inline]
+    fn string<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
+        let string = self.cursor.quoted()?;
+        if !string.escaped {
+            return visitor.visit_borrowed_str(self.cursor.content(string));
+        }
+        let text = self.cursor.text(string)?;
+        match text.as_str() {
+            Some(text) => visitor.visit_str(text),
+            None => visitor.visit_bytes(text.as_bytes()),
+        }
+    }
+
+    /// Reads a value that contains no others. Apart from the rest, so that a level needs little
+    /// stack.
     #[inline]
     fn scalar<V: Visitor<'t>>(&mut self, visitor: V) -> Result<V::Value, NeedsValue> {
         match self.cursor.scalar()? {
-            Scalar::Str(string) if !string.escaped => visitor.visit_borrowed_str(self.cursor.content(string)),
-            Scalar::Str(string) => {
-                let text = self.cursor.text(string)?;
-                match text.as_str() {
-                    Some(text) => visitor.visit_str(text),
-                    None => visitor.visit_bytes(text.as_bytes()),
-                }
-            }
+            Scalar::Str(string) => visitor.visit_borrowed_str(self.plain(string)?),
             Scalar::Null => visitor.visit_unit(),
             Scalar::Bool(value) => visitor.visit_bool(value),
             Scalar::Int(digits) => visit_int(&Int::parse(digits).ok_or(NeedsValue)?, visitor),
@@ -171,6 +179,7 @@ impl<'de> Deserializer<'de> for &mut Typed<'de> {
         match self.cursor.peek() {
             b'[' => self.list(visitor),
             b'{' => self.object(visitor, false),
+            b'"' => self.string(visitor),
             _ => self.scalar(visitor),
         }
     }
@@ -270,7 +279,8 @@ impl<'t> SeqAccess<'t> for Items<'_, 't> {
     }
 }
 
-/// The entries of a dict whose keys are in order. Other dicts need the value, because only the last of equal keys counts.
+/// The entries of a dict whose keys are in order. Other dicts need the value, because only the last
+/// of equal keys counts.
 struct Entries<'j, 't> {
     typed: &'j mut Typed<'t>,
     before: &'t str,

@@ -1,4 +1,4 @@
-//! A tree of values to text.
+//! Writing values as text.
 
 use super::error::{JsonError, JsonErrorKind as Bad};
 use super::tags;
@@ -11,11 +11,11 @@ pub enum KeyOrder {
     /// By code point at every level, as Flask writes a session inside a request.
     #[default]
     Sorted,
-    /// As they came into the dict: Flask with `app.json.sort_keys = False`, and itsdangerous.
+    /// In the order of insertion: Flask with `app.json.sort_keys = False`, and itsdangerous.
     Insertion,
 }
 
-/// How a value is spelled.
+/// The spelling of values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     pub(crate) order: KeyOrder,
@@ -31,7 +31,8 @@ impl Style {
     const PLAIN: Self = Self { order: KeyOrder::Insertion, ascii: false, tagged: false };
 }
 
-/// Writes Flask's tagged JSON: ASCII, no spaces, keys sorted. Byte for byte what Flask 3.1 writes.
+/// Writes Flask's tagged JSON: ASCII, without spaces, with sorted keys. The bytes equal those of
+/// Flask 3.1.
 ///
 /// # Errors
 /// [`TooDeep`](super::JsonErrorKind::TooDeep) beyond [`MAX_DEPTH`] levels.
@@ -39,7 +40,7 @@ pub fn to_string(value: &Value) -> Result<String, JsonError> {
     to_string_ordered(value, KeyOrder::Sorted)
 }
 
-/// [`to_string`] with the order of keys to choose.
+/// Writes as [`to_string`] does, with the keys in `order`.
 ///
 /// # Errors
 /// As [`to_string`].
@@ -47,19 +48,20 @@ pub fn to_string_ordered(value: &Value, order: KeyOrder) -> Result<String, JsonE
     write(value, Style::flask(order))
 }
 
-/// Writes JSON as itsdangerous does: no tags, no spaces, text as it is, keys in the order they came.
+/// Writes JSON as itsdangerous does: without tags and spaces, characters as they are, keys in the
+/// order of insertion.
 ///
 /// # Errors
-/// [`NotPlain`](super::JsonErrorKind::NotPlain) for bytes, datetimes, UUIDs and lone surrogates, which plain JSON in UTF-8
-/// does not have; and as [`to_string`].
+/// [`NotPlain`](super::JsonErrorKind::NotPlain) for bytes, datetimes, UUIDs and lone surrogates,
+/// which plain JSON cannot represent; otherwise as [`to_string`].
 pub fn to_string_plain(value: &Value) -> Result<String, JsonError> {
     write(value, Style::PLAIN)
 }
 
-/// Writes Flask's tagged JSON piece by piece, for those whose objects are no [`Value`]s.
+/// A writer of Flask's tagged JSON for callers with objects of their own.
 ///
-/// Spells every piece as [`to_string`] does, and leaves to its caller what a whole value would know: the order of keys, and
-/// where commas stand. What needs a tag goes in as a [`Value`].
+/// Its spelling is that of [`to_string`]. The caller is responsible for the order of keys and for
+/// commas, and passes values that need a tag as a [`Value`].
 ///
 /// ```
 /// use hipflask_core::tagged::{KeyOrder, Writer};
@@ -80,39 +82,39 @@ pub fn to_string_plain(value: &Value) -> Result<String, JsonError> {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
-    /// Nothing yet.
+    /// Creates an empty writer.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Nothing yet, and room for so many bytes.
+    /// Creates an empty writer with room for so many bytes.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes))
     }
 
-    /// `null`.
+    /// Writes `null`.
     pub fn none(&mut self) {
         self.0.extend_from_slice(b"null");
     }
 
-    /// `true` or `false`.
+    /// Writes `true` or `false`.
     pub fn bool(&mut self, value: bool) {
         self.0.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    /// A whole number.
+    /// Writes an integer.
     pub fn int(&mut self, number: i64) {
         self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
-    /// A float, as Python's `repr` has it.
+    /// Writes a float as Python's `repr` does.
     pub fn float(&mut self, number: f64) {
         write_repr(&mut self.0, number);
     }
 
-    /// A text.
+    /// Writes a string.
     #[inline]
     pub fn str(&mut self, text: &str) {
         self.0.push(b'"');
@@ -120,7 +122,7 @@ impl Writer {
         self.0.push(b'"');
     }
 
-    /// A whole value that may nest `levels` deep.
+    /// Writes a whole value that may nest `levels` deep.
     ///
     /// # Errors
     /// [`TooDeep`](super::JsonErrorKind::TooDeep) beyond that.
@@ -128,49 +130,50 @@ impl Writer {
         write_value(&mut self.0, value, Style::flask(order), levels)
     }
 
-    /// `[`.
+    /// Writes `[`.
     pub fn open_list(&mut self) {
         self.0.push(b'[');
     }
 
-    /// `]`.
+    /// Writes `]`.
     pub fn close_list(&mut self) {
         self.0.push(b']');
     }
 
-    /// A tuple's items follow, as those of a list.
+    /// Writes the beginning of a tuple, whose items are written like those of a list.
     pub fn open_tuple(&mut self) {
         open_tag(&mut self.0, tags::TUPLE);
         self.0.push(b'[');
     }
 
-    /// The end of a tuple.
+    /// Writes the end of a tuple.
     pub fn close_tuple(&mut self) {
         self.0.extend_from_slice(b"]}");
     }
 
-    /// Between two items of a list.
+    /// Writes the comma between two items of a list.
     pub fn comma(&mut self) {
         self.0.push(b',');
     }
 
-    /// `{`. A dict of one key that is a tag has to be a [`value`](Self::value): it is escaped.
+    /// Writes `{`. A dict of one key that is a tag must be written as a [`value`](Self::value),
+    /// because it has to be escaped.
     pub fn open_dict(&mut self) {
         self.0.push(b'{');
     }
 
-    /// `}`.
+    /// Writes `}`.
     pub fn close_dict(&mut self) {
         self.0.push(b'}');
     }
 
-    /// A key and the colon, after a comma unless it is the `first`.
+    /// Writes a key and the colon, after a comma unless it is the `first`.
     #[inline]
     pub fn key(&mut self, key: &str, first: bool) {
         write_key_bytes(&mut self.0, key.as_bytes(), first);
     }
 
-    /// The JSON.
+    /// Returns the JSON.
     #[must_use]
     pub fn finish(self) -> String {
         String::from_utf8(self.0).expect("tagged JSON is ASCII")
@@ -282,9 +285,9 @@ fn one_less(levels: usize) -> Result<usize, JsonError> {
     levels.checked_sub(1).ok_or_else(|| JsonError::new(Bad::TooDeep, 0))
 }
 
-/// The kinds that have a tag of their own.
+/// Writes the kinds that have a tag.
 fn write_tagged(out: &mut Vec<u8>, value: &Value, style: Style, levels: usize) -> Result<(), JsonError> {
-    // The tag is an object more than the value that Rust sees.
+    // The object of the tag is a level that Rust does not see.
     let levels = one_less(levels)?;
     match value {
         Value::Tuple(items) => {
@@ -349,7 +352,7 @@ fn write_text_in(out: &mut Vec<u8>, text: &Text, style: Style) -> Result<(), Jso
     Ok(())
 }
 
-/// Appends a string in ASCII: the spelling of Python's `json` with `ensure_ascii`.
+/// Appends a string in ASCII, in the spelling of Python's `json` with `ensure_ascii`.
 #[inline]
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &Text) {
     out.push(b'"');
@@ -374,8 +377,8 @@ fn write_key_bytes(out: &mut Vec<u8>, key: &[u8], first: bool) {
     out.extend_from_slice(b"\":");
 }
 
-/// Appends what stands between the quotes. Most strings are shorter than two words and need no escape; calling `memcpy`
-/// for each would cost more than the bytes do.
+/// Appends the content of a string. Most strings are shorter than two words and need no escape.
+/// Calling `memcpy` for each of them costs more than copying the bytes.
 #[inline]
 fn write_content(out: &mut Vec<u8>, text: &[u8]) {
     steps::count(text.len());
@@ -409,8 +412,8 @@ fn write_long(out: &mut Vec<u8>, mut rest: &[u8]) {
     }
 }
 
-/// Appends the bytes up to the first that needs an escape; returns the rest. Whole words at a time, for most strings are
-/// shorter than a call of `memcpy` is worth.
+/// Appends the bytes up to the first one that needs an escape, and returns the rest. Copies whole
+/// words, because most strings are too short for a call of `memcpy`.
 #[inline]
 fn write_plain<'t>(out: &mut Vec<u8>, mut text: &'t [u8]) -> &'t [u8] {
     while let Some((chunk, rest)) = text.split_first_chunk::<8>() {
@@ -423,7 +426,7 @@ fn write_plain<'t>(out: &mut Vec<u8>, mut text: &'t [u8]) -> &'t [u8] {
         }
         text = rest;
     }
-    // What is missing of a word is filled with bytes that end the run.
+    // The missing bytes of a word are filled with bytes that end the run.
     let word = short_word(text);
     let run = plain_run(word);
     out.extend_from_slice(&word.to_le_bytes());
@@ -431,7 +434,7 @@ fn write_plain<'t>(out: &mut Vec<u8>, mut text: &'t [u8]) -> &'t [u8] {
     &text[run..]
 }
 
-/// Less than eight bytes as a word, zero where there are none.
+/// Returns up to seven bytes as a word, filled with zeros.
 #[inline]
 fn short_word(bytes: &[u8]) -> u64 {
     let at = |place: usize| u64::from(bytes[place]) << (place * 8);
@@ -446,7 +449,7 @@ fn short_word(bytes: &[u8]) -> u64 {
     }
 }
 
-/// How many bytes at the start of a word need no escape.
+/// Returns the number of bytes at the beginning of a word that need no escape.
 #[inline]
 fn plain_run(word: u64) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
@@ -490,7 +493,7 @@ mod tests {
     use crate::tagged::from_str;
 
     #[test]
-    fn text_is_spelled_in_ascii_at_every_distance_from_its_start() {
+    fn text_is_written_in_ascii_at_every_offset() {
         for length in 0..20 {
             let mut out = Vec::new();
             let text = format!("{}\"\\/<&'\n\t\u{8}\u{c}\r\u{1f}\u{7f}é\u{ffff}😀 end", "x".repeat(length));
@@ -501,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_sorted_by_code_point_at_every_level_or_left_in_order() {
+    fn keys_are_sorted_or_stay_in_order() {
         let inner = Dict::from([("\u{1F600}", 1), ("\u{FFFF}", 2), ("10", 3), ("9", 4)]);
         let value = Value::List(vec![inner.into()]);
         assert_eq!(to_string(&value).unwrap(), r#"[{"10":3,"9":4,"\uffff":2,"\ud83d\ude00":1}]"#);
@@ -510,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dict_that_looks_like_a_tag_is_escaped_and_comes_back() {
+    fn dicts_that_look_like_tags_are_escaped() {
         let cases = [
             (r#"{" di":{" t__":1}}"#, Dict::from([(" t", Value::from(1))])),
             (
@@ -529,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_json_keeps_letters_and_order_and_refuses_what_has_a_tag() {
+    fn plain_json_refuses_values_that_need_tags() {
         let value =
             Value::Dict(Dict::from([("b", Value::from("é\"\n")), ("a", Value::Tuple(vec![1.into()]))]));
         assert_eq!(to_string_plain(&value).unwrap(), r#"{"b":"é\"\n","a":[1]}"#);
@@ -538,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_nested_too_deep_is_an_error_and_no_overflow() {
+    fn values_nested_too_deep_are_refused() {
         let deep = (0..=MAX_DEPTH).fold(Value::None, |inner, _| Value::List(vec![inner]));
         assert_eq!(to_string(&deep).unwrap_err().kind(), &Bad::TooDeep);
     }

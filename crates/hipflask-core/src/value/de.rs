@@ -1,4 +1,4 @@
-//! [`Value`] to Rust types, through serde.
+//! Conversion of [`Value`] to Rust types, through serde.
 
 use core::cell::Cell;
 use core::fmt;
@@ -14,29 +14,30 @@ use super::ser::DATE_TIME;
 use super::{Dict, Int, Text, Value, ValueError};
 use crate::time::DateTime;
 
-/// The name under which a [`Value`] asks for itself, so that no kind is lost on the way.
+/// The name under which the type [`Value`] is requested, so that every kind is preserved.
 pub(crate) const VALUE: &str = "hipflask::Value";
 
-/// Reads a Rust type out of a value.
+/// Converts a value to a Rust type.
 ///
-/// A datetime is read as ISO 8601 text, a UUID as hyphenated text, Markup as text, bytes as bytes or a sequence of
-/// numbers. Lists and tuples are alike to Rust.
+/// A datetime is read as ISO 8601 text, a UUID as hyphenated text, Markup as text, bytes as bytes
+/// or a sequence of numbers. Lists and tuples are the same to Rust.
 ///
 /// # Errors
-/// [`ValueError::Mismatch`] names the type that is there and the one that was asked for.
+/// [`ValueError::Mismatch`] names the type that was found and the requested one.
 ///
 /// ```
 /// use hipflask_core::value::{Value, from_value};
 /// assert_eq!(from_value::<u8>(&Value::from(7))?, 7);
 /// let error = from_value::<u8>(&Value::from("seven")).unwrap_err();
-/// assert_eq!(error.to_string(), "found str, asked for u8");
+/// assert_eq!(error.to_string(), "found str, expected u8");
 /// # Ok::<(), hipflask_core::value::ValueError>(())
 /// ```
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, ValueError> {
     T::deserialize(value)
 }
 
-/// Every integer is readable as every type that it fits. The error names the range, which serde's own would not.
+/// Every integer can be read as every type that it fits. The error names the range, which serde's
+/// own would not.
 macro_rules! integers {
     ($($method:ident => $visit:ident: $type:ident, $range:literal);*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -94,7 +95,7 @@ impl<'de> Deserializer<'de> for &'de Value {
                 Some((name, content)) => {
                     visitor.visit_enum(Variant { name: name.into_deserializer(), content: Some(content) })
                 }
-                None => Err(ValueError::custom("an empty dict is no variant")),
+                None => Err(ValueError::custom("an empty dict is not a variant")),
             },
             other => Err(ValueError::Mismatch { found: other.kind(), wanted: "an enum".into() }),
         }
@@ -137,7 +138,7 @@ pub(crate) fn visit_int<'de, V: Visitor<'de>, E: de::Error>(number: &Int, visito
     }
 }
 
-/// The kinds that nest no further. Apart from the rest, so that a level needs little stack.
+/// The kinds that contain no others. Apart from the rest, so that a level needs little stack.
 fn visit_scalar<'de, V: Visitor<'de>>(value: &'de Value, visitor: V) -> Result<V::Value, ValueError> {
     match value {
         Value::None | Value::List(_) | Value::Tuple(_) | Value::Dict(_) => visitor.visit_unit(),
@@ -151,7 +152,7 @@ fn visit_scalar<'de, V: Visitor<'de>>(value: &'de Value, visitor: V) -> Result<V
     }
 }
 
-/// Bytes as a sequence of numbers; anything else as it is.
+/// Bytes as a sequence of numbers, and every other value as it is.
 fn visit_bytes_as_items<'de, V: Visitor<'de>>(value: &'de Value, visitor: V) -> Result<V::Value, ValueError> {
     match value {
         Value::Bytes(bytes) => visit_items(bytes.iter().copied(), visitor),
@@ -198,7 +199,8 @@ impl<'de> IntoDeserializer<'de, ValueError> for &'de Text {
     }
 }
 
-/// A dict key: text, or the number that a map with number keys wrote as text. With lone surrogates it is bytes.
+/// A dict key: text, or the number that a map with number keys wrote as text. With lone surrogates
+/// it is bytes.
 #[derive(Debug)]
 pub struct Key<'de>(Result<&'de str, &'de [u8]>);
 
@@ -260,7 +262,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
     }
 }
 
-/// An enum's variant, and what is in it.
+/// A variant of an enum and its content.
 struct Variant<'de> {
     name: Key<'de>,
     content: Option<&'de Value>,
@@ -306,15 +308,15 @@ impl<'de> VariantAccess<'de> for Variant<'de> {
 }
 
 thread_local! {
-    /// The value on its way from [`hand_over`] to [`ValueVisitor`], which takes it at once.
+    /// The value that [`hand_over`] passes to [`ValueVisitor`].
     static ON_ITS_WAY: Cell<Option<Value>> = const { Cell::new(None) };
 }
 
-/// The number of the variant that says so.
+/// The number of the variant that announces it.
 const HANDED_OVER: u32 = u32::from_be_bytes(*b"hipf");
 
-/// Hands a value to the [`Value`] that is read from it. Serde carries only a number; the value itself goes past it, so that
-/// no kind is lost and no level needs stack.
+/// Passes a value to the [`Value`] that is read from it. Serde carries only a number and the value
+/// bypasses it, so that every kind is preserved and no level needs stack.
 fn hand_over(value: &Value) -> U32Deserializer<ValueError> {
     ON_ITS_WAY.set(Some(value.clone()));
     HANDED_OVER.into_deserializer()
@@ -503,13 +505,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_passes_through_serde_with_every_kind_kept() {
+    fn serde_preserves_every_kind_of_value() {
         assert_eq!(to_value(&every_kind()).unwrap(), every_kind());
         assert_eq!(from_value::<Value>(&every_kind()).unwrap(), every_kind());
     }
 
     #[test]
-    fn rust_types_come_back_as_they_went() {
+    fn rust_types_survive_a_round_trip() {
         #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
         enum Plan {
             Free,
@@ -539,9 +541,9 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_types_and_never_the_value() {
+    fn an_error_names_types_and_not_the_value() {
         let error = from_value::<u64>(&Value::from("hunter2")).unwrap_err();
-        assert_eq!(error.to_string(), "found str, asked for u64");
+        assert_eq!(error.to_string(), "found str, expected u64");
         let error = from_value::<u8>(&Value::from(70_000)).unwrap_err();
         assert_eq!(error.to_string(), "an int outside the range of u8, 0 to 255");
         #[derive(Debug, serde::Deserialize)]

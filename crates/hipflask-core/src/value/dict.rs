@@ -7,12 +7,15 @@ use indexmap::IndexMap;
 use super::{Text, Value};
 use crate::steps;
 
-/// Up to this many entries are searched one by one, which is faster than hashing and needs one allocation.
+/// Up to this many entries are searched one by one, which is faster than hashing and needs one
+/// allocation.
 const FEW: usize = 24;
 
-/// A Python `dict` whose keys are `str`: it keeps the order in which keys came, and finds a key fast at any size.
+/// A Python `dict` whose keys are `str`: it preserves the order of insertion and finds a key fast
+/// at any size.
 ///
-/// Setting a key that is there keeps its place; removing one keeps the order of the rest.
+/// Setting an existing key preserves its position. Removing a key preserves the order of the
+/// others.
 ///
 /// ```
 /// use hipflask_core::value::{Dict, Value};
@@ -29,24 +32,24 @@ pub struct Dict<V = Value>(Repr<V>);
 #[derive(Clone)]
 enum Repr<V> {
     Few(Vec<(Text, V)>),
-    /// Boxed, for a [`Value`] is as large as its largest variant.
+    /// Boxed, because a [`Value`] is as large as its largest variant.
     Many(Box<IndexMap<Text, V>>),
 }
 
 impl<V> Dict<V> {
-    /// An empty dict; allocates nothing.
+    /// Creates an empty dict without allocating.
     #[must_use]
     pub const fn new() -> Self {
         Self(Repr::Few(Vec::new()))
     }
 
-    /// An empty dict with room for so many entries, as long as they are few.
+    /// Creates an empty dict with room for so many entries, as long as they are few.
     #[must_use]
     pub fn with_capacity(entries: usize) -> Self {
         Self(Repr::Few(Vec::with_capacity(entries.min(FEW))))
     }
 
-    /// How many keys it has.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -55,7 +58,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Whether it has no key.
+    /// Returns `true` if the dict has no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -68,7 +71,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     #[must_use]
     pub fn get(&self, key: impl AsKey) -> Option<&V> {
         let at = self.position(key.as_key())?;
@@ -78,7 +81,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// The value of `key`, to change in place.
+    /// Returns the value of `key`, to change in place.
     #[must_use]
     pub fn get_mut(&mut self, key: impl AsKey) -> Option<&mut V> {
         let at = self.position(key.as_key())?;
@@ -88,13 +91,13 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Whether `key` is in it: Python's `in`.
+    /// Returns `true` if the dict has `key`: Python's `in`.
     #[must_use]
     pub fn contains(&self, key: impl AsKey) -> bool {
         self.position(key.as_key()).is_some()
     }
 
-    /// Sets `key` and returns what it held before.
+    /// Sets `key` and returns its previous value.
     pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<V>) -> Option<V> {
         let (key, value) = (key.into(), value.into());
         if let Some(held) = self.get_mut(&key) {
@@ -104,7 +107,7 @@ impl<V> Dict<V> {
         None
     }
 
-    /// Adds a key that is known not to be there.
+    /// Appends a key that is known to be missing.
     fn append(&mut self, key: Text, value: V) {
         match &mut self.0 {
             Repr::Few(entries) if entries.len() < FEW => entries.push((key, value)),
@@ -119,7 +122,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Removes `key` and returns what it held: Python's `pop(key, None)`.
+    /// Removes `key` and returns its value: Python's `pop(key, None)`.
     pub fn remove(&mut self, key: impl AsKey) -> Option<V> {
         match &mut self.0 {
             Repr::Few(entries) => {
@@ -135,7 +138,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Removes the key that came last, with its value: Python's `popitem`.
+    /// Removes the last key and returns it with its value: Python's `popitem`.
     pub fn pop_item(&mut self) -> Option<(Text, V)> {
         match &mut self.0 {
             Repr::Few(entries) => entries.pop(),
@@ -143,7 +146,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Keeps only the keys for which `is_kept` says so, in their order.
+    /// Retains only the keys for which `is_kept` returns `true`, in their order.
     pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&Text) -> bool) {
         steps::count(self.len());
         match &mut self.0 {
@@ -152,12 +155,12 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Removes everything.
+    /// Removes all entries.
     pub fn clear(&mut self) {
         self.0 = Repr::Few(Vec::new());
     }
 
-    /// The entries in order.
+    /// Iterates over the entries in order.
     #[inline]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Text, &V)> + '_ {
         match &self.0 {
@@ -166,7 +169,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// The entries as a slice, which a small dict has.
+    /// Returns the entries of a small dict as a slice.
     #[inline]
     pub(crate) fn as_slice(&self) -> Option<&[(Text, V)]> {
         match &self.0 {
@@ -175,7 +178,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// The key of a dict that has one.
+    /// Returns the key of a dict that has one key.
     #[inline]
     pub(crate) fn only_key(&self) -> Option<&Text> {
         match self.as_slice() {
@@ -185,7 +188,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// Whether the keys come in their order.
+    /// Returns `true` if the keys are sorted.
     pub(crate) fn is_sorted(&self) -> bool {
         match &self.0 {
             Repr::Few(entries) => entries.is_sorted_by(|(a, _), (b, _)| precedes(a.as_bytes(), b.as_bytes())),
@@ -193,17 +196,17 @@ impl<V> Dict<V> {
         }
     }
 
-    /// The keys in order.
+    /// Iterates over the keys in order.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Text> + '_ {
         self.iter().map(|(key, _)| key)
     }
 
-    /// The values in the order of their keys.
+    /// Iterates over the values in the order of their keys.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + '_ {
         self.iter().map(|(_, value)| value)
     }
 
-    /// The entries of a dict that is not needed any more.
+    /// Converts the dict to its entries.
     pub fn into_entries(self) -> Vec<(Text, V)> {
         match self.0 {
             Repr::Few(entries) => entries,
@@ -211,7 +214,7 @@ impl<V> Dict<V> {
         }
     }
 
-    /// A dict of entries whose keys are known to differ.
+    /// Creates a dict of entries whose keys are known to differ.
     pub(crate) fn from_distinct(entries: Vec<(Text, V)>) -> Self {
         if entries.len() <= FEW {
             Self(Repr::Few(entries))
@@ -254,7 +257,7 @@ impl<V> DoubleEndedIterator for Iter<'_, V> {
     }
 }
 
-/// `a < b`. Keys mostly differ in the first byte, and then nothing has to be called.
+/// Returns `a < b`. Most keys differ in the first byte, so that nothing needs to be called.
 #[inline]
 pub(crate) fn precedes(a: &[u8], b: &[u8]) -> bool {
     match (a.first(), b.first()) {
@@ -263,9 +266,9 @@ pub(crate) fn precedes(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// What a key can be given as.
+/// A type that can be used as a key.
 pub trait AsKey {
-    /// The key's UTF-8, lone surrogates as three bytes each.
+    /// Returns the key as UTF-8, with a lone surrogate as three bytes.
     fn as_key(&self) -> &[u8];
 }
 
@@ -299,7 +302,7 @@ impl<V> Default for Dict<V> {
     }
 }
 
-/// Equal if they hold the same keys with the same values, in any order, as in Python.
+/// Dicts are equal if they have the same keys with the same values in any order, as in Python.
 impl<V: PartialEq> PartialEq for Dict<V> {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.iter().all(|(key, value)| other.get(key) == Some(value))
@@ -341,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dict_of_any_size_keeps_order_through_overwriting_and_removal() {
+    fn dicts_of_any_size_preserve_the_order() {
         for size in [3, FEW, FEW + 1, 200] {
             let mut dict: Dict = (0..size).map(|n| (format!("k{n}"), n as i64)).collect();
             assert_eq!(dict.insert("k1", 100), Some(Value::from(1)));
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn order_does_not_decide_equality() {
+    fn equality_ignores_the_order() {
         assert_eq!(Dict::<Value>::from([("a", 1), ("b", 2)]), Dict::from([("b", 2), ("a", 1)]));
         assert_ne!(Dict::<Value>::from([("a", 1)]), Dict::from([("a", 2)]));
     }

@@ -1,4 +1,4 @@
-//! Why a value could not be converted or reached.
+//! Errors of converting a value, or of reaching a value inside it.
 
 use core::fmt;
 
@@ -23,7 +23,7 @@ pub enum Kind {
     DateTime,
     Uuid,
     Markup,
-    /// Something that serde knows and a session does not.
+    /// A type that serde knows and a session does not.
     Other,
 }
 
@@ -47,51 +47,52 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A value is not what was asked for, or cannot live in a session. Never shows the value itself.
+/// An error of a value: it is not of the requested type, or a session cannot store it. Never shows
+/// the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// The value has another type.
-    #[error("found {found}, asked for {wanted}")]
+    #[error("found {found}, expected {wanted}")]
     Mismatch {
-        /// The type that is there.
+        /// The type that was found.
         found: Kind,
-        /// What the caller wanted.
+        /// The requested type.
         wanted: String,
     },
-    /// A dict has no such key.
-    #[error("there is no key {key:?}")]
+    /// The key is missing in a dict.
+    #[error("the key {key:?} is missing")]
     NoSuchKey {
         /// The key.
         key: Text,
     },
-    /// A list is shorter.
-    #[error("there is no item {index}: the list has {length}")]
+    /// A list is shorter than the position.
+    #[error("item {index} is missing: the list has {length}")]
     NoSuchItem {
-        /// The place asked for, from 0.
+        /// The position, from 0.
         index: usize,
-        /// How many there are.
+        /// The number of items.
         length: usize,
     },
-    /// Lists and dicts stand too deep in one another.
+    /// Lists and dicts nest too deep.
     #[error("nested deeper than {MAX_DEPTH} levels; it could not be read back")]
     TooDeep,
-    /// An integer has more digits than are read again.
+    /// An integer has more digits than can be read back.
     #[error("an int of more than {} digits, which could not be read back", Int::MAX_DIGITS)]
     TooManyDigits,
     /// An integer does not fit the type that was requested.
     #[error("an int outside the range of {wanted}")]
     OutOfRange {
-        /// The type that was requested, and its range: `u8, 0 to 255`.
+        /// The requested type and its range: `u8, 0 to 255`.
         wanted: &'static str,
     },
-    /// A dict key of a type that JSON cannot have.
+    /// A dict key has a type that JSON does not allow.
     #[error("a dict key must be text, a number or a bool; {found} cannot be one")]
     BadKey {
         /// The type of the key.
         found: Kind,
     },
-    /// What a `Serialize` or `Deserialize` implementation reported in its own words.
+    /// The error of a `Serialize` or `Deserialize` implementation, in its own words.
     #[error("{0}")]
     Custom(String),
 }
@@ -119,7 +120,7 @@ impl serde::de::Error for ValueError {
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn serde::de::Expected) -> Self {
         let kind = kind_of(&found);
-        Self::Custom(format!("the value of this {kind} does not fit; asked for {wanted}"))
+        Self::Custom(format!("the value of this {kind} does not fit; expected {wanted}"))
     }
 
     fn unknown_variant(_: &str, wanted: &'static [&'static str]) -> Self {
@@ -141,5 +142,5 @@ fn kind_of(found: &Unexpected<'_>) -> Kind {
     }
 }
 
-/// Results that hold it are on the stack of every level of a value.
+/// Results that contain it are on the stack of every level of a value.
 const _: () = assert!(size_of::<ValueError>() <= 32);

@@ -1,7 +1,8 @@
-//! The text of a `float` as Python's `repr` and `json` write it.
+//! Formatting a `float` as Python's `repr` and `json` do.
 
-/// Appends Python's spelling: the shortest digits that read back equal, plain for decimal exponents from -4 to 15,
-/// else `d.ddde±XX`; `NaN`, `Infinity` and `-Infinity` as `json` spells them.
+/// Appends Python's spelling: the shortest digits that are read back as an equal number, without an
+/// exponent for decimal exponents from -4 to 15, otherwise `d.ddde±XX`. `NaN`, `Infinity` and
+/// `-Infinity` are spelled as by `json`.
 pub(crate) fn write_repr(out: &mut Vec<u8>, number: f64) {
     if number.is_nan() {
         return out.extend_from_slice(b"NaN");
@@ -21,10 +22,11 @@ pub(crate) fn write_repr(out: &mut Vec<u8>, number: f64) {
     write_shortest(out, number.abs());
 }
 
-/// Appends a number of at most 15 digits, no more than two of them behind the point, such as a price; `false` if it is
-/// none.
+/// Appends a number of at most 15 digits, at most two of them after the point, such as a price.
+/// Returns `false` for other numbers.
 ///
-/// No two decimals of 15 digits are the same `f64`. So if one such reads back equal, it is the shortest that does.
+/// No two decimals of 15 digits are the same `f64`. So if such a decimal is read back as an equal
+/// number, it is the shortest one.
 fn write_hundredths(out: &mut Vec<u8>, number: f64) -> bool {
     let hundredths = (number * 100.0 + 0.5) as u64;
     if hundredths >= 10_u64.pow(15) || hundredths as f64 / 100.0 != number {
@@ -53,7 +55,7 @@ fn write_shortest(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// `digits` with the point after `whole` of them, zeros where digits run out.
+/// Appends `digits` with the point after `whole` of them, and zeros for missing digits.
 fn write_plain(out: &mut Vec<u8>, digits: &[u8], whole: usize) {
     if digits.len() > whole {
         out.extend_from_slice(&digits[..whole]);
@@ -81,7 +83,8 @@ fn write_scientific(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
     out.push(b'0' + (exponent % 10) as u8);
 }
 
-/// The significant digits without zeros at either end, and the decimal exponent of the first; for a positive number.
+/// Returns the significant digits of a positive number without zeros at either end, and the decimal
+/// exponent of the first one.
 fn shortest_digits(number: f64) -> ([u8; 24], usize, i32) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(number).as_bytes();
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_is_taken_for_prices_only() {
+    fn only_prices_are_written_as_hundredths() {
         let taken = |number| write_hundredths(&mut Vec::new(), number);
         assert!([0.01, 1.1, 19.9, 0.07, 1e12, 9_999_999_999_999.99].into_iter().all(taken));
         assert!(![0.001, 1.005, 1e13, 10_000_000_000_000.01, 5e-324, f64::MAX].into_iter().any(taken));

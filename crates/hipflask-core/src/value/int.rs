@@ -7,25 +7,25 @@ use num_bigint::BigInt;
 
 use crate::steps;
 
-/// A Python `int`: whole numbers of any size.
+/// A Python `int`: an integer of any size.
 ///
-/// Numbers of 64 bits stand in the value itself. Text of more than [`MAX_DIGITS`](Int::MAX_DIGITS) digits is refused,
-/// as CPython refuses it.
+/// Integers of 64 bits are stored inline. Text of more than [`MAX_DIGITS`](Int::MAX_DIGITS) digits
+/// is refused, as CPython refuses it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Int(Repr);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Repr {
     Small(i64),
-    /// Outside the range of `Small`.
+    /// An integer outside the range of `Small`.
     Big(Box<BigInt>),
 }
 
 impl Int {
-    /// How many decimal digits are read at most: CPython's own default limit.
+    /// The most decimal digits that are read: CPython's default limit.
     pub const MAX_DIGITS: usize = 4300;
 
-    /// The number as `i64`, if it fits.
+    /// Returns the number as `i64`, if it fits.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match self.0 {
@@ -34,7 +34,7 @@ impl Int {
         }
     }
 
-    /// The number as `u64`, if it fits.
+    /// Returns the number as `u64`, if it fits.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         match &self.0 {
@@ -43,7 +43,7 @@ impl Int {
         }
     }
 
-    /// The number as `i128`, if it fits.
+    /// Returns the number as `i128`, if it fits.
     #[must_use]
     pub fn as_i128(&self) -> Option<i128> {
         match &self.0 {
@@ -52,7 +52,7 @@ impl Int {
         }
     }
 
-    /// The number as `u128`, if it fits.
+    /// Returns the number as `u128`, if it fits.
     #[must_use]
     pub fn as_u128(&self) -> Option<u128> {
         match &self.0 {
@@ -61,7 +61,7 @@ impl Int {
         }
     }
 
-    /// The number as any integer type of Rust, if it fits.
+    /// Returns the number as any integer type of Rust, if it fits.
     ///
     /// ```
     /// use hipflask_core::value::Int;
@@ -93,7 +93,7 @@ impl Int {
         }
     }
 
-    /// The number, whatever its size.
+    /// Returns the number as a big integer, whatever its size.
     #[must_use]
     pub fn to_big(&self) -> BigInt {
         match &self.0 {
@@ -102,7 +102,8 @@ impl Int {
         }
     }
 
-    /// Reads digits with an optional minus sign, the integers of JSON; `None` for anything else, and for too many digits.
+    /// Parses digits with an optional minus sign: the integers of JSON. Returns `None` for any
+    /// other text and for too many digits.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (negative, digits) = match text {
@@ -118,12 +119,13 @@ impl Int {
         if !digits.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        // Every group of digits is added to all words before it; the bound on the digits bounds that as well.
+        // Each group of digits is added to all words before it. The limit on the digits limits that
+        // as well.
         steps::count((digits.len() / DIGITS_OF_A_WORD).pow(2) / 2);
         BigInt::parse_bytes(text, 10).map(Self::from)
     }
 
-    /// [`parse`](Self::parse) for what is read in a few steps; `None` for the rest as well.
+    /// Parses a number that takes few steps. Returns `None` for all others.
     pub(crate) fn parse_short(text: &[u8]) -> Option<Self> {
         match text {
             [b'-', digits @ ..] if (1..=SHORT).contains(&digits.len()) => Self::short(true, digits),
@@ -193,9 +195,9 @@ impl FromStr for Int {
     }
 }
 
-/// The text is not a whole number of at most [`Int::MAX_DIGITS`] digits.
+/// The text is not an integer of at most [`Int::MAX_DIGITS`] digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a whole number of at most {} decimal digits", Int::MAX_DIGITS)]
+#[error("not an integer of at most {} decimal digits", Int::MAX_DIGITS)]
 pub struct NotAnInt;
 
 impl fmt::Display for Int {
@@ -213,13 +215,13 @@ impl fmt::Debug for Int {
     }
 }
 
-/// How many bits the least number has that has too many digits.
+/// The number of bits of the smallest integer that has too many digits.
 const BITS_OF_MOST_DIGITS: u64 = 14_285;
 
-/// How many decimal digits a machine word holds.
+/// The number of decimal digits that a machine word can represent.
 const DIGITS_OF_A_WORD: usize = 19;
 
-/// So many digits fit into an `i64`, whichever they are.
+/// The number of digits that always fit into an `i64`.
 const SHORT: usize = 18;
 
 #[cfg(test)]
@@ -227,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_around_the_edge_of_64_bits_keep_their_value_and_one_form() {
+    fn numbers_around_64_bits_have_one_form() {
         for text in
             ["9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809"]
         {
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn most_digits_are_told_from_one_more() {
+    fn the_greatest_number_of_digits_is_recognised() {
         let most: Int = "9".repeat(Int::MAX_DIGITS).parse().unwrap();
         assert!(most.is_readable());
         assert!(!(&most + &Int::from(1)).is_readable());

@@ -1,7 +1,7 @@
-//! What a Flask session can hold.
+//! The values that a Flask session can contain.
 //!
-//! [`Value`] has one variant for each Python type that Flask's tagged JSON can carry. Rust types come and go through
-//! serde: [`to_value`] and [`from_value`].
+//! [`Value`] has one variant for each Python type that Flask's tagged JSON can represent.
+//! [`to_value`] and [`from_value`] convert Rust types through serde.
 
 mod de;
 mod dict;
@@ -27,15 +27,17 @@ pub(crate) use text::first_code_point;
 
 use crate::time::DateTime;
 
-/// How many lists, tuples and dicts may stand inside one another.
+/// The greatest depth of nested lists, tuples and dicts.
 ///
-/// Everything that reads, writes, copies, compares or drops a value that deep runs on a thread of 128 KiB, which is what
-/// musl gives, and in a debug build as well. Flask's own writer stops at 329 on CPython 3.11.
+/// Reading, writing, copying, comparing and dropping such a value needs a stack of less than 128
+/// KiB, the size of musl's threads, even in a debug build. Flask's own writer stops at 329 levels
+/// on CPython 3.11.
 pub const MAX_DEPTH: usize = 50;
 
-/// A value in a session, as Python has it.
+/// A value in a session, with Python's types.
 ///
-/// `==` asks "would it be written alike?": two NaN are equal, `0.0` and `-0.0` are not, and dicts are equal in any order.
+/// Two values are equal if they are written alike: NaN equals NaN, `0.0` and `-0.0` differ, and the
+/// order of a dict does not matter.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Value {
@@ -57,7 +59,7 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// `dict` with `str` keys.
     Dict(Dict),
-    /// An aware `datetime`. A session cookie keeps it in whole seconds of UTC.
+    /// An aware `datetime`. A session cookie stores it in whole seconds of UTC.
     DateTime(DateTime),
     /// `uuid.UUID`.
     Uuid(Uuid),
@@ -66,7 +68,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The type, under its Python name.
+    /// Returns the type, under its Python name.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
@@ -85,7 +87,7 @@ impl Value {
         }
     }
 
-    /// The text of a `str` or `Markup` without lone surrogates.
+    /// Returns the text of a `str` or `Markup` without lone surrogates.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -94,7 +96,7 @@ impl Value {
         }
     }
 
-    /// The `bool`.
+    /// Returns the `bool`.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
         match self {
@@ -103,7 +105,7 @@ impl Value {
         }
     }
 
-    /// The `int`, if it has 64 bits.
+    /// Returns the `int`, if it has at most 64 bits.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match self {
@@ -112,7 +114,7 @@ impl Value {
         }
     }
 
-    /// The items of a `list` or `tuple`.
+    /// Returns the items of a `list` or `tuple`.
     #[must_use]
     pub fn as_items(&self) -> Option<&[Value]> {
         match self {
@@ -121,7 +123,7 @@ impl Value {
         }
     }
 
-    /// The `dict`.
+    /// Returns the `dict`.
     #[must_use]
     pub const fn as_dict(&self) -> Option<&Dict> {
         match self {
@@ -130,16 +132,18 @@ impl Value {
         }
     }
 
-    /// The value under `key` of a `dict`; `None` if this is no dict or has no such key.
+    /// Returns the value of `key` in a `dict`. Returns `None` if this is not a dict or the key is
+    /// missing.
     #[must_use]
     pub fn get(&self, key: impl AsKey) -> Option<&Value> {
         self.as_dict()?.get(key)
     }
 
-    /// The value under `key`, to change in place: Python's `value[key]`.
+    /// Returns the value of `key`, to change in place: Python's `value[key]`.
     ///
     /// # Errors
-    /// [`ValueError::Mismatch`] if this is not a dict, [`ValueError::NoSuchKey`] if it has no such key.
+    /// [`ValueError::Mismatch`] if this is not a dict, [`ValueError::NoSuchKey`] if the key is
+    /// missing.
     pub fn at(&mut self, key: impl AsKey) -> Result<&mut Value, ValueError> {
         let dict = self.expect_dict()?;
         match dict.get_mut(&key) {
@@ -148,7 +152,7 @@ impl Value {
         }
     }
 
-    /// The value at a place of a list, to change in place.
+    /// Returns the item of a list at a position, to change in place.
     ///
     /// # Errors
     /// [`ValueError::Mismatch`] if this is not a list, [`ValueError::NoSuchItem`] if it is shorter.
@@ -158,7 +162,7 @@ impl Value {
         items.get_mut(index).ok_or(ValueError::NoSuchItem { index, length })
     }
 
-    /// Sets `key` of a dict and returns what it held: Python's `value[key] = new`.
+    /// Sets `key` in a dict and returns its previous value: Python's `value[key] = new`.
     ///
     /// # Errors
     /// [`ValueError::Mismatch`] if this is not a dict.
@@ -170,7 +174,7 @@ impl Value {
         Ok(self.expect_dict()?.insert(key, new))
     }
 
-    /// Removes `key` of a dict and returns what it held: Python's `value.pop(key, None)`.
+    /// Removes `key` from a dict and returns its value: Python's `value.pop(key, None)`.
     ///
     /// # Errors
     /// [`ValueError::Mismatch`] if this is not a dict.
@@ -178,7 +182,7 @@ impl Value {
         Ok(self.expect_dict()?.remove(key))
     }
 
-    /// Adds to the end of a list: Python's `value.append(item)`.
+    /// Appends to a list: Python's `value.append(item)`.
     ///
     /// # Errors
     /// [`ValueError::Mismatch`] if this is not a list.
@@ -201,8 +205,9 @@ impl Value {
         }
     }
 
-    /// Why its JSON could not be read again, if so: it nests more than `levels` deep, a tag being a level of its own, or an
-    /// integer in it has too many digits. Looks no deeper than that.
+    /// Returns the reason why the value could not be read back, if there is one: it nests more than
+    /// `levels` deep (a tag is a level), or an integer in it has too many digits. Stops at that
+    /// depth.
     pub(crate) fn unreadable(&self, levels: usize) -> Option<Unreadable> {
         match self {
             Self::List(items) => unreadable_inside(items, levels.checked_sub(1)),
@@ -221,7 +226,7 @@ impl Value {
     }
 }
 
-/// Why a value could not be read again.
+/// The reason why a value could not be read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     TooDeep,
@@ -319,11 +324,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_step_into_a_value_names_what_was_found() {
+    fn a_wrong_step_names_the_type_found() {
         let mut value = Value::from(Dict::from([("n", 1)]));
         let error = value.at("n").unwrap().remove("x").unwrap_err();
-        assert_eq!(error.to_string(), "found int, asked for a dict");
-        assert_eq!(value.at("m").unwrap_err().to_string(), "there is no key \"m\"");
+        assert_eq!(error.to_string(), "found int, expected a dict");
+        assert_eq!(value.at("m").unwrap_err().to_string(), "the key \"m\" is missing");
         assert_eq!(value.remove("n"), Ok(Some(Value::from(1))));
     }
 }

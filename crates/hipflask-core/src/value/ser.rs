@@ -1,11 +1,12 @@
-//! Rust types to [`Value`], through serde.
+//! Conversion of Rust types to [`Value`], through serde.
 
 use serde::ser::{self, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{Dict, Int, MAX_DEPTH, Text, Value, ValueError, write_repr};
 use crate::time::DateTime;
 
-/// Names under which our own types pass through serde without losing their kind. Other formats see what is inside.
+/// The names under which our own types pass through serde, so that their kind is preserved. Other
+/// formats see the content.
 pub(super) const TUPLE: &str = "hipflask::Tuple";
 pub(super) const DATE_TIME: &str = "hipflask::DateTime";
 pub(super) const UUID: &str = "hipflask::Uuid";
@@ -13,14 +14,14 @@ pub(super) const MARKUP: &str = "hipflask::Markup";
 pub(super) const INT: &str = "hipflask::Int";
 pub(super) const TEXT: &str = "hipflask::Text";
 
-/// Makes a value of anything that serde can serialize.
+/// Converts everything that serde can serialize to a value.
 ///
-/// Structs and maps become dicts, sequences lists, tuples and arrays tuples, `None` and `()` None. Map keys of numbers
-/// and bools become text as Python's `json` makes it.
+/// Structs and maps become dicts, sequences become lists, tuples and arrays become tuples, `None`
+/// and `()` become None. Map keys that are numbers or bools become text, as in Python's `json`.
 ///
 /// # Errors
-/// [`ValueError::BadKey`] for a map key that JSON cannot have, [`ValueError::TooDeep`] beyond
-/// [`MAX_DEPTH`](super::MAX_DEPTH), [`ValueError::Custom`] for what the type itself reports.
+/// [`ValueError::BadKey`] for a map key that JSON does not allow, [`ValueError::TooDeep`] beyond
+/// [`MAX_DEPTH`](super::MAX_DEPTH), [`ValueError::Custom`] for errors of the type itself.
 ///
 /// ```
 /// use hipflask_core::value::{Value, to_value};
@@ -31,7 +32,7 @@ pub fn to_value<T: Serialize + ?Sized>(source: &T) -> Result<Value, ValueError> 
     source.serialize(ToValue { levels: MAX_DEPTH })
 }
 
-/// Serializes into a value that may nest `levels` deep.
+/// Converts to a value that may nest `levels` deep.
 #[derive(Clone, Copy)]
 struct ToValue {
     levels: usize,
@@ -171,7 +172,7 @@ impl Serializer for ToValue {
     }
 }
 
-/// Gives a value back the kind that it announced by its name.
+/// Restores the kind of a value that announced it by name.
 fn restore_kind(name: &str, value: Value) -> Result<Value, ValueError> {
     let lost = || ValueError::Custom(format!("not a valid {name}"));
     Ok(match (name, value) {
@@ -191,7 +192,7 @@ fn restore_kind(name: &str, value: Value) -> Result<Value, ValueError> {
     })
 }
 
-/// A list or tuple on its way.
+/// A list or tuple under construction.
 struct Items {
     items: Vec<Value>,
     inside: ToValue,
@@ -240,7 +241,7 @@ items!(
     SerializeTupleVariant::serialize_field
 );
 
-/// A dict on its way.
+/// A dict under construction.
 struct Entries {
     dict: Dict,
     key: Option<Text>,
@@ -249,7 +250,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// The value of the key that came before.
+    /// The key of the next value.
     fn add(&mut self, value: Value) -> Result<(), ValueError> {
         let key = self.key.take().ok_or_else(|| ValueError::Custom("a value came before its key".into()))?;
         self.dict.insert(key, value);
@@ -323,7 +324,7 @@ impl Serialize for Value {
     }
 }
 
-/// The kinds that nest no further. Apart from the rest, so that a level needs little stack.
+/// The kinds that contain no others. Apart from the rest, so that a level needs little stack.
 fn serialize_scalar<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Error> {
     match value {
         Value::None => to.serialize_unit(),
@@ -339,7 +340,7 @@ fn serialize_scalar<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Err
     }
 }
 
-/// Plain loops need less stack for each level than serde's own ways.
+/// Plain loops need less stack for each level than serde's own methods.
 fn serialize_items<S: Serializer>(items: &[Value], to: S) -> Result<S::Ok, S::Error> {
     let mut list = to.serialize_seq(Some(items.len()))?;
     for item in items {
@@ -388,7 +389,7 @@ impl Serialize for Dict {
     }
 }
 
-/// In other formats: ISO 8601 text.
+/// Other formats see ISO 8601 text.
 impl Serialize for DateTime {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_newtype_struct(DATE_TIME, &self.to_string())

@@ -7,27 +7,28 @@ use std::sync::Arc;
 
 use crate::steps;
 
-/// A Python `str`: Unicode text that may also hold lone surrogates, which Rust's `str` cannot.
+/// A Python `str`: Unicode text that may contain lone surrogates, which Rust's `str` cannot.
 ///
-/// Nearly every text is plain UTF-8 and [`as_str`](Self::as_str) gives it. Flask's cookies can carry a lone surrogate
-/// (`"\ud800"`), and such a text survives a read and a write unharmed. Texts order by code point, as Python's do.
-/// Up to 22 bytes stand in the value itself; longer ones are shared, so that a clone copies nothing.
+/// Nearly every text is plain UTF-8, and [`as_str`](Self::as_str) returns it. Flask's cookies can
+/// contain a lone surrogate (`"\ud800"`), and such a text survives reading and writing. Texts are
+/// ordered by code point, as in Python. Up to 22 bytes are stored inline. Longer texts are shared,
+/// so that cloning them copies nothing.
 #[derive(Clone)]
 pub struct Text(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    /// UTF-8 of so many bytes.
+    /// UTF-8 of this many bytes.
     Short(u8, [u8; SHORT]),
     Long(Arc<str>),
-    /// UTF-8 generalised to surrogates (WTF-8); holds at least one.
+    /// UTF-8 extended to surrogates (WTF-8), with at least one of them.
     Wtf8(Arc<[u8]>),
 }
 
 const SHORT: usize = 22;
 
 impl Text {
-    /// A text that is plain UTF-8.
+    /// Creates a text of plain UTF-8.
     #[must_use]
     #[inline]
     pub fn new(text: impl AsRef<str>) -> Self {
@@ -36,16 +37,17 @@ impl Text {
         new
     }
 
-    /// Whether such a text stands in the value itself.
+    /// Returns `true` if such a text is stored inline.
     #[inline]
     pub(crate) const fn is_short(text: &str) -> bool {
         text.len() <= SHORT
     }
 
-    /// No letter.
+    /// The empty text.
     pub(crate) const EMPTY: Self = Self(Repr::Short(0, [0; SHORT]));
 
-    /// Becomes `text`, where it stands: moving bytes that have just been stored waits for the stores.
+    /// Replaces an empty text in place, because moving bytes that have just been stored waits for
+    /// the stores.
     #[inline]
     pub(crate) fn fill(&mut self, text: &str) {
         if text.len() > SHORT {
@@ -59,7 +61,7 @@ impl Text {
         }
     }
 
-    /// The text as `str`, or `None` if it holds a lone surrogate.
+    /// Returns the text as `str`, or `None` if it contains a lone surrogate.
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> Option<&str> {
@@ -70,7 +72,7 @@ impl Text {
         }
     }
 
-    /// The text with U+FFFD in place of each lone surrogate.
+    /// Returns the text with U+FFFD in place of each lone surrogate.
     #[must_use]
     pub fn to_string_lossy(&self) -> Cow<'_, str> {
         match self.as_str() {
@@ -81,7 +83,8 @@ impl Text {
         }
     }
 
-    /// UTF-8, with a lone surrogate as the three bytes that Python's `surrogatepass` writes.
+    /// Returns the text as UTF-8, with each lone surrogate as the three bytes that Python's
+    /// `surrogatepass` writes.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -92,7 +95,7 @@ impl Text {
         }
     }
 
-    /// Reads UTF-8 in which lone surrogates may stand as three bytes each; `None` if it is not that.
+    /// Reads UTF-8 in which a lone surrogate is three bytes. Returns `None` for other bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         steps::count(bytes.len());
@@ -111,7 +114,7 @@ impl Text {
         Some(Self(Repr::Wtf8(bytes.into())))
     }
 
-    /// The code points, lone surrogates among them.
+    /// Iterates over the code points, including lone surrogates.
     pub fn code_points(&self) -> impl Iterator<Item = u32> + '_ {
         let mut rest = self.as_bytes();
         core::iter::from_fn(move || {
@@ -122,20 +125,21 @@ impl Text {
         })
     }
 
-    /// The length in bytes of [`as_bytes`](Self::as_bytes).
+    /// Returns the length of [`as_bytes`](Self::as_bytes).
     #[must_use]
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether nothing is in it.
+    /// Returns `true` if the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Copies to the start of `to` what fits. Calling `memcpy` would cost more than the bytes do.
+/// Copies a short text to the beginning of `to`. Calling `memcpy` costs more than copying the
+/// bytes.
 #[inline]
 fn copy_short(to: &mut [u8; SHORT], from: &[u8]) {
     let length = from.len();
@@ -159,7 +163,7 @@ fn copy_short(to: &mut [u8; SHORT], from: &[u8]) {
     }
 }
 
-/// The first code point of generalised UTF-8, and what follows it.
+/// Returns the first code point of extended UTF-8 and the bytes after it.
 pub(crate) fn first_code_point(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (&lead, rest) = bytes.split_first()?;
     let (length, bits) = match lead {
@@ -235,7 +239,7 @@ impl core::hash::Hash for Text {
     }
 }
 
-/// Lets a map of texts be searched by the bytes of a key.
+/// Allows a map of texts to be searched by the bytes of a key.
 impl core::borrow::Borrow<[u8]> for Text {
     fn borrow(&self) -> &[u8] {
         self.as_bytes()
@@ -260,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lone_surrogate_is_kept_and_shown_as_a_replacement_character() {
+    fn a_lone_surrogate_is_shown_as_u_fffd() {
         let text = Text::from_bytes(b"a\xED\xA0\x80b").unwrap();
         assert_eq!(text.as_str(), None);
         assert_eq!(text.to_string_lossy(), "a\u{FFFD}b");
@@ -268,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_neither_text_nor_surrogates_are_refused() {
+    fn other_bytes_are_refused() {
         for bytes in [&b"\xFF"[..], b"a\xED\xA0", b"\xC0\x80", b"\xED\xA0\x80\xFE"] {
             assert_eq!(Text::from_bytes(bytes), None);
         }
     }
 
     #[test]
-    fn texts_order_by_code_point_and_not_by_utf_16_unit() {
+    fn texts_order_by_code_point() {
         assert!(Text::new("\u{FFFF}") < Text::new("\u{1F600}"));
     }
 }

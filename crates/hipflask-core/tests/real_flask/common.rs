@@ -1,4 +1,4 @@
-//! What the comparisons share.
+//! Parts that the comparisons share.
 
 use std::time::Duration;
 
@@ -12,10 +12,12 @@ use hipflask_testkit::oracle::Verdict;
 
 pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
-/// So many are asked of Python at a time: enough to forget the way there and back, few enough to hold.
+/// The number of questions to Python at a time: enough that the way there and back does not matter,
+/// and few enough for memory.
 pub(crate) const BATCH: usize = 1000;
 
-/// The codec of Flask's defaults with the key `k`, which the judge uses too, and Flask's rule for the future.
+/// The codec with Flask's defaults, the key `k` of `wire/judge.py`, and Flask's rule for times in
+/// the future.
 pub(crate) fn codec(compression: Compression) -> SessionCodec {
     SessionCodec::builder("k").leeway(Duration::ZERO).compression(compression).build().unwrap()
 }
@@ -38,7 +40,7 @@ pub(crate) fn json_of(cookie: &str) -> String {
     String::from_utf8(json).unwrap()
 }
 
-/// What Flask makes of a cookie that it opens.
+/// Flask's answer to a cookie that it opens.
 #[track_caller]
 pub(crate) fn opened(verdict: &Verdict) -> &str {
     match verdict {

@@ -1,4 +1,5 @@
-//! Session cookies, both ways: what Flask signs we read, what we sign Flask reads, and what passes through us.
+//! Session cookies in both directions: we read those that Flask signs, Flask reads those that we
+//! sign, and sessions survive a trip through us.
 
 use hipflask_core::session::SessionDict;
 use hipflask_core::signing::Compression;
@@ -12,7 +13,7 @@ use crate::common::{BATCH, NOW, codec, described, dict, json_of, opened};
 
 const SESSIONS: usize = 20_000;
 
-/// `SESSIONS` random sessions that Flask has signed, a batch at a time.
+/// Yields `SESSIONS` random sessions that Flask has signed, in batches.
 fn for_each_batch(mut look: impl FnMut(&mut RealFlask, &mut TestRng, &[GeneratedSession])) {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
@@ -24,7 +25,7 @@ fn for_each_batch(mut look: impl FnMut(&mut RealFlask, &mut TestRng, &[Generated
 }
 
 #[test]
-fn sessions_that_real_flask_signs_open_to_the_same() {
+fn sessions_signed_by_real_flask_are_opened() {
     let codec = codec(Compression::default());
     let mut deflated = 0;
     for_each_batch(|_, _, sessions| {
@@ -39,7 +40,7 @@ fn sessions_that_real_flask_signs_open_to_the_same() {
 }
 
 #[test]
-fn sessions_that_we_sign_open_in_real_flask_to_the_same() {
+fn signed_sessions_open_in_real_flask() {
     let rules = [Compression::WhenItPays, Compression::AsFlask, Compression::Never];
     for_each_batch(|flask, _, sessions| {
         for codec in rules.map(codec) {
@@ -56,7 +57,7 @@ fn sessions_that_we_sign_open_in_real_flask_to_the_same() {
 }
 
 #[test]
-fn the_bytes_that_we_sign_are_those_that_real_flask_signs() {
+fn signed_bytes_equal_those_of_real_flask() {
     let (plain, as_flask) = (codec(Compression::Never), codec(Compression::AsFlask));
     for_each_batch(|_, _, sessions| {
         for session in sessions {
@@ -74,7 +75,7 @@ fn the_bytes_that_we_sign_are_those_that_real_flask_signs() {
 }
 
 #[test]
-fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
+fn real_flask_reads_changed_sessions_unharmed() {
     let mut plain_cookies = 0;
     let as_flask = codec(Compression::AsFlask);
     let mut donors: Vec<Value> = vec![Value::None];
@@ -102,7 +103,7 @@ fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
             let (ours, theirs) = (&cookies[index], &theirs[index]);
             assert_eq!(ours_read[index], theirs_read[index], "{expected}");
             assert_eq!(json_of(ours), json_of(theirs), "{expected}");
-            // Another zlib may find that it pays where the stock one does not.
+            // Another zlib may save bytes where the stock one does not.
             let both_plain = !ours.starts_with('.') && !theirs.starts_with('.');
             if cfg!(feature = "stock-zlib") || both_plain {
                 assert_eq!(ours, theirs, "{expected}");
@@ -113,7 +114,7 @@ fn sessions_that_pass_through_us_come_to_real_flask_with_just_the_change() {
     assert!(plain_cookies > SESSIONS / 4, "only {plain_cookies} cookies were compared to the byte");
 }
 
-/// One change, made to our session by its methods and to a plain dict by hand.
+/// One change, made to our session by its methods and to a plain dict directly.
 fn change(rng: &mut TestRng, donors: &[Value], ours: &mut SessionDict, model: &mut Dict) {
     let present: Vec<Text> = model.keys().cloned().collect();
     let donor = rng.pick(donors).clone();
@@ -130,7 +131,7 @@ fn change(rng: &mut TestRng, donors: &[Value], ours: &mut SessionDict, model: &m
         2 => assert_eq!(ours.remove(&key), model.remove(&key)),
         3 => assert_eq!(ours.pop_item(), model.pop_item()),
         4 => {
-            // Into a list if there is one, else a list in its place.
+            // Appends to a list if there is one, and otherwise replaces the value by a list.
             let edited = ours.edit(|edit| edit.at(&key)?.push(donor.clone()));
             match model.get_mut(&key) {
                 Some(Value::List(items)) => {
@@ -165,7 +166,7 @@ fn change(rng: &mut TestRng, donors: &[Value], ours: &mut SessionDict, model: &m
 }
 
 #[test]
-fn a_session_that_nobody_changed_is_written_as_real_flask_writes_it_again() {
+fn unchanged_sessions_are_written_as_by_real_flask() {
     for_each_batch(|flask, _, sessions| {
         let opened: Vec<&str> = sessions.iter().map(|session| session.opened.as_str()).collect();
         let again = flask.sign(&Settings::default(), &opened).unwrap();

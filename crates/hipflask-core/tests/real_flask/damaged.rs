@@ -1,5 +1,5 @@
-//! Cookies that something happened to: both sides refuse, both open the same, or the difference is a row of
-//! COMPATIBILITY.md.
+//! Damaged cookies: both sides refuse them, both open the same session, or the difference is a row
+//! of COMPATIBILITY.md.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::common::{BATCH, NOW, codec, described, json_of};
 
 const DAMAGED: usize = 10_000;
 
-/// The rows, by their first cells. A difference that is none of these fails; a row that nothing falls into fails, too.
+/// The rows, by their first cells. A difference that is in none of them fails, and so does a row
+/// without any differences.
 const ROWS: &[&str] = &[ONE_SPELLING, UNREADABLE, LEEWAY, TOO_LARGE, TOO_DEEP, ODD_TAG, ODD_PAIRS];
 const ONE_SPELLING: &str = "one canonical spelling of a signature is accepted";
 const UNREADABLE: &str = "a good signature on an unreadable payload or time is a typed error";
@@ -25,7 +26,7 @@ const TOO_DEEP: &str = "lists and dicts nested deeper than 50 levels are refused
 const ODD_TAG: &str = "a tag may contain only what Flask writes into it";
 const ODD_PAIRS: &str = "a session is an object or a list of pairs";
 
-/// How often each row was met.
+/// The number of differences in each row.
 #[derive(Default)]
 struct Met(BTreeMap<&'static str, usize>);
 
@@ -43,12 +44,12 @@ impl Met {
     }
 }
 
-/// The row that a difference falls into; none if there is no difference.
+/// The row of a difference, or none if both sides agree.
 fn compare(codec: &SessionCodec, cookie: &str, flask: &Verdict) -> Option<&'static str> {
     let ours =
         codec.open(cookie.as_bytes(), NOW).map(|opened| (described(&opened.session), opened.issued_at));
     let row = match (flask, &ours) {
-        // Both open it. The empty cookie is none, for Flask as well.
+        // Both open it. The empty cookie is not a session for Flask either.
         (Verdict::Opened { session, signed_at }, Ok((same, at)))
             if session == same && *signed_at == Some(at.as_secs()) =>
         {
@@ -58,7 +59,7 @@ fn compare(codec: &SessionCodec, cookie: &str, flask: &Verdict) -> Option<&'stat
             assert_eq!(error.reason(), "malformed");
             return None;
         }
-        // Both go on with an empty session, for the same reason.
+        // Both continue with an empty session, for the same reason.
         (Verdict::Empty { class, message }, Err(OpenError::Signature(error))) => {
             assert_eq!(error.itsdangerous_class(), class, "{cookie}");
             assert_eq!(error_of(message, error), *error, "{cookie}");
@@ -90,7 +91,7 @@ fn compare(codec: &SessionCodec, cookie: &str, flask: &Verdict) -> Option<&'stat
     row
 }
 
-/// What we would have to say, as far as Flask's words tell.
+/// The error that we should report, as far as it follows from Flask's words.
 fn error_of(message: &str, ours: &SignatureError) -> SignatureError {
     let numbers: Vec<i64> = message.split(' ').filter_map(|word| word.parse().ok()).collect();
     let age = |age: i64| Duration::from_secs(age.unsigned_abs());
@@ -116,7 +117,7 @@ fn codec_is_lenient(message: &str, at: UnixTime) -> bool {
         && (1..=DEFAULT_LEEWAY.as_secs()).contains(&ahead)
 }
 
-/// The session in `cookie` once its signature is spelled as Flask spells it.
+/// The session in `cookie`, with its signature in Flask's spelling.
 fn opened_by_canonical_signature(codec: &SessionCodec, cookie: &str) -> Option<String> {
     let parts = split_unverified(cookie.as_bytes(), b'.')?;
     let head = &cookie[..cookie.len() - parts.signature.len()];
@@ -126,14 +127,14 @@ fn opened_by_canonical_signature(codec: &SessionCodec, cookie: &str) -> Option<S
     Some(described(&canonical.session))
 }
 
-/// What we read and Flask does not.
+/// Cookies that we read and Flask does not.
 fn opened_beyond_flask(json: &str) -> Option<&'static str> {
     // A number in a date that is too large for a C int.
     json.contains(r#"{" d":"#).then_some(ODD_TAG)
 }
 
 #[test]
-fn damaged_cookies_fare_as_in_real_flask_or_as_a_row_says() {
+fn damaged_cookies_are_handled_as_in_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let strict = codec(Compression::default());
@@ -155,7 +156,7 @@ fn damaged_cookies_fare_as_in_real_flask_or_as_a_row_says() {
 }
 
 #[test]
-fn damaged_json_under_a_good_signature_fares_as_in_real_flask_or_as_a_row_says() {
+fn damaged_json_is_handled_as_in_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let codec = codec(Compression::default());
@@ -176,7 +177,7 @@ fn damaged_json_under_a_good_signature_fares_as_in_real_flask_or_as_a_row_says()
 }
 
 #[test]
-fn what_only_the_holder_of_a_key_can_make_fares_as_in_real_flask_or_as_a_row_says() {
+fn signed_oddities_are_handled_as_in_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let codec = codec(Compression::default());
     let mut met = Met::default();
@@ -197,7 +198,7 @@ fn what_only_the_holder_of_a_key_can_make_fares_as_in_real_flask_or_as_a_row_say
 }
 
 #[test]
-fn every_row_that_the_comparison_with_real_flask_allows_is_in_compatibility_md() {
+fn real_flask_differences_are_in_compatibility_md() {
     let rows: Vec<&str> = include_str!("../../../../COMPATIBILITY.md").lines().collect();
     for row in ROWS {
         let found = rows.iter().find(|line| line.starts_with(&format!("| {row}")));
@@ -205,7 +206,8 @@ fn every_row_that_the_comparison_with_real_flask_allows_is_in_compatibility_md()
     }
 }
 
-/// The texts as payloads, deflated where they are long, with a good signature; and what Flask does with each.
+/// The texts as payloads with a good signature, deflated if they are long, and Flask's answer to
+/// each.
 fn signed(flask: &mut RealFlask, texts: &[impl AsRef<[u8]>]) -> Vec<(String, Verdict)> {
     let codec = PayloadCodec::new(Compression::WhenItPays).pays_from(5000);
     let payloads = texts.iter().map(|text| {
@@ -247,7 +249,8 @@ const PIECES: &[&str] = &[
     "-0", "0.10", "Tue, 02 Jan 2024 03:04:05 GMT", "GMT", "AA==", "=", "_", "\u{1F600}",
 ];
 
-/// Beyond `ODD_JSON` and `ODD_TAGS` of `wire/generate.py`: what chance found, and its neighbours.
+/// JSON beyond `ODD_JSON` and `ODD_TAGS` of `wire/generate.py`: findings of random tests, and
+/// similar texts.
 #[rustfmt::skip]
 const ODD: &[&str] = &[
     r#""""#, "{}", "[[]]", r#"["ab",["c",1]]"#, r#"[[1,2]]"#, r#"[{"a":1,"b":2}]"#, r#"{" b":""}"#, r#"{" b":"YQ=="}"#, r#"{" m":""}"#, r#"{" m":"ab"}"#,

@@ -9,7 +9,7 @@ use crate::common::BATCH;
 const HEADERS: usize = 30_000;
 
 #[test]
-fn cookie_headers_are_read_as_real_flask_reads_them() {
+fn headers_are_read_as_by_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let (mut cookies, mut odd) = (0, 0);
@@ -45,7 +45,7 @@ fn compare(parsed: &ParsedHeader) {
     }
 }
 
-/// Those of one name together, names in the order in which they first came: Werkzeug's `MultiDict`.
+/// Groups the values by name, in the order in which the names first came: Werkzeug's `MultiDict`.
 fn side_by_side(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in &pairs {
@@ -57,7 +57,7 @@ fn side_by_side(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
     names.iter().flat_map(|name| of(name)).collect()
 }
 
-/// Any bytes of the wire but those that no server lets through.
+/// Any bytes, except those that no server accepts.
 fn header(rng: &mut TestRng) -> String {
     let length = rng.below(24);
     let any = |rng: &mut TestRng| loop {

@@ -1,7 +1,9 @@
-//! The differential run: real Flask, Werkzeug and itsdangerous beside us, on what chance makes, thousands of times.
+//! Random comparisons of Hipflask with real Flask, Werkzeug and itsdangerous, in thousands of
+//! cases.
 //!
-//! Every test has `real_flask` in its name, because `cargo xtask check` does without Python. A failure prints the seed;
-//! `HIPFLASK_SEED=.. cargo test -p hipflask-core --test real_flask` shows it again.
+//! Every test has `real_flask` in its name, because `cargo xtask check` runs without Python. A
+//! failure prints the seed; `HIPFLASK_SEED=.. cargo test -p hipflask-core --test real_flask`
+//! repeats it.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod common;

@@ -1,4 +1,5 @@
-//! The other spellings of a session: keys in the order in which they came, and the plain JSON of itsdangerous.
+//! The other spellings of a session: keys in the order of insertion, and the plain JSON of
+//! itsdangerous.
 
 use hipflask_core::codec::SessionCodec;
 use hipflask_core::session::SessionDict;
@@ -12,7 +13,7 @@ use hipflask_testkit::rng::TestRng;
 use crate::common::{BATCH, NOW, described, dict, json_of};
 
 #[test]
-fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
+fn unsorted_keys_are_written_as_by_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let codec = SessionCodec::builder("k")
@@ -28,7 +29,7 @@ fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
             let (ours, theirs) = (SessionDict::from_dict(dict(value)), theirs.unwrap());
             let cookie = codec.sign(&ours, NOW).unwrap();
             assert_eq!(json_of(&cookie), json_of(&theirs), "{value}");
-            // And again, now that it came from a cookie: the order is that of the cookie.
+            // And again from a cookie, in the order of the cookie.
             let passing = codec.open(cookie.as_bytes(), NOW).unwrap().session;
             let again = codec.sign(&passing, NOW).unwrap();
             let fresh = codec.sign(&SessionDict::from_dict(passing.to_dict()), NOW).unwrap();
@@ -38,7 +39,7 @@ fn keys_in_order_of_insertion_are_written_as_by_real_flask_without_sorting() {
 }
 
 #[test]
-fn plain_json_is_dumped_as_by_the_serializers_beside_real_flask() {
+fn plain_json_equals_itsdangerous_of_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let (mut dumped, mut refused) = (0, 0);

@@ -1,4 +1,4 @@
-//! `Set-Cookie` and `Vary`, as Flask and Werkzeug write them.
+//! `Set-Cookie` and `Vary` as Flask and Werkzeug write them.
 
 use hipflask_core::cookie::{CookieConfig, CookieConfigError, SameSite};
 use hipflask_core::plan::{CookieOp, Profile, Rules, plan};
@@ -13,7 +13,7 @@ use crate::common::{BATCH, NOW, codec, dict};
 const VALUES: usize = 10_000;
 const LIFETIME: core::time::Duration = hipflask_core::codec::DEFAULT_LIFETIME;
 
-/// Session, flags: set, set with `Expires`, removed.
+/// Session and flags: set, set with `Expires`, removed.
 const OUTCOMES: [(&str, CookieOp); 3] = [
     ("{s61:i1}", CookieOp::Set { expires: false }),
     ("{s5f7065726d616e656e74:T,s61:i1}", CookieOp::Set { expires: true }),
@@ -21,7 +21,7 @@ const OUTCOMES: [(&str, CookieOp); 3] = [
 ];
 
 #[test]
-fn every_configuration_that_we_accept_writes_the_headers_of_real_flask() {
+fn accepted_configurations_write_headers_of_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let mut expected = Vec::new();
     let mut cases = Vec::new();
@@ -48,7 +48,7 @@ fn every_configuration_that_we_accept_writes_the_headers_of_real_flask() {
     assert!(accepted > 500 && refused > 1000, "{accepted} accepted, {refused} refused");
 }
 
-/// Every combination of these.
+/// All combinations of these settings.
 fn configurations() -> Vec<Map<String, Json>> {
     let axes: [(&str, Vec<Json>); 7] = [
         (
@@ -108,7 +108,7 @@ fn header(config: &CookieConfig, session: &str, op: CookieOp) -> String {
 }
 
 #[test]
-fn the_plan_does_what_real_flask_does_for_every_combination_of_flags() {
+fn plan_agrees_with_real_flask_on_all_flags() {
     let mut flask = RealFlask::start().unwrap();
     let mut cases = Vec::new();
     for bits in 0..32 {
@@ -146,7 +146,7 @@ fn the_plan_does_what_real_flask_does_for_every_combination_of_flags() {
 }
 
 #[test]
-fn odd_values_are_quoted_as_by_real_flask_and_come_back_through_its_parser() {
+fn odd_values_are_quoted_as_by_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let config = CookieConfig::default();
@@ -160,7 +160,7 @@ fn odd_values_are_quoted_as_by_real_flask_and_come_back_through_its_parser() {
         let headers: Vec<String> = values.iter().map(|value| config.set(value, None)).collect();
         let dumped = flask.dump_cookie(NOW.as_secs(), &calls).unwrap();
         for ((value, ours), theirs) in values.iter().zip(&headers).zip(dumped) {
-            // COMPATIBILITY.md, "The `Set-Cookie` header": these are escaped here.
+            // COMPATIBILITY.md, "The `Set-Cookie` header": we escape these.
             if !value.contains(|c| ('\x1a'..='\x1f').contains(&c)) {
                 assert_eq!(theirs.as_ref(), Ok(ours), "{value:?}");
             }
@@ -183,12 +183,12 @@ fn odd_text(rng: &mut TestRng) -> String {
     (0..rng.below(12)).map(|_| any(rng)).collect()
 }
 
-/// What Flask warns of, it warns of in the same words.
+/// Our warnings have the words of Flask's.
 #[test]
-fn a_cookie_over_the_limit_is_told_in_the_words_of_real_flask() {
+fn warning_about_size_equals_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let codec = codec(Compression::Never);
-    // Noise, which no zlib makes shorter.
+    // Random characters, which no zlib makes shorter.
     let mut rng = TestRng::from_seed(1);
     for length in 2990..3010 {
         let text: String = (0..length).map(|_| char::from(33 + rng.below(58) as u8)).collect();

@@ -35,7 +35,7 @@ fn codec(settings: &Settings) -> SessionCodec {
         .unwrap()
 }
 
-/// Short, long, not UTF-8, with NUL, as long as a block of each hash and one more.
+/// Short, long, not UTF-8, with NUL, as long as a block of each hash, and one byte longer.
 fn keys() -> Vec<Vec<u8>> {
     let mut keys: Vec<Vec<u8>> = [1, 63, 64, 65, 127, 128, 129, 300].map(|length| vec![b'k'; length]).into();
     keys.extend([b"\0".to_vec(), b"\xff\xfe".to_vec(), "ключ".into(), b"a.b".to_vec()]);
@@ -43,7 +43,7 @@ fn keys() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_derivation_digest_salt_and_key_signs_and_opens_as_in_real_flask() {
+fn every_signer_setting_works_as_in_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let session = SessionDict::from_dict(dict(SESSION));
     for derivation in DERIVATIONS {
@@ -75,7 +75,7 @@ fn every_derivation_digest_salt_and_key_signs_and_opens_as_in_real_flask() {
 }
 
 #[test]
-fn rotation_lists_sign_with_the_same_key_and_open_with_the_same_keys_as_in_real_flask() {
+fn keys_rotate_as_in_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let keys: Vec<Vec<u8>> = ["new", "old", "older", "oldest", "new"].map(Vec::from).into();
     let lists: Vec<Settings> = (0..keys.len())
@@ -102,7 +102,7 @@ fn rotation_lists_sign_with_the_same_key_and_open_with_the_same_keys_as_in_real_
 }
 
 #[test]
-fn ages_pass_and_expire_at_the_same_second_as_in_real_flask() {
+fn cookies_expire_as_in_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     for at in [0, 1, 255, 256, 65_535, 1_700_000_000, u64::from(u32::MAX), 1 << 32, 253_402_300_798] {
         let signed = Settings { at, ..Settings::default() };
@@ -134,9 +134,10 @@ fn ages_pass_and_expire_at_the_same_second_as_in_real_flask() {
     }
 }
 
-/// The signers of itsdangerous by themselves, for mail links and form tokens: good values, damaged ones, other separators.
+/// The signers of itsdangerous, for mail links and form tokens: good values, damaged ones, other
+/// separators.
 #[test]
-fn signers_sign_and_refuse_as_those_beside_real_flask() {
+fn signers_agree_with_itsdangerous_of_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let all = keys();
@@ -172,7 +173,8 @@ fn signers_sign_and_refuse_as_those_beside_real_flask() {
                 }
                 Err(error) => {
                     let Some(class) = theirs["error"].as_str() else {
-                        // COMPATIBILITY.md: one spelling. With the right one we read the same.
+                        // COMPATIBILITY.md accepts one spelling. With that one, both sides read the
+                        // same.
                         let at = value.iter().rposition(|byte| *byte == separator).unwrap();
                         let (inner, at) = unsigned(&signer, timed, &signer.sign(&value[..at])).unwrap();
                         assert_eq!(theirs, json!({ "value": hex(&inner), "signed_at": at }), "{question}");
@@ -196,7 +198,7 @@ fn signed(signer: &Signer, timed: bool, value: &[u8]) -> Vec<u8> {
     match (timed, core::str::from_utf8(value)) {
         (true, Ok(text)) => TimestampSigner::new(signer.clone()).sign(text, AT).into_bytes(),
         (true, Err(_)) => {
-            // Ours signs times onto text only; by hand it is the same.
+            // Ours adds times to text only. Adding one here gives the same.
             signer.sign([value, &[signer.separator()], b"ZVPxAA"].concat())
         }
         (false, _) => signer.sign(value),
@@ -219,7 +221,7 @@ fn value(rng: &mut TestRng, separator: u8) -> Vec<u8> {
     (0..rng.below(20)).map(|_| if rng.once_in(8) { separator } else { rng.below(256) as u8 }).collect()
 }
 
-/// Whole, with a changed, lost or added byte, or cut short.
+/// Unchanged, with a changed, missing or added byte, or cut short.
 fn damaged(rng: &mut TestRng, mut value: Vec<u8>) -> Vec<u8> {
     let at = rng.below(value.len());
     match rng.below(5) {

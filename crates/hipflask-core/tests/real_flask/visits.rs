@@ -1,4 +1,5 @@
-//! Requests: random steps on `flask.session` in a view of real Flask, and the same steps on ours.
+//! Requests: random steps on `flask.session` in a view of real Flask, and the same steps on our
+//! session.
 
 use hipflask_core::codec::SessionCodec;
 use hipflask_core::cookie::{CookieConfig, SameSite, values};
@@ -15,11 +16,11 @@ use crate::common::{NOW, described, dict, json_of};
 
 const VISITS: usize = 6000;
 
-/// What a step gives: a value, or the class of Python's error.
+/// The result of a step: a value, or the class of Python's error.
 type Outcome = Result<Value, &'static str>;
 
-/// A way to use a session: its name among the `STEPS` of `wire/judge.py`, the names of Flask's that it stands for,
-/// arguments for it, and how ours does it.
+/// A way to use a session: its name among the `STEPS` of `wire/judge.py`, the names of Flask that
+/// it covers, its arguments, and our implementation.
 struct Step {
     name: &'static str,
     covers: &'static [&'static str],
@@ -187,7 +188,8 @@ const STEPS: &[Step] = &[
             Ok(match text(&a[0]) {
                 "modified" => session.is_modified().into(),
                 "accessed" => session.is_accessed().into(),
-                // Flask gives what the key holds, whatever it is; its truth is compared after each step.
+                // Flask returns the value of the key, whatever it is; its truth is compared after
+                // each step.
                 "permanent" => session.value("_permanent").cloned().unwrap_or_else(|| false.into()),
                 _ => session.is_new().into(),
             })
@@ -235,7 +237,7 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// What Flask's session has and no step stands for.
+/// The attributes of Flask's session that no step covers.
 const LEFT_OUT: &[(&str, &str)] = &[
     ("__eq__", "Python's 1 == 1.0 == True; ours asks whether the two would be written alike"),
     ("on_update", "the callback by which Flask's dict notices its changes"),
@@ -252,7 +254,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_method_of_real_flasks_session_is_among_the_steps() {
+fn steps_cover_every_method_of_real_flask() {
     let covered = |name: &str| STEPS.iter().any(|step| step.covers.contains(&name));
     let left_out = |name: &str| LEFT_OUT.iter().any(|(known, _)| *known == name);
     let methods = RealFlask::start().unwrap().session_methods().unwrap();
@@ -264,7 +266,7 @@ fn every_method_of_real_flasks_session_is_among_the_steps() {
 }
 
 #[test]
-fn sequences_of_steps_leave_what_they_leave_in_real_flask() {
+fn sequences_of_steps_end_as_in_real_flask() {
     let mut rng = TestRng::fresh();
     let mut flask = RealFlask::start().unwrap();
     let sessions = flask.generate(&Settings::default(), rng.seed(), 500).unwrap();
@@ -282,7 +284,7 @@ fn sequences_of_steps_leave_what_they_leave_in_real_flask() {
     assert!(seen.iter().all(|&often| often > VISITS / 50), "set, permanent, removed, left: {seen:?}");
 }
 
-/// A request: perhaps with a cookie, under some configuration, with some steps.
+/// A request: with or without a cookie, a configuration, and some steps.
 fn visit<'s>(rng: &mut TestRng, donors: &[Value], cookies: &[String]) -> (Visit, Vec<&'s Step>) {
     let mut config = Map::new();
     for (name, choices) in CONFIGURATIONS {
@@ -330,7 +332,7 @@ const CONFIGURATIONS: &[(&str, Choices)] = &[
     ("MAX_COOKIE_SIZE", || vec![0.into(), 200.into()]),
 ];
 
-/// Takes the same steps with ours and compares after each; says what became of the cookie.
+/// Makes the same steps with our session and compares after each. Returns the cookie.
 fn compare(visit: &Visit, steps: &[&Step], visited: &Visited) -> usize {
     let shown = || format!("{visit:#?}\n{visited:#?}");
     let now = hipflask_core::time::UnixTime::from_secs(visit.settings.at);
@@ -347,7 +349,8 @@ fn compare(visit: &Visit, steps: &[&Step], visited: &Visited) -> usize {
     let mut flashed = false;
     for ((step, asked), theirs) in steps.iter().zip(&visit.steps).zip(&visited.steps) {
         let arguments = &asked.as_array().expect("a step is a list")[1..];
-        // What a front does at each touch. Flashes are taken once for a request; after that they are no touch.
+        // The work of a front at each access. Flashes are taken once for a request; after that,
+        // taking them is not an access.
         let touches = step.name != "flashed" || !flashed;
         session.set_accessed(session.is_accessed() || touches);
         flashed |= step.name == "flashed";
@@ -417,7 +420,7 @@ fn cookie_config(config: &Map<String, Json>) -> CookieConfig {
     builder.build().unwrap()
 }
 
-/// A session after a step: result or error, flags, content.
+/// A session after a step: its result or error, its flags and its content.
 #[derive(Debug, PartialEq)]
 struct After {
     outcome: Result<String, String>,
@@ -443,7 +446,7 @@ fn theirs_of(step: &StepSeen) -> Box<After> {
     Box::new(After { outcome, flags, session: step.session.clone() })
 }
 
-/// `session[key].append(value)`: a change inside a value, which ours sees and Flask does not.
+/// `session[key].append(value)`: a change inside a value, which we notice and Flask does not.
 fn append(session: &mut SessionDict, arguments: &[Json]) -> Outcome {
     let was = session.is_modified();
     let edited = session.edit(|edit| edit.at(key(arguments))?.push(value(&arguments[1])));
@@ -461,7 +464,7 @@ fn none() -> Outcome {
 }
 
 fn fits(outcome: Result<(), EntryError>) -> Outcome {
-    // What chance makes is shallow; what is left is a `_flashes` that is no list.
+    // Random values are shallow. The other refusal is a `_flashes` that is not a list.
     outcome.map(|()| Value::None).map_err(|_| "AttributeError")
 }
 
@@ -481,14 +484,14 @@ fn entries(description: &Json) -> Vec<(hipflask_core::value::Text, Value)> {
     dict(text(description)).into_entries()
 }
 
-/// Arguments of steps.
+/// The arguments of steps.
 struct Random<'r> {
     rng: &'r mut TestRng,
     donors: &'r [Value],
 }
 
 impl Random<'_> {
-    /// A key that may be there: few, so that steps meet.
+    /// A key from a small set, so that steps use the same keys.
     fn key(&mut self) -> Json {
         (*self.rng.pick(&[
             "a",
@@ -505,7 +508,7 @@ impl Random<'_> {
         .into()
     }
 
-    /// A key to set. What is no list of flashes in the place of the flashes has a test of its own.
+    /// A key to set. A separate test sets `_flashes` to other values than lists.
     fn new_key(&mut self) -> Json {
         (*self.rng.pick(&["a", "b", "username", "email", "cart", "_permanent", "\u{e9}", " t", "\u{1F600}"]))
             .into()
@@ -547,7 +550,7 @@ impl Random<'_> {
 
 /// COMPATIBILITY.md, "The session".
 #[test]
-fn new_says_that_no_session_came_where_real_flask_always_says_no() {
+fn is_new_differs_from_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let codec = SessionCodec::builder("k").build().unwrap();
     let good = "session=eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74";
@@ -561,7 +564,7 @@ fn new_says_that_no_session_came_where_real_flask_always_says_no() {
 
 /// COMPATIBILITY.md, "The session".
 #[test]
-fn a_flash_that_is_no_pair_is_left_out_where_real_flask_fails() {
+fn unpaired_flashes_are_skipped_where_real_flask_fails() {
     let mut flask = RealFlask::start().unwrap();
     for flashes in ["[i7]", "[()]", "[(s61)]", "[N,(s61,s62)]"] {
         let set = json!(["set", "_flashes", flashes]);

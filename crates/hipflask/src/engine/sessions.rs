@@ -131,7 +131,7 @@ impl Sessions {
         let (mut session, now) = (session.clone(), self.now());
         session.set_modified(true);
         self.0.timeouts.settle(&mut session, false, now);
-        codec.seal(&session, now).map_err(|error| WriteError::encoding(error).into())
+        codec.sign(&session, now).map_err(|error| WriteError::encoding(error).into())
     }
 
     /// Verifies the value of a cookie and returns the session in it, for test clients and tools.

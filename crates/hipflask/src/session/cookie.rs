@@ -91,7 +91,7 @@ fn signed(
     expires: bool,
     now: UnixTime,
 ) -> Result<String, SessionError> {
-    let value = codec.seal(data, now).map_err(WriteError::encoding)?;
+    let value = codec.sign(data, now).map_err(WriteError::encoding)?;
     let header = engine.set_cookie(&value, expires, now);
     if let Err(error) = engine.cookie().check_size(&value, &header) {
         match engine.rules().profile {

@@ -69,7 +69,7 @@ async fn error_is_explained_only_in_debug() {
     let explained = visit(app().debug(true), "/").await;
     assert_eq!(explained.status, 500);
     assert!(
-        explained.body.contains("session key &#34;n&#34;: found str, asked for u64"),
+        explained.body.contains("session key &#34;n&#34;: found str, expected u64"),
         "{}",
         explained.body
     );

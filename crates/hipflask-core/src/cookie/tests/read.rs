@@ -1,4 +1,4 @@
-//! Reading: rows Q1 to Q12 of the reference, nasty headers, and what holds for any octets.
+//! Reading `Cookie` headers: usual ones, nasty ones, and properties of any octets.
 
 use std::borrow::Cow;
 
@@ -15,31 +15,31 @@ fn sessions(header: &str) -> Vec<Cow<'_, str>> {
 }
 
 #[test]
-fn q1_cookies_of_one_name_are_all_given_in_order_so_that_the_first_can_be_taken() {
+fn all_cookies_of_a_name_are_returned() {
     assert_eq!(sessions("session=bad; session=good"), ["bad", "good"]);
     assert_eq!(sessions("session=; session=good"), ["", "good"]);
     assert_eq!(sessions("session; session=good"), ["", "good"]);
 }
 
 #[test]
-fn q2_a_quoted_value_loses_its_quotes_and_escapes() {
+fn quotes_and_escapes_of_a_value_are_removed() {
     assert_eq!(sessions(r#"session="a.b.c""#), ["a.b.c"]);
     assert_eq!(sessions(r#"session="a\.b\056c""#), ["a.b.c"]);
 }
 
 #[test]
-fn q3_spaces_and_tabs_around_the_pieces_do_not_count() {
+fn spaces_and_tabs_around_pieces_are_ignored() {
     assert_eq!(sessions("session = v ;"), ["v"]);
     assert_eq!(sessions("\t session\t=\t v \t; x=1"), ["v"]);
 }
 
 #[test]
-fn q4_names_are_compared_octet_by_octet_and_values_are_not_percent_decoded() {
+fn names_are_compared_octet_by_octet() {
     assert_eq!(sessions("Session=v; SESSION=v; session=a%2Eb"), ["a%2Eb"]);
 }
 
 #[test]
-fn q4_a_name_with_unicode_space_or_invisible_octets_around_it_is_another_name() {
+fn names_with_invisible_octets_are_other_names() {
     for header in ["\u{a0}session=v", "\u{2000}session=v", "session\u{a0}=v", "\0session=v", "\u{b}session=v"]
     {
         assert_eq!(sessions(header), [""; 0], "{header:?}");
@@ -48,13 +48,13 @@ fn q4_a_name_with_unicode_space_or_invisible_octets_around_it_is_another_name() 
 }
 
 #[test]
-fn q5_a_comma_separates_nothing() {
+fn commas_do_not_separate_cookies() {
     assert_eq!(all(b"x=1,session=v"), [("x".into(), "1,session=v".into())]);
     assert_eq!(all(b"x=1, session=v"), []); // a blank in the value, see Q6
 }
 
 #[test]
-fn q6_an_unquoted_value_with_a_blank_or_quote_inside_drops_that_cookie_only() {
+fn a_blank_in_a_value_drops_the_cookie() {
     for dropped in
         ["session=x y", "session=x\ty", "session=\"x\"y", "session=\"x", "session=\"abc\\\"", "session=x\"y"]
     {
@@ -63,37 +63,37 @@ fn q6_an_unquoted_value_with_a_blank_or_quote_inside_drops_that_cookie_only() {
 }
 
 #[test]
-fn q7_a_name_with_a_blank_or_quote_is_dropped() {
+fn names_with_blanks_or_quotes_are_dropped() {
     assert_eq!(all(b"a session=1; \"session\"=2; ses\"sion=3; b=4"), [("b".into(), "4".into())]);
 }
 
 #[test]
-fn q8_behind_an_open_quote_reading_goes_on_at_the_next_semicolon() {
+fn reading_continues_after_an_open_quote() {
     assert_eq!(sessions(r#"x="open; session=v"#), ["v"]);
     assert_eq!(sessions(r#"x="a; session=inside"; session=v"#), ["v"]);
 }
 
 #[test]
-fn q9_octal_escapes_are_octets_of_utf8_and_other_escapes_are_the_character() {
+fn octal_escapes_are_octets_of_utf8() {
     assert_eq!(sessions(r#"session="\303\251""#), ["é"]);
     assert_eq!(sessions(r#"session="\377\000""#), ["\u{fffd}\0"]);
     assert_eq!(sessions(r#"session="\400\8\x""#), ["4008x"]);
 }
 
 #[test]
-fn q10_high_octets_stay_latin_1() {
+fn high_octets_stay_latin_1() {
     assert_eq!(all("é=é".as_bytes()), [("Ã©".into(), "Ã©".into())]);
     assert_eq!(all(b"a=\xe9; b=\"\xe9\""), [("a".into(), "é".into()), ("b".into(), "é".into())]);
 }
 
 #[test]
-fn q11_several_header_lines_read_as_if_joined_by_semicolon_and_space() {
+fn header_lines_are_joined_by_a_semicolon() {
     let lines: [&[u8]; 3] = [b"a=b", b"session=v", b"session=bad;"];
     assert_eq!(values(lines, "session").collect::<Vec<_>>(), ["v", "bad"]);
 }
 
 #[test]
-fn q11_a_quoted_value_that_was_split_over_lines_is_put_together() {
+fn quoted_values_may_continue_on_the_next_line() {
     let lines: [&[u8]; 4] = [b"b=1; session=\"x", b"y", b"z\"", b"session=w"];
     assert_eq!(values(lines, "session").collect::<Vec<_>>(), ["x; y; z", "w"]);
     let hidden: [&[u8]; 2] = [b"b=\"x", b"session=v; c=\""];
@@ -103,14 +103,14 @@ fn q11_a_quoted_value_that_was_split_over_lines_is_put_together() {
 }
 
 #[test]
-fn q12_an_empty_value_is_given_as_such() {
+fn empty_values_are_returned() {
     assert_eq!(sessions("session="), [""]);
     assert_eq!(sessions("session=\"\""), [""]);
     assert_eq!(sessions("session"), [""]);
 }
 
 #[test]
-fn a_plain_ascii_value_is_borrowed_from_the_header() {
+fn plain_ascii_values_are_borrowed() {
     for header in ["session=eyJ9.x.y", "a=1; session = \"eyJ9.x.y\" ; b=2"] {
         assert!(values([header.as_bytes()], "session").all(|v| matches!(v, Cow::Borrowed("eyJ9.x.y"))));
         assert_eq!(sessions(header).len(), 1);
@@ -118,7 +118,7 @@ fn a_plain_ascii_value_is_borrowed_from_the_header() {
 }
 
 #[test]
-fn a_name_that_no_cookie_can_have_finds_nothing() {
+fn impossible_names_have_no_values() {
     for name in ["", " ", "a b", "a=b", "a;b", "a\"b", "a\tb"] {
         assert_eq!(values([&b"a b=1; a=b; a;b; a\"b; =1; a\tb"[..]], name).count(), 0, "{name:?}");
     }
@@ -131,7 +131,7 @@ fn nothing_of_the_header_shows_in_debug_output() {
 
 /// A quadratic reader would take hours here.
 #[test]
-fn headers_of_one_odd_octet_over_and_over_are_read_in_linear_time() {
+fn repeated_odd_octets_are_read_in_linear_time() {
     for unit in
         ["\"", "\\", ";", " ", "=", "a;", "\\\"", "a=\"", "=\"\\;a", "a=\"\\\";", "a=\";", "a=\";b\"c;"]
     {
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn the_values_of_a_name_are_those_that_parse_gives(lines in prop::collection::vec(nasty(), 0..4)) {
+    fn values_and_parse_agree(lines in prop::collection::vec(nasty(), 0..4)) {
         let joined = lines.join(&b"; "[..]);
         for name in ["a", "b", "ab", "0", "%", ",", "\\"] {
             let got: Vec<_> = values(lines.iter().map(|line| &**line), name).collect();
@@ -179,7 +179,8 @@ fn nasty() -> impl Strategy<Value = Vec<u8>> {
 
 type Expected = (&'static [u8], &'static [(&'static str, &'static str)]);
 
-/// Printed by `werkzeug.sansio.http.parse_cookie` of Werkzeug 3.1.9 on CPython 3.11, the header as latin-1 text.
+/// Printed by `werkzeug.sansio.http.parse_cookie` of Werkzeug 3.1.9 on CPython 3.11, with the
+/// header as latin-1 text.
 #[rustfmt::skip]
 const NASTY: &[Expected] = &[
     (b"a", &[("a", "")]),

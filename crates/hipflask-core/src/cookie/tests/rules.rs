@@ -1,4 +1,4 @@
-//! What a configuration is refused for, and what the refusal says.
+//! Refused configurations and the texts of their errors.
 
 use crate::cookie::{CookieConfig, CookieConfigBuilder, CookieConfigError as Error, SameSite};
 
@@ -14,9 +14,10 @@ fn safe(name: &str) -> CookieConfigBuilder {
     new().name(name).secure(true)
 }
 
-/// Flask sends each of these; a name that is not ASCII goes out as mojibake, which it then does not find again.
+/// Flask sends each of these. It writes a name that is not ASCII in another encoding and does not
+/// find the cookie again.
 #[test]
-fn a10_a_name_must_be_an_ascii_token() {
+fn names_must_be_ascii_tokens() {
     assert_eq!(refused(new().name("")), Error::NameEmpty);
     for (name, wrong) in [
         ("é", 'é'),
@@ -34,7 +35,7 @@ fn a10_a_name_must_be_an_ascii_token() {
 }
 
 #[test]
-fn a_host_name_needs_secure_and_the_whole_site_and_no_domain() {
+fn host_prefix_needs_secure_and_root_path() {
     for name in ["__Host-s", "__host-s", "__HOST-s", "__hOsT-"] {
         assert!(safe(name).build().is_ok());
         assert!(new().name(name).partitioned(true).build().is_ok());
@@ -67,7 +68,7 @@ fn a_host_http_name_needs_what_both_promise() {
 }
 
 #[test]
-fn a_name_that_only_looks_like_a_prefix_promises_nothing() {
+fn names_that_resemble_a_prefix_are_accepted() {
     for name in ["__Host", "_Host-s", "__Hostess", "x__Host-s", "__Secure_s"] {
         assert!(new().name(name).path("/app").build().is_ok(), "{name}");
     }
@@ -105,7 +106,7 @@ fn a_domain_must_be_a_host_name() {
 }
 
 #[test]
-fn a_domain_that_is_not_ascii_is_sent_to_its_xn_form() {
+fn non_ascii_domains_are_refused_with_xn_form() {
     let error = refused(new().domain("shop.ümlaut.de"));
     assert_eq!(error, Error::DomainNotAscii { domain: "shop.ümlaut.de".into(), label: "ümlaut".into() });
     assert!(error.to_string().contains("xn--"));

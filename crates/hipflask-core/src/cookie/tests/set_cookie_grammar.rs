@@ -1,13 +1,14 @@
-//! Whatever configuration is accepted, its headers keep to the grammar for servers of RFC 6265bis, section 4.1.1.
+//! The headers of every accepted configuration follow the grammar for servers of RFC 6265bis,
+//! section 4.1.1.
 //!
-//! The reader here is written from the RFC and shares no code with the writer.
+//! The parser in this file follows the RFC and shares no code with the writer.
 
 use proptest::prelude::*;
 
 use crate::cookie::{CookieConfig, SameSite};
 use crate::time::UnixTime;
 
-/// Why `header` is not a `set-cookie-string`, or the names of its attributes.
+/// Returns the names of the header's attributes, or the reason why it is not a `set-cookie-string`.
 fn check(header: &str) -> Result<Vec<&str>, String> {
     let mut parts = header.split("; ");
     let (name, value) = parts.next().and_then(|pair| pair.split_once('=')).ok_or("no cookie-pair")?;
@@ -37,7 +38,7 @@ fn check(header: &str) -> Result<Vec<&str>, String> {
     Ok(seen)
 }
 
-/// The underscore is not in the RFC's grammar of host names; we let it pass, as browsers do.
+/// The RFC's grammar of host names does not allow the underscore. We accept it, as browsers do.
 fn is_subdomain(text: &str) -> bool {
     text.split('.').all(|label| {
         (1..=63).contains(&label.len())
@@ -108,7 +109,7 @@ proptest! {
         let removal = config.removal();
         let mut removed = check(&removal).map_err(TestCaseError::fail)?;
 
-        // Removal says the same but for the time.
+        // The removal has the same attributes, except the time.
         prop_assert_eq!(set.contains(&"Expires"), expires.is_some());
         removed.retain(|attribute| !["Expires", "Max-Age"].contains(attribute));
         prop_assert_eq!(removed, set.into_iter().filter(|a| *a != "Expires").collect::<Vec<_>>());
@@ -116,7 +117,7 @@ proptest! {
 }
 
 #[test]
-fn the_reader_of_this_test_refuses_what_breaks_the_grammar() {
+fn the_grammar_of_this_test_refuses_bad_headers() {
     for header in [
         "=v",
         "s",

@@ -1,4 +1,4 @@
-//! Writing: rows A1 to A11 of the reference. A12 (append, do not replace) is for the one who holds the response.
+//! Writing `Set-Cookie`.
 //!
 //! Every expected header was printed by Werkzeug 3.1.9 `dump_cookie` or `Response.delete_cookie`.
 
@@ -30,7 +30,7 @@ fn plain(value: &str) -> String {
 }
 
 #[test]
-fn a1_attributes_come_in_werkzeugs_order() {
+fn attributes_come_in_werkzeugs_order() {
     assert_eq!(
         every_attribute().set("v", Some(UnixTime::from_secs(1_700_000_000))),
         "sid=v; Domain=example.com; Expires=Tue, 14 Nov 2023 22:13:20 GMT; Secure; HttpOnly; Path=/app; \
@@ -39,7 +39,7 @@ fn a1_attributes_come_in_werkzeugs_order() {
 }
 
 #[test]
-fn a2_the_default_is_flasks() {
+fn the_default_is_flasks() {
     let config = CookieConfig::default();
     assert_eq!(config.set("eyJ9", None), "session=eyJ9; HttpOnly; Path=/");
     assert_eq!(config, CookieConfig::builder().build().unwrap());
@@ -49,7 +49,7 @@ fn a2_the_default_is_flasks() {
 }
 
 #[test]
-fn a3_a_permanent_session_has_expires_and_no_max_age() {
+fn permanent_sessions_have_expires_without_max_age() {
     for (secs, date) in [
         (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
         (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
@@ -64,13 +64,13 @@ fn a3_a_permanent_session_has_expires_and_no_max_age() {
 
 /// Flask answers 500 there (`OverflowError`).
 #[test]
-fn a_lifetime_behind_the_year_9999_ends_with_it() {
+fn expiry_after_the_year_9999_is_its_end() {
     let header = CookieConfig::default().set("v", Some(UnixTime::from_secs(u64::MAX)));
     assert_eq!(header, "session=v; Expires=Fri, 31 Dec 9999 23:59:59 GMT; HttpOnly; Path=/");
 }
 
 #[test]
-fn a4_removal_repeats_every_attribute() {
+fn removal_repeats_every_attribute() {
     assert_eq!(
         CookieConfig::default().removal(),
         "session=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; HttpOnly; Path=/"
@@ -83,7 +83,7 @@ fn a4_removal_repeats_every_attribute() {
 }
 
 #[test]
-fn a5_the_path_is_percent_encoded_and_what_is_encoded_stays() {
+fn the_path_is_percent_encoded_once() {
     for (path, written) in [
         ("/a b", "/a%20b"),
         ("/a;b", "/a%3Bb"),
@@ -99,7 +99,7 @@ fn a5_the_path_is_percent_encoded_and_what_is_encoded_stays() {
 }
 
 #[test]
-fn a6_the_domain_loses_its_port_and_leading_dots_and_keeps_its_case() {
+fn port_and_leading_dots_are_removed() {
     for (domain, written) in [
         ("example.com", "example.com"),
         (".Example.COM", "Example.COM"),
@@ -117,7 +117,7 @@ fn a6_the_domain_loses_its_port_and_leading_dots_and_keeps_its_case() {
 }
 
 #[test]
-fn a7_samesite_is_read_in_any_case_and_refused_in_flasks_words() {
+fn samesite_is_parsed_in_any_case() {
     for (text, mode) in [
         ("lax", SameSite::Lax),
         ("LAX", SameSite::Lax),
@@ -135,14 +135,14 @@ fn a7_samesite_is_read_in_any_case_and_refused_in_flasks_words() {
 }
 
 #[test]
-fn a8_partitioned_forces_secure() {
+fn partitioned_forces_secure() {
     let config = CookieConfig::builder().partitioned(true).http_only(false).build().unwrap();
     assert!(config.is_secure());
     assert_eq!(config.set("v", None), "session=v; Secure; Path=/; Partitioned");
 }
 
 #[test]
-fn a9_a_value_is_quoted_only_if_it_must_be() {
+fn values_are_quoted_only_if_necessary() {
     for (value, written) in [
         ("", ""),
         ("a b", "\"a b\""),
@@ -160,21 +160,22 @@ fn a9_a_value_is_quoted_only_if_it_must_be() {
     }
 }
 
-/// Werkzeug sends 0x1A to 0x1F bare between the quotes, where no server and no browser takes them.
+/// Werkzeug sends 0x1A to 0x1F between the quotes as they are, which no server and no browser
+/// accepts.
 #[test]
 fn every_control_character_in_a_value_is_escaped() {
     assert_eq!(plain("\x1a\x1f"), "s=\"\\032\\037\"; Path=/");
 }
 
 #[test]
-fn a11_a_header_over_the_limit_is_told_in_flasks_words() {
+fn headers_over_the_limit_have_flasks_warning() {
     let config = CookieConfig::default();
     let fits = "x".repeat(4067);
     let header = config.set(&fits, None);
     assert_eq!(header.len(), 4093);
     assert_eq!(config.check_size(&fits, &header), Ok(()));
 
-    // The second one counts with its quotes.
+    // The second value counts with its quotes.
     for value in ["x".repeat(4068), " ".repeat(4066)] {
         let too_large = config.check_size(&value, &config.set(&value, None)).unwrap_err();
         assert_eq!(
@@ -189,7 +190,7 @@ fn a11_a_header_over_the_limit_is_told_in_flasks_words() {
 }
 
 #[test]
-fn a11_a_limit_of_zero_lets_every_size_pass() {
+fn a_limit_of_zero_accepts_every_size() {
     let config = CookieConfig::builder().max_size(0).build().unwrap();
     let value = "x".repeat(100_000);
     assert_eq!(config.check_size(&value, &config.set(&value, None)), Ok(()));
