@@ -1,9 +1,71 @@
 //! Errors of a cookie's configuration and size.
 
+use core::fmt;
+
 /// A word that is not a [`SameSite`](super::SameSite) mode. The text is Flask's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("SameSite must be 'Strict', 'Lax', or 'None'.")]
 pub struct ParseSameSiteError;
+
+/// A part of a cookie whose text is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CookiePart {
+    /// The name.
+    Name,
+    /// The `Domain` attribute.
+    Domain,
+    /// The `Path` attribute.
+    Path,
+}
+
+impl fmt::Display for CookiePart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "name",
+            Self::Domain => "Domain",
+            Self::Path => "Path",
+        })
+    }
+}
+
+/// A requirement of the prefix of a cookie's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PrefixRequirement {
+    /// The attribute `Secure`.
+    Secure,
+    /// The attribute `HttpOnly`.
+    HttpOnly,
+    /// The attribute `Path=/`.
+    RootPath,
+    /// A cookie without the attribute `Domain`.
+    NoDomain,
+}
+
+impl PrefixRequirement {
+    /// Returns the builder call that meets the requirement.
+    #[must_use]
+    pub const fn fix(self) -> &'static str {
+        match self {
+            Self::Secure => "secure(true)",
+            Self::HttpOnly => "http_only(true)",
+            Self::RootPath => "path(\"/\")",
+            Self::NoDomain => "domain(None)",
+        }
+    }
+}
+
+impl fmt::Display for PrefixRequirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secure => "Secure",
+            Self::HttpOnly => "HttpOnly",
+            Self::RootPath => "Path=/",
+            Self::NoDomain => "no Domain",
+        })
+    }
+}
 
 /// The reason why a configuration was refused: browsers would drop the cookie, or it would be
 /// written with another meaning.
@@ -31,17 +93,16 @@ pub enum CookieConfigError {
     /// refuse the cookie.
     #[error(
         "browsers refuse a cookie named {name:?}, because the prefix {prefix} needs {needs}; \
-         {remedy}, or choose a name without the prefix"
+         call `{}`, or choose a name without the prefix",
+        .needs.fix()
     )]
     Prefix {
         /// The name as given.
         name: String,
         /// The prefix in its usual spelling; browsers compare it without regard to case.
         prefix: &'static str,
-        /// The missing part: `Secure`, `HttpOnly`, `Path=/` or `no Domain`.
-        needs: &'static str,
-        /// The builder call that fixes it.
-        remedy: &'static str,
+        /// The requirement that is not met.
+        needs: PrefixRequirement,
     },
     /// `SameSite=None` without `Secure`.
     #[error(
@@ -51,12 +112,12 @@ pub enum CookieConfigError {
     SameSiteNoneWithoutSecure,
     /// The name or an attribute is longer than browsers accept.
     #[error(
-        "the cookie's {what} has {octets} octets as written, and browsers ignore more than {limit}; \
+        "the cookie's {part} has {octets} octets as written, and browsers ignore more than {limit}; \
          choose a shorter one"
     )]
     TooLong {
-        /// `name`, `Domain` or `Path`.
-        what: &'static str,
+        /// The part that is too long.
+        part: CookiePart,
         /// Its length in the header.
         octets: usize,
         /// The greatest accepted length.
@@ -64,12 +125,12 @@ pub enum CookieConfigError {
     },
     /// A control character (U+0000 to U+001F, U+007F) in the domain or the path.
     #[error(
-        "the cookie's {what} {value:?} holds the control character {found:?}, \
+        "the cookie's {part} {value:?} holds the control character {found:?}, \
          probably by mistake; remove it"
     )]
     ControlCharacter {
-        /// `Domain` or `Path`.
-        what: &'static str,
+        /// The part with the control character.
+        part: CookiePart,
         /// The value as given.
         value: String,
         /// The first such character.

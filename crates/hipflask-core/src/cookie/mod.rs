@@ -17,7 +17,7 @@ mod write;
 
 pub use choice::{Ambiguous, Choice, candidates};
 pub use config::{CookieConfig, CookieConfigBuilder};
-pub use error::{CookieConfigError, CookieTooLarge, ParseSameSiteError};
+pub use error::{CookieConfigError, CookiePart, CookieTooLarge, ParseSameSiteError, PrefixRequirement};
 pub use parse::{Cookies, parse};
 pub use same_site::SameSite;
 pub use values::{octets, values};

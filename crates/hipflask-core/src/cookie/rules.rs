@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::error::CookieConfigError as Error;
+use super::error::{CookieConfigError as Error, CookiePart, PrefixRequirement};
 use super::write::{Attributes, quote_path};
 
 /// The name is a token of RFC 6265.
@@ -14,12 +14,12 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
         let name = name.to_owned();
         return Err(Error::NameNotToken { name, found });
     }
-    check_length("name", name)
+    check_length(CookiePart::Name, name)
 }
 
 /// Returns the domain as it is written.
 pub(super) fn check_domain(given: &str) -> Result<&str, Error> {
-    check_controls("Domain", given)?;
+    check_controls(CookiePart::Domain, given)?;
     let (host, port) = given.split_once(':').unwrap_or((given, ""));
     let host = host.trim_start_matches('.');
     let domain = || given.to_owned();
@@ -49,18 +49,18 @@ pub(super) fn check_domain(given: &str) -> Result<&str, Error> {
     if let Some(found) = port.chars().find(|c| !c.is_ascii_digit()) {
         return Err(Error::DomainNotHost { domain: domain(), found });
     }
-    check_length("Domain", host)?;
+    check_length(CookiePart::Domain, host)?;
     Ok(host)
 }
 
 /// Returns the path as it is written.
 pub(super) fn check_path(given: &str) -> Result<Cow<'_, str>, Error> {
-    check_controls("Path", given)?;
+    check_controls(CookiePart::Path, given)?;
     if !given.starts_with('/') {
         return Err(Error::PathNotAbsolute { path: given.to_owned() });
     }
     let path = quote_path(given);
-    check_length("Path", &path)?;
+    check_length(CookiePart::Path, &path)?;
     Ok(path)
 }
 
@@ -77,34 +77,32 @@ pub(super) fn check_prefix(name: &str, attributes: &Attributes<'_>) -> Result<()
     };
     let host = prefix.starts_with("__Host-");
     let http = prefix.ends_with("Http-");
-    for (broken, needs, remedy) in [
-        (!attributes.secure, "Secure", "call `secure(true)`"),
-        (http && !attributes.http_only, "HttpOnly", "call `http_only(true)`"),
-        (host && attributes.path != "/", "Path=/", "call `path(\"/\")`"),
-        (host && attributes.domain.is_some(), "no Domain", "call `domain(None)`"),
-    ] {
-        if broken {
-            let name = name.to_owned();
-            return Err(Error::Prefix { name, prefix, needs, remedy });
-        }
+    let requirements = [
+        (!attributes.secure, PrefixRequirement::Secure),
+        (http && !attributes.http_only, PrefixRequirement::HttpOnly),
+        (host && attributes.path != "/", PrefixRequirement::RootPath),
+        (host && attributes.domain.is_some(), PrefixRequirement::NoDomain),
+    ];
+    match requirements.into_iter().find(|(is_missing, _)| *is_missing) {
+        None => Ok(()),
+        Some((_, needs)) => Err(Error::Prefix { name: name.to_owned(), prefix, needs }),
     }
-    Ok(())
 }
 
-fn check_controls(what: &'static str, value: &str) -> Result<(), Error> {
+fn check_controls(part: CookiePart, value: &str) -> Result<(), Error> {
     match value.chars().find(char::is_ascii_control) {
         None => Ok(()),
         Some(found) => {
             let value = value.to_owned();
-            Err(Error::ControlCharacter { what, value, found })
+            Err(Error::ControlCharacter { part, value, found })
         }
     }
 }
 
-fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
+fn check_length(part: CookiePart, text: &str) -> Result<(), Error> {
     let (octets, limit) = (text.len(), MAX_OCTETS);
     if octets > limit {
-        return Err(Error::TooLong { what, octets, limit });
+        return Err(Error::TooLong { part, octets, limit });
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ pub const DEFAULT_CATEGORY: &str = "message";
 
 /// A flashed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Flash {
     /// The category; `message` by default.
     pub category: Text,

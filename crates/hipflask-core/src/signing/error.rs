@@ -1,10 +1,11 @@
 //! Errors of a signer's configuration, of signed values and of payloads.
 
-use crate::tagged::JsonError;
-use crate::value::ValueError;
+use core::fmt;
 use core::time::Duration;
 
+use crate::tagged::JsonError;
 use crate::time::UnixTime;
+use crate::value::ValueError;
 
 /// The reason why a signed value was refused. Contains nothing of the value or of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -115,10 +116,10 @@ pub enum SignerConfigError {
         separator: u8,
     },
     /// No algorithm or mode has this name.
-    #[error("unknown {what} {name:?}; take one of {expected}")]
+    #[error("unknown {setting} {name:?}; take one of {expected}")]
     UnknownName {
-        /// The kind of name: "digest", "key derivation" or "compression".
-        what: &'static str,
+        /// The setting.
+        setting: SignerSetting,
         /// The unknown name, at most 32 characters of it.
         name: String,
         /// The names that exist.
@@ -126,9 +127,31 @@ pub enum SignerConfigError {
     },
 }
 
+/// A setting of a signer that is chosen by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignerSetting {
+    /// A [`Digest`](super::Digest).
+    Digest,
+    /// A [`Derivation`](super::Derivation) of the key.
+    Derivation,
+    /// A [`Compression`](super::Compression).
+    Compression,
+}
+
+impl fmt::Display for SignerSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digest => "digest",
+            Self::Derivation => "key derivation",
+            Self::Compression => "compression",
+        })
+    }
+}
+
 impl SignerConfigError {
-    pub(super) fn unknown(what: &'static str, name: &str, expected: &'static str) -> Self {
-        Self::UnknownName { what, name: name.chars().take(LONGEST_NAME).collect(), expected }
+    pub(super) fn unknown(setting: SignerSetting, name: &str, expected: &'static str) -> Self {
+        Self::UnknownName { setting, name: name.chars().take(LONGEST_NAME).collect(), expected }
     }
 }
 

@@ -9,7 +9,7 @@ use core::{fmt, str::FromStr};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::error::SignerConfigError;
+use super::error::{SignerConfigError, SignerSetting};
 use crate::steps;
 
 /// The hash of the HMAC and the key derivation.
@@ -61,7 +61,7 @@ impl FromStr for Digest {
             "sha1" => Self::Sha1,
             "sha256" => Self::Sha256,
             "sha512" => Self::Sha512,
-            _ => return Err(SignerConfigError::unknown("digest", name, "sha1, sha256, sha512")),
+            _ => return Err(SignerConfigError::unknown(SignerSetting::Digest, name, "sha1, sha256, sha512")),
         })
     }
 }
@@ -107,7 +107,7 @@ impl FromStr for Derivation {
             "none" => Self::None,
             _ => {
                 let expected = "concat, django-concat, hmac, none";
-                return Err(SignerConfigError::unknown("key derivation", name, expected));
+                return Err(SignerConfigError::unknown(SignerSetting::Derivation, name, expected));
             }
         })
     }

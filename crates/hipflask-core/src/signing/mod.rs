@@ -32,7 +32,7 @@ mod serializer;
 mod signer;
 mod timestamp;
 
-pub use error::{DumpError, LoadError, PayloadError, SignatureError, SignerConfigError};
+pub use error::{DumpError, LoadError, PayloadError, SignatureError, SignerConfigError, SignerSetting};
 pub use key::{KeyRing, SecretKey, Weakness};
 pub use mac::{Derivation, Digest};
 pub use payload::{Compression, MAX_INFLATED, PayloadCodec};

@@ -7,7 +7,7 @@ use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::{
     base64,
-    error::{PayloadError, SignerConfigError},
+    error::{PayloadError, SignerConfigError, SignerSetting},
 };
 use crate::steps;
 
@@ -51,7 +51,13 @@ impl FromStr for Compression {
             "when-it-pays" => Self::WhenItPays,
             "flask" => Self::AsFlask,
             "never" => Self::Never,
-            _ => return Err(SignerConfigError::unknown("compression", name, "when-it-pays, flask, never")),
+            _ => {
+                return Err(SignerConfigError::unknown(
+                    SignerSetting::Compression,
+                    name,
+                    "when-it-pays, flask, never",
+                ));
+            }
         })
     }
 }

@@ -143,6 +143,7 @@ impl TimestampSigner {
 /// The rules are those of itsdangerous 2.2.0 `max_age`. The leeway is our addition and 0 by
 /// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Age {
     /// The greatest accepted age, inclusive. `None` accepts every time, also in the future.
     pub max_age: Option<Duration>,

@@ -90,10 +90,10 @@ impl<'de> Deserializer<'de> for &'de Value {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match self {
-            Value::Str(text) => visitor.visit_enum(Variant { name: text.into_deserializer(), content: None }),
+            Value::Str(text) => visitor.visit_enum(Variant { name: text.into(), content: None }),
             Value::Dict(dict) if dict.len() == 1 => match dict.iter().next() {
                 Some((name, content)) => {
-                    visitor.visit_enum(Variant { name: name.into_deserializer(), content: Some(content) })
+                    visitor.visit_enum(Variant { name: name.into(), content: Some(content) })
                 }
                 None => Err(ValueError::custom("an empty dict is not a variant")),
             },
@@ -178,7 +178,7 @@ where
 }
 
 fn visit_dict<'de, V: Visitor<'de>>(dict: &'de Dict, visitor: V) -> Result<V::Value, ValueError> {
-    let mut entries = MapDeserializer::new(dict.iter());
+    let mut entries = MapDeserializer::new(dict.iter().map(|(key, value)| (Key::from(key), value)));
     let value = visitor.visit_map(&mut entries)?;
     entries.end().map(|()| value)
 }
@@ -191,18 +191,24 @@ impl<'de> IntoDeserializer<'de, ValueError> for &'de Value {
     }
 }
 
-impl<'de> IntoDeserializer<'de, ValueError> for &'de Text {
-    type Deserializer = Key<'de>;
+impl<'de> IntoDeserializer<'de, ValueError> for Key<'de> {
+    type Deserializer = Self;
 
-    fn into_deserializer(self) -> Key<'de> {
-        Key(self.as_str().ok_or(self.as_bytes()))
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> From<&'de Text> for Key<'de> {
+    fn from(key: &'de Text) -> Self {
+        Self(key.as_str().ok_or(key.as_bytes()))
     }
 }
 
 /// A dict key: text, or the number that a map with number keys wrote as text. With lone surrogates
 /// it is bytes.
 #[derive(Debug)]
-pub struct Key<'de>(Result<&'de str, &'de [u8]>);
+pub(crate) struct Key<'de>(Result<&'de str, &'de [u8]>);
 
 impl<'de> Key<'de> {
     pub(crate) const fn new(key: &'de str) -> Self {

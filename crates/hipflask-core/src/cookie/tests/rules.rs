@@ -1,6 +1,6 @@
 //! Refused configurations and the texts of their errors.
 
-use crate::cookie::{CookieConfig, CookieConfigBuilder, CookieConfigError as Error, SameSite};
+use crate::cookie::{CookieConfig, CookieConfigBuilder, CookieConfigError as Error, CookiePart, SameSite};
 
 fn refused(builder: CookieConfigBuilder) -> Error {
     builder.build().unwrap_err()
@@ -128,9 +128,9 @@ fn control_characters_are_refused() {
     for found in ['\0', '\n', '\r', '\t', '\x1f', '\x7f'] {
         let (path, domain) = (format!("/a{found}"), format!("a{found}.de"));
         let error = refused(new().path(&*path));
-        assert_eq!(error, Error::ControlCharacter { what: "Path", value: path, found });
+        assert_eq!(error, Error::ControlCharacter { part: CookiePart::Path, value: path, found });
         let error = refused(new().domain(&*domain));
-        assert_eq!(error, Error::ControlCharacter { what: "Domain", value: domain, found });
+        assert_eq!(error, Error::ControlCharacter { part: CookiePart::Domain, value: domain, found });
     }
 }
 
@@ -147,19 +147,19 @@ fn no_part_is_longer_than_browsers_keep() {
     assert!(new().name(&*longest).max_size(0).build().is_ok());
     assert!(new().path(format!("/{}", &longest[1..])).build().is_ok());
     assert!(new().domain(&*format!("{}aa", "a.".repeat(511))).build().is_ok());
-    for (builder, what, octets) in [
-        (new().name(format!("{longest}a")), "name", 1025),
-        (new().path(format!("/{longest}")), "Path", 1025),
-        (new().path(format!("/{}", "é".repeat(200))), "Path", 1201),
-        (new().domain(&*format!("{}a", "a.".repeat(512))), "Domain", 1025),
+    for (builder, part, octets) in [
+        (new().name(format!("{longest}a")), CookiePart::Name, 1025),
+        (new().path(format!("/{longest}")), CookiePart::Path, 1025),
+        (new().path(format!("/{}", "é".repeat(200))), CookiePart::Path, 1201),
+        (new().domain(&*format!("{}a", "a.".repeat(512))), CookiePart::Domain, 1025),
     ] {
-        assert_eq!(refused(builder), Error::TooLong { what, octets, limit: 1024 });
+        assert_eq!(refused(builder), Error::TooLong { part, octets, limit: 1024 });
     }
 }
 
 #[test]
 fn every_refusal_says_what_to_do() {
-    for (builder, remedy) in [
+    for (builder, fix) in [
         (new().name(""), "give it one"),
         (new().name("a b"), "use ASCII letters"),
         (new().name("__Host-s"), "call `secure(true)`, or choose a name without the prefix"),
@@ -171,13 +171,13 @@ fn every_refusal_says_what_to_do() {
         (new().path("/\n"), "remove it"),
     ] {
         let text = refused(builder).to_string();
-        assert!(text.contains(remedy), "{text}");
+        assert!(text.contains(fix), "{text}");
     }
 }
 
 fn assert_prefix(builder: CookieConfigBuilder, want: &str, missing: &str) {
     match refused(builder) {
-        Error::Prefix { prefix, needs, .. } => assert_eq!((prefix, needs), (want, missing)),
+        Error::Prefix { prefix, needs, .. } => assert_eq!((prefix, &*needs.to_string()), (want, missing)),
         other => panic!("{other}"),
     }
 }
