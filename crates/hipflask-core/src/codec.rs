@@ -153,12 +153,14 @@ impl SessionCodec {
         dict_from_json(&self.json(signed.value)?).map_err(OpenError::Json)
     }
 
-    /// Verifies a cookie's value and returns the JSON of its session: for callers that build their own objects.
+    /// Verifies a cookie's value and returns the JSON of its session: for callers that build their
+    /// own objects.
     ///
     /// `lifetime` replaces the codec's own, because a Flask app can change it between two requests.
     ///
     /// # Errors
-    /// [`OpenError`], except [`OpenError::Json`] for JSON that is not a session: only its encoding is checked.
+    /// [`OpenError`], except [`OpenError::Json`] for JSON that is not a session: only its encoding
+    /// is checked.
     pub fn open_json(&self, value: &[u8], now: UnixTime, lifetime: Duration) -> Result<String, OpenError> {
         let age = Age { max_age: Some(lifetime), ..self.age };
         self.json(self.signer.unsign(value, now, age)?.value)
@@ -170,11 +172,13 @@ impl SessionCodec {
     /// [`JsonError`] if the session is too long to be read back; it names the largest key. Also if
     /// a value nests too deep, which [`SessionDict`] prevents.
     pub fn sign(&self, session: &SessionDict, now: UnixTime) -> Result<String, JsonError> {
-        self.sign_encoded(&session.to_json(self.order)?, now, |json, value| self.payload.encode_into(json, value))
+        self.sign_encoded(&session.to_json(self.order)?, now, |json, value| {
+            self.payload.encode_into(json, value)
+        })
     }
 
-    /// Signs the JSON of a session as the value of a cookie. A value longer than `max_value_len` is deflated, however
-    /// small its JSON is.
+    /// Signs the JSON of a session as the value of a cookie. A value longer than `max_value_len` is
+    /// deflated, however small its JSON is.
     ///
     /// # Errors
     /// [`JsonError`] if the JSON is too long to be read back.
@@ -183,12 +187,15 @@ impl SessionCodec {
         self.sign_encoded(json.as_bytes(), now, |json, value| payload.encode_into(json, value))
     }
 
-    /// Signs the JSON of a session, or the zlib stream that the caller has made of it if that is shorter.
+    /// Signs the JSON of a session, or the zlib stream that the caller has made of it if that is
+    /// shorter.
     ///
     /// # Errors
     /// As [`sign_json`](Self::sign_json).
     pub fn sign_deflated(&self, json: &str, deflated: &[u8], now: UnixTime) -> Result<String, JsonError> {
-        self.sign_encoded(json.as_bytes(), now, |json, value| PayloadCodec::encode_shorter(json, deflated, value))
+        self.sign_encoded(json.as_bytes(), now, |json, value| {
+            PayloadCodec::encode_shorter(json, deflated, value)
+        })
     }
 
     fn sign_encoded(

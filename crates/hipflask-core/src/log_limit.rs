@@ -30,7 +30,8 @@ impl AtMostEachMinute {
     }
 }
 
-/// The number of bad signatures in a row from which a warning is due. A few come from stale cookies.
+/// The number of bad signatures in a row from which a warning is due. A few come from stale
+/// cookies.
 const MANY: u64 = 20;
 
 /// The warning that is due when [`BadSignatures::note`] returns a count.
@@ -59,9 +60,11 @@ pub struct BadSignatures {
 }
 
 impl BadSignatures {
-    /// Counts a bad signature, after `opened` good ones in all. Returns the number of bad ones in a row if a warning is due.
+    /// Counts a bad signature, after `opened` good ones in all. Returns the number of bad ones in a
+    /// row if a warning is due.
     ///
-    /// Good ones end a row only if they are more: with a wrong key, users that log in again have good ones.
+    /// Good ones end a row only if they are more: with a wrong key, users that log in again have
+    /// good ones.
     pub fn note(&self, opened: u64, now: UnixTime) -> Option<u64> {
         let good = opened.saturating_sub(self.opened_before.load(Ordering::Relaxed));
         if good > self.count.load(Ordering::Relaxed) {

@@ -91,7 +91,8 @@ impl CookieConfig {
         })
     }
 
-    /// Returns the greatest length of a value whose header is not longer than [`max_size`](Self::max_size), without `Expires`.
+    /// Returns the greatest length of a value whose header is not longer than
+    /// [`max_size`](Self::max_size), without `Expires`.
     #[must_use]
     pub fn max_value_len(&self) -> usize {
         match self.max_size {

@@ -127,8 +127,8 @@ impl PayloadCodec {
         }
     }
 
-    /// Appends the payload of `json`, or of its zlib stream `deflated` if that saves two bytes or more: the rule of
-    /// itsdangerous for callers with their own zlib.
+    /// Appends the payload of `json`, or of its zlib stream `deflated` if that saves two bytes or
+    /// more: the rule of itsdangerous for callers with their own zlib.
     pub fn encode_shorter(json: &[u8], deflated: &[u8], out: &mut String) {
         if is_shorter(deflated, json) {
             append_deflated(deflated, out);
@@ -190,7 +190,8 @@ fn deflate(json: &[u8]) -> Option<Vec<u8>> {
     let status = state.compress_vec(json, &mut deflated, FlushCompress::Finish).ok()?;
     state.reset();
     KEPT.put_back(state);
-    // The output has room for the length of the JSON, so an incomplete stream does not save space either.
+    // The output has room for the length of the JSON, so an incomplete stream does not save space
+    // either.
     (status == Status::StreamEnd && is_shorter(&deflated, json)).then_some(deflated)
 }
 
