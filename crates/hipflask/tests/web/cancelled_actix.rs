@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use actix_web::rt::System;
-use actix_web::{App, FromRequest, Handler, Responder, test, web};
+use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::{App, FromRequest, Handler, Responder, web};
 use hipflask::store::memory::MemoryStore;
 use hipflask::{Session, SessionError, Sessions};
 
@@ -29,9 +30,9 @@ where
     H::Output: Responder + 'static,
 {
     let app = App::new().wrap(sessions.middleware()).route("/", web::get().to(handler));
-    let app = test::init_service(app).await;
-    let request = test::TestRequest::get().insert_header(("cookie", cookie)).to_request();
-    Some(cut(test::call_service(&app, request), polls).await?.status().as_u16())
+    let app = init_service(app).await;
+    let request = TestRequest::get().insert_header(("cookie", cookie)).to_request();
+    Some(cut(call_service(&app, request), polls).await?.status().as_u16())
 }
 
 #[test]
