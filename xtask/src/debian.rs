@@ -29,7 +29,8 @@ impl UnpackedPython {
     pub(crate) fn of_suite(workspace: &Workspace, suite: &str) -> Result<Self, Failure> {
         let folder = workspace.path(&format!("target/debian/{suite}"));
         let apt = Apt::new(workspace, &folder, suite)?;
-        run(apt.command("apt-get").args(["--quiet=2", "update"]))?;
+        run(apt.command("apt-get").args(["--quiet=2", "update"]))
+            .map_err(|_| Failure::new("its package lists cannot be fetched"))?;
         let depends = read(apt.command("apt-cache").args(["depends", "python3"]))?;
         let version = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: python"));
         let version = version.ok_or_else(|| Failure::new(format!("{suite} does not have a Python")))?;

@@ -6,22 +6,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hipflask_core::time::{DateTime, UnixTime};
 
-/// The last second of the year 9999: Python has no later time.
+/// The last second of the year 9999, the latest time in Python.
 pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
-/// The clock, or a time that was given in its place.
+/// The clock of the system, or a fixed time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     fixed: Option<u64>,
 }
 
 impl Clock {
-    /// Stands at `fixed`, or runs.
+    /// Creates a clock that shows `fixed`, if it is set.
     pub(crate) const fn new(fixed: Option<u64>) -> Self {
         Self { fixed }
     }
 
-    /// The time. Asked for every line: a stream can be open for days.
+    /// Returns the time. Called for every line, because a stream can be open for days.
     pub(crate) fn now(self) -> UnixTime {
         let running = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         UnixTime::from_secs(self.fixed.unwrap_or_else(running))
@@ -34,7 +34,7 @@ pub(crate) fn date(at: UnixTime) -> String {
     date.to_string().replace('T', " ").replace("+00:00", " UTC")
 }
 
-/// `3 days ago`, or what it is before `at`.
+/// `3 days ago`, `3 days ahead of the clock`.
 pub(crate) fn distance(at: UnixTime, now: UnixTime) -> String {
     match (now.as_secs().checked_sub(at.as_secs()), at.as_secs().checked_sub(now.as_secs())) {
         (Some(0), _) => "now".to_owned(),
@@ -67,7 +67,7 @@ pub(crate) fn span(secs: u64) -> String {
     }
 }
 
-/// A length of time as every option takes it: `31d`, `12h`, `30m`, `90s`, or a number of seconds.
+/// A duration in an option: `31d`, `12h`, `30m`, `90s`, or a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) u64);
 
@@ -90,7 +90,7 @@ impl FromStr for Span {
     }
 }
 
-/// In the largest unit that fits: `31d`.
+/// Writes the largest unit that fits: `31d`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |unit: u64| self.0 >= unit && self.0.is_multiple_of(unit);
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_option_takes_the_same_lengths_of_time() {
+    fn durations_have_the_same_form_in_every_option() {
         let seconds = |text: &str| text.parse::<Span>().map(|Span(seconds)| seconds);
         assert_eq!(seconds("31d"), Ok(2_678_400));
         assert_eq!(seconds("12h"), Ok(43_200));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_told_in_at_most_two_units() {
+    fn durations_are_shown_in_at_most_two_units() {
         let table = [
             (0, "0 s"),
             (59, "59 s"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_with_their_distance_from_the_clock() {
+    fn times_are_shown_with_their_distance() {
         let at = UnixTime::from_secs;
         assert_eq!(date(at(1_700_000_000)), "2023-11-14 22:13:20 UTC");
         assert_eq!(date(at(u64::MAX)), "after the year 9999");

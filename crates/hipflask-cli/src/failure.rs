@@ -1,14 +1,14 @@
-//! Why the command could not be carried out at all: exit code 2.
+//! The errors that stop the command with exit code 2.
 
 use std::io;
 
-/// What stopped the command. Shows no key, and nothing that might be one.
+/// The reason why the command stopped. Never shows a key, or a text that may be one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// A key stands among the arguments.
+    /// The arguments contain a key.
     #[error(
-        "a key is never given as an argument: everybody on this machine could read it in the list of processes, and the \
-         shell would keep it in its history"
+        "keys are not accepted as arguments: everybody on this machine could read them in the list of processes, and the \
+         shell would keep them in its history"
     )]
     KeyOnCommandLine,
     /// An environment variable does not exist.
@@ -20,68 +20,68 @@ pub(crate) enum Failure {
         name: Option<String>,
     },
     /// A key file cannot be read.
-    #[error("the file of {option} cannot be read{}", in_brackets(.path))]
+    #[error("cannot read the file of {option}{}", in_brackets(.path))]
     NoFile {
         /// The option that named it.
         option: &'static str,
         /// The file, if there is one.
         path: Option<String>,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A key file is too large to be one.
-    #[error("{path} is no key file: it has more than {limit} bytes")]
+    #[error("{path} is not a key file: it has more than {limit} bytes")]
     LargeFile {
         /// The file.
         path: String,
-        /// The most that is read, in bytes.
+        /// The greatest size of a key file, in bytes.
         limit: usize,
     },
     /// A key is empty.
-    #[error("{place} is empty, so anybody could sign; put a key there: `hipflask key new` makes one")]
+    #[error("{place} is empty, so anybody could sign; `hipflask key new` generates a key")]
     EmptyKey {
         /// Where the key was found.
         place: String,
     },
-    /// A key to be would be short.
+    /// The requested key is too short.
     #[error(
-        "{bytes} bytes are too few for a key: below 16 bytes it can be guessed from a single cookie, at leisure and \
-         without a request to the app; 32 is the default"
+        "{bytes} bytes are too few for a key: with less than 16 bytes it can be guessed from a single cookie, without a \
+         request to the app; the default is 32"
     )]
     ShortKey {
-        /// How many were asked for.
+        /// The requested number of bytes.
         bytes: usize,
     },
-    /// A key to be would be longer than anybody needs.
-    #[error("{bytes} bytes are more than a key needs; take at most {limit}, 32 is the default")]
+    /// The requested key is longer than necessary.
+    #[error("{bytes} bytes are too many for a key; the limit is {limit}, the default is 32")]
     LongKey {
-        /// How many were asked for.
+        /// The requested number of bytes.
         bytes: usize,
-        /// The most that are made.
+        /// The greatest number of bytes.
         limit: usize,
     },
-    /// The page for people was asked for a stream of lines.
-    #[error("--human shows one value; `-` writes JSON lines, so leave one of the two out")]
+    /// The page for people was requested for a stream of lines.
+    #[error("--human shows one value, and `-` writes JSON lines; remove one of the two")]
     HumanLines,
-    /// The system gives no random bytes.
-    #[error("the system gave no random bytes, so no key was made")]
+    /// The system does not provide random bytes.
+    #[error("the system does not provide random bytes, so no key was generated")]
     NoRandomness(#[source] getrandom::Error),
-    /// No store is named.
-    #[error("no store is named; give --store URL, or set HIPFLASK_STORE")]
+    /// A store is not named.
+    #[error("missing store; use --store URL, or set HIPFLASK_STORE")]
     NoStore,
     /// clap would repeat a password.
     #[error(
-        "the arguments are not understood, and are not repeated here because a password stands among them; give the URL as \
-         --store URL, or better in the variable HIPFLASK_STORE, and ask `hipflask store COMMAND --help`"
+        "invalid arguments, which are not shown because they contain a password; put the URL into --store URL, or better into \
+         the variable HIPFLASK_STORE, and see `hipflask store COMMAND --help`"
     )]
     PasswordAmongBadArguments,
     /// A store in the memory of another process.
-    #[error("`memory:` is the memory of one process, and this is another one: there is nothing to look into")]
+    #[error("`memory:` is the memory of another process, which this command cannot read")]
     MemoryStore,
     /// A store that was not compiled in.
     #[error(
-        "this `hipflask` was built without that store; `cargo install hipflask-cli --features {feature}` builds one that has \
-         it, `--features full` one that has all"
+        "this `hipflask` was built without that store; `cargo install hipflask-cli --features {feature}` adds it, \
+         `--features full` adds all stores"
     )]
     FeatureMissing {
         /// The feature.
@@ -100,35 +100,33 @@ pub(crate) enum Failure {
     #[error("the source and the destination are the same place")]
     SamePlace,
     /// A copy from a store that does not know its ids.
-    #[error(
-        "a file store keeps its sessions under digests of their ids, and no other store can have them without the ids"
-    )]
+    #[error("a file store keeps its sessions under digests of their ids, and other stores need the ids")]
     NamesOnly,
-    /// `rm` without a word.
-    #[error("which sessions? Name them, or give a filter such as --where user_id=7, or --all")]
+    /// `rm` without a selection.
+    #[error("no sessions are selected; name them, or use a filter such as --where user_id=7, or --all")]
     WhichSessions,
-    /// `rm` with too many words.
-    #[error("sessions are named, and there is a filter or --all as well; leave one of the two out")]
+    /// `rm` with two selections.
+    #[error("sessions are named and selected by a filter or --all; remove one of the two")]
     NamedAndFiltered,
-    /// Nobody can be asked.
+    /// Standard input is not a terminal.
     #[error(
-        "nobody is at a terminal to be asked; --yes ends the sessions without a question, --dry-run shows them"
+        "cannot ask for a confirmation without a terminal; --yes deletes the sessions without one, --dry-run shows them"
     )]
     NobodyToAsk,
-    /// Somebody was asked and said no.
-    #[error("nothing was ended")]
+    /// The user did not confirm.
+    #[error("nothing was deleted")]
     NotConfirmed,
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
-    /// The runtime cannot begin.
-    #[error("the system gives this process no means to wait for a store")]
+    /// The runtime cannot be started.
+    #[error("cannot start the runtime that waits for the store")]
     Runtime(#[source] io::Error),
-    /// Standard input broke.
-    #[error("standard input cannot be read")]
+    /// Standard input failed.
+    #[error("cannot read standard input")]
     Input(#[source] io::Error),
-    /// Standard output broke; a reader that went away is none of this.
-    #[error("standard output cannot be written")]
+    /// Standard output failed. A pipe that its reader has closed is not an error.
+    #[error("cannot write standard output")]
     Output(#[source] io::Error),
     /// The library refuses the settings.
     #[error(transparent)]
@@ -136,35 +134,34 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// What to do instead, if the message does not say it.
+    /// Returns a fix that the message does not name.
     pub(crate) const fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::KeyOnCommandLine => {
-                "Put it into an environment variable or a file, and say which:\n    \
+                "Put the key into an environment variable or a file, and name that:\n    \
                  hipflask cookie verify --key-env SECRET_KEY VALUE\n    \
                  hipflask cookie verify --key-file FILE VALUE\n\
-                 A key that has been typed into a shell is better replaced: `hipflask key new`"
+                 Replace a key that was typed into a shell: `hipflask key new`"
             }
             Self::NoVariable { name: Some(_), .. } => {
-                "Set it and export it; the option takes the name, without `$`"
+                "Set and export it; the option takes the name without `$`"
             }
             Self::NoVariable { name: None, .. } => {
-                "The option takes the name of a variable, such as SECRET_KEY, and not its content. What stood there is \
-                 not repeated here, because it may be the key itself"
+                "The option takes the name of a variable, such as SECRET_KEY, and not its content. The argument is not \
+                 shown, because it may be the key itself"
             }
             Self::NoFile { path: None, .. } => {
-                "The option takes the path of a file. What stood there is not repeated here, because it may be the key \
-                 itself"
+                "The option takes the path of a file. The argument is not shown, because it may be the key itself"
             }
             Self::NoStore => {
                 "hipflask store ls --store file:./flask_session\n\
                  hipflask store ls --store redis://127.0.0.1:6379/0\n\
-                 `hipflask store --help` lists all of them"
+                 `hipflask store --help` lists all stores"
             }
             Self::NamesOnly => {
-                "Put the ids, or the cookies that hold them, into a file, one per line, and give it:\n    \
+                "Put the ids, or the cookies that contain them, into a file, one per line, and pass it:\n    \
                  hipflask store copy FROM TO --ids-from ids.txt\n\
-                 To another directory (file:..) they can be copied without"
+                 Another directory (file:..) does not need them"
             }
             _ => return None,
         })

@@ -1,4 +1,4 @@
-//! Keys come from the environment or from files, and never from arguments.
+//! Reads keys from the environment or from files, never from arguments.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,44 +10,44 @@ use hipflask_core::signing::{KeyRing, SecretKey};
 
 use crate::failure::Failure;
 
-/// Where the key is that signs.
+/// The place of the key that signs.
 #[derive(Debug, Args)]
 #[group(id = "key", required = true, multiple = false)]
 #[command(next_help_heading = "Keys")]
 pub(crate) struct CurrentKey {
-    /// The environment variable that holds the key: its bytes, as they are
+    /// The environment variable with the key, whose bytes are used unchanged
     #[arg(long, value_name = "NAME")]
     key_env: Option<OsString>,
-    /// The file that holds the key: any bytes, a newline at the end does not count; at most 64 KiB
+    /// The file with the key: any bytes, at most 64 KiB; a newline at the end is ignored
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
-/// Where keys are that were in use before: Flask's `SECRET_KEY_FALLBACKS`.
+/// The places of older keys: Flask's `SECRET_KEY_FALLBACKS`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Keys")]
 pub(crate) struct FallbackKeys {
-    /// A variable with an older key that is still accepted (SECRET_KEY_FALLBACKS); as often as needed
+    /// A variable with an older key that is still accepted (SECRET_KEY_FALLBACKS); can be repeated
     #[arg(long, value_name = "NAME")]
     fallback_env: Vec<OsString>,
-    /// A file with an older key that is still accepted; as often as needed
+    /// A file with an older key that is still accepted; can be repeated
     #[arg(long, value_name = "FILE")]
     fallback_file: Vec<PathBuf>,
 }
 
-/// Keys that have been read.
+/// The keys, and where they were found.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    /// The first signs, all verify.
+    /// The first key signs, and all verify.
     pub(crate) ring: KeyRing,
-    /// Where each was found, for people, in the order of the ring.
+    /// The place of each key, for people, in the order of the ring.
     pub(crate) places: Vec<String>,
-    /// What is wrong with them, a sentence each.
+    /// A sentence about each weak key.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Keys {
-    /// Reads the keys from where the options say.
+    /// Reads the keys that the options name.
     pub(crate) fn load(current: &CurrentKey, fallbacks: Option<&FallbackKeys>) -> Result<Self, Failure> {
         let mut found = Vec::new();
         if let Some(name) = &current.key_env {
@@ -82,7 +82,8 @@ impl Found {
             return Err(Failure::EmptyKey { place });
         }
         let key = SecretKey::from(bytes);
-        let warning = key.weakness().map(|why| format!("{place} {why}; `hipflask key new` makes a good one"));
+        let warning =
+            key.weakness().map(|why| format!("{place} {why}; `hipflask key new` generates a good one"));
         Ok(Self { key, place, warning })
     }
 }
@@ -95,10 +96,10 @@ fn from_env(option: &'static str, name: &OsStr) -> Result<Found, Failure> {
 
 fn from_file(option: &'static str, path: &Path) -> Result<Found, Failure> {
     let place = printable(path.as_os_str());
-    // A path that leads nowhere may be the key, given by mistake.
+    // A path to nothing may be the key, passed by mistake.
     let known = || path.exists().then(|| place.clone());
     let no_file = |source| Failure::NoFile { option, path: known(), source };
-    // Room for all of it from the start: a vector that grows leaves copies of the key behind.
+    // Allocated at once, because a vector that grows leaves copies of the key behind.
     let mut bytes = Vec::with_capacity(LARGEST_FILE + 1);
     let file = File::open(path).map_err(no_file)?;
     file.take(LARGEST_FILE as u64 + 1).read_to_end(&mut bytes).map_err(no_file)?;
@@ -110,7 +111,7 @@ fn from_file(option: &'static str, path: &Path) -> Result<Found, Failure> {
     Found::new(bytes, format!("the file {place}"))
 }
 
-/// `name` if it is shaped like the name of a variable and not like a key: capitals, digits, underscores.
+/// Returns `name` if it looks like the name of a variable and not like a key: capitals, digits, underscores.
 fn variable_name(name: &OsStr) -> Option<String> {
     let name = name.to_str().filter(|name| name.len() <= 64)?;
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
@@ -122,7 +123,7 @@ fn printable(text: &OsStr) -> String {
     text.to_string_lossy().escape_debug().to_string()
 }
 
-/// Fails if a key seems to stand among the arguments. Asked before clap, whose messages repeat what they refuse.
+/// Fails if the arguments seem to contain a key. Runs before clap, whose messages repeat wrong arguments.
 pub(crate) fn refuse_on_the_command_line(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(), Failure> {
@@ -134,7 +135,7 @@ pub(crate) fn refuse_on_the_command_line(
     if options.any(names_a_key) { Err(Failure::KeyOnCommandLine) } else { Ok(()) }
 }
 
-/// What people try.
+/// Options that people try.
 const NOT_OPTIONS: [&str; 6] =
     ["--key", "--secret", "--secret-key", "--fallback", "--fallback-key", "--password"];
 
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_among_the_arguments_is_refused_and_its_name_or_file_is_not() {
+    fn keys_in_arguments_are_refused() {
         assert!(refuses(&["cookie", "verify", "--key", "hush"]));
         assert!(refuses(&["--secret-key=hush"]));
         assert!(refuses(&["--secret_key=hush"]));
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_like_a_variable_is_repeated() {
+    fn only_names_of_variables_are_repeated() {
         assert_eq!(variable_name("SECRET_KEY2".as_ref()).as_deref(), Some("SECRET_KEY2"));
         for other in ["", "2A", "deadbeefdeadbeef", "MixedCase", "A B", "A\u{1b}", &"A".repeat(65)] {
             assert_eq!(variable_name(other.as_ref()), None, "{other:?}");

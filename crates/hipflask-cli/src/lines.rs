@@ -1,4 +1,4 @@
-//! JSON lines: one line in, one line out, in order, while the input is still coming.
+//! JSON lines: one line in, one line out, in order, while the input is still arriving.
 
 use std::io::{self, BufRead as _, BufReader, BufWriter, ErrorKind, Read, Write};
 
@@ -7,14 +7,14 @@ use hipflask_core::value::Value;
 
 use crate::failure::Failure;
 
-/// The longest line that is looked at, in bytes, without its end. A browser keeps a cookie of 4 KiB.
+/// The longest line that is processed, in bytes, without its end. A browser keeps a cookie of 4 KiB.
 pub(crate) const LONGEST: usize = 1 << 20;
 
-/// Answers every line of `input` with a line of `output`, and returns whether all were good.
+/// Writes a line of `output` for every line of `input`. Returns `true` if all lines were accepted.
 ///
-/// `answer` appends to the line of output and says whether the line of input was good; it gets `None` for a line that is
-/// too long or not UTF-8. What has been answered is written out before waiting for more input, so another program can
-/// ask line by line; while input is at hand nothing is flushed. A reader of `output` that goes away ends it quietly.
+/// `answer` appends to the line of output, and returns `true` if it accepts the line of input. It gets `None` for a line that
+/// is too long or not UTF-8. The output is flushed before the function waits for more input, so that another program can send
+/// line by line. If the reader of `output` closes the pipe, the function returns without an error.
 pub(crate) fn answer_each(
     input: impl Read,
     output: impl Write,
@@ -25,7 +25,7 @@ pub(crate) fn answer_each(
         Answers { output: BufWriter::with_capacity(BUFFER, output), line: Vec::new(), all_good: true };
     match answer_lines(&mut input, &mut answers, &mut answer) {
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
-            // What is left in the buffer has no reader: do not try again when it is dropped.
+            // The rest of the buffer does not have a reader: do not try again when it is dropped.
             let _ = answers.output.into_parts();
         }
         other => other?,
@@ -94,7 +94,7 @@ impl<W: Write> Answers<W> {
     }
 }
 
-/// The front of a line whose end has not come yet. Of a line that is too long only the length counts.
+/// The beginning of a line whose end has not arrived yet. Of a line that is too long only the length is kept.
 #[derive(Default)]
 struct Started {
     bytes: Vec<u8>,
@@ -108,7 +108,7 @@ impl Started {
 
     fn extend(&mut self, bytes: &[u8]) {
         self.seen = self.seen.saturating_add(bytes.len());
-        // One byte over the limit is held for a carriage return.
+        // One byte over the limit is kept for a carriage return.
         if self.seen <= LONGEST + 1 {
             self.bytes.extend_from_slice(bytes);
         } else {
@@ -126,20 +126,20 @@ impl Started {
     }
 }
 
-/// A line without its end, if it is text of a length that is looked at.
+/// Returns a line without its end, if it is UTF-8 and not too long.
 pub(crate) fn text(line: &[u8]) -> Option<&str> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     (line.len() <= LONGEST).then(|| std::str::from_utf8(line).ok()).flatten()
 }
 
-/// Appends `{"ok":false,"reason":"..."}`. `reason` is a plain word.
+/// Appends `{"ok":false,"reason":"..."}`. `reason` is a word that JSON does not have to escape.
 pub(crate) fn refuse(line: &mut Vec<u8>, reason: &str) {
     push(line, &["{\"ok\":false,\"reason\":\"", reason, "\"}"]);
 }
 
-/// [`refuse`] with a sentence about what is wrong.
+/// [`refuse`] with a sentence that describes the error.
 pub(crate) fn refuse_with(line: &mut Vec<u8>, reason: &str, detail: &str) {
-    // Text cannot fail to be written: only what is nested can.
+    // Only nested values can fail.
     let detail = tagged::to_string(&Value::from(detail)).unwrap_or_default();
     push(line, &["{\"ok\":false,\"reason\":\"", reason, "\",\"detail\":", &detail, "}"]);
 }
@@ -149,8 +149,8 @@ pub(crate) fn push(line: &mut Vec<u8>, pieces: &[&str]) {
     pieces.iter().for_each(|piece| line.extend_from_slice(piece.as_bytes()));
 }
 
-/// Appends the JSON of a session, which is ASCII without line breaks. The one control character that Python's JSON leaves as
-/// it is, DEL, is escaped, because lines are looked at on terminals too.
+/// Appends the JSON of a session, which is ASCII without line breaks. DEL, the only control character that Python's JSON does
+/// not escape, is escaped, because lines are also shown on terminals.
 pub(crate) fn push_json(line: &mut Vec<u8>, json: &[u8]) {
     for (at, piece) in json.split(|&byte| byte == DEL).enumerate() {
         if at > 0 {
@@ -160,7 +160,7 @@ pub(crate) fn push_json(line: &mut Vec<u8>, json: &[u8]) {
     }
 }
 
-/// Writes what a command has to say on standard output; a reader that went away is no failure.
+/// Writes the output of a command. It is not an error if the reader has closed the pipe.
 pub(crate) fn print(mut output: impl Write, text: &[u8]) -> Result<(), Failure> {
     match output.write_all(text).and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
@@ -168,7 +168,7 @@ pub(crate) fn print(mut output: impl Write, text: &[u8]) -> Result<(), Failure> 
     }
 }
 
-/// Standard input and output, without a buffer that knows of lines.
+/// Standard input and output, without a buffer for lines.
 pub(crate) fn standard() -> (impl Read, impl Write) {
     (io::stdin().lock(), io::stdout().lock())
 }
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(echo(then_more.as_bytes()), "malformed\n[b]\n");
     }
 
-    /// Gives out a piece at each read, and counts what had been written by then.
+    /// Returns a piece at each read, and counts the bytes that were written before.
     struct Pieces<'w> {
         pieces: std::vec::IntoIter<&'static [u8]>,
         written: &'w RefCell<Vec<u8>>,

@@ -1,8 +1,8 @@
 //! The `hipflask` command: Flask's session cookies, and the sessions in stores.
 //!
-//! It only translates: arguments and lines in, JSON lines or a page for people out. What is decided is decided in
-//! `hipflask-core` and `hipflask-store`. Standard output carries data, standard error everything else; the exit code is 0 if all was good,
-//! 1 if something was refused, 2 if the command could not be carried out.
+//! This crate only translates: it reads arguments and lines, and writes JSON lines or a page for people. `hipflask-core` and
+//! `hipflask-store` make all decisions. Data goes to standard output, everything else to standard error. The exit code is 0 on
+//! success, 1 if a value was refused, and 2 if the command failed.
 
 mod clock;
 mod commands;
@@ -24,11 +24,11 @@ use crate::failure::Failure;
 #[command(
     name = "hipflask",
     version,
-    about = "Look into Flask's sessions, in cookies and in stores",
-    long_about = "Look into Flask's sessions, in cookies and in stores.\n\n\
-        Flask keeps a visitor's session in a signed cookie. Anybody can read it; only who has the app's SECRET_KEY can \
-        make one. This command does both as Flask does, to the byte. Flask-Session keeps sessions in a store, such as \
-        Redis, a database or a directory; there this command lists them, looks into them, ends and copies them.",
+    about = "Inspect Flask's sessions, in cookies and in stores",
+    long_about = "Inspect Flask's sessions, in cookies and in stores.\n\n\
+        Flask keeps a user's session in a signed cookie. Anybody can read it, but only the app's SECRET_KEY can sign it. \
+        This command reads and signs cookies exactly as Flask does. Flask-Session keeps sessions in a store, such as \
+        Redis, a database or a directory. There this command lists, shows, deletes and copies sessions.",
     after_help = EXAMPLES,
     after_long_help = EXAMPLES,
     arg_required_else_help = true,
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether nothing was refused.
+/// Runs the command. Returns `true` if nothing was refused.
 fn run() -> Result<bool, Failure> {
     keys::refuse_on_the_command_line(std::env::args_os().skip(1))?;
     let matches = commands::polish(Cli::command()).try_get_matches();
@@ -63,25 +63,24 @@ fn run() -> Result<bool, Failure> {
     }
 }
 
-/// What a shell reports of a process that Ctrl-C has ended.
+/// The exit code that shells report for a process stopped by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 const EXAMPLES: &str = "\
 Examples:
-  What does this cookie hold? No key needed:
+  Show a cookie. This does not need a key:
       hipflask cookie decode eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74
-  Would the app accept it? The key is in the variable SECRET_KEY:
+  Check whether the app would accept it. The key is in the variable SECRET_KEY:
       hipflask cookie verify --key-env SECRET_KEY VALUE
-  A cookie for a test:
+  Sign a cookie for a test:
       hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\"}'
-  A good key for a new app:
+  Generate a key for a new app:
       hipflask key new
-  Who is logged in? And now out?
+  Show who is logged in, and log out one user:
       hipflask store ls --store redis://127.0.0.1:6379/0
       hipflask store rm --store redis://127.0.0.1:6379/0 --where user_id=7
 
-`hipflask COMMAND --help` explains more. Exit code: 0 all good, 1 something was refused, 2 the command \
-could not be carried out.";
+`hipflask COMMAND --help` explains more. Exit code: 0 success, 1 a value was refused, 2 the command failed.";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

@@ -50,7 +50,7 @@ impl SecureCookieSessions {
         })
     }
 
-    /// Opens the session of a request: empty if no cookie verifies, `None` if there is no secret key.
+    /// Opens the session of a request: empty if no cookie verifies, `None` without a secret key.
     fn open_session<'py>(
         slf: &Bound<'py, Self>,
         app: &Bound<'py, PyAny>,

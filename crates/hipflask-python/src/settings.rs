@@ -38,7 +38,7 @@ enum Config<'py> {
 
 /// The way in which cookies are signed.
 pub(crate) enum Signing {
-    /// Not at all: there is no secret key.
+    /// Not at all, because the secret key is missing.
     Disabled,
     /// By Rust, with these keys.
     Native(Arc<CookieCodec>),

@@ -94,9 +94,9 @@ def run(program, *ports):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-def test_a_forked_process_waits_for_no_parent_thread_real_server(redis_port, memcached_port):
+def test_forked_processes_wait_for_no_thread_real_server(redis_port, memcached_port):
     run(UNREACHABLE, redis_port, memcached_port)
 
 
-def test_a_fork_among_busy_threads_keeps_sessions_real_server(redis_port, memcached_port):
+def test_forks_among_threads_keep_sessions_real_server(redis_port, memcached_port):
     run(AMONG_THREADS, redis_port, memcached_port)

@@ -121,12 +121,12 @@ def undone_logouts(app, kind):
     return sum("user" in visit(app, "/held", cookie)[0].json for cookie in cookies)
 
 
-def test_parallel_writers_lose_nothing_unlike_real_flask_session_real_server(server):
+def test_parallel_writers_lose_nothing_real_server(server):
     assert lost_updates(app_on(server, hipflask)) == 0
     assert lost_updates(app_on(server, flask_session)) > 0
 
 
 @pytest.mark.parametrize("kind", ["writer", "reader"])
-def test_slow_requests_undo_no_logout_unlike_real_flask_session_real_server(server, kind):
+def test_slow_requests_undo_no_logout_real_server(server, kind):
     assert undone_logouts(app_on(server, hipflask), kind) == 0
     assert undone_logouts(app_on(server, flask_session), kind) == LOGOUTS

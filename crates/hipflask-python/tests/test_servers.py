@@ -87,7 +87,7 @@ def test_a_logout_reaches_all_gunicorn_workers_real_server(prefork, redis_port):
         assert client.get(f"session:{cookie}") is None
 
 
-def test_greenlets_of_a_gevent_worker_lose_nothing_real_server(redis_port):
+def test_gevent_greenlets_lose_nothing_real_server(redis_port):
     with gunicorn(redis_port, "--worker-class", "gevent") as port:
         cookie = log_in(port)
         for turn in range(4):

@@ -113,7 +113,7 @@ class InRust:
         return int(status.split()[1]), rest.decode()
 
 
-def test_flask_and_rust_writers_lose_no_update_real_server(app, service):
+def test_flask_and_rust_writers_lose_nothing_real_server(app, service):
     lost, counted = 0, 0
     with concurrent.futures.ThreadPoolExecutor(IN_FLASK) as pool:
         for _ in range(TRIALS):

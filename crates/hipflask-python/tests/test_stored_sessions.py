@@ -79,7 +79,7 @@ LOOK_ALIKES = [
 
 
 @pytest.mark.parametrize("one, other", LOOK_ALIKES + [pair[::-1] for pair in LOOK_ALIKES], ids=repr)
-def test_changes_inside_values_are_written_as_by_real_flask_session(redis_store, one, other):
+def test_inner_changes_match_real_flask_session(redis_store, one, other):
     def change(session):
         session["box"][0] = other
         if not isinstance(session, hipflask.ServerSideSession):

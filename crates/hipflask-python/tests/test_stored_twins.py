@@ -358,7 +358,7 @@ CONFIGS = [
 ]
 
 
-def test_random_steps_leave_the_records_of_real_flask_session(store_name, request, tmp_path):
+def test_random_steps_match_real_flask_session(store_name, request, tmp_path):
     name = store_name
     port = None if name in ("sqlalchemy", "filesystem") else request.getfixturevalue(f"{name}_port")
     seed = random.randrange(2**32)

@@ -22,13 +22,13 @@ pub(crate) struct KeyArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// Make a key of random bytes, written in hex
+    /// Generate a key from random bytes, in hex
     ///
-    /// The bytes come from the operating system. The text is what Python's `secrets.token_hex()` prints; the app takes it
-    /// as it is, as SECRET_KEY.
+    /// The bytes come from the operating system. The key has the format of Python's `secrets.token_hex()`. Set it as the
+    /// app's SECRET_KEY.
     #[command(after_help = NEW_EXAMPLES)]
     New {
-        /// How many random bytes; each is two characters. At least 16
+        /// The number of random bytes, at least 16; each is two characters
         #[arg(long, value_name = "N", default_value_t = 32)]
         bytes: usize,
     },
@@ -63,11 +63,11 @@ const LONGEST: usize = 1024;
 const NEW_EXAMPLES: &str = "\
 Examples:
   export SECRET_KEY=\"$(hipflask key new)\"
-  (umask 077; hipflask key new > secret.key)     a file that nobody else can read
+  (umask 077; hipflask key new > secret.key)     a file that only you can read
 
-To replace a key without logging anybody out, keep the old one in SECRET_KEY_FALLBACKS until the oldest session \
-has expired (31 days unless the app says otherwise).";
+To replace a key without logging users out, keep the old one in SECRET_KEY_FALLBACKS until the oldest session \
+has expired: 31 days, unless the app sets another lifetime.";
 
 const ADVICE: &str = "\
-Set it as the app's SECRET_KEY, outside of the source code. If there was a key before, keep that in \
-SECRET_KEY_FALLBACKS for a while, or everybody is logged out.";
+Set it as the app's SECRET_KEY, outside the source code. If it replaces a key, keep the old one in \
+SECRET_KEY_FALLBACKS for a while, or all users are logged out.";

@@ -13,19 +13,19 @@ use crate::failure::Failure;
 use crate::human::{self, Page};
 use crate::lines;
 
-/// What can be asked for.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Commands {
-    /// Read, check and make session cookies
+    /// Read, check and sign session cookies
     Cookie(cookie::CookieArgs),
-    /// Make secret keys
+    /// Generate secret keys
     Key(key::KeyArgs),
-    /// List, look into, end, count and copy the sessions in a store
+    /// List, show, delete, count and copy the sessions in a store
     Store(store::StoreArgs),
 }
 
 impl Commands {
-    /// Carries the command out; whether nothing was refused.
+    /// Runs the command. Returns `true` if nothing was refused.
     pub(crate) fn run(self) -> Result<bool, Failure> {
         match self {
             Self::Cookie(arguments) => arguments.run(),
@@ -35,12 +35,12 @@ impl Commands {
     }
 }
 
-/// What the derive macro cannot say: options that a command takes only because its siblings do are not in its help.
+/// Hides options from the help of commands that accept them only because the other commands do.
 pub(crate) fn polish(command: Command) -> Command {
     command.mut_subcommand("cookie", cookie::polish)
 }
 
-/// Fails if the arguments cannot be understood and a password stands among them: clap repeats what it does not understand.
+/// Reports wrong arguments. Does not leave that to clap if they contain a password, because clap repeats them.
 pub(crate) fn explain(error: clap::Error, arguments: impl IntoIterator<Item = OsString>) -> Failure {
     let has_password = |argument: OsString| store::has_password(&argument.to_string_lossy());
     if error.use_stderr() && arguments.into_iter().any(has_password) {
@@ -49,35 +49,35 @@ pub(crate) fn explain(error: clap::Error, arguments: impl IntoIterator<Item = Os
     error.exit()
 }
 
-/// How an answer is written.
+/// The format of the output.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct Form {
-    /// Write JSON lines, on a terminal too
+    /// Write JSON lines even on a terminal
     #[arg(long, conflicts_with = "human")]
     json: bool,
-    /// Write the page for people, into a pipe too
+    /// Write the page for people even into a pipe
     #[arg(long)]
     human: bool,
 }
 
 impl Form {
-    /// Whether the answer is a page, and not JSON.
+    /// Returns `true` if the output is a page, and not JSON.
     fn is_for_people(&self) -> bool {
         !self.json && (self.human || human::is_reading())
     }
 }
 
-/// A command that answers a value, or each of a stream of values.
+/// A command that processes one value, or each of a stream of values.
 trait Answer {
-    /// Appends the answer to `line` as one line of JSON without its end; whether `text` was good.
+    /// Appends the result to `line` as JSON without a line break. Returns `true` if `text` was accepted.
     fn line(&self, text: &str, line: &mut Vec<u8>) -> bool;
 
-    /// Tells a person the same.
+    /// Writes the result for people. Returns `true` if `text` was accepted.
     fn page(&self, text: &str, page: &mut Page) -> bool;
 }
 
-/// Answers `value`, or every line of standard input if it is `-`; whether nothing was refused.
+/// Processes `value`, or every line of standard input if it is `-`. Returns `true` if nothing was refused.
 fn answer(command: &impl Answer, value: &OsStr, form: &Form) -> Result<bool, Failure> {
     let line = |text: Option<&str>, line: &mut Vec<u8>| match text {
         Some(text) => command.line(text, line),
@@ -106,7 +106,7 @@ fn answer(command: &impl Answer, value: &OsStr, form: &Form) -> Result<bool, Fai
         Some(text) => command.page(text, &mut page),
         None => {
             page.bad("Refused: malformed");
-            page.row("why", "the value is not text in UTF-8, or longer than 1 MiB");
+            page.row("why", "the value is not UTF-8, or longer than 1 MiB");
             false
         }
     };

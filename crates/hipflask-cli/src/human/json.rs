@@ -1,11 +1,11 @@
-//! A session's JSON for people: indented and coloured, with nothing in it that a terminal would obey.
+//! A session's JSON for people: indented and coloured, without control characters for the terminal.
 
 use owo_colors::{OwoColorize as _, Style};
 
 /// Appends `json` in lines. It must be compact, as Python writes it with `separators=(",", ":")`.
 ///
-/// Letters of every script are shown as such; control characters, invisible ones and those that turn the direction of
-/// writing stay escapes.
+/// Letters of every script are shown. Control characters, invisible ones and those that change the direction of writing stay
+/// escaped.
 pub(crate) fn write(out: &mut String, json: &str) {
     let mut printer = Printer { out, depth: 0, flat: 0 };
     let mut rest = json;
@@ -14,9 +14,9 @@ pub(crate) fn write(out: &mut String, json: &str) {
     }
 }
 
-/// What Flask's tags in compact `json` stand for, for those that do not explain themselves.
+/// Explains those of Flask's tags in compact `json` that are not obvious.
 pub(crate) fn tags(json: &[u8]) -> Vec<&'static str> {
-    // Inside a string a quote has a backslash before it, so this is found where a tag stands and nowhere else.
+    // Inside a string a quote follows a backslash, so this matches only tags.
     let is_there = |tag: &str| {
         let start = format!("{{\"{tag}\":");
         json.windows(start.len()).any(|window| window == start.as_bytes())
@@ -27,7 +27,7 @@ pub(crate) fn tags(json: &[u8]) -> Vec<&'static str> {
 struct Printer<'o> {
     out: &'o mut String,
     depth: usize,
-    /// How many of the innermost containers are written on one line.
+    /// The number of innermost containers that are written on one line.
     flat: usize,
 }
 
@@ -82,12 +82,12 @@ impl Printer<'_> {
             return;
         }
         self.out.push('\n');
-        // Nobody reads as far to the right as a session can be nested.
+        // A deeply nested session would not fit the width of a terminal.
         (0..self.depth.min(DEEPEST_INDENT)).for_each(|_| self.out.push_str("  "));
     }
 }
 
-/// Whether the container at the start of `json` is short enough for one line.
+/// Returns `true` if the container at the start of `json` is short enough for one line.
 fn is_short(json: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json.bytes().take(LONGEST_ON_ONE_LINE) {
@@ -107,7 +107,7 @@ fn is_short(json: &str) -> bool {
     false
 }
 
-/// Where the string ends whose opening quote stands before `text`.
+/// Returns the end of the string whose opening quote is before `text`.
 fn string_end(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate() {
@@ -121,7 +121,7 @@ fn string_end(text: &str) -> usize {
     text.len()
 }
 
-/// The inside of a JSON string with letters in place of `\u` escapes, where they are letters and not something else.
+/// Returns the inside of a JSON string with printable characters instead of their `\u` escapes.
 pub(super) fn readable(escaped: &str) -> String {
     let mut out = String::with_capacity(escaped.len());
     let mut rest = escaped;
@@ -131,7 +131,7 @@ pub(super) fn readable(escaped: &str) -> String {
                 out.push(letter);
                 length
             }
-            // A backslash and what it escapes belong together: `\\u00e9` is no letter.
+            // A backslash and the character after it belong together: `\\u00e9` is not a letter.
             _ if letter == '\\' => {
                 let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
                 out.push_str(&rest[..length]);
@@ -154,7 +154,7 @@ pub(super) fn readable(escaped: &str) -> String {
     out
 }
 
-/// The character of the `\u` escape at the start of `text`, or of the pair of them, and its length.
+/// Returns the character of the `\u` escape, or pair of escapes, at the start of `text`, and its length.
 fn escape(text: &str) -> Option<(char, usize)> {
     let unit = |at: usize| -> Option<u16> {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
@@ -168,9 +168,9 @@ fn escape(text: &str) -> Option<(char, usize)> {
     Some((letter, 12))
 }
 
-/// Whether a character outside of ASCII can be seen and stays where it is.
+/// Returns `true` if a character outside of ASCII is visible and does not move others.
 fn is_printable(letter: char) -> bool {
-    // The standard library escapes what has no shape of its own; after a letter it leaves accents alone.
+    // The standard library escapes invisible characters, but not accents after a letter.
     !letter.is_ascii() && ['a', letter].iter().collect::<String>().escape_debug().count() == 2
 }
 
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_broken_into_lines_and_what_is_short_is_not() {
+    fn only_long_containers_are_broken_into_lines() {
         assert_eq!(shown("{}"), "{}");
         assert_eq!(shown(r#"{"a":1,"b":[]}"#), "{\n  \"a\": 1,\n  \"b\": []\n}");
         let flashes =
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_shown_and_what_a_terminal_would_obey_is_not() {
+    fn letters_are_shown_and_control_characters_are_not() {
         assert_eq!(shown(r#"["Zo\u00eb \ud83d\ude00 \u0939\u093f"]"#), "[\n  \"Zoë 😀 हि\"\n]");
         let odd = r#"["\u001b[31m\u009b\u202e\u200b\ufeff\ud800\u2028\u007f\n\"\\u00e9"]"#;
         assert_eq!(shown(odd), format!("[\n  {}\n]", &odd[1..odd.len() - 1]));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_no_json_makes_the_printer_panic_or_lets_an_escape_through() {
+    fn invalid_json_does_not_make_the_printer_panic() {
         for text in ["", "\"", "\"\\", "}}]]", "{\"a\"", "[\"\u{1b}", "\"\\ud83d\\u", "\"\\u12", "é\"é\\é"]
         {
             shown(text);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_explained_where_they_stand_and_not_where_somebody_writes_of_them() {
+    fn only_real_tags_are_explained() {
         assert_eq!(tags(br#"{"a":{" t":[1]},"b":{" d":"x"}}"#), ["\" t\" tuple", "\" d\" datetime"]);
         assert!(tags(br#"{"a":"{\" t\":1}"}"#).is_empty());
     }

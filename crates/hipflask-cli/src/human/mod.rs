@@ -11,27 +11,26 @@ use owo_colors::{OwoColorize as _, Style};
 
 use crate::failure::Failure;
 
-/// What a person reads of one answer.
+/// A page for people with one result.
 ///
-/// Text that comes from a cookie gets in through [`json`](Self::json) alone, which lets nothing through that a terminal
-/// would obey.
+/// Text from a cookie is added only with [`json`](Self::json), which escapes control characters.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     text: String,
 }
 
 impl Page {
-    /// The first line: it is good.
+    /// Adds the first line of a success.
     pub(crate) fn good(&mut self, headline: &str) {
         self.headline(headline, Style::new().green().bold());
     }
 
-    /// The first line: it may be good or not.
+    /// Adds the first line of a doubtful result.
     pub(crate) fn doubtful(&mut self, headline: &str) {
         self.headline(headline, Style::new().yellow().bold());
     }
 
-    /// The first line: it is refused.
+    /// Adds the first line of a refusal.
     pub(crate) fn bad(&mut self, headline: &str) {
         self.headline(headline, Style::new().red().bold());
     }
@@ -40,7 +39,7 @@ impl Page {
         let _ = writeln!(self.text, "{}\n", headline.style(style));
     }
 
-    /// A label and what belongs to it, broken into lines.
+    /// Adds a label and its text, broken into lines.
     pub(crate) fn row(&mut self, label: &str, text: &str) {
         for (at, line) in wrap(text, WIDTH - LABEL).into_iter().enumerate() {
             let label = if at == 0 { label } else { "" };
@@ -48,7 +47,7 @@ impl Page {
         }
     }
 
-    /// Points under a heading, one of which may be what helps.
+    /// Adds a list of points with a heading.
     pub(crate) fn points(&mut self, heading: &str, points: &[String]) {
         let _ = writeln!(self.text, "\n{}", heading.bold());
         for point in points {
@@ -58,12 +57,12 @@ impl Page {
         }
     }
 
-    /// A line to be copied, as it is. Not for text from a cookie that nobody signed.
+    /// Adds a line unchanged, so that it can be copied. Not for text from an unsigned cookie.
     pub(crate) fn copyable(&mut self, line: &str) {
         let _ = writeln!(self.text, "{line}\n");
     }
 
-    /// The session's JSON, indented, with what its tags stand for.
+    /// Adds the session's JSON, indented, with an explanation of its tags.
     pub(crate) fn json(&mut self, json: &[u8]) {
         self.text.push('\n');
         json::write(&mut self.text, &String::from_utf8_lossy(json));
@@ -79,35 +78,35 @@ impl Page {
         self.text.trim_end()
     }
 
-    /// Writes the page to standard output; in colour only where colour is wanted.
+    /// Writes the page to standard output, in colour if the terminal supports it.
     pub(crate) fn print(self) -> Result<(), Failure> {
         crate::lines::print(anstream::AutoStream::auto(std::io::stdout()), self.text.as_bytes())
     }
 }
 
-/// Whether somebody reads what goes to standard output.
+/// Returns `true` if standard output is a terminal.
 pub(crate) fn is_reading() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Says on standard error why the command could not be carried out.
+/// Writes an error to standard error.
 pub(crate) fn complain(failure: &Failure) {
     let cause = std::error::Error::source(failure).map(|cause| format!(": {cause}")).unwrap_or_default();
     aside(&format!("error: {failure}{cause}"), "error:", Style::new().red().bold());
     failure.remedy().unwrap_or_default().lines().for_each(|line| hint(&format!("  {line}")));
 }
 
-/// Says on standard error what is doubtful.
+/// Writes a warning to standard error.
 pub(crate) fn warn(warning: &str) {
     aside(&format!("warning: {warning}"), "warning:", Style::new().yellow().bold());
 }
 
-/// Says on standard error what is good to know.
+/// Writes a hint to standard error.
 pub(crate) fn hint(text: &str) {
     aside(text, "", Style::new());
 }
 
-/// Says something on standard error that is not the answer: for people broken into lines, for logs in one.
+/// Writes to standard error, on a terminal broken into lines, elsewhere in one line.
 fn aside(text: &str, mark: &str, style: Style) {
     let error = std::io::stderr();
     let width = if error.is_terminal() { WIDTH } else { usize::MAX };
@@ -116,13 +115,13 @@ fn aside(text: &str, mark: &str, style: Style) {
     if !mark.is_empty() {
         lines = lines.replacen(mark, &mark.style(style).to_string(), 1);
     }
-    // Nobody is left to tell if that fails.
+    // If that fails, there is nowhere to report it.
     let _ = writeln!(anstream::AutoStream::auto(error), "{indent}{lines}");
 }
 
-/// The name of a session's key, without anything that a terminal would obey.
+/// The name of a session's key, with control characters escaped.
 pub(crate) fn plain(name: &Text) -> String {
-    // Text cannot fail to be written: only what is nested can.
+    // Only nested values can fail.
     let json = tagged::to_string(&Value::Str(name.clone())).unwrap_or_default();
     json::readable(json.get(1..json.len().saturating_sub(1)).unwrap_or_default())
 }
@@ -132,7 +131,7 @@ pub(crate) fn sessions(count: u64) -> String {
     self::count(count, "session")
 }
 
-/// So many of something.
+/// `1 session`, `2 sessions`.
 pub(crate) fn count(count: u64, what: &str) -> String {
     format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
 }
@@ -164,7 +163,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{size:.1} {}", UNITS[unit])
 }
 
-/// Breaks text at spaces into lines of at most `width` characters, if its words allow that.
+/// Breaks text at spaces into lines of at most `width` characters. Longer words stay whole.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -182,7 +181,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Text is easiest to read at this width, and a narrow terminal has it.
+/// A width that is easy to read, and that narrow terminals have.
 const WIDTH: usize = 60;
 
 const LABEL: usize = 11;
@@ -192,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_sizes_can_be_read_at_a_glance() {
+    fn numbers_and_sizes_are_readable() {
         assert_eq!(
             ["0", "999", "1 000", "1 234 567"],
             [0, 999, 1000, 1_234_567].map(number).each_ref().map(|n| &**n)
@@ -212,12 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_can_be_shown_whatever_is_in_it() {
+    fn every_key_can_be_shown() {
         assert_eq!(plain(&"Zo\u{eb}\u{1b}[2J\"".into()), "Zo\u{eb}\\u001b[2J\\\"");
     }
 
     #[test]
-    fn text_is_broken_at_spaces_and_a_long_word_is_left_whole() {
+    fn text_is_broken_at_spaces_only() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("unbreakable", 3), ["unbreakable"]);
         assert_eq!(wrap("", 3), [""]);

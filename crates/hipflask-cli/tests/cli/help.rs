@@ -1,4 +1,4 @@
-//! What the command says of itself.
+//! The help of the command.
 
 use crate::support::run;
 
@@ -27,7 +27,7 @@ fn help_teaches_on_every_level() {
 }
 
 #[test]
-fn a_command_without_its_subcommand_shows_help_on_standard_error() {
+fn a_missing_subcommand_shows_help() {
     for arguments in [&[][..], &["cookie"], &["key"], &["store"]] {
         let ran = run(arguments);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""));
@@ -53,14 +53,14 @@ fn mistyped_words_get_the_nearest_one() {
 }
 
 #[test]
-fn the_version_is_told() {
+fn the_version_is_shown() {
     let ran = run(&["--version"]);
     assert_eq!(ran.out, format!("hipflask {}\n", env!("CARGO_PKG_VERSION")));
 }
 
-/// What the documents teach: each command line, with the options that its help must know.
+/// Every command line in the documents has only options that are in its help.
 #[test]
-fn the_documents_name_no_command_and_no_option_that_is_not_there() {
+fn documents_name_only_existing_options() {
     let mut found = 0;
     for document in ["README.md", "docs/operating.md"] {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../").to_owned() + document;

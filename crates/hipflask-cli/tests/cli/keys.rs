@@ -10,7 +10,7 @@ fn verify_with(options: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_key_file_may_end_in_one_newline_and_hold_any_bytes() {
+fn key_files_may_contain_any_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.key");
     let path = path.to_str().unwrap();
@@ -24,17 +24,17 @@ fn a_key_file_may_end_in_one_newline_and_hold_any_bytes() {
 }
 
 #[test]
-fn a_file_that_is_no_key_is_refused_without_being_read_to_its_end() {
+fn large_key_files_are_refused_early() {
     let ran = verify_with(&["--key-file", "/dev/zero"]);
     assert_eq!(ran.code, Some(2));
-    assert_eq!(ran.err, "error: /dev/zero is no key file: it has more than 65536 bytes\n");
+    assert_eq!(ran.err, "error: /dev/zero is not a key file: it has more than 65536 bytes\n");
     assert_eq!(verify_with(&["--key-file", "/"]).code, Some(2));
     let empty = verify_with(&["--key-file", "/dev/null"]);
     assert!(empty.err.contains("/dev/null is empty, so anybody could sign"), "{}", empty.err);
 }
 
 #[test]
-fn an_empty_variable_and_one_that_is_not_set_are_refused() {
+fn empty_and_missing_variables_are_refused() {
     let ran = verify_with(&["--key-env", "EMPTY"]);
     assert_eq!((ran.code, &*ran.out), (Some(2), ""));
     assert!(ran.err.contains("the variable EMPTY is empty"), "{}", ran.err);
@@ -44,7 +44,7 @@ fn an_empty_variable_and_one_that_is_not_set_are_refused() {
 }
 
 #[test]
-fn fallbacks_verify_in_any_number_and_from_both_places() {
+fn many_fallbacks_verify_from_both_places() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.key");
     fs::write(&path, "k").unwrap();
@@ -56,7 +56,7 @@ fn fallbacks_verify_in_any_number_and_from_both_places() {
 }
 
 #[test]
-fn a_key_as_an_argument_is_refused_with_a_lesson_and_never_repeated() {
+fn keys_as_arguments_are_refused_and_not_shown() {
     for options in [
         &["--key", "hush-hush"][..],
         &["--key=hush-hush"],
@@ -76,7 +76,7 @@ fn a_key_as_an_argument_is_refused_with_a_lesson_and_never_repeated() {
 }
 
 #[test]
-fn weak_keys_are_warned_of_and_not_shown() {
+fn weak_keys_cause_a_warning_and_are_hidden() {
     let ran = verify_with(&["--key-env", "FLASK_KEY"]);
     assert_eq!(ran.code, Some(0));
     insta::assert_snapshot!(ran.err);
@@ -113,7 +113,7 @@ fn exactly_one_key_signs() {
 }
 
 #[test]
-fn a_new_key_is_as_token_hex_prints_it_and_never_the_same() {
+fn new_keys_look_like_token_hex() {
     let new = || run(&["key", "new"]);
     let (one, other) = (new(), new());
     assert_eq!((one.code, one.out.len(), &*one.err), (Some(0), 65, ""));
@@ -123,7 +123,7 @@ fn a_new_key_is_as_token_hex_prints_it_and_never_the_same() {
 }
 
 #[test]
-fn a_key_that_could_be_guessed_is_not_made() {
+fn short_keys_are_not_generated() {
     let ran = run(&["key", "new", "--bytes", "15"]);
     assert_eq!((ran.code, &*ran.out), (Some(2), ""));
     insta::assert_snapshot!(ran.err);

@@ -23,25 +23,25 @@ fn a_good_cookie_is_shown_with_its_session() {
     let older = ["cookie", "verify", "--key-env", "FLASK_KEY", "--fallback-env", "GOOD_KEY"];
     let older = page(&[&older[..], &["--now", "1700003600", "--max-age", "none", &cookie]].concat());
     assert!(older.contains("signed with the key in the variable GOOD_KEY"), "{older}");
-    assert!(older.contains("any time (--max-age none)"), "{older}");
+    assert!(older.contains("never (--max-age none)"), "{older}");
 }
 
 #[test]
-fn a_refusal_says_what_is_wrong_and_what_helps() {
+fn refusals_say_what_to_do() {
     let flask = ["cookie", "verify", "--key-env", "FLASK_KEY"];
     insta::assert_snapshot!("verify-expired", page(&[&flask[..], &["--now", "1705356800", COOKIE]].concat()));
     insta::assert_snapshot!("verify-future", page(&[&flask[..], &["--now", "1699999940", COOKIE]].concat()));
     insta::assert_snapshot!("verify-bad-signature", page(&[&KEY[..], &[COOKIE]].concat()));
     insta::assert_snapshot!("verify-malformed", page(&[&KEY[..], &["VE5rPIvv2sw"]].concat()));
     insta::assert_snapshot!("decode-bad-payload", page(&["cookie", "decode", "a.b.c"]));
-    let payload = crate::values::sign_payload_that_is_no_session();
+    let payload = crate::values::sign_payload_without_a_session();
     let now = ["--now", "1700000000", &payload];
     insta::assert_snapshot!("verify-bad-payload", page(&[&flask[..], &now].concat()));
     insta::assert_snapshot!("sign-refused", page(&["cookie", "sign", "--key-env", "GOOD_KEY", "{'a':1}"]));
 }
 
 #[test]
-fn what_can_be_seen_in_a_refused_value_is_told() {
+fn visible_causes_of_a_refusal_are_named() {
     let quoted = format!("\"{COOKIE}\"");
     let header = format!("sid={COOKIE}");
     let cut = &COOKIE[..40];
@@ -50,7 +50,7 @@ fn what_can_be_seen_in_a_refused_value_is_told() {
     for (value, clue) in [
         (quoted.as_str(), "in quotes"),
         (&header, "between `session=` and the next `;`"),
-        (cut, "the value was cut"),
+        (cut, "the value is cut off"),
         (sha256, "try --digest sha256"),
         (token, "JSON Web Token"),
         ("eyJhIjoxfQ%3D.ZVPxAA.x", "URL-encoded"),
@@ -63,23 +63,23 @@ fn what_can_be_seen_in_a_refused_value_is_told() {
 #[test]
 fn a_claim_is_marked_as_not_verified() {
     let text = page(&["cookie", "decode", COOKIE]);
-    assert!(text.starts_with("Not verified: anybody can write this\n"), "{text}");
+    assert!(text.starts_with("Not verified: anybody can write such a cookie\n"), "{text}");
     assert!(text.contains("45 bytes: payload 10, timestamp 6, signature 27"), "{text}");
 }
 
 #[test]
-fn a_signed_cookie_stands_on_a_line_of_its_own() {
+fn a_signed_cookie_has_its_own_line() {
     let ran =
         run(&["cookie", "sign", "--key-env", "FLASK_KEY", "--at", "1700000000", "--human", r#"{"a":1}"#]);
     insta::assert_snapshot!("sign-good", ran.out);
 }
 
-/// What a terminal gets: `script` (of Debian's essential package bsdutils) makes one.
+/// The output of a command on a terminal, which `script` (of Debian's essential package bsdutils) provides.
 fn on_a_terminal(shell: &str, variables: &[(&str, &str)]) -> String {
     with_input(shell, variables, b"")
 }
 
-/// What a terminal shows where somebody types an answer.
+/// The output of a command on a terminal at which a user types `answer`.
 pub(crate) fn answering(shell: &str, answer: &str) -> String {
     with_input(shell, &[("NO_COLOR", "1")], answer.as_bytes()).replace("\r\n", " ").replace("  ", " ")
 }
@@ -99,20 +99,20 @@ fn with_input(shell: &str, variables: &[(&str, &str)], input: &[u8]) -> String {
 }
 
 #[test]
-fn a_terminal_gets_the_page_in_colour_and_nothing_that_the_cookie_wants_it_to_obey() {
+fn pages_on_terminals_escape_control_characters() {
     let cookie = sign(&["--key-env", "GOOD_KEY"], SESSION);
     let shell = format!("hipflask cookie verify --key-env GOOD_KEY '{cookie}'");
     let colourful = on_a_terminal(&shell, &[]);
-    assert!(colourful.contains("\u{1b}[32;1mGood:"), "{colourful:?}");
+    assert!(colourful.contains("\u{1b}[32;1mValid:"), "{colourful:?}");
     assert!(colourful.contains(r"\u001b[2J\u202e") && !colourful.contains("\u{1b}[2J"), "{colourful:?}");
     let plain = on_a_terminal(&shell, &[("NO_COLOR", "1")]);
-    assert!(plain.starts_with("Good:") && !plain.contains('\u{1b}'), "{plain:?}");
+    assert!(plain.starts_with("Valid:") && !plain.contains('\u{1b}'), "{plain:?}");
     let json = on_a_terminal(&format!("{shell} --json"), &[]);
     assert!(json.starts_with("{\"ok\":true,"), "{json:?}");
 }
 
 #[test]
-fn a_pipe_gets_json_even_where_colour_is_forced() {
+fn a_pipe_gets_json_even_with_forced_colour() {
     let output = command(&["cookie", "decode", COOKIE]).env("CLICOLOR_FORCE", "1").output().unwrap();
     assert!(output.stdout.starts_with(b"{\"ok\":true"));
 }

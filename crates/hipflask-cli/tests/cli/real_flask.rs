@@ -26,14 +26,14 @@ fn ask(arguments: &[&str], options: &[&str], lines: &[impl AsRef<str>]) -> Vec<S
     ran.out.lines().map(str::to_owned).collect()
 }
 
-/// What stands between `{"ok":true,...:` and the closing brace. Not every session is JSON to serde: NaN, big numbers.
+/// The text between `{"ok":true,...:` and the closing brace. Not every session is JSON to serde: NaN, big numbers.
 fn session_in(answer: &str) -> &str {
     let start = "{\"ok\":true,\"issued_at\":1700000000,\"session\":";
     answer.strip_prefix(start).and_then(|rest| rest.strip_suffix('}')).unwrap_or_else(|| panic!("{answer}"))
 }
 
 #[test]
-fn real_flask_and_the_command_open_each_others_cookies() {
+fn real_flask_and_the_command_share_cookies() {
     let mut flask = RealFlask::start().unwrap();
     for (settings, options) in settings() {
         let theirs = flask.generate(&settings, 7, 1_000).unwrap();
@@ -63,7 +63,7 @@ fn real_flask_and_the_command_open_each_others_cookies() {
 }
 
 #[test]
-fn real_flask_takes_a_new_key_and_signs_what_the_command_verifies() {
+fn real_flask_signs_with_a_new_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.key");
     let key = crate::support::run(&["key", "new"]).out;

@@ -1,4 +1,4 @@
-//! Runs the command, apart from the environment of whoever runs the tests.
+//! Runs the command without the environment of the tests.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ pub(crate) const COOKIE: &str = "eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74";
 /// A key of good length, for tests that are not about warnings.
 pub(crate) const GOOD_KEY: &str = "a key that is long enough";
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,

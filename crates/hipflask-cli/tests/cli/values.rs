@@ -1,4 +1,4 @@
-//! One value as an argument, answered with one JSON line because nobody reads.
+//! One value as an argument, whose result is one JSON line, because standard output is not a terminal.
 
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -17,9 +17,9 @@ fn a_cookie_of_flask_is_verified() {
 }
 
 #[test]
-fn every_refusal_has_its_reason_and_exit_code_1() {
+fn every_refusal_has_a_reason() {
     let key = ["cookie", "verify", "--key-env", "FLASK_KEY"];
-    let no_session = sign_payload_that_is_no_session();
+    let no_session = sign_payload_without_a_session();
     let table: [(&[&str], &str, &str); 7] = [
         (&["--now", "1700000000"], "eyJhIjoyfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74", "bad_signature"),
         (&["--now", "1702678401"], COOKIE, "expired"),
@@ -35,7 +35,7 @@ fn every_refusal_has_its_reason_and_exit_code_1() {
     }
 }
 
-/// Issue 11, point 25: what a browser's tools and a server's log show is pasted as it is.
+/// Users paste whole lines from a browser's tools and from a server's log.
 #[test]
 fn a_whole_cookie_line_is_accepted() {
     let shown = "{\"ok\":true,\"verified\":false,\"issued_at\":1700000000,\"session\":{\"a\":1}}\n";
@@ -51,7 +51,7 @@ fn a_whole_cookie_line_is_accepted() {
 }
 
 #[test]
-fn ages_are_given_as_every_other_length_of_time() {
+fn ages_are_durations() {
     for (age, code) in [("31d", 0), ("2678400", 0), ("30d", 1), ("none", 0), ("soon", 2)] {
         let key = ["cookie", "verify", "--key-env", "FLASK_KEY", "--now", "1702678400"];
         let ran = run(&[&key[..], &["--max-age", age, "--leeway", "5s", COOKIE]].concat());
@@ -60,7 +60,7 @@ fn ages_are_given_as_every_other_length_of_time() {
 }
 
 /// The text `1` under a good signature.
-pub(crate) fn sign_payload_that_is_no_session() -> String {
+pub(crate) fn sign_payload_without_a_session() -> String {
     use hipflask_core::{signing::TimestampSigner, time::UnixTime};
     TimestampSigner::flask_cookie("k").unwrap().sign("MQ", UnixTime::from_secs(1_700_000_000))
 }
@@ -76,7 +76,7 @@ fn the_edges_of_age_and_leeway_pass() {
 }
 
 #[test]
-fn a_cookie_can_be_looked_into_without_a_key() {
+fn cookies_are_decoded_without_a_key() {
     let shown = "{\"ok\":true,\"verified\":false,\"issued_at\":1700000000,\"session\":{\"a\":1}}\n";
     for value in [COOKIE, "eyJhIjoxfQ.ZVPxAA.forged"] {
         assert_eq!(line(&["cookie", "decode", value]), (Some(0), shown.to_owned()));
@@ -95,7 +95,7 @@ fn a_session_is_signed_as_flask_signs_it() {
 }
 
 #[test]
-fn json_that_is_no_session_is_refused_and_says_where() {
+fn json_without_a_session_is_refused() {
     for json in ["{", "{'a':1}", "[1]", "\"ab\"", "{\"a\":1} x", ""] {
         let ran = run(&["cookie", "sign", "--key-env", "GOOD_KEY", json]);
         let answer: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -108,7 +108,7 @@ fn json_that_is_no_session_is_refused_and_says_where() {
 }
 
 #[test]
-fn the_settings_of_the_app_apply_to_signing_and_verifying_and_decode_takes_them_too() {
+fn signing_settings_apply_to_every_command() {
     let settings =
         ["--salt", "s", "--digest", "sha256", "--derivation", "django-concat", "--compress", "never"];
     let cookie = sign(&[&["--key-env", "GOOD_KEY"], &settings[..]].concat(), r#"{"a":1}"#);
@@ -151,10 +151,10 @@ fn a_value_that_is_not_utf8_is_malformed() {
 }
 
 #[test]
-fn a_full_disk_is_said_and_is_exit_code_2() {
+fn a_full_disk_exits_with_2() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = crate::support::command(&["cookie", "decode", COOKIE]);
     let output = command.stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("standard output cannot be written"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("cannot write standard output"));
 }

@@ -17,8 +17,8 @@ T = TypeVar("T")
 class SecureCookieSession(flask.sessions.SecureCookieSession):
     """Flask's :class:`~flask.sessions.SecureCookieSession` with the methods of :class:`hipflask.ServerSideSession`.
 
-    A cookie cannot be locked, so of two requests that overlap the last writer wins. Set ``SESSION_TYPE`` to a store to
-    have concurrent changes merged.
+    A cookie cannot be locked, so the last writer wins if requests overlap. Set ``SESSION_TYPE`` to a store to have
+    concurrent changes merged.
     """
 
     def increment(self, key: str, by: int = 1) -> int:

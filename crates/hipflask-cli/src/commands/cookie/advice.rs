@@ -1,85 +1,92 @@
-//! Why a cookie is refused, for people: what is wrong and what helps.
+//! Explains to people why a cookie is refused, and what to do.
+
+use std::time::Duration;
 
 use hipflask_core::codec::OpenError;
 use hipflask_core::signing::{Digest, PayloadError, SignatureError, split_unverified};
+use hipflask_core::time::UnixTime;
 
 use super::size_row;
 use crate::clock::{date, span};
 use crate::human::Page;
 
-/// Tells why `value` was refused; `digest` is that of the signature, if that was checked. Nothing of the value is shown.
+/// Explains why `value` was refused. `digest` is that of the signature, if it was checked. Does not show the value.
 pub(crate) fn refused(page: &mut Page, value: &str, error: &OpenError, digest: Option<Digest>) {
     match error {
         OpenError::Signature(SignatureError::BadSignature { issued_at, .. }) => {
             page.bad("Refused: bad signature");
-            page.row("why", "none of the keys given makes this signature");
+            page.row("why", "it was not signed with any of these keys");
             if let Some(at) = issued_at {
                 page.row("issued", &format!("{}, not verified", date(*at)));
             }
             size_row(page, value);
-            page.points("What may be the cause", &signature_causes(value, digest.unwrap_or_default()));
+            page.points("Possible causes", &signature_causes(value, digest.unwrap_or_default()));
         }
         OpenError::Signature(SignatureError::Expired { age, max_age, issued_at }) => {
-            page.bad("Refused: expired");
-            page.row("issued", &format!("{}, {} ago", date(*issued_at), span(age.as_secs())));
-            let max = max_age.as_secs();
-            let end = date(issued_at.saturating_add(*max_age));
-            page.row("was good", &format!("until {end} (--max-age {max}, that is {})", span(max)));
-            let points = [
-                format!(
-                    "Key and value are right. To see the session: --max-age {} or more, or `--max-age none`",
-                    age.as_secs()
-                ),
-                "Does the app have another PERMANENT_SESSION_LIFETIME? Give that as --max-age".to_owned(),
-            ];
-            page.points("What helps", &points);
+            expired(page, age.as_secs(), *max_age, *issued_at);
         }
         OpenError::Signature(SignatureError::Future { ahead, issued_at }) => {
-            page.bad("Refused: from the future");
-            page.row("issued", &date(*issued_at));
-            page.row(
-                "why",
-                &format!(
-                    "that is {} ahead of the clock, and more than --leeway allows",
-                    span(ahead.as_secs())
-                ),
-            );
-            let points = [
-                "Set the clocks of both machines (NTP)".to_owned(),
-                format!("Key and value are right. To see the session: --leeway {} or more", ahead.as_secs()),
-            ];
-            page.points("What helps", &points);
+            from_the_future(page, ahead.as_secs(), *issued_at);
         }
-        OpenError::Signature(_) => {
-            page.bad("Refused: malformed");
-            page.row("why", "a session cookie is `payload.timestamp.signature`, and this has another form");
-            let mut points = spelling_causes(value);
-            points.push("It may have been cut: compare its end with the original".to_owned());
-            points.push("It may be the id of a session that lives on a server (Flask-Session): there is nothing to read in it".to_owned());
-            page.points("What may be the cause", &points);
-        }
-        other => {
-            page.bad("Refused: what it carries is no session");
-            page.row("why", &unreadable(other));
-            size_row(page, value);
-            let mut points = spelling_causes(value);
-            if digest.is_none() {
-                points.push("It may have been cut or changed: nobody checked the signature".to_owned());
-            }
-            points.push(
-                "It may be of another purpose, such as a mail link, or of another framework".to_owned(),
-            );
-            page.points("What may be the cause", &points);
-        }
+        OpenError::Signature(_) => malformed(page, value),
+        other => without_session(page, value, other, digest),
     }
 }
 
-/// What is wrong with a payload, whether its signature was checked or not. The library's words speak of a good one.
+fn expired(page: &mut Page, age: u64, max_age: Duration, issued_at: UnixTime) {
+    page.bad("Refused: expired");
+    page.row("issued", &format!("{}, {} ago", date(issued_at), span(age)));
+    let (max, end) = (max_age.as_secs(), date(issued_at.saturating_add(max_age)));
+    page.row("expired", &format!("{end} (--max-age {max}: {})", span(max)));
+    let points = [
+        format!(
+            "Key and value are right. To show the session, use --max-age {age} or more, or `--max-age none`"
+        ),
+        "If the app has another PERMANENT_SESSION_LIFETIME, set --max-age to it".to_owned(),
+    ];
+    page.points("What to do", &points);
+}
+
+fn from_the_future(page: &mut Page, ahead: u64, issued_at: UnixTime) {
+    page.bad("Refused: from the future");
+    page.row("issued", &date(issued_at));
+    page.row("why", &format!("that is {} ahead of the clock, more than --leeway allows", span(ahead)));
+    let points = [
+        "Synchronize the clocks of the two machines (NTP)".to_owned(),
+        format!("Key and value are right. To show the session, use --leeway {ahead} or more"),
+    ];
+    page.points("What to do", &points);
+}
+
+fn malformed(page: &mut Page, value: &str) {
+    page.bad("Refused: malformed");
+    page.row("why", "a session cookie has the form `payload.timestamp.signature`");
+    let mut points = spelling_causes(value);
+    points.push("It may be cut off: compare its end with the original".to_owned());
+    points.push(
+        "It may be the id of a session in a store (Flask-Session), which does not contain data".to_owned(),
+    );
+    page.points("Possible causes", &points);
+}
+
+fn without_session(page: &mut Page, value: &str, error: &OpenError, digest: Option<Digest>) {
+    page.bad("Refused: the payload is not a session");
+    page.row("why", &unreadable(error));
+    size_row(page, value);
+    let mut points = spelling_causes(value);
+    if digest.is_none() {
+        points.push("It may be cut off or changed: the signature was not checked".to_owned());
+    }
+    points.push("It may be something else, such as a link in a mail, or from another framework".to_owned());
+    page.points("Possible causes", &points);
+}
+
+/// Describes a bad payload. The texts of the library claim that the signature is good, which may not have been checked.
 fn unreadable(error: &OpenError) -> String {
     match error {
         OpenError::Payload(PayloadError::NotBase64) => "the payload is not base64".to_owned(),
         OpenError::Payload(PayloadError::NotZlib) => {
-            "the payload is marked as deflated, but is not a whole zlib stream".to_owned()
+            "the payload is marked as deflated, but is not a complete zlib stream".to_owned()
         }
         OpenError::Json(error) => format!("the payload is not the JSON of a session: {error}"),
         other => other.to_string(),
@@ -94,44 +101,44 @@ fn signature_causes(value: &str, digest: Digest) -> Vec<String> {
         .find(|digest| characters(*digest) == length);
     match fitting {
         Some(fitting) if fitting != digest => {
-            causes.push(format!("The signature is as long as one of {fitting}: try --digest {fitting}"));
+            causes.push(format!("The signature has the length of {fitting}: try --digest {fitting}"));
         }
         None if causes.is_empty() => {
             let wanted = characters(digest);
             causes.push(format!(
-                "The signature has {length} characters where {digest} makes {wanted}: the value was cut, or something was added"
+                "The signature has {length} characters, but {digest} makes {wanted}: the value is cut off, or something was added"
             ));
         }
         _ => {}
     }
-    causes.push("Another key: compare it with the app's SECRET_KEY, quotes and spaces included; old keys go into --fallback-env".to_owned());
-    causes.push("The app has a session interface of its own: see --salt, --derivation, --digest".to_owned());
-    causes.push("The value was changed since it was signed".to_owned());
+    causes.push("Another key: compare it with the app's SECRET_KEY, including quotes and spaces; pass old keys with --fallback-env".to_owned());
+    causes.push("The app has its own session interface: see --salt, --derivation, --digest".to_owned());
+    causes.push("The value was changed after it was signed".to_owned());
     causes
 }
 
-/// What can be seen in the value itself.
+/// Returns the causes that the value itself shows.
 fn spelling_causes(value: &str) -> Vec<String> {
     let checks = [
-        (value.starts_with(['"', '\'']), "The value stands in quotes: take them off"),
+        (value.starts_with(['"', '\'']), "The value is in quotes: remove them"),
         (
             value.contains(['=', ';']),
-            "There is a `=` or `;` in it: give only what stands between `session=` and the next `;`",
+            "It contains a `=` or `;`: pass only the text between `session=` and the next `;`",
         ),
-        (value.contains('%'), "There is a `%` in it: it was URL-encoded, decode that first"),
+        (value.contains('%'), "It contains a `%`: it is URL-encoded, so decode it first"),
         (
             value.contains(char::is_whitespace),
-            "There is white space in it: it was broken into lines, or more was copied",
+            "It contains white space: it was broken into lines, or too much was copied",
         ),
         (
             value.starts_with("eyJ") && value.matches('.').count() == 2 && looks_like_jwt(value),
-            "It looks like a JSON Web Token, which is something else",
+            "It looks like a JSON Web Token, which is not a session cookie",
         ),
     ];
     checks.into_iter().filter(|(applies, _)| *applies).map(|(_, cause)| cause.to_owned()).collect()
 }
 
-/// The middle of a JSON Web Token is an object too, where a session cookie has a few characters of time.
+/// Recognizes a JSON Web Token: its middle is an object, where a session cookie has a timestamp.
 fn looks_like_jwt(value: &str) -> bool {
     value.split('.').nth(1).is_some_and(|middle| middle.starts_with("eyJ"))
 }

@@ -1,4 +1,4 @@
-//! `hipflask cookie decode`: what a cookie says, believed or not.
+//! `hipflask cookie decode`: shows a cookie without checking it.
 
 use std::ffi::OsString;
 
@@ -13,9 +13,9 @@ use crate::failure::Failure;
 use crate::human::Page;
 use crate::lines;
 
-/// Show what a cookie holds, without a key and without checking it
+/// Show a cookie, without a key and without checking it
 ///
-/// Nothing is verified: anybody can write a cookie that reads like this. To know whether the app would accept it, use
+/// Nothing is verified: anybody can write such a cookie. To check whether the app would accept it, use
 /// `hipflask cookie verify`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -25,7 +25,7 @@ pub(crate) struct Decode {
     #[command(flatten)]
     form: Form,
     #[command(flatten)]
-    // Taken because its siblings take it; there is nothing to check with it.
+    // Accepted because the other commands accept it. It has no effect.
     signing: Signing,
 }
 
@@ -77,7 +77,7 @@ fn read(text: &str) -> Result<(Unverified, Vec<u8>), OpenError> {
 }
 
 fn show(page: &mut Page, text: &str, claim: &Unverified, json: &[u8]) {
-    page.doubtful("Not verified: anybody can write this");
+    page.doubtful("Not verified: anybody can write such a cookie");
     match claim.issued_at {
         Some(at) => {
             let now = Clock::new(None).now();
@@ -96,9 +96,9 @@ Examples:
   hipflask cookie decode 'Set-Cookie: session=eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74; HttpOnly; Path=/'
   hipflask cookie decode - < cookies.txt | jq .session
 
-Into a pipe, and for `-`, an answer is one line of JSON; the session in it is Flask's tagged JSON:
+Into a pipe, and for `-`, each result is one line of JSON; the session in it is Flask's tagged JSON:
   {\"ok\":true,\"verified\":false,\"issued_at\":1700000000,\"session\":{\"a\":1}}
   {\"ok\":false,\"reason\":\"malformed\"}       not in the form of a session cookie
-  {\"ok\":false,\"reason\":\"bad_payload\"}     in that form, but what it carries is no session
+  {\"ok\":false,\"reason\":\"bad_payload\"}     in that form, but the payload is not a session
 
-Exit code: 0 everything could be read, 1 something could not, 2 the command could not be carried out.";
+Exit code: 0 success, 1 a cookie cannot be read, 2 the command failed.";

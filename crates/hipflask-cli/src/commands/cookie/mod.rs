@@ -42,7 +42,7 @@ impl CookieArgs {
     }
 }
 
-/// All three take the same options, so that one command line serves for all; those without effect are not in the help.
+/// Hides options without effect. All three commands accept the same options, so that one command line works for all.
 pub(crate) fn polish(command: Command) -> Command {
     let hide = |command: Command, options: &[&'static str]| {
         options.iter().fold(command, |command, &option| command.mut_arg(option, |arg| arg.hide(true)))
@@ -52,11 +52,11 @@ pub(crate) fn polish(command: Command) -> Command {
         .mut_subcommand("verify", |verify| hide(verify, &["compress"]))
 }
 
-/// How the app signs.
+/// The signing settings of the app.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How the app signs")]
 struct Signing {
-    /// The salt: what `SecureCookieSessionInterface.salt` is in the app
+    /// The salt: the app's `SecureCookieSessionInterface.salt`
     #[arg(long, default_value = "cookie-session")]
     salt: String,
     /// The hash function
@@ -66,7 +66,7 @@ struct Signing {
         value_parser = PossibleValuesParser::new(["sha1", "sha256", "sha512"]).try_map(|name| name.parse::<Digest>())
     )]
     digest: Digest,
-    /// How the signing key is made of the secret key
+    /// The derivation of the signing key from the secret key
     #[arg(
         long,
         default_value_t = Derivation::Hmac,
@@ -74,7 +74,7 @@ struct Signing {
             .try_map(|name| name.parse::<Derivation>())
     )]
     derivation: Derivation,
-    /// When the payload is deflated: from 1 KiB on, as soon as it saves two bytes like Flask, or never
+    /// When to deflate the payload: from 1 KiB on, whenever it saves two bytes (as Flask does), or never
     #[arg(
         long,
         default_value_t = Compression::WhenItPays,
@@ -85,7 +85,7 @@ struct Signing {
 }
 
 impl Signing {
-    /// A codec for these keys and settings, after a warning about keys that are weak.
+    /// Creates a codec with these keys and settings. Warns about weak keys.
     fn codec(&self, keys: &Keys) -> SessionCodecBuilder {
         keys.warnings.iter().for_each(|warning| human::warn(warning));
         SessionCodec::builder(keys.ring.clone())
@@ -96,7 +96,7 @@ impl Signing {
     }
 }
 
-/// The session as the cookie has it, in the order of its keys.
+/// Returns the session as in the cookie, with its order of keys.
 fn json(session: &SessionDict) -> Result<Vec<u8>, OpenError> {
     session.to_json(KeyOrder::Insertion).map_err(OpenError::Json)
 }
@@ -117,19 +117,19 @@ fn size_row(page: &mut Page, value: &str) {
     }
 }
 
-/// What is known of the session's flags, and the session.
+/// The rows of the session and its flags.
 fn session_rows(page: &mut Page, session: &SessionDict) {
     let permanent = match (session.contains("_permanent"), session.is_permanent()) {
         (_, true) => "yes (_permanent): the browser keeps the cookie",
-        (true, false) => "no (_permanent is false): ends with the browser",
-        (false, false) => "no: ends with the browser",
+        (true, false) => "no (_permanent is false): expires with the browser",
+        (false, false) => "no: expires with the browser",
     };
     page.row("permanent", permanent);
     let keys = session.len();
     page.row("session", &format!("{keys} {}", if keys == 1 { "key" } else { "keys" }));
 }
 
-/// Bytes of name and value that browsers keep at most; Flask warns beyond it.
+/// The largest cookie that browsers keep, in bytes. Flask warns of larger ones.
 const BROWSERS_KEEP: usize = 4093;
 
 const EXAMPLES: &str = "\
@@ -138,6 +138,6 @@ Examples:
   hipflask cookie verify --key-env SECRET_KEY VALUE
   hipflask cookie sign --key-env SECRET_KEY '{\"user\": \"ada\"}'
 
-VALUE is the cookie's value, or a whole Cookie or Set-Cookie line, with or without the header's name: the first cookie \
-with `session` in its name counts, or else the first that looks like a session. With `-` in its place the values come from \
-standard input, one per line, and each is answered with one line of JSON.";
+VALUE is the cookie's value, or a whole Cookie or Set-Cookie line, with or without the header's name. In a line, the first \
+cookie with `session` in its name is used, or else the first that looks like a session. If VALUE is `-`, the values are \
+read from standard input, one per line, and each result is one line of JSON.";

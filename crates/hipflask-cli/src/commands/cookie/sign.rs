@@ -1,4 +1,4 @@
-//! `hipflask cookie sign`: a cookie that the app accepts.
+//! `hipflask cookie sign`: signs a cookie that the app accepts.
 
 use std::ffi::OsString;
 
@@ -15,9 +15,9 @@ use crate::human::Page;
 use crate::keys::{CurrentKey, Keys};
 use crate::lines;
 
-/// Make a cookie that the app accepts
+/// Sign a cookie that the app accepts
 ///
-/// The session is Flask's tagged JSON: an object, in which for example {" t": [1, 2]} is a tuple.
+/// The session is an object in Flask's tagged JSON, in which for example {" t": [1, 2]} is a tuple.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Sign {
@@ -37,7 +37,7 @@ pub(crate) struct Sign {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Time")]
 struct Time {
-    /// The time of signing in seconds since 1970, instead of the clock's
+    /// The time of signing in seconds since 1970, instead of the current time
     #[arg(long, value_name = "UNIX", value_parser = clap::value_parser!(u64).range(..=LAST_SECOND))]
     at: Option<u64>,
 }
@@ -88,9 +88,9 @@ impl Answer for SessionSigner {
                 true
             }
             Err(error) => {
-                page.bad("Refused: this is no session");
+                page.bad("Refused: this is not a session");
                 page.row("why", &error.to_string());
-                page.points("What helps", &JSON_ADVICE.map(str::to_owned));
+                page.points("What to do", &JSON_ADVICE.map(str::to_owned));
                 false
             }
         }
@@ -99,7 +99,7 @@ impl Answer for SessionSigner {
 
 const JSON_ADVICE: [&str; 2] = [
     "A session is a JSON object with double quotes, such as {\"user\": \"ada\"}",
-    "In a shell put it between single quotes, or the shell takes the double ones away",
+    "In a shell, put it in single quotes, or the shell removes the double quotes",
 ];
 
 const EXAMPLES: &str = "\
@@ -109,9 +109,9 @@ Examples:
   hipflask cookie sign --key-env SECRET_KEY '{}' | jq -r .cookie
   hipflask cookie sign --key-env SECRET_KEY - < sessions.jsonl
 
-Into a pipe, and for `-`, an answer is one line of JSON:
+Into a pipe, and for `-`, each result is one line of JSON:
   {\"ok\":true,\"cookie\":\"eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74\"}
-  {\"ok\":false,\"reason\":\"bad_payload\",\"detail\":\"...\"}   no JSON, or not of a session
+  {\"ok\":false,\"reason\":\"bad_payload\",\"detail\":\"...\"}   not JSON, or not a session
   {\"ok\":false,\"reason\":\"malformed\"}                    not UTF-8, or over 1 MiB
 
-Exit code: 0 all good, 1 something was refused, 2 the command could not be carried out.";
+Exit code: 0 success, 1 a session was refused, 2 the command failed.";

@@ -1,4 +1,4 @@
-//! `hipflask cookie verify`: whether the app would accept a cookie.
+//! `hipflask cookie verify`: checks a cookie as the app does.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::lines;
 
 /// Check a cookie as the app does, and show its session
 ///
-/// The signature is checked first, then the age, and only then is the payload read.
+/// Checks the signature first, then the age, and reads the payload only after that.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
@@ -42,10 +42,10 @@ struct Time {
     /// The greatest age: `31d`, `12h`, `30m`, `90s` or seconds (PERMANENT_SESSION_LIFETIME), or `none` for any age
     #[arg(long, value_name = "TIME", default_value_t = MaxAge(Some(Span(DEFAULT_LIFETIME.as_secs()))))]
     max_age: MaxAge,
-    /// The time that a cookie may be ahead of the clock, because two servers' clocks differ; 0 is as Flask
+    /// The time that a cookie may be ahead of the clock, because clocks of servers differ; 0 as in Flask
     #[arg(long, value_name = "TIME", default_value_t = Span(DEFAULT_LEEWAY.as_secs()))]
     leeway: Span,
-    /// The time to judge by, in seconds since 1970, instead of the clock's
+    /// The time of the check in seconds since 1970, instead of the current time
     #[arg(long, value_name = "UNIX", value_parser = clap::value_parser!(u64).range(..=LAST_SECOND))]
     now: Option<u64>,
 }
@@ -107,9 +107,9 @@ impl Verifier<'_> {
 
     fn show(&self, page: &mut Page, text: &str, opened: &Opened, json: &[u8]) {
         let place = self.places.get(opened.key).map_or("", String::as_str);
-        page.good(&format!("Good: signed with the key in {place}"));
+        page.good(&format!("Valid: signed with the key in {place}"));
         if opened.key > 0 {
-            page.row("key", "an older one: the next save by the app signs with the current key");
+            page.row("key", "an older one: when the app saves the session, it signs with the current key");
         }
         let now = self.clock.now();
         page.row("issued", &format!("{}, {}", date(opened.issued_at), distance(opened.issued_at, now)));
@@ -117,9 +117,9 @@ impl Verifier<'_> {
             Some(lifetime) => {
                 let end = opened.issued_at.saturating_add(lifetime);
                 let left = span(end.as_secs().saturating_sub(now.as_secs()));
-                page.row("good until", &format!("{}, {left} from now", date(end)));
+                page.row("expires", &format!("{}, {left} from now", date(end)));
             }
-            None => page.row("good until", "any time (--max-age none)"),
+            None => page.row("expires", "never (--max-age none)"),
         }
         size_row(page, text);
         session_rows(page, &opened.session);
@@ -165,14 +165,14 @@ Examples:
   hipflask cookie verify --key-file secret.key --fallback-env OLD_KEY --max-age 12h VALUE
   hipflask cookie verify --key-env SECRET_KEY - < cookies.txt | jq -r 'select(.ok).session.user'
 
-Into a pipe, and for `-`, an answer is one line of JSON; the session in it is Flask's tagged JSON:
+Into a pipe, and for `-`, each result is one line of JSON; the session in it is Flask's tagged JSON:
   {\"ok\":true,\"issued_at\":1700000000,\"session\":{\"a\":1}}
-  {\"ok\":false,\"reason\":\"bad_signature\"}   not signed with any of these keys, or changed since
-  {\"ok\":false,\"reason\":\"expired\"}         signed, but longer ago than --max-age
-  {\"ok\":false,\"reason\":\"future\"}          signed, but further ahead of the clock than --leeway
+  {\"ok\":false,\"reason\":\"bad_signature\"}   not signed with any of these keys, or changed
+  {\"ok\":false,\"reason\":\"expired\"}         signed longer ago than --max-age
+  {\"ok\":false,\"reason\":\"future\"}          signed further ahead of the clock than --leeway
   {\"ok\":false,\"reason\":\"malformed\"}       not in the form of a signed cookie; not UTF-8; over 1 MiB
-  {\"ok\":false,\"reason\":\"bad_payload\"}     signed, but what it carries is no session
+  {\"ok\":false,\"reason\":\"bad_payload\"}     signed, but the payload is not a session
 
-With `-` each line is answered at once, in order: another program can ask line by line.
+With `-`, each line is processed at once, in order, so another program can send line by line.
 
-Exit code: 0 all good, 1 something was refused, 2 the command could not be carried out.";
+Exit code: 0 success, 1 a cookie was refused, 2 the command failed.";

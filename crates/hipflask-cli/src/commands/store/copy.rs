@@ -1,6 +1,6 @@
-//! `hipflask store copy`: sessions from one store to another.
+//! `hipflask store copy`: copies sessions from one store to another.
 
-mod told;
+mod summary;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,7 +18,7 @@ use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
 use super::filter::Filter;
-use super::listing::{Listing, is_meant};
+use super::listing::{Listing, is_match};
 use super::output::{Json, Output, warn_of_skipped};
 use super::place::{Prefix, existing, is_same, ready};
 use super::progress::counter;
@@ -28,34 +28,34 @@ use crate::clock::{Clock, Span};
 use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human;
-use told::Told;
+use summary::CopySummary;
 
-/// Copy live sessions from one store to another; ids and what is left of their lives stay
+/// Copy sessions from one store to another, with their ids and their expiry
 ///
-/// The source is never changed. Each session is written in the destination's format (pickle in files, else msgpack), created
-/// there and never put in the place of another one; then the source is asked again, so that what was changed or ended
-/// meanwhile is changed or ended at the destination, too. Stop it at any moment and run it again: it goes on.
+/// The source is never changed. Each session is written in the format of the destination (pickle in files, else msgpack). It
+/// never replaces another session there. Then the source is read again, so that a session that was changed or deleted
+/// meanwhile is also changed or deleted at the destination. You can stop the command at any time and run it again to continue.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Copy {
-    /// The store that has the sessions: a URL, or `env:NAME` for the URL in the variable NAME
+    /// The source: a URL, or `env:NAME` for the URL in the variable NAME
     from: String,
-    /// The store that gets them; a missing table or directory is made
+    /// The destination; a missing table or directory is created
     to: String,
     #[command(flatten)]
     prefix: Prefix,
-    /// What the keys begin with at the destination, if that is something else
+    /// The prefix of the keys at the destination, if it is another one
     #[arg(long, value_name = "TEXT", help_heading = "Where")]
     to_prefix: Option<String>,
-    /// Where to remember what was copied. With it a further run brings up to date what changed at the source since, and
-    /// leaves ended what was ended at the destination. Holds no secrets
+    /// The file that records which sessions were copied. With it, the next run updates sessions that have changed at the source
+    /// since, and does not copy sessions again that were deleted at the destination. It does not contain secrets
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// With --journal: end at the destination what an earlier run left there, nobody changed since, and the source no longer
-    /// has, because it was ended there
+    /// With --journal: delete the sessions at the destination that an earlier run copied, that have not changed since, and
+    /// that were deleted at the source
     #[arg(long, requires = "journal", conflicts_with_all = ["ids_from", "conditions", "expires_before", "expires_after"])]
-    end_missing: bool,
-    /// The format of the records at the destination, if the app there has another one than its store's usual
+    delete_missing: bool,
+    /// The format of the records at the destination, if the app there does not use the default of its store
     #[arg(
         long,
         value_parser = PossibleValuesParser::new(["msgpack", "json", "pickle"]).map(|word| match &*word {
@@ -65,14 +65,14 @@ pub(crate) struct Copy {
         })
     )]
     format: Option<Format>,
-    /// Copy sessions whose values become other types there, too, such as tuples that become lists
+    /// Also copy sessions with values that change their types there, such as tuples that become lists
     #[arg(long)]
     accept_changes: bool,
-    /// How long a session lives at the destination that never ends at the source, such as `31d`
+    /// The lifetime at the destination of sessions that never expire at the source, such as `31d`
     #[arg(long, value_name = "TIME")]
-    endless_live: Option<Span>,
-    /// Only the sessions with these ids or cookies, one per line; `-` for standard input. The way out of a file store, which
-    /// does not know the ids
+    endless_lifetime: Option<Span>,
+    /// Only the sessions with these ids or cookies, one per line; `-` for standard input. Needed for a file store, which does
+    /// not know its ids
     #[arg(long, value_name = "FILE", help_heading = "Which sessions")]
     ids_from: Option<OsString>,
     #[command(flatten)]
@@ -97,19 +97,19 @@ impl Copy {
         let copier = self.copier(&from, &to, to_prefix)?;
         let mut output = Output::new(&self.form);
         let bar = counter("copying", self.total(&from, &output, stop).await?);
-        // Counting skips the same files.
+        // The count skipped the same files.
         let counted = from.skipped();
         let mut work = Work {
             copier,
             group: Vec::new(),
             group_bytes: 0,
             running: JoinSet::new(),
-            told: Told::default(),
+            summary: CopySummary::default(),
             bar,
             prefix: &self.prefix.prefix,
         };
         let mut done = self.all(&from, &mut work, &mut output, stop).await;
-        // What has begun comes to its end, so that the counts are true.
+        // Copies that have begun are completed, so that the counts are right.
         let mut rest = work.rest(done.is_ok(), &mut output).await;
         if done.is_ok()
             && rest.is_ok()
@@ -123,15 +123,15 @@ impl Copy {
         work.bar.finish_and_clear();
         let is_whole = done.is_ok() && rest.is_ok();
         warn_of_skipped(from.skipped() - counted);
-        work.told.summary(&mut output, &here.address, &there.address, is_whole)?;
+        work.summary.write(&mut output, &here.address, &there.address, is_whole)?;
         done.and(rest)?;
-        Ok(work.told.left_behind() == 0)
+        Ok(work.summary.left_behind() == 0)
     }
 
     fn copier(&self, from: &Arc<dyn Store>, to: &Arc<dyn Store>, to_prefix: &str) -> Result<Copier, Failure> {
         let mut copier = Copier::new(from.clone(), to.clone())
             .accept_changes(self.accept_changes)
-            .endless_live(self.endless_live.map(|Span(seconds)| Duration::from_secs(seconds)))
+            .endless_live(self.endless_lifetime.map(|Span(seconds)| Duration::from_secs(seconds)))
             .prefixes(&self.prefix.prefix, to_prefix);
         if let Some(format) = self.format {
             copier = copier.format(format);
@@ -146,7 +146,7 @@ impl Copy {
         Ok(copier)
     }
 
-    /// How many there are, if somebody watches the bar.
+    /// Counts the sessions, if the progress bar is shown.
     async fn total(
         &self,
         from: &Arc<dyn Store>,
@@ -176,7 +176,7 @@ impl Copy {
             for name in names(file, stop).await? {
                 match named(from, &self.prefix.prefix, &name, stop).await? {
                     Some(entry) => self.one(entry, work, output, stop).await?,
-                    None => work.told.not_found += 1,
+                    None => work.summary.not_found += 1,
                 }
             }
             return Ok(());
@@ -190,7 +190,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Goes through the destination for what the source no longer has.
+    /// Looks for sessions at the destination that the source no longer has.
     async fn missing(
         &self,
         to: &Arc<dyn Store>,
@@ -198,18 +198,18 @@ impl Copy {
         work: &mut Work<'_>,
         stop: &mut Stop,
     ) -> Result<(), Failure> {
-        let end = self.end_missing && work.bar.position() > 0;
-        if self.end_missing && !end {
+        let delete = self.delete_missing && work.bar.position() > 0;
+        if self.delete_missing && !delete {
             human::warn(
-                "the source has no session at all, so nothing is ended at the destination: is it the right one?",
+                "the source is empty, so nothing is deleted at the destination; check that it is the right source",
             );
         }
         let mut listing = Listing::new(to, to_prefix, true);
         while let Some(page) = listing.page(stop).await? {
             for entry in page {
-                let missing = work.copier.missing(entry, end, Clock::new(None).now()).await;
+                let missing = work.copier.missing(entry, delete, Clock::new(None).now()).await;
                 if let Some(outcome) = missing.map_err(Failure::Copy)? {
-                    work.told.count(&outcome);
+                    work.summary.count(&outcome);
                 }
             }
         }
@@ -223,17 +223,17 @@ impl Copy {
         output: &mut Output,
         stop: &Stop,
     ) -> Result<(), Failure> {
-        if stop.is_wanted() {
+        if stop.is_requested() {
             return Err(Failure::Interrupted);
         }
-        if is_meant(&self.filter, &entry, Clock::new(None).now()) {
+        if is_match(&self.filter, &entry, Clock::new(None).now()) {
             work.begin(entry, output).await?;
         }
         Ok(())
     }
 }
 
-/// The ids of a file, or of standard input.
+/// Reads the ids from a file, or from standard input.
 async fn names(file: &OsString, stop: &mut Stop) -> Result<Vec<String>, Failure> {
     if file == "-" {
         return stop.or(lines_of_input()).await?;
@@ -245,7 +245,7 @@ async fn names(file: &OsString, stop: &mut Stop) -> Result<Vec<String>, Failure>
     Ok(names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
 }
 
-/// The session of an id under the key that the id makes, which no digest tells.
+/// Loads the session of an id. Its key is made from the id, because digests do not show ids.
 async fn named(
     from: &Arc<dyn Store>,
     prefix: &str,
@@ -262,14 +262,14 @@ async fn named(
     Ok(None)
 }
 
-/// Sessions under way.
+/// The copies that are running.
 struct Work<'a> {
     copier: Copier,
-    /// The sessions that go to the destination together, and their size in bytes.
+    /// The sessions that are copied together next, and their size in bytes.
     group: Vec<Entry>,
     group_bytes: usize,
     running: JoinSet<Vec<(Key, Result<Outcome, CopyError>)>>,
-    told: Told,
+    summary: CopySummary,
     bar: ProgressBar,
     prefix: &'a str,
 }
@@ -288,7 +288,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Lets the group begin.
+    /// Starts the copies of the group.
     fn send(&mut self) {
         let (copier, group) = (self.copier.clone(), std::mem::take(&mut self.group));
         self.group_bytes = 0;
@@ -297,7 +297,7 @@ impl Work<'_> {
         }
     }
 
-    /// Waits for the groups under way. If `is_whole`, the group that has not begun is sent first.
+    /// Waits for the running groups. If `is_whole`, starts the last group first.
     async fn rest(&mut self, is_whole: bool, output: &mut Output) -> Result<(), Failure> {
         if is_whole {
             self.send();
@@ -328,13 +328,13 @@ impl Work<'_> {
     ) -> Result<(), Failure> {
         self.bar.inc(1);
         let outcome = outcome.map_err(Failure::Copy)?;
-        let Some((reason, detail)) = self.told.count(&outcome) else { return Ok(()) };
+        let Some((reason, detail)) = self.summary.count(&outcome) else { return Ok(()) };
         if output.is_json {
             let is_there = matches!(outcome, Outcome::Copied(_) | Outcome::Updated(_));
             let json = Json::new(is_there).key(key, self.prefix, false);
             return output.json(json.text("reason", reason).text("detail", detail));
         }
-        if self.told.is_shown() {
+        if self.summary.is_shown() {
             let line = format!("{}  {reason}: {detail}", key.short_hash());
             self.bar.suspend(|| output.line(line.as_bytes()).and_then(|()| output.flush()))?;
         }
@@ -342,13 +342,13 @@ impl Work<'_> {
     }
 }
 
-/// Sessions that go to the destination together.
+/// The number of sessions that are copied together.
 const GROUP: usize = 256;
 
-/// Bytes after which a group is full; a session more may be in it.
+/// The size in bytes from which a group is full.
 const GROUP_BYTES: usize = 1 << 20;
 
-/// With the one that is being filled there is one group more in memory.
+/// The number of groups that are copied at once. One more group is in memory, while it is filled.
 const GROUPS_AT_ONCE: usize = 4;
 
 const EXAMPLES: &str = "\
@@ -358,25 +358,26 @@ Examples:
   hipflask store copy --journal move.journal env:OLD_STORE env:NEW_STORE
   hipflask store copy file:./flask_session redis://127.0.0.1 --ids-from ids.txt
 
-What is there already at the destination:
-  the same session    stays; it lives as long as the source's, if that is longer
+If the destination already has a session under the same key:
+  the same session    stays; it expires with the source's, if that is later
   another session     stays, and is reported: it may be the newer one
-With --journal, what a run left there and nobody touched since is brought up to date with the source, and what was ended \
-there since stays ended.
+With --journal, sessions that have not changed there since the last run are updated from the source, and sessions that \
+were deleted there stay deleted.
 
-To move an app while it runs: copy with --journal as often as you like, let the app use the new store, and copy a last \
-time with --end-missing, which ends what was ended at the source between the runs. Without --journal do not copy again \
-once the app uses the new store: who logged out there would be logged in.
+To move an app while it runs: copy with --journal as often as you like, switch the app to the new store, and copy once more \
+with --delete-missing, which deletes the sessions that were deleted at the source between the runs. Without --journal, do not \
+copy again once the app uses the new store: users that have logged out would be logged in again.
 
-A file store keeps its sessions under digests of their ids. Another directory can have them; every other store needs the \
-ids themselves: give them with --ids-from. What the app hashes at rest (strict profile) is copied under its hash, and \
-found by an app that hashes, too.
+A file store keeps its sessions under digests of their ids. Another directory can use them, but every other store needs the \
+ids: pass them with --ids-from. Sessions of an app that hashes its ids (strict profile) are copied under their hashes, and \
+an app that hashes its ids finds them.
 
-What the destination would hold as another type (msgpack has no tuples, JSON no bytes) is refused unless \
---accept-changes; flash messages are copied, as Flask reads them either way. What it cannot hold at all is refused.
+Sessions with values that would change their types (msgpack does not have tuples, JSON does not have bytes) are refused \
+without --accept-changes. Flashed messages are always copied, because Flask reads both types. Sessions with values that the \
+destination cannot store are refused.
 
-Into a pipe there is a line of JSON for each session that was not copied as it is, and a last one with the counts:
+Into a pipe, there is a line of JSON for each session that was not copied unchanged, and a last line with the counts:
   {\"ok\":false,\"hash\":\"1e00519e\",\"reason\":\"refused\",\"detail\":\"..\"}
   {\"ok\":false,\"complete\":true,\"copied\":41,..,\"refused\":1}
 
-Exit code: 0 all are there, 1 some are not, 2 the command could not be carried out or to its end.";
+Exit code: 0 success, 1 some sessions were not copied, 2 the command failed or was interrupted.";

@@ -1,9 +1,9 @@
-//! `hipflask store count`: how many sessions there are.
+//! `hipflask store count`: counts sessions.
 
 use clap::Args;
 
 use super::filter::Filter;
-use super::listing::{Listing, is_meant};
+use super::listing::{Listing, is_match};
 use super::output::{Json, Output, warn_of_skipped};
 use super::place::Place;
 use super::progress::counter;
@@ -15,7 +15,7 @@ use crate::human::{self, Page};
 
 /// Count sessions and their bytes
 ///
-/// Only sessions that live are counted. The store is read through once, a page at a time.
+/// Expired sessions are not counted. The store is read once, page by page.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Count {
@@ -35,7 +35,7 @@ impl Count {
         let bar = counter("counting", None);
         while let Some(page) = listing.page(stop).await? {
             let now = Clock::new(None).now();
-            for entry in page.iter().filter(|entry| is_meant(&self.filter, entry, now)) {
+            for entry in page.iter().filter(|entry| is_match(&self.filter, entry, now)) {
                 (count, bytes) = (count + 1, bytes + entry.bytes as u64);
             }
             bar.set_position(count);
@@ -63,7 +63,7 @@ Examples:
   hipflask store count --where user_id=7
   hipflask store count --expires-before 1h | jq .sessions
 
-Into a pipe the answer is one line of JSON:
+Into a pipe, the result is one line of JSON:
   {\"ok\":true,\"sessions\":12,\"bytes\":4096}
 
-Exit code: 0 counted, 2 the command could not be carried out.";
+Exit code: 0 success, 2 the command failed.";

@@ -1,4 +1,4 @@
-//! Which sessions: by what is in them, and by when they end.
+//! Selects sessions by their data and their expiry.
 
 use std::str::FromStr;
 
@@ -9,45 +9,45 @@ use hipflask_core::value::{Dict, Value};
 
 use crate::clock::Span;
 
-/// Conditions that must all hold.
+/// Conditions that all must match.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Which sessions")]
 pub(super) struct Filter {
-    /// Only those with this value under this key, or with the key at all; as often as needed, all must hold.
-    /// `user_id=7` means the number and the text, `user_id="7"` the text alone
+    /// Only sessions with this value under this key, or with this key; if repeated, all conditions must match. `user_id=7`
+    /// matches the number and the text, `user_id="7"` only the text
     #[arg(long = "where", value_name = "KEY[=VALUE]")]
     conditions: Vec<Condition>,
-    /// Only those that end before: `3d`, `12h`, `30m`, `90s` from now, or seconds since 1970
+    /// Only sessions that expire before: `3d`, `12h`, `30m`, `90s` from now, or seconds since 1970
     #[arg(long, value_name = "WHEN")]
     expires_before: Option<When>,
-    /// Only those that end after, or never
+    /// Only sessions that expire after, or never
     #[arg(long, value_name = "WHEN")]
     expires_after: Option<When>,
 }
 
 impl Filter {
-    /// Whether every session is meant.
+    /// Returns `true` if every session matches.
     pub(super) const fn is_empty(&self) -> bool {
         self.conditions.is_empty() && self.expires_before.is_none() && self.expires_after.is_none()
     }
 
-    /// Whether it has to look into sessions.
+    /// Returns `true` if the data of sessions is needed.
     pub(super) const fn needs_data(&self) -> bool {
         !self.conditions.is_empty()
     }
 
-    pub(super) fn takes_end(&self, expires: Option<UnixTime>, now: UnixTime) -> bool {
+    pub(super) fn matches_expiry(&self, expires: Option<UnixTime>, now: UnixTime) -> bool {
         let before = self.expires_before.is_none_or(|when| expires.is_some_and(|ends| ends < when.at(now)));
         let after = self.expires_after.is_none_or(|when| expires.is_none_or(|ends| ends > when.at(now)));
         before && after
     }
 
-    pub(super) fn takes_session(&self, session: &Dict) -> bool {
+    pub(super) fn matches_data(&self, session: &Dict) -> bool {
         self.conditions.iter().all(|condition| condition.holds(session))
     }
 }
 
-/// A key, and what its value must be.
+/// A key, and the value that it must have.
 #[derive(Debug, Clone)]
 struct Condition {
     key: String,
@@ -72,16 +72,16 @@ impl FromStr for Condition {
 impl Condition {
     fn holds(&self, session: &Dict) -> bool {
         let Some(value) = session.get(&*self.key) else { return false };
-        self.wanted.as_ref().is_none_or(|wanted| is_meant(value, wanted))
+        self.wanted.as_ref().is_none_or(|wanted| matches(value, wanted))
     }
 }
 
-/// Whether somebody who types `wanted` means `value`: its text, or its JSON.
-fn is_meant(value: &Value, wanted: &str) -> bool {
+/// Returns `true` if `wanted` is the text or the JSON of `value`.
+fn matches(value: &Value, wanted: &str) -> bool {
     value.as_str() == Some(wanted) || tagged::from_str(wanted).is_ok_and(|wanted| wanted == *value)
 }
 
-/// A moment, counted from now or from 1970.
+/// A time, counted from now or from 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum When {
     FromNow(u64),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_meant_by_its_text_or_its_json() {
+    fn values_match_by_text_or_json() {
         for good in ["n=7", "s=7", "s=\"7\"", "t=true", "none=null", "text=a=b", "list=[1]", "n", "none"] {
             assert!(holds(good), "{good}");
         }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_counts_from_now_with_a_unit_and_from_1970_without() {
+    fn times_with_a_unit_count_from_now() {
         let now = UnixTime::from_secs(1000);
         let at = |text: &str| text.parse::<When>().map(|when| when.at(now).as_secs());
         assert_eq!(at("2h"), Ok(8200));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_after_everything() {
+    fn sessions_that_never_expire_are_after_everything() {
         let filter = |before: Option<&str>, after: Option<&str>| Filter {
             expires_before: before.map(|text| text.parse().unwrap()),
             expires_after: after.map(|text| text.parse().unwrap()),
@@ -160,10 +160,10 @@ mod tests {
         };
         let now = UnixTime::from_secs(0);
         let ends = |seconds| Some(UnixTime::from_secs(seconds));
-        assert!(filter(Some("1m"), None).takes_end(ends(59), now));
-        assert!(!filter(Some("1m"), None).takes_end(ends(60), now));
-        assert!(!filter(Some("1m"), None).takes_end(None, now));
-        assert!(filter(None, Some("1m")).takes_end(None, now));
-        assert!(filter(Some("2m"), Some("1m")).takes_end(ends(90), now));
+        assert!(filter(Some("1m"), None).matches_expiry(ends(59), now));
+        assert!(!filter(Some("1m"), None).matches_expiry(ends(60), now));
+        assert!(!filter(Some("1m"), None).matches_expiry(None, now));
+        assert!(filter(None, Some("1m")).matches_expiry(None, now));
+        assert!(filter(Some("2m"), Some("1m")).matches_expiry(ends(90), now));
     }
 }

@@ -1,4 +1,4 @@
-//! The sessions of a store, page by page, each once.
+//! Lists the sessions of a store page by page, each once.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::stop::Stop;
 use crate::clock::Clock;
 use crate::failure::Failure;
 
-/// A store's sessions, as they are asked for. No more than a page of them is held.
+/// The sessions of a store. At most one page is in memory.
 pub(super) struct Listing {
     store: Arc<dyn Store>,
     scan: Option<Scan>,
-    /// A store may list a record twice: eight bytes for each that was seen.
+    /// Eight bytes for each listed record, because a store may list a record twice.
     seen: HashSet<u64>,
 }
 
@@ -29,7 +29,7 @@ impl Listing {
         Self { store: store.clone(), scan: Some(scan), seen: HashSet::new() }
     }
 
-    /// The next page, which may be empty; `None` behind the last.
+    /// The next page, which may be empty; `None` after the last.
     pub(super) async fn page(&mut self, stop: &mut Stop) -> Result<Option<Vec<Entry>>, Failure> {
         let Some(scan) = self.scan.take() else { return Ok(None) };
         let page = stop.or(self.store.scan(&scan, Clock::new(None).now())).await?.map_err(Failure::Store)?;
@@ -45,15 +45,15 @@ fn fingerprint(key: &str) -> u64 {
     digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// What is in a session, if it can be read.
+/// Reads the data of a session.
 pub(super) fn read(entry: &Entry) -> Option<(Format, Result<Record, RecordError>)> {
     let data = entry.data.as_ref()?;
     Some((Format::of(data), Format::read(data)))
 }
 
-/// Whether a session is meant, and what is in it.
-pub(super) fn is_meant(filter: &Filter, entry: &Entry, now: UnixTime) -> bool {
-    if !filter.takes_end(entry.expires, now) {
+/// Returns `true` if a session matches the filter.
+pub(super) fn is_match(filter: &Filter, entry: &Entry, now: UnixTime) -> bool {
+    if !filter.matches_expiry(entry.expires, now) {
         return false;
     }
     if !filter.needs_data() {
@@ -61,8 +61,8 @@ pub(super) fn is_meant(filter: &Filter, entry: &Entry, now: UnixTime) -> bool {
     }
     let empty = Dict::new();
     match read(entry) {
-        Some((_, Ok(record))) => filter.takes_session(&record.dict),
-        Some((_, Err(RecordError::Empty))) => filter.takes_session(&empty),
+        Some((_, Ok(record))) => filter.matches_data(&record.dict),
+        Some((_, Err(RecordError::Empty))) => filter.matches_data(&empty),
         _ => false,
     }
 }

@@ -1,9 +1,9 @@
-//! `hipflask store ls`: which sessions there are.
+//! `hipflask store ls`: lists sessions.
 
 use clap::Args;
 
 use super::filter::Filter;
-use super::listing::{Listing, is_meant, read};
+use super::listing::{Listing, is_match, read};
 use super::output::{Output, Table, listed, warn_of_skipped};
 use super::place::Place;
 use super::stop::Stop;
@@ -12,10 +12,10 @@ use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human;
 
-/// List sessions: when they end, how large they are, which keys they have
+/// List sessions with their expiry, sizes and keys
 ///
-/// A session shows as a short hash, the same that stands in the app's log. Its id is a secret: whoever knows it is logged
-/// in with it.
+/// A session is shown as a short hash, the same as in the app's log. Its id is a secret: with it, anybody can log in as the
+/// user.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Ls {
@@ -23,10 +23,10 @@ pub(crate) struct Ls {
     place: Place,
     #[command(flatten)]
     filter: Filter,
-    /// No more than so many
+    /// The greatest number of sessions
     #[arg(long, value_name = "N", help_heading = "Which sessions")]
     limit: Option<u64>,
-    /// Show ids in place of hashes, and in JSON beside them; a file store shows its files' names
+    /// Show ids instead of hashes, and in JSON both; a file store shows the names of its files
     #[arg(long, help_heading = "Output")]
     ids: bool,
     #[command(flatten)]
@@ -45,7 +45,7 @@ impl Ls {
         while !is_cut && output.has_reader() {
             let Some(page) = listing.page(stop).await? else { break };
             let now = Clock::new(None).now();
-            for entry in page.iter().filter(|entry| is_meant(&self.filter, entry, now)) {
+            for entry in page.iter().filter(|entry| is_match(&self.filter, entry, now)) {
                 if self.limit == Some(count) {
                     is_cut = true;
                     break;
@@ -76,11 +76,11 @@ const EXAMPLES: &str = "\
 Examples:
   hipflask store ls --store file:./flask_session
   hipflask store ls --store redis://127.0.0.1:6379/0 --where user_id=7
-  hipflask store ls --expires-before 1h --limit 20          with the store in HIPFLASK_STORE
+  hipflask store ls --expires-before 1h --limit 20          the store is in HIPFLASK_STORE
   hipflask store ls | jq -r 'select(.bytes > 4096).hash'
 
-Into a pipe a session is one line of JSON:
+Into a pipe, each session is one line of JSON:
   {\"ok\":true,\"hash\":\"1e00519e\",\"expires_at\":1700000000,\"bytes\":21,\"format\":\"msgpack\",\"keys\":[\"_permanent\",\"a\"]}
-  {\"ok\":false,\"hash\":\"1e00519e\",..,\"reason\":\"unreadable\",\"detail\":\"..\"}   something else than a session
+  {\"ok\":false,\"hash\":\"1e00519e\",..,\"reason\":\"unreadable\",\"detail\":\"..\"}   not a session
 
-Exit code: 0 all good, 1 something cannot be read, 2 the command could not be carried out.";
+Exit code: 0 success, 1 a session cannot be read, 2 the command failed.";

@@ -36,7 +36,7 @@ enum StoreCommand {
     Copy(copy::Copy),
 }
 
-/// Whether an argument has a password in it, which no message may repeat.
+/// Returns `true` for an argument with a password, which no message may repeat.
 pub(super) use place::has_password;
 
 impl StoreArgs {
@@ -54,7 +54,7 @@ impl StoreArgs {
                 StoreCommand::Copy(arguments) => arguments.run(&mut stop).await,
             }
         });
-        // A thread may still wait for a line of standard input.
+        // A thread may still wait for standard input.
         runtime.shutdown_background();
         done
     }
@@ -63,9 +63,9 @@ impl StoreArgs {
 const EXAMPLES: &str = "\
 Examples:
   export HIPFLASK_STORE=redis://127.0.0.1:6379/0
-  hipflask store ls                               what is there
-  hipflask store show 1e00519e                    look into one, found by its short hash
-  hipflask store rm --where user_id=7             log somebody out everywhere
+  hipflask store ls                               list the sessions
+  hipflask store show 1e00519e                    show one, found by its short hash
+  hipflask store rm --where user_id=7             log a user out everywhere
   hipflask store copy file:./flask_session sqlite:app.db
 
 Stores:
@@ -74,5 +74,5 @@ Stores:
   redis://host:6379/0  rediss://..  redis+cluster://..  redis+sentinel://..  redis+unix:..
   memcached://a,b  mongodb://host/db  dynamodb://Sessions?region=..
 
-A URL with a password belongs into a variable, not among the arguments: HIPFLASK_STORE is read where no --store is \
-given, and `env:NAME` stands for the URL in the variable NAME.";
+Put a URL with a password into a variable, not into the arguments. HIPFLASK_STORE is used without --store, and \
+`env:NAME` is the URL in the variable NAME.";

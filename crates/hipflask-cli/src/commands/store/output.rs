@@ -15,7 +15,7 @@ use crate::commands::Form;
 use crate::failure::Failure;
 use crate::{human, lines};
 
-/// Standard output, written whenever there is enough.
+/// Standard output, written in large pieces.
 pub(super) struct Output {
     pub(super) is_json: bool,
     waiting: Vec<u8>,
@@ -27,7 +27,7 @@ impl Output {
         Self { is_json: !form.is_for_people(), waiting: Vec::new(), has_reader: true }
     }
 
-    /// Whether somebody still reads.
+    /// Returns `false` once the reader has closed the pipe.
     pub(super) const fn has_reader(&self) -> bool {
         self.has_reader
     }
@@ -59,7 +59,7 @@ impl Output {
     }
 }
 
-/// An object in the making; its closing brace comes with the line.
+/// An unfinished object. Its closing brace is added with the line.
 pub(super) struct Json(String);
 
 impl Json {
@@ -67,14 +67,14 @@ impl Json {
         Self(format!("{{\"ok\":{ok}"))
     }
 
-    /// A number, or text that is JSON already.
+    /// Adds a number, or a text that is already JSON.
     pub(super) fn raw(mut self, name: &str, json: impl std::fmt::Display) -> Self {
         self.0 += &format!(",\"{name}\":{json}");
         self
     }
 
     pub(super) fn text(self, name: &str, text: impl Into<Value>) -> Self {
-        // Text cannot fail to be written: only what is nested can.
+        // Only nested values can fail.
         let json = tagged::to_string(&text.into()).unwrap_or_default();
         self.raw(name, json)
     }
@@ -83,7 +83,7 @@ impl Json {
         self.text(name, Value::List(texts.map(|text| Value::Str(text.clone())).collect()))
     }
 
-    /// What a store says of a session, whether or not it can be read.
+    /// Adds what a store knows of a session, even if its data cannot be read.
     pub(super) fn entry(self, entry: &Entry, prefix: &str, ids: bool) -> Self {
         let ends = entry.expires.map_or_else(|| "null".to_owned(), |ends| ends.as_secs().to_string());
         self.key(&entry.key, prefix, ids).raw("expires_at", ends).raw("bytes", entry.bytes)
@@ -122,7 +122,7 @@ impl Table {
             if self.ids { key.id(prefix).unwrap_or(key.as_str()).to_owned() } else { key.short_hash() };
         let width = if self.ids { 43 } else { 8 };
         if !self.has_head {
-            let head = format!("{:width$}  {:>12}  {:>8}  {}", "session", "ends", "size", "keys");
+            let head = format!("{:width$}  {:>12}  {:>8}  {}", "session", "expires", "size", "keys");
             output.line(head.dimmed().to_string().as_bytes())?;
             self.has_head = true;
         }
@@ -137,7 +137,7 @@ impl Table {
     }
 }
 
-/// The names of a session's keys, as many as there is room for.
+/// The names of as many keys as fit.
 fn keys(session: &Dict, room: usize) -> String {
     let names: Vec<String> = session.keys().map(human::plain).collect();
     let mut shown = String::new();
@@ -173,15 +173,15 @@ pub(super) fn unreadable(entry: &Entry, prefix: &str, ids: bool, error: &RecordE
     json.text("reason", "unreadable").text("detail", error.to_string())
 }
 
-/// A format's word in JSON.
+/// The name of a format in JSON.
 pub(super) fn word(format: Format) -> String {
     format.to_string().to_lowercase()
 }
 
 /// The count of [`Store::skipped`](hipflask_store::Store::skipped) as a sentence.
-pub(super) const SKIPPED: &str = "not readable as sessions of this user; left alone";
+pub(super) const SKIPPED: &str = "not readable as sessions of this user; not touched";
 
-/// Warns of what a store could not use, if there was anything.
+/// Warns if a store has skipped files.
 pub(super) fn warn_of_skipped(skipped: u64) {
     if skipped > 0 {
         human::warn(&format!("{} skipped: {SKIPPED}", human::number(skipped)));

@@ -1,4 +1,4 @@
-//! Which store: a URL among the arguments, or in a variable.
+//! The address of a store: a URL in the arguments or in a variable.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::stop::Stop;
 use crate::failure::Failure;
 use crate::human;
 
-/// Where the sessions are.
+/// The store of the sessions.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where")]
 pub(super) struct Place {
@@ -20,11 +20,11 @@ pub(super) struct Place {
     pub(super) prefix: Prefix,
 }
 
-/// What the keys of sessions begin with.
+/// The prefix of the keys.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where")]
 pub(super) struct Prefix {
-    /// What the keys of sessions begin with; a file store does not know its keys and takes no notice
+    /// The prefix of the keys; without effect on a file store, which does not know its keys
     #[arg(
         long,
         value_name = "TEXT",
@@ -36,31 +36,31 @@ pub(super) struct Prefix {
 }
 
 impl Place {
-    /// The store, if it is there and lets us in. Nothing is made in it.
+    /// Connects to the store, which must exist. Creates nothing in it.
     pub(super) async fn connect(&self, stop: &mut Stop) -> Result<Arc<dyn Store>, Failure> {
         let url = self.store.as_deref().filter(|url| !url.is_empty()).ok_or(Failure::NoStore)?;
         existing(url, stop).await
     }
 }
 
-/// The store at a URL that is there already.
+/// Connects to the existing store at a URL.
 pub(super) async fn existing(url: &str, stop: &mut Stop) -> Result<Arc<dyn Store>, Failure> {
     let url = known(url)?;
     stop.or(hipflask_store::connect_existing(&url)).await?.map_err(Failure::Store)
 }
 
-/// The store at a URL, whose table or directory is made if need be.
+/// Connects to the store at a URL, and creates its table or directory if it is missing.
 pub(super) async fn ready(url: &str, stop: &mut Stop) -> Result<Arc<dyn Store>, Failure> {
     let url = known(url)?;
     stop.or(hipflask_store::connect(&url)).await?.map_err(Failure::Store)
 }
 
-/// Whether two URLs are the same.
+/// Returns `true` if two URLs are the same.
 pub(super) fn is_same(one: &str, other: &str) -> Result<bool, Failure> {
     Ok(resolved(one)?.trim() == resolved(other)?.trim())
 }
 
-/// The URL itself, which may be in a variable.
+/// Returns the URL itself, which may be in a variable.
 fn resolved(given: &str) -> Result<String, Failure> {
     let Some(name) = given.strip_prefix("env:") else { return Ok(given.to_owned()) };
     std::env::var(name).ok().filter(|url| !url.is_empty()).ok_or_else(|| {
@@ -70,14 +70,14 @@ fn resolved(given: &str) -> Result<String, Failure> {
     })
 }
 
-/// The URL itself, after a warning if it should not stand where it stands.
+/// Returns the URL itself. Warns of a password in the arguments.
 fn known(given: &str) -> Result<String, Failure> {
     let url = resolved(given)?;
     let is_argument = |argument: std::ffi::OsString| argument.to_string_lossy().contains(&url);
     if has_password(&url) && std::env::args_os().any(is_argument) {
         human::warn(
-            "the URL's password stands among the arguments, where everybody on this machine can read it: put the URL \
-             into the variable HIPFLASK_STORE, or into another one and give `env:NAME`",
+            "the URL's password is in the arguments, which everybody on this machine can read: put the URL into the \
+             variable HIPFLASK_STORE, or into another variable and pass `env:NAME`",
         );
     }
     if url.trim().to_ascii_lowercase().starts_with("memory:") {
@@ -89,7 +89,7 @@ fn known(given: &str) -> Result<String, Failure> {
     }
 }
 
-/// Whether something in a URL may be a password.
+/// Returns `true` if a part of a URL may be a password.
 pub(in crate::commands) fn has_password(url: &str) -> bool {
     let (front, query) = url.split_once('?').unwrap_or((url, ""));
     let authority = front.split_once("://").map_or("", |(_, rest)| rest);
@@ -107,7 +107,7 @@ mod tests {
     use super::has_password;
 
     #[test]
-    fn a_password_is_seen_wherever_a_url_can_have_one() {
+    fn passwords_are_found_everywhere_in_a_url() {
         for url in [
             "redis://:hush@h/0",
             "postgres://app:hu/sh@h/db",

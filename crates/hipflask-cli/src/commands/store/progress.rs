@@ -1,4 +1,4 @@
-//! How far it is, for people on a terminal; elsewhere nothing is shown.
+//! The progress of a command, shown only on a terminal.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, 
 
 use crate::human;
 
-/// A line that counts; with a total it is a bar.
+/// Creates a counter, or a progress bar if the total is known.
 pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
-    // Shows nothing where standard error is no terminal.
+    // Shows nothing if standard error is not a terminal.
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(8))
         .with_finish(ProgressFinish::AndClear);
     let template = match total {
@@ -32,6 +32,6 @@ pub(super) fn counter(what: &'static str, total: Option<u64>) -> ProgressBar {
 }
 
 fn write_number(out: &mut dyn Write, number: u64) {
-    // A line on a terminal; nobody is to be told if it cannot be written.
+    // If the terminal cannot be written to, there is nobody to report to.
     let _ = out.write_str(&human::number(number));
 }

@@ -1,4 +1,4 @@
-//! `hipflask store purge`: drops what has expired.
+//! `hipflask store purge`: deletes expired sessions.
 
 use clap::Args;
 
@@ -11,9 +11,9 @@ use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human::{self, Page};
 
-/// Drop sessions that have expired; never one that lives
+/// Delete expired sessions
 ///
-/// Files and SQL tables keep them until somebody does this: run it once a day. The other stores drop them by themselves.
+/// Files and SQL tables keep expired sessions, so run this once a day. The other stores delete them automatically.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Purge {
@@ -38,7 +38,10 @@ impl Purge {
         } else {
             let mut page = Page::default();
             if description.expires_by_itself {
-                page.good(&format!("Nothing to do: {} drops expired sessions by itself", description.kind));
+                page.good(&format!(
+                    "Nothing to do: {} deletes expired sessions automatically",
+                    description.kind
+                ));
             } else {
                 page.good(&format!("{} purged", human::count(purged, "expired session")));
             }
@@ -58,10 +61,10 @@ Examples:
   hipflask store purge --store file:/srv/app/flask_session
   HIPFLASK_STORE=postgres://app@db/app hipflask store purge      in a timer, once a day
 
-Into a pipe the answer is one line of JSON:
+Into a pipe, the result is one line of JSON:
   {\"ok\":true,\"purged\":12,\"skipped\":0,\"expires_by_itself\":false}
 
-`skipped` counts what has the name of a session file and is none of this user's: a directory, a link, a pipe, a file of \
-another user, a file that is locked. It is left alone.
+`skipped` counts files that have the name of a session file but are not this user's: a directory, a link, a pipe, a file \
+of another user, a locked file. They are not touched.
 
-Exit code: 0 done, 2 the command could not be carried out.";
+Exit code: 0 success, 2 the command failed.";

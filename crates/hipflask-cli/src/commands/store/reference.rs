@@ -1,4 +1,4 @@
-//! How a person names a session: by its short hash, its id, its cookie's value, or its name in the store.
+//! Finds a session by its short hash, its id, its cookie's value, or its name in the store.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,16 +13,16 @@ use super::stop::Stop;
 use crate::clock::Clock;
 use crate::failure::Failure;
 
-/// What was found under a name.
+/// The result of a search for a name.
 pub(super) enum Found {
     One(Key, Stored),
     /// More than one session has the short hash.
     Many(usize),
-    /// None; its key, if it could be one.
+    /// No session. With the key that it would have, if the name can be one.
     None(Option<Key>),
 }
 
-/// The names as they were given; `-` stands for the lines of standard input.
+/// Reads the names from the arguments, and for `-` from the lines of standard input.
 pub(super) async fn names(arguments: &[OsString], stop: &mut Stop) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     for argument in arguments {
@@ -35,9 +35,9 @@ pub(super) async fn names(arguments: &[OsString], stop: &mut Stop) -> Result<Vec
     Ok(names)
 }
 
-/// The lines of standard input that are not empty.
+/// Reads the lines of standard input that are not empty.
 pub(super) async fn lines_of_input() -> Result<Vec<String>, Failure> {
-    let mut lines = BufReader::new(tokio::io::stdin().take(MOST_INPUT)).split(b'\n');
+    let mut lines = BufReader::new(tokio::io::stdin().take(INPUT_LIMIT)).split(b'\n');
     let mut names = Vec::new();
     while let Some(line) = lines.next_segment().await.map_err(Failure::Input)? {
         let name = String::from_utf8_lossy(&line).trim().to_owned();
@@ -48,7 +48,7 @@ pub(super) async fn lines_of_input() -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Looks for each name. Short hashes take one listing, whatever their number.
+/// Searches for each name. All short hashes together need one listing.
 pub(super) async fn find(
     store: &Arc<dyn Store>,
     prefix: &str,
@@ -92,16 +92,16 @@ async fn first(store: &Arc<dyn Store>, candidates: Vec<Key>, stop: &mut Stop) ->
     Ok(Found::None(candidates.into_iter().next()))
 }
 
-/// Eight hex digits; `#` may stand before them. No id is so short.
+/// Reads eight hex digits, with or without a `#` before them. Ids are longer.
 fn short_hash(name: &str) -> Option<String> {
     let digits = name.strip_prefix('#').unwrap_or(name);
     let is_hash = digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hash.then(|| digits.to_ascii_lowercase())
 }
 
-/// The keys that a session of this id, this cookie or this name may have.
+/// Returns the possible keys of a session with this id, cookie or name.
 pub(super) fn candidates(prefix: &str, name: &str) -> Vec<Key> {
-    // A signed id has a signature behind a dot; an id has no dot.
+    // A signed id has a signature after a dot, and ids do not contain dots.
     let ids = [Some(name), name.rsplit_once('.').map(|(id, _)| id)];
     let mut keys = Vec::new();
     for id in ids.into_iter().flatten() {
@@ -112,22 +112,22 @@ pub(super) fn candidates(prefix: &str, name: &str) -> Vec<Key> {
     keys
 }
 
-/// The key of an id in a store that keeps only its hash.
+/// Returns the key of an id in a store that keeps only hashes of ids.
 fn hashed(prefix: &str, id: &str) -> Option<Key> {
     let ids = Ids::builder().bytes(id.len() * 3 / 4).prefix(prefix).hashed_at_rest(true).build();
     let ids = ids.or_else(|_| Ids::builder().prefix(prefix).hashed_at_rest(true).build()).ok()?;
     Some(ids.key(&ids.read(id.as_bytes()).ok()?))
 }
 
-/// A million ids, and more.
-const MOST_INPUT: u64 = 256 << 20;
+/// The limit of standard input in bytes: more than a million ids.
+const INPUT_LIMIT: u64 = 256 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_short_hash_is_told_from_an_id() {
+    fn short_hashes_differ_from_ids() {
         assert_eq!(short_hash("#1E00519e").as_deref(), Some("1e00519e"));
         for other in ["", "#", "1e00519", "1e00519ef", "session:", "VE5rPIvv"] {
             assert_eq!(short_hash(other), None, "{other}");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_looked_for_as_it_is_without_its_signature_hashed_and_as_a_name() {
+    fn ids_are_searched_in_every_form() {
         let id = "VE5rPIvv2swAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         let keys = |name: &str| -> Vec<String> {
             candidates("session:", name).iter().map(|key| key.as_str().to_owned()).collect()

@@ -1,4 +1,4 @@
-//! `hipflask store rm`: ends sessions.
+//! `hipflask store rm`: deletes sessions.
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -10,7 +10,7 @@ use hipflask_store::{Deleted, DeletedIf, Entry, Key, Store, Stored};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::filter::Filter;
-use super::listing::{Listing, is_meant};
+use super::listing::{Listing, is_match};
 use super::output::{Json, Output, Table};
 use super::place::Place;
 use super::progress::counter;
@@ -22,14 +22,14 @@ use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human;
 
-/// End sessions: their users are logged out with the next request
+/// Delete sessions, which logs their users out with the next request
 ///
-/// SESSION is a short hash as `ls` and the app's log show it, an id, or the value of a session cookie. Without any, a filter or
-/// --all says which sessions end, and you are asked before. A session that changes meanwhile ends only if it is still meant.
+/// SESSION is a short hash from `ls` or the app's log, an id, or the value of a session cookie. Without SESSION, a filter or
+/// --all selects the sessions, after a confirmation. A session that changes meanwhile is deleted only if it still matches.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Rm {
-    /// Which sessions; `-` reads them from standard input, one per line
+    /// The sessions to delete; `-` reads them from standard input, one per line
     #[arg(value_name = "SESSION")]
     sessions: Vec<OsString>,
     #[command(flatten)]
@@ -39,13 +39,13 @@ pub(crate) struct Rm {
     /// All sessions
     #[arg(long, help_heading = "Which sessions")]
     all: bool,
-    /// Do not ask
+    /// Delete without a confirmation
     #[arg(short, long)]
     yes: bool,
-    /// Show what would end, and end nothing
+    /// Show the sessions that would be deleted, and delete nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Show ids, too
+    /// Also show ids
     #[arg(long, help_heading = "Output")]
     ids: bool,
     #[command(flatten)]
@@ -62,13 +62,13 @@ impl Rm {
         let store = self.place.connect(stop).await?;
         let mut output = Output::new(&self.form);
         if self.sessions.is_empty() {
-            return self.all_that_are_meant(&store, &mut output, stop).await;
+            return self.all_matching(&store, &mut output, stop).await;
         }
         let names = names(&self.sessions, stop).await?;
         let place = store.describe().address;
         let mut all_good = true;
         for found in find(&store, &self.place.prefix.prefix, &names, stop).await? {
-            if stop.is_wanted() {
+            if stop.is_requested() {
                 output.flush()?;
                 return Err(Failure::Interrupted);
             }
@@ -77,16 +77,16 @@ impl Rm {
                 continue;
             };
             let now = Clock::new(None).now();
-            let ended =
+            let deleted =
                 self.dry_run || store.delete(key, now).await.map_err(Failure::Store)? == Deleted::Deleted;
             all_good &=
-                if ended { self.tell(&mut output, key)? } else { not_found(&mut output, &place, &found)? };
+                if deleted { self.tell(&mut output, key)? } else { not_found(&mut output, &place, &found)? };
         }
         output.flush()?;
         Ok(all_good)
     }
 
-    async fn all_that_are_meant(
+    async fn all_matching(
         &self,
         store: &Arc<dyn Store>,
         output: &mut Output,
@@ -94,13 +94,13 @@ impl Rm {
     ) -> Result<bool, Failure> {
         let prefix = &self.place.prefix.prefix;
         let mut table = Table::new(self.ids);
-        let mut meant = 0_u64;
+        let mut matching = 0_u64;
         let mut listing = Listing::new(store, prefix, self.filter.needs_data() || self.dry_run);
-        let bar = counter("looking", None);
+        let bar = counter("searching", None);
         while let Some(page) = listing.page(stop).await? {
             let now = Clock::new(None).now();
-            for entry in page.iter().filter(|entry| is_meant(&self.filter, entry, now)) {
-                meant += 1;
+            for entry in page.iter().filter(|entry| is_match(&self.filter, entry, now)) {
+                matching += 1;
                 if self.dry_run {
                     match output.is_json {
                         true => output.json(self.said(&entry.key))?,
@@ -108,55 +108,56 @@ impl Rm {
                     }
                 }
             }
-            bar.set_position(meant);
+            bar.set_position(matching);
         }
         bar.finish_and_clear();
         let place = store.describe().address;
-        if self.dry_run || meant == 0 {
+        if self.dry_run || matching == 0 {
             output.flush()?;
             if !output.is_json {
-                human::hint(&format!("{} would end in {place}", human::sessions(meant)));
+                human::hint(&format!("{} would be deleted in {place}", human::sessions(matching)));
             }
             return Ok(true);
         }
-        if !self.yes && !confirmed(&format!("End {} in {place}?", human::sessions(meant)), stop).await? {
+        if !self.yes && !confirmed(&format!("Delete {} in {place}?", human::sessions(matching)), stop).await?
+        {
             return Err(Failure::NotConfirmed);
         }
-        let ended = self.end(store, output, meant, stop).await;
+        let deleted = self.delete_matching(store, output, matching, stop).await;
         output.flush()?;
-        let (ended, interrupted) = ended?;
+        let (deleted, interrupted) = deleted?;
         if !output.is_json {
-            human::hint(&format!("{} ended in {place}", human::sessions(ended)));
+            human::hint(&format!("{} deleted in {place}", human::sessions(deleted)));
         }
         if interrupted { Err(Failure::Interrupted) } else { Ok(true) }
     }
 
-    /// Ends them; how many, and whether somebody stopped it before the last.
-    async fn end(
+    /// Deletes the matching sessions. Returns their number, and `true` if it was interrupted before the last.
+    async fn delete_matching(
         &self,
         store: &Arc<dyn Store>,
         output: &mut Output,
-        meant: u64,
+        matching: u64,
         stop: &mut Stop,
     ) -> Result<(u64, bool), Failure> {
         let mut listing = Listing::new(store, &self.place.prefix.prefix, true);
-        let bar = counter("ending", Some(meant));
-        let mut ended = 0;
+        let bar = counter("deleting", Some(matching));
+        let mut deleted = 0;
         loop {
             let page = match listing.page(stop).await {
-                Err(Failure::Interrupted) => return Ok((ended, true)),
-                Ok(None) => return Ok((ended, false)),
+                Err(Failure::Interrupted) => return Ok((deleted, true)),
+                Ok(None) => return Ok((deleted, false)),
                 page => page?.unwrap_or_default(),
             };
             let now = Clock::new(None).now();
-            for entry in page.into_iter().filter(|entry| is_meant(&self.filter, entry, now)) {
-                if stop.is_wanted() {
-                    return Ok((ended, true));
+            for entry in page.into_iter().filter(|entry| is_match(&self.filter, entry, now)) {
+                if stop.is_requested() {
+                    return Ok((deleted, true));
                 }
                 let key = entry.key.clone();
-                if self.end_while_meant(store, entry, now).await? {
-                    ended += 1;
-                    bar.set_position(ended);
+                if self.delete_if_matching(store, entry, now).await? {
+                    deleted += 1;
+                    bar.set_position(deleted);
                     if output.is_json {
                         output.json(self.said(&key))?;
                     }
@@ -165,8 +166,8 @@ impl Rm {
         }
     }
 
-    /// Ends a session unless it is no longer one of those that are meant.
-    async fn end_while_meant(
+    /// Deletes a session if it still matches.
+    async fn delete_if_matching(
         &self,
         store: &Arc<dyn Store>,
         mut entry: Entry,
@@ -181,7 +182,7 @@ impl Rm {
                     entry.expires = current.expires;
                     entry.bytes = current.data.len();
                     entry.data = Some(current.data);
-                    if !is_meant(&self.filter, &entry, now) {
+                    if !is_match(&self.filter, &entry, now) {
                         return Ok(false);
                     }
                 }
@@ -189,28 +190,28 @@ impl Rm {
         }
     }
 
-    /// Says that a session ended, or would. Always a good answer.
+    /// Reports that a session was deleted, or would be. Always returns `true`.
     fn tell(&self, output: &mut Output, key: &Key) -> Result<bool, Failure> {
         if output.is_json {
             output.json(self.said(key))?;
         } else {
-            let what = if self.dry_run { "would end" } else { "ended" };
+            let what = if self.dry_run { "would be deleted" } else { "deleted" };
             output.line(format!("{}  {what}", key.short_hash()).as_bytes())?;
         }
         Ok(true)
     }
 
     fn said(&self, key: &Key) -> Json {
-        Json::new(true).key(key, &self.place.prefix.prefix, self.ids).raw("ended", !self.dry_run)
+        Json::new(true).key(key, &self.place.prefix.prefix, self.ids).raw("deleted", !self.dry_run)
     }
 }
 
-/// Whether somebody at a terminal says yes.
+/// Waits for a confirmation at the terminal.
 async fn confirmed(question: &str, stop: &mut Stop) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::NobodyToAsk);
     }
-    human::hint(&format!("{question} Type `yes` to go on:"));
+    human::hint(&format!("{question} Type `yes` to continue:"));
     let mut answer = String::new();
     let mut input = BufReader::new(tokio::io::stdin());
     stop.or(input.read_line(&mut answer)).await?.map_err(Failure::Input)?;
@@ -220,14 +221,14 @@ async fn confirmed(question: &str, stop: &mut Stop) -> Result<bool, Failure> {
 const EXAMPLES: &str = "\
 Examples:
   hipflask store rm 1e00519e --store redis://127.0.0.1:6379/0
-  hipflask store rm --where user_id=7 --dry-run          who would be logged out?
-  hipflask store rm --where user_id=7 --yes              log somebody out everywhere
-  hipflask store rm --all                                log everybody out
-  hipflask store rm - < ids.txt                          ids are secrets: not among the arguments
+  hipflask store rm --where user_id=7 --dry-run          show who would be logged out
+  hipflask store rm --where user_id=7 --yes              log a user out everywhere
+  hipflask store rm --all                                log all users out
+  hipflask store rm - < ids.txt                          ids are secrets, so they are not arguments
 
-Into a pipe each session is one line of JSON:
-  {\"ok\":true,\"hash\":\"1e00519e\",\"ended\":true}
+Into a pipe, each session is one line of JSON:
+  {\"ok\":true,\"hash\":\"1e00519e\",\"deleted\":true}
   {\"ok\":false,\"reason\":\"not_found\"}     no session has this hash, id or cookie
-  {\"ok\":false,\"reason\":\"ambiguous\"}     more than one session has this short hash: none was ended
+  {\"ok\":false,\"reason\":\"ambiguous\"}     more than one session has this short hash: none was deleted
 
-Exit code: 0 all ended, 1 something was not found, 2 the command could not be carried out, or you said no.";
+Exit code: 0 success, 1 a session was not found, 2 the command failed or was not confirmed.";

@@ -1,4 +1,4 @@
-//! `hipflask store show`: what is in a session.
+//! `hipflask store show`: shows sessions.
 
 use std::ffi::OsString;
 
@@ -18,22 +18,22 @@ use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human::{self, Page};
 
-/// Look into sessions; values of keys that look secret are hidden
+/// Show sessions, and hide the values of keys that look secret
 ///
-/// SESSION is a short hash as `ls` and the app's log show it, an id, or the value of a session cookie. An id is a secret and
-/// everybody on this machine can read the arguments of a command: `-` reads it from standard input.
+/// SESSION is a short hash from `ls` or the app's log, an id, or the value of a session cookie. An id is a secret, and
+/// everybody on this machine can read the arguments of a command: use `-` to read it from standard input.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
-    /// Which sessions; `-` reads them from standard input, one per line
+    /// The sessions to show; `-` reads them from standard input, one per line
     #[arg(value_name = "SESSION", required = true)]
     sessions: Vec<OsString>,
     #[command(flatten)]
     place: Place,
-    /// Show values whose keys look secret, too: tokens, passwords, one-time codes
+    /// Also show the values of keys that look secret: tokens, passwords, one-time codes
     #[arg(long, help_heading = "Output")]
     reveal: bool,
-    /// Show ids, too
+    /// Also show ids
     #[arg(long, help_heading = "Output")]
     ids: bool,
     #[command(flatten)]
@@ -101,8 +101,8 @@ impl Show {
             page.row("id", entry.key.id(&self.place.prefix.prefix).unwrap_or(entry.key.as_str()));
         }
         match entry.expires {
-            Some(ends) => page.row("ends", &format!("{}, {}", date(ends), until(Some(ends), now))),
-            None => page.row("ends", "never"),
+            Some(ends) => page.row("expires", &format!("{}, {}", date(ends), until(Some(ends), now))),
+            None => page.row("expires", "never"),
         }
         page.row("size", &format!("{} of {}", human::size(data.len() as u64), Format::of(data)));
         match &record {
@@ -122,7 +122,7 @@ impl Show {
     }
 }
 
-/// A session that was loaded, as a listing has it.
+/// Converts a loaded session to an entry of a listing.
 fn entry(key: Key, stored: Stored) -> Entry {
     Entry { key, bytes: stored.data.len(), expires: stored.expires, data: Some(stored.data) }
 }
@@ -141,7 +141,7 @@ fn summary(session: &Dict, hidden: &[String]) -> String {
     }
 }
 
-/// Says that a name stands for no session, or for several. Never a good answer.
+/// Reports that a name does not match one session. Always returns `false`.
 pub(super) fn not_found(output: &mut Output, place: &str, found: &Found) -> Result<bool, Failure> {
     let (reason, key, many) = match found {
         Found::Many(many) => ("ambiguous", None, *many),
@@ -158,20 +158,19 @@ pub(super) fn not_found(output: &mut Output, place: &str, found: &Found) -> Resu
     let mut page = Page::default();
     if many > 0 {
         page.bad(&format!("{many} sessions have this short hash"));
-        page.points("What helps", &["Name it by its id: `hipflask store ls --ids` shows it".to_owned()]);
+        page.points("What to do", &["Use its id: `hipflask store ls --ids` shows it".to_owned()]);
     } else {
         page.bad("No such session");
         page.row("store", place);
         if let Some(hash) = hash {
-            page.row("looked for", &format!("the key with the short hash {hash}"));
+            page.row("searched", &format!("for the key with the short hash {hash}"));
         }
         page.points(
-            "What may be the cause",
+            "Possible causes",
             &[
-                "It has expired, or was ended".to_owned(),
+                "It has expired, or was deleted".to_owned(),
                 "It is in another store, or under another --prefix (SESSION_KEY_PREFIX)".to_owned(),
-                "What was given is not whole: a short hash has 8 digits, an id most often 43 characters"
-                    .to_owned(),
+                "The argument is cut off: a short hash has 8 digits, most ids have 43 characters".to_owned(),
             ],
         );
     }
@@ -183,13 +182,13 @@ const EXAMPLES: &str = "\
 Examples:
   hipflask store show 1e00519e --store file:./flask_session
   hipflask store show --reveal 1e00519e
-  hipflask store show - < cookie.txt             the value of a cookie, not among the arguments
+  hipflask store show - < cookie.txt             the value of a cookie, not in the arguments
   hipflask store show 1e00519e | jq .session.user
 
-Into a pipe a session is one line of JSON; the session in it is Flask's tagged JSON:
+Into a pipe, each session is one line of JSON; the session in it is Flask's tagged JSON:
   {\"ok\":true,\"hash\":\"1e00519e\",\"expires_at\":1700000000,\"bytes\":21,\"format\":\"msgpack\",\"hidden\":[],\"session\":{\"a\":1}}
   {\"ok\":false,\"reason\":\"not_found\"}     no session has this hash, id or cookie
   {\"ok\":false,\"reason\":\"ambiguous\"}     more than one session has this short hash
-  {\"ok\":false,\"reason\":\"unreadable\"}    there is something, but no session
+  {\"ok\":false,\"reason\":\"unreadable\"}    the record is not a session
 
-Exit code: 0 all good, 1 something was not found or cannot be read, 2 the command could not be carried out.";
+Exit code: 0 success, 1 a session was not found or cannot be read, 2 the command failed.";

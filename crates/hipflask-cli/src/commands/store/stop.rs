@@ -1,15 +1,15 @@
-//! Ctrl-C: nothing begins any more, and what has begun comes to its end.
+//! Ctrl-C: no new operation begins, and running ones are completed.
 
 use tokio::sync::watch;
 
 use crate::failure::Failure;
 
-/// Whether somebody wants it to stop.
+/// A request to stop.
 #[derive(Debug, Clone)]
 pub(super) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Stops at Ctrl-C. The second one ends the process on the spot.
+    /// Stops at Ctrl-C. The second Ctrl-C ends the process at once.
     pub(super) fn on_interrupt() -> Self {
         let (wanted, stop) = watch::channel(false);
         tokio::spawn(async move {
@@ -18,17 +18,17 @@ impl Stop {
                     std::process::exit(INTERRUPTED);
                 }
             }
-            // Signals cannot be had; the system ends the process then, as it does by itself.
+            // Without signal handling, the system ends the process, which is its default.
             std::future::pending::<()>().await;
         });
         Self(stop)
     }
 
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(super) fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// The outcome of something that may be given up at any moment.
+    /// Runs work that may be dropped at any time, until a stop is requested.
     pub(super) async fn or<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::select! {
             biased;
@@ -38,5 +38,5 @@ impl Stop {
     }
 }
 
-/// What a shell reports of a process that Ctrl-C has ended.
+/// The exit code that shells report for a process stopped by Ctrl-C.
 const INTERRUPTED: i32 = 130;

@@ -20,7 +20,7 @@ fn database(sessions: usize) -> (tempfile::TempDir, Filled) {
 }
 
 #[test]
-fn sessions_keep_ids_values_and_life_through_every_format() {
+fn copies_keep_ids_values_and_expiry() {
     let (directory, from) = database(20);
     let sqlite = |name: &str| format!("sqlite:{}/{name}", directory.path().display());
     let files = format!("file:{}/files", directory.path().display());
@@ -42,7 +42,7 @@ fn sessions_keep_ids_values_and_life_through_every_format() {
 }
 
 #[test]
-fn a_second_run_finds_everything_there_and_what_differs_is_left_and_reported() {
+fn a_second_run_reports_different_sessions() {
     let (directory, from) = database(5);
     let to = format!("sqlite:{}/to.db", directory.path().display());
     assert_eq!(copy(&from, &to, &[]).code, Some(0));
@@ -58,7 +58,7 @@ fn a_second_run_finds_everything_there_and_what_differs_is_left_and_reported() {
 }
 
 #[test]
-fn with_a_journal_a_move_goes_on_while_people_come_and_go() {
+fn a_journal_continues_a_move_during_use() {
     let (directory, from) = database(4);
     let to = format!("sqlite:{}/to.db", directory.path().display());
     let journal = directory.path().join("move.journal");
@@ -73,7 +73,7 @@ fn with_a_journal_a_move_goes_on_while_people_come_and_go() {
     let ran = copy(&from, &to, &with);
     let counts = counts(&ran);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    for (name, expected) in [("copied", 1), ("updated", 1), ("ended_there", 1), ("already_there", 2)] {
+    for (name, expected) in [("copied", 1), ("updated", 1), ("deleted_there", 1), ("already_there", 2)] {
         assert_eq!(counts[name], expected, "{name}: {counts}");
     }
     assert_eq!((there.data(&id(0)), there.data(&id(1))), (from.data(&id(0)), None));
@@ -82,23 +82,23 @@ fn with_a_journal_a_move_goes_on_while_people_come_and_go() {
     let ran = copy(&from, &to, &with);
     assert_eq!((ran.code, &super::counts(&ran)["missing"]), (Some(0), &1.into()));
     assert!(there.data(&id(3)).is_some());
-    let ran = copy(&from, &to, &[&with[..], &["--end-missing"]].concat());
-    assert_eq!((ran.code, &super::counts(&ran)["ended"]), (Some(0), &1.into()), "{ran:?}");
+    let ran = copy(&from, &to, &[&with[..], &["--delete-missing"]].concat());
+    assert_eq!((ran.code, &super::counts(&ran)["deleted"]), (Some(0), &1.into()), "{ran:?}");
     assert_eq!((there.data(&id(3)), there.data(&id(9))), (None, from.data(&id(9))));
     // An empty source is more likely the wrong one.
     for number in [0, 1, 2, 9] {
         from.end(&id(number));
     }
-    let ran = copy(&from, &to, &[&with[..], &["--end-missing"]].concat());
+    let ran = copy(&from, &to, &[&with[..], &["--delete-missing"]].concat());
     assert_eq!((ran.code, &super::counts(&ran)["missing"]), (Some(0), &3.into()), "{ran:?}");
-    assert!(ran.err.contains("the source has no session at all"), "{}", ran.err);
+    assert!(ran.err.contains("the source is empty"), "{}", ran.err);
     let wrong = copy(&there, &from.url, &with);
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.err.contains("no journal of this source and this destination"), "{}", wrong.err);
 }
 
 #[test]
-fn what_would_become_another_type_is_refused_by_name_unless_that_is_accepted() {
+fn changes_of_type_must_be_accepted() {
     let (directory, from) = directory(1);
     from.put(&id(5), &[("pos", Value::Tuple(vec![1.into(), 2.into()]))], DAY);
     from.put(&id(6), &[("bio", Value::Markup("<b>".into()))], DAY);
@@ -128,7 +128,7 @@ fn what_would_become_another_type_is_refused_by_name_unless_that_is_accepted() {
 }
 
 #[test]
-fn a_directory_goes_to_another_whole_and_elsewhere_only_with_the_ids() {
+fn directories_need_ids_to_leave_files() {
     let (directory, from) = directory(3);
     let other = format!("file:{}/other", directory.path().display());
     assert_eq!(counts(&copy(&from, &other, &[]))["copied"], 3);
@@ -140,7 +140,7 @@ fn a_directory_goes_to_another_whole_and_elsewhere_only_with_the_ids() {
 }
 
 #[test]
-fn a_store_is_not_copied_onto_itself_but_to_another_prefix() {
+fn a_store_is_not_copied_onto_itself() {
     let (_directory, from) = database(3);
     let ran = copy(&from, &from.url, &[]);
     assert_eq!(ran.code, Some(2));
@@ -153,7 +153,7 @@ fn a_store_is_not_copied_onto_itself_but_to_another_prefix() {
 }
 
 #[test]
-fn what_never_ends_gets_an_end_if_somebody_says_which() {
+fn sessions_without_expiry_get_one_on_request() {
     let (directory, from) = directory(1);
     let file = std::fs::read_dir(directory.path().join("sessions")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&file).unwrap();
@@ -163,7 +163,7 @@ fn what_never_ends_gets_an_end_if_somebody_says_which() {
     let refused = copy(&from, &other, &[]);
     assert_eq!((refused.code, &counts(&refused)["refused"]), (Some(1), &1.into()));
     assert!(refused.out.contains("it never ends at the source"), "{}", refused.out);
-    assert_eq!(copy(&from, &other, &["--endless-live", "31d"]).code, Some(0));
+    assert_eq!(copy(&from, &other, &["--endless-lifetime", "31d"]).code, Some(0));
     let ends = Filled::at(other);
     let listed = lines(&super::store(&ends, &["ls"]));
     let left = listed[0]["expires_at"].as_u64().unwrap() - super::now().as_secs();

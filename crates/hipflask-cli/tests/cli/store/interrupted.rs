@@ -68,13 +68,13 @@ fn comes_through_kills(from: &Filled, to: &Filled, options: &[&str]) {
 }
 
 #[test]
-fn a_real_server_copy_that_is_killed_anywhere_is_whole_after_the_next_run() {
+fn a_killed_real_server_copy_is_completed_later() {
     let (from, to) = (Redis::start().unwrap(), Redis::start().unwrap());
     comes_through_kills(&Filled::at(from.url()), &Filled::at(to.url()), &[]);
 }
 
 #[test]
-fn a_real_server_copy_with_a_journal_that_is_killed_anywhere_is_whole_after_the_next_run() {
+fn a_killed_real_server_journal_is_completed_later() {
     let from = Redis::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let journal = directory.path().join("journal");
@@ -86,12 +86,12 @@ fn a_real_server_copy_with_a_journal_that_is_killed_anywhere_is_whole_after_the_
         to.end(&id(number));
     }
     let ran = copy(&from, &to.url, &["--journal", journal.to_str().unwrap()]);
-    assert_eq!((ran.code, &counts(&ran)["ended_there"]), (Some(0), &1000.into()), "{}", counts(&ran));
+    assert_eq!((ran.code, &counts(&ran)["deleted_there"]), (Some(0), &1000.into()), "{}", counts(&ran));
     assert_eq!(to.all().len(), SESSIONS - 1000);
 }
 
 #[test]
-fn a_real_server_copy_that_is_interrupted_ends_what_it_began_and_says_how_far_it_came() {
+fn an_interrupted_real_server_copy_reports_its_progress() {
     let (from, to) = (Redis::start().unwrap(), Redis::start().unwrap());
     let (from, to) = (Filled::at(from.url()), Filled::at(to.url()));
     for number in 0..5000 {
@@ -116,7 +116,7 @@ fn a_real_server_copy_that_is_interrupted_ends_what_it_began_and_says_how_far_it
 }
 
 #[test]
-fn a_real_server_that_goes_away_in_the_middle_is_said_and_the_next_run_goes_on() {
+fn a_lost_real_server_is_reported_and_retried() {
     let (from, mut server) = (Redis::start().unwrap(), Redis::start().unwrap());
     let (from, url) = (Filled::at(from.url()), server.url());
     for number in 0..5000 {
@@ -148,7 +148,7 @@ fn a_real_server_that_goes_away_in_the_middle_is_said_and_the_next_run_goes_on()
 
 /// Visitors change, leave and come at the source all the while; what they did last is what the destination has in the end.
 #[test]
-fn a_real_server_that_is_busy_is_copied_without_losing_what_its_visitors_do() {
+fn a_busy_real_server_copy_loses_no_change() {
     let (from, to) = (Redis::start().unwrap(), Redis::start().unwrap());
     let (from, to) = (Filled::at(from.url()), Filled::at(to.url()));
     let directory = tempfile::tempdir().unwrap();
@@ -175,7 +175,7 @@ fn a_real_server_that_is_busy_is_copied_without_losing_what_its_visitors_do() {
         }
         is_over.store(true, std::sync::atomic::Ordering::Relaxed);
     });
-    let ran = copy(&from, &to.url, &[&options[..], &["--end-missing"]].concat());
+    let ran = copy(&from, &to.url, &[&options[..], &["--delete-missing"]].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     alike(&to.all(), &from.all());
 }

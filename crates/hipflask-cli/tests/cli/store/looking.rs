@@ -8,7 +8,7 @@ use super::{DAY, directory, id, key, lines, store, user};
 use crate::support::{command, run_with_input};
 
 #[test]
-fn sessions_are_listed_by_short_hash_with_their_end_size_and_keys() {
+fn sessions_are_listed_with_expiry_and_keys() {
     let (_directory, filled) = directory(3);
     filled.put(&id(9), &[("a", Value::from(1))], 3600);
     let ran = store(&filled, &["ls"]);
@@ -21,13 +21,13 @@ fn sessions_are_listed_by_short_hash_with_their_end_size_and_keys() {
     assert!(one["expires_at"].as_u64().unwrap().abs_diff(super::now().as_secs() + 3600) < 5);
     assert!(!ran.out.contains(&id(9)) && !ran.out.contains("s3cret"));
     let people = store(&filled, &["ls", "--human"]);
-    assert!(people.out.starts_with("session           ends      size  keys\n"), "{}", people.out);
+    assert!(people.out.starts_with("session        expires      size  keys\n"), "{}", people.out);
     assert!(people.out.contains("_permanent user_id csrf_token"), "{}", people.out);
     assert!(people.err.starts_with("4 sessions in file:"), "{}", people.err);
 }
 
 #[test]
-fn filters_look_at_values_and_ends_and_a_limit_cuts() {
+fn filters_and_limits_select_sessions() {
     let (_directory, filled) = directory(5);
     filled.put(&id(9), &[("user_id", Value::from("3")), ("admin", Value::Bool(true))], 60);
     let count = |arguments: &[&str]| {
@@ -51,9 +51,9 @@ fn filters_look_at_values_and_ends_and_a_limit_cuts() {
     assert_eq!(store(&filled, &["ls", "--expires-before", "soon"]).code, Some(2));
 }
 
-/// Issue 11, point 25: after `| head` nobody knows how many there are.
+/// After `| head` the number of sessions is unknown.
 #[test]
-fn a_listing_that_is_cut_off_claims_no_total() {
+fn a_cut_listing_claims_no_total() {
     let (_directory, filled) = directory(3000);
     let mut child = command(&["store", "ls", "--human", "--store", &filled.url]).spawn().unwrap();
     let mut first = String::new();
@@ -65,7 +65,7 @@ fn a_listing_that_is_cut_off_claims_no_total() {
 }
 
 #[test]
-fn a_session_is_found_by_hash_id_cookie_and_name_and_its_secrets_are_hidden() {
+fn sessions_are_found_and_their_secrets_hidden() {
     let (_directory, filled) = directory(2);
     let hash = key(&id(1)).short_hash();
     let signed = format!("{}.XSGSFom5AYgjyEAodiVVWTWyzi0", id(1));
@@ -84,11 +84,11 @@ fn a_session_is_found_by_hash_id_cookie_and_name_and_its_secrets_are_hidden() {
     let input = format!("{}\n\n{}\n", id(0), id(1));
     let ran = run_with_input(&["store", "show", "-", "--store", &filled.url], input.as_bytes());
     assert_eq!(lines(&ran).len(), 2);
-    assert!(!ran.out.contains(&id(1)), "an id shows only if it is asked for");
+    assert!(!ran.out.contains(&id(1)), "an id is shown only on request");
 }
 
 #[test]
-fn what_the_strict_profile_hashes_at_rest_is_found_by_its_id() {
+fn hashed_sessions_are_found_by_id() {
     let (_directory, filled) = directory(0);
     let ids = hipflask_store::id::Ids::builder().hashed_at_rest(true).build().unwrap();
     let fresh = ids.fresh().unwrap();
@@ -99,7 +99,7 @@ fn what_the_strict_profile_hashes_at_rest_is_found_by_its_id() {
 }
 
 #[test]
-fn what_is_not_there_and_what_cannot_be_read_is_exit_code_1() {
+fn missing_and_unreadable_sessions_exit_with_1() {
     let (_directory, filled) = directory(1);
     let hash = key(&id(7)).short_hash();
     for reference in [&id(7), "1e00519e", "two words", ""] {
@@ -121,7 +121,7 @@ fn what_is_not_there_and_what_cannot_be_read_is_exit_code_1() {
 }
 
 #[test]
-fn a_session_is_a_page_for_people_without_anything_that_a_terminal_would_obey() {
+fn session_pages_escape_control_characters() {
     let (_directory, filled) = directory(0);
     let odd = vec![
         ("user", Value::from("Zoë \u{1b}[2J")),
@@ -131,9 +131,9 @@ fn a_session_is_a_page_for_people_without_anything_that_a_terminal_would_obey() 
     filled.put(&id(1), &odd, 3 * DAY + 60);
     let hash = key(&id(1)).short_hash();
     let page = store(&filled, &["show", "--human", &hash]).out;
-    let ends = page.lines().find(|line| line.starts_with("ends")).unwrap();
-    assert!(ends.ends_with("UTC, in 3 days"), "{ends}");
-    let page = page.replace(ends, "ends       (then)").replace(&filled.url, "file:sessions");
+    let expires = page.lines().find(|line| line.starts_with("expires")).unwrap();
+    assert!(expires.ends_with("UTC, in 3 days"), "{expires}");
+    let page = page.replace(expires, "expires    (then)").replace(&filled.url, "file:sessions");
     insta::assert_snapshot!("show", page);
     let listed = store(&filled, &["ls", "--human"]).out;
     assert!(listed.contains(r"evil\u001b[31m") && !listed.contains('\u{1b}'), "{listed:?}");

@@ -1,7 +1,7 @@
 //! Sessions in stores.
 
 mod copying;
-mod ending;
+mod deleting;
 mod interrupted;
 mod looking;
 mod places;
@@ -82,7 +82,7 @@ impl Filled {
     }
 }
 
-/// Whether two stores hold the same. Their clocks agree within a second, and a begun second counts as one.
+/// Returns `true` if two stores have the same sessions. Their clocks may differ by a second.
 pub(crate) fn alike(one: &[Listed], other: &[Listed]) {
     assert_eq!(one.len(), other.len(), "as many here as there");
     for (one, other) in one.iter().zip(other) {

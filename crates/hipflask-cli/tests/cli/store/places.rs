@@ -8,7 +8,7 @@ fn ls(url: &str) -> crate::support::Ran {
 }
 
 #[test]
-fn the_url_comes_from_a_variable_and_a_flag_comes_first() {
+fn the_url_option_overrides_the_variable() {
     let (_directory, filled) = directory(2);
     let with = |arguments: &[&str], name: &str, url: &str| {
         let output = command(arguments).env(name, url).output().unwrap();
@@ -20,13 +20,13 @@ fn the_url_comes_from_a_variable_and_a_flag_comes_first() {
     assert_eq!(with(&["store", "ls"], "HIPFLASK_STORE", ""), (Some(2), 0));
     let none = run(&["store", "ls"]);
     assert_eq!(none.code, Some(2));
-    assert!(none.err.contains("no store is named; give --store URL, or set HIPFLASK_STORE"), "{}", none.err);
+    assert!(none.err.contains("missing store; use --store URL, or set HIPFLASK_STORE"), "{}", none.err);
     let unset = ls("env:NOT_SET");
     assert!(unset.err.contains("names a variable that is not set (NOT_SET)"), "{}", unset.err);
 }
 
 #[test]
-fn a_store_that_is_not_there_is_said_and_is_not_made() {
+fn missing_stores_are_reported_and_not_created() {
     let directory = tempfile::tempdir().unwrap();
     let at = |kind: &str| format!("{kind}:{}/not-there", directory.path().display());
     for (url, complaint) in [
@@ -37,7 +37,7 @@ fn a_store_that_is_not_there_is_said_and_is_not_made() {
             "redis store at redis://127.0.0.1:1/0: nothing listens at its address",
         ),
         ("memcached://127.0.0.1:1".to_owned(), "at memcached://127.0.0.1:1: nothing listens at its address"),
-        ("memory:".to_owned(), "there is nothing to look into"),
+        ("memory:".to_owned(), "the memory of another process"),
         ("reddis://127.0.0.1".to_owned(), "unknown store scheme `reddis:`"),
         ("/srv/sessions".to_owned(), "not a store URL"),
     ] {
@@ -50,21 +50,21 @@ fn a_store_that_is_not_there_is_said_and_is_not_made() {
 
 #[cfg(not(feature = "postgres"))]
 #[test]
-fn a_store_that_was_not_compiled_in_names_its_feature_and_how_to_get_it() {
+fn missing_stores_name_their_feature() {
     let ran = ls("postgres://127.0.0.1/db");
     assert_eq!(ran.code, Some(2));
     insta::assert_snapshot!("feature-missing", ran.err);
 }
 
 #[test]
-fn a_password_among_the_arguments_is_warned_of_and_never_repeated() {
+fn passwords_in_arguments_are_never_shown() {
     for url in [
         "redis://:hush-hush@127.0.0.1:1/0",
         "redis+sentinel://127.0.0.1:1/main?sentinel_password=hush-hush&timeout=1",
     ] {
         let ran = ls(url);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""));
-        assert!(ran.err.contains("warning: the URL's password stands among the arguments"), "{}", ran.err);
+        assert!(ran.err.contains("warning: the URL's password is in the arguments"), "{}", ran.err);
         assert!(!ran.err.contains("hush"), "{}", ran.err);
         for name in ["HIPFLASK_STORE", "X"] {
             let arguments =
@@ -82,7 +82,7 @@ fn a_password_among_the_arguments_is_warned_of_and_never_repeated() {
     ] {
         let ran = run(arguments);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""));
-        assert!(ran.err.contains("a password stands among them") && !ran.err.contains("hush"), "{}", ran.err);
+        assert!(ran.err.contains("they contain a password") && !ran.err.contains("hush"), "{}", ran.err);
     }
     let help =
         command(&["store", "ls", "--help"]).env("HIPFLASK_STORE", "redis://:hush-hush@h").output().unwrap();
@@ -90,7 +90,7 @@ fn a_password_among_the_arguments_is_warned_of_and_never_repeated() {
 }
 
 #[test]
-fn the_prefix_of_the_keys_is_an_option_and_a_variable_of_flask_session() {
+fn the_prefix_is_an_option_and_a_variable() {
     let directory = tempfile::tempdir().unwrap();
     let filled = super::Filled::at(format!("sqlite:{}/app.db", directory.path().display()));
     filled.put(&super::id(1), &super::user(1), super::DAY);

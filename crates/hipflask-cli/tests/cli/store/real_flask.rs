@@ -8,7 +8,7 @@ use super::copying::copy;
 use super::{Filled, counts, key, lines, store};
 
 #[test]
-fn real_flask_session_in_redis_is_listed_shown_moved_to_sql_and_ended() {
+fn real_flask_session_moves_from_redis_to_sql() {
     let server = Redis::start().unwrap();
     let mut flask = FlaskSession::on_redis(&server.url()).unwrap();
     let ada = flask.login(&json!({"user": "ada", "api_key": "s3cret"})).unwrap();
@@ -34,7 +34,7 @@ fn real_flask_session_in_redis_is_listed_shown_moved_to_sql_and_ended() {
 }
 
 #[test]
-fn real_flask_session_in_files_is_moved_to_redis_with_the_ids_of_its_cookies() {
+fn real_flask_session_moves_from_files_to_redis() {
     let directory = tempfile::tempdir().unwrap();
     let files = directory.path().join("flask_session");
     let config = json!({"SESSION_TYPE": "filesystem", "SESSION_FILE_DIR": files});

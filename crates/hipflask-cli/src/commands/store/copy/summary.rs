@@ -1,4 +1,4 @@
-//! What came of a copy, counted and told.
+//! The results of a copy, counted and shown.
 
 use hipflask_store::copy::Outcome;
 
@@ -6,16 +6,16 @@ use crate::commands::store::output::{Json, Output};
 use crate::failure::Failure;
 use crate::human::{self, Page};
 
-/// What came of them all.
+/// The number of sessions with each result.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct CopySummary {
     copied: u64,
     updated: u64,
     changed: u64,
     already_there: u64,
     different: u64,
-    ended_there: u64,
-    ended: u64,
+    deleted_there: u64,
+    deleted: u64,
     expired: u64,
     missing: u64,
     unreadable: u64,
@@ -24,8 +24,8 @@ pub(super) struct Told {
     shown: usize,
 }
 
-impl Told {
-    /// Counts one; what is to be said of it by itself, if anything.
+impl CopySummary {
+    /// Counts a result. Returns its name and details if it is reported separately.
     pub(super) fn count(&mut self, outcome: &Outcome) -> Option<(&'static str, String)> {
         let changes = match outcome {
             Outcome::Copied(changes) => {
@@ -37,15 +37,15 @@ impl Told {
                 changes
             }
             Outcome::AlreadyThere => return plain(&mut self.already_there),
-            Outcome::EndedThere => return plain(&mut self.ended_there),
-            Outcome::Ended => return plain(&mut self.ended),
+            Outcome::EndedThere => return plain(&mut self.deleted_there),
+            Outcome::Ended => return plain(&mut self.deleted),
             Outcome::Expired => return plain(&mut self.expired),
             Outcome::Missing => return plain(&mut self.missing),
             Outcome::Different => {
                 self.different += 1;
                 return Some((
                     "different",
-                    "another session is there under this key; it was left alone".to_owned(),
+                    "the destination has another session under this key, which was not replaced".to_owned(),
                 ));
             }
             Outcome::Unreadable(error) => {
@@ -66,18 +66,18 @@ impl Told {
         (!changes.is_empty()).then(|| ("changed", list()))
     }
 
-    /// How many are at the source and not at the destination as they are there.
+    /// The number of sessions that were not copied.
     pub(super) const fn left_behind(&self) -> u64 {
         self.different + self.unreadable + self.refused + self.not_found
     }
 
-    /// Whether people are told of one more problem by itself.
+    /// Returns `true` if one more problem is shown separately.
     pub(super) fn is_shown(&mut self) -> bool {
         self.shown += 1;
-        self.shown <= MOST_SHOWN
+        self.shown <= SHOWN_LIMIT
     }
 
-    pub(super) fn summary(
+    pub(super) fn write(
         &self,
         output: &mut Output,
         from: &str,
@@ -90,8 +90,8 @@ impl Told {
             ("changed", self.changed),
             ("already_there", self.already_there),
             ("different", self.different),
-            ("ended_there", self.ended_there),
-            ("ended", self.ended),
+            ("deleted_there", self.deleted_there),
+            ("deleted", self.deleted),
             ("expired", self.expired),
             ("missing", self.missing),
             ("unreadable", self.unreadable),
@@ -106,7 +106,7 @@ impl Told {
         let mut page = Page::default();
         let copied = human::sessions(self.copied);
         match (is_whole, self.left_behind()) {
-            (false, _) => page.doubtful(&format!("Stopped: {copied} copied; run it again to go on")),
+            (false, _) => page.doubtful(&format!("Stopped: {copied} copied; run it again to continue")),
             (true, 0) => page.good(&format!("{copied} copied")),
             (true, left) => page.doubtful(&format!("{copied} copied, {left} not")),
         }
@@ -116,8 +116,8 @@ impl Told {
         for ((_, count), (label, meaning)) in of_interest {
             page.row(label, &format!("{}: {meaning}", human::number(*count)));
         }
-        if self.shown > MOST_SHOWN {
-            page.row("", &format!("The first {MOST_SHOWN} were named above; --json names all."));
+        if self.shown > SHOWN_LIMIT {
+            page.row("", &format!("The first {SHOWN_LIMIT} are listed above; --json lists all."));
         }
         output.line(page.text().as_bytes())?;
         output.flush()
@@ -129,21 +129,21 @@ fn plain(count: &mut u64) -> Option<(&'static str, String)> {
     None
 }
 
-/// What people read for each count.
+/// The label and the explanation of each count.
 const LABELS: [(&str, &str); 12] = [
     ("copied", ""),
     ("updated", "had changed at the source since the last run"),
-    ("changed", "have values of other types now (--accept-changes)"),
-    ("there", "were there already"),
-    ("different", "another session is there under the key; left alone, as it may be newer"),
-    ("gone there", "were ended at the destination since the last run, and stay so"),
-    ("ended", "were ended at the source, and are at neither place now"),
-    ("expired", "had just expired"),
-    ("missing", "were copied earlier and are no longer at the source (--end-missing ends them)"),
-    ("unreadable", "no sessions, or none that can be read"),
-    ("refused", "the destination cannot hold them as they are (--accept-changes may help)"),
-    ("unknown", "of the ids given, these have no session at the source"),
+    ("changed", "have values that changed their types (--accept-changes)"),
+    ("there", "were already at the destination"),
+    ("different", "the destination has another session under the key, which may be newer"),
+    ("gone there", "were deleted at the destination since the last run, and stay deleted"),
+    ("deleted", "were deleted at the source, and now also at the destination"),
+    ("expired", "have just expired"),
+    ("missing", "were copied before and are no longer at the source (--delete-missing deletes them)"),
+    ("unreadable", "are not sessions, or cannot be read"),
+    ("refused", "cannot be stored unchanged at the destination (--accept-changes may help)"),
+    ("unknown", "of the given ids do not have a session at the source"),
 ];
 
-/// How many problems people are told of one by one.
-const MOST_SHOWN: usize = 20;
+/// The number of problems that are shown separately.
+const SHOWN_LIMIT: usize = 20;

@@ -6,11 +6,11 @@ use super::{DAY, directory, id, key, lines, store};
 use crate::support::run_with_input;
 
 #[test]
-fn sessions_end_by_hash_id_and_from_standard_input() {
+fn sessions_are_deleted_by_hash_and_id() {
     let (_directory, filled) = directory(4);
     let ran = store(&filled, &["rm", &key(&id(0)).short_hash(), &id(1)]);
     assert_eq!(ran.code, Some(0));
-    assert!(lines(&ran).iter().all(|line| line["ended"] == true));
+    assert!(lines(&ran).iter().all(|line| line["deleted"] == true));
     assert_eq!((filled.data(&id(0)), filled.data(&id(1))), (None, None));
     let ran = run_with_input(&["store", "rm", "-", "--store", &filled.url], id(2).as_bytes());
     assert_eq!((ran.code, lines(&ran)[0]["hash"].clone()), (Some(0), key(&id(2)).short_hash().into()));
@@ -21,28 +21,28 @@ fn sessions_end_by_hash_id_and_from_standard_input() {
 }
 
 #[test]
-fn a_filter_ends_what_it_means_and_a_dry_run_nothing() {
+fn only_matching_sessions_are_deleted() {
     let (_directory, filled) = directory(5);
     filled.put(&id(9), &[("user_id", Value::from("3"))], DAY);
     let dry = store(&filled, &["rm", "--where", "user_id=3", "--dry-run"]);
     assert_eq!((dry.code, lines(&dry).len()), (Some(0), 2));
-    assert!(lines(&dry).iter().all(|line| line["ended"] == false));
+    assert!(lines(&dry).iter().all(|line| line["deleted"] == false));
     assert_eq!(filled.all_hashes().len(), 6);
     let ran = store(&filled, &["rm", "--where", "user_id=3", "--yes"]);
     assert_eq!((ran.code, lines(&ran).len()), (Some(0), 2));
     assert_eq!(filled.all_hashes().len(), 4);
     let people = store(&filled, &["rm", "--all", "--yes", "--human"]);
-    assert!(people.err.starts_with("4 sessions ended in file:"), "{}", people.err);
+    assert!(people.err.starts_with("4 sessions deleted in file:"), "{}", people.err);
     assert!(filled.all_hashes().is_empty());
 }
 
 #[test]
-fn many_end_only_if_somebody_says_so() {
+fn many_are_deleted_only_after_confirmation() {
     let (_directory, filled) = directory(2);
     for (arguments, complaint) in [
-        (&["rm"][..], "which sessions?"),
-        (&["rm", "1e00519e", "--all"], "leave one of the two out"),
-        (&["rm", "--all"], "nobody is at a terminal to be asked"),
+        (&["rm"][..], "no sessions are selected"),
+        (&["rm", "1e00519e", "--all"], "remove one of the two"),
+        (&["rm", "--all"], "without a terminal"),
     ] {
         let ran = store(&filled, arguments);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""));
@@ -52,14 +52,14 @@ fn many_end_only_if_somebody_says_so() {
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked() {
+fn a_user_at_a_terminal_must_confirm() {
     let (_directory, filled) = directory(2);
     let shell = format!("hipflask store rm --all --store '{}'", filled.url);
     let no = crate::people::answering(&shell, "no\n");
-    assert!(no.contains("End 2 sessions in file:") && no.contains("nothing was ended"), "{no}");
+    assert!(no.contains("Delete 2 sessions in file:") && no.contains("nothing was deleted"), "{no}");
     assert_eq!(filled.all_hashes().len(), 2);
     let yes = crate::people::answering(&shell, "yes\n");
-    assert!(yes.contains("2 sessions ended in file:"), "{yes}");
+    assert!(yes.contains("2 sessions deleted in file:"), "{yes}");
     assert!(filled.all_hashes().is_empty());
 }
 
@@ -73,9 +73,9 @@ fn expired_sessions_are_purged_and_others_are_not() {
     assert_eq!(filled.all_hashes().len(), 2);
 }
 
-/// Issue 11, point 4: a directory or a pipe named like a session stopped every purge and every listing.
+/// A directory or a pipe that is named like a session once stopped every purge and every listing.
 #[test]
-fn what_is_not_a_session_file_is_skipped_and_counted() {
+fn other_files_are_skipped_and_counted() {
     let (directory, filled) = directory(2);
     std::fs::create_dir(directory.path().join("sessions").join("a".repeat(64))).unwrap();
     let pipe = directory.path().join("sessions").join("b".repeat(64));
