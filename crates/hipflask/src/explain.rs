@@ -1,14 +1,14 @@
-//! Why a response is an error, for the developer and never for the visitor.
+//! Explanations of error responses, for developers only.
 
 use std::error::Error;
 
-/// Rides on a response as an extension, so that a debugging page can say what the log says. Extensions are not sent.
+/// The cause of an error response, as an extension for the debugging page. Extensions are not sent.
 #[derive(Debug, Clone)]
 #[cfg_attr(not(feature = "app"), allow(dead_code, reason = "only an app has pages that explain"))]
 pub(crate) struct Explanation(pub(crate) Vec<String>);
 
 impl Explanation {
-    /// The error and what it was caused by, each in a line.
+    /// The error and its causes, one per line.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut lines = vec![error.to_string()];
         let mut cause = error.source();
@@ -16,13 +16,13 @@ impl Explanation {
             lines.push(error.to_string());
             cause = error.source();
         }
-        // A transparent error says the same as what it was caused by.
+        // A transparent error has the same text as its cause.
         lines.dedup();
         Self(lines)
     }
 }
 
-/// A bare 500. The log gets the error, and so does the extension.
+/// A bare 500 that carries the error as an extension, and logs it.
 #[cfg(feature = "axum")]
 pub(crate) fn internal_error(error: &(dyn Error + 'static)) -> axum_core::response::Response {
     internal_error_of(Explanation::of(error))

@@ -1,7 +1,7 @@
 //! Flask's session system in Rust.
 //!
-//! A Rust service and a Flask app share one login, byte for byte: the same signed cookie, the same rules of when it is
-//! sent.
+//! A Rust service and a Flask app share one login. Both read and write the same signed cookie, byte for byte, and send it
+//! under the same rules.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -20,20 +20,21 @@
 //!
 //! # Features
 //!
-//! - `axum` (on unless turned off): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The layer itself is
-//!   tower's and always there.
+//! - `axum` (on by default): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The tower layer needs no
+//!   feature.
 //! - `actix`: middleware and extractors for actix-web 4. Adds actix-web without its default features.
 //! - `templates`: `hipflask::templates`, minijinja with Flask's `session` and `get_flashed_messages` in every template.
 //!   Adds minijinja and the Python methods of minijinja-contrib.
 //! - `app`: `App`, a front on axum that reads like Flask: named routes, `url_for`, `redirect`, `render_template`, `Form`,
-//!   error pages, a server. Adds axum with HTTP/1, and tokio; brings `templates` and `inspector`.
-//! - `store`: sessions in a store, as Flask-Session keeps them: `SessionsBuilder::store`. Adds hipflask-store, with the
-//!   store in memory.
-//! - `file`, `sqlite`, `postgres`, `mysql`, `redis`, `redis-tls`, `memcached`, `mongodb`, `dynamodb`: a store each, with its
-//!   client; each brings `store`.
+//!   error pages, a server. Adds axum with HTTP/1, and tokio; enables `templates` and `inspector`.
+//! - `store`: sessions in a store, compatible with Flask-Session: `SessionsBuilder::store`. Adds hipflask-store, which has
+//!   a memory store.
+//! - `file`, `sqlite`, `postgres`, `mysql`, `redis`, `redis-tls`, `memcached`, `mongodb`, `dynamodb`: one store each, with
+//!   its client. Each enables `store`.
 //! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds http-body-util.
 //! - `inspector`: shows a developer what a session holds and why its cookie was sent. Adds getrandom.
 
+#![warn(unnameable_types)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "app")]
@@ -85,7 +86,7 @@ pub use templates::context;
 #[cfg(feature = "store")]
 pub use hipflask_store as store;
 
-/// Compiles the cells of the page for those who come from Flask.
+/// Compiles the code on the page for Flask users.
 #[cfg(all(doctest, feature = "app"))]
 #[doc = include_str!("../docs/coming-from-flask.md")]
 struct ComingFromFlask;

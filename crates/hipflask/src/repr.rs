@@ -4,7 +4,7 @@ use hipflask_core::tagged;
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Text, Value};
 
-/// The value as Python's `repr` writes it, which is how it stands inside a printed list, tuple or dict.
+/// The value as Python's `repr` writes it, and as it appears in a printed list, tuple or dict.
 ///
 /// ```
 /// use hipflask::{Value, repr};

@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) urls: Urls,
     pub(super) templates: Templates,
     pub(super) debug: bool,
-    /// Where the app is mounted, if nobody but us knows.
+    /// The app's mount point, if the request does not name it.
     pub(super) root: String,
     pub(super) trusted_hosts: TrustedHosts,
 }

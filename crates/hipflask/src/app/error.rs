@@ -91,7 +91,7 @@ pub enum AppError {
         /// The entry.
         entry: String,
     },
-    /// A limit of the server with which nobody could be served.
+    /// A limit of zero, with which the server could not answer any request.
     #[error("{limit} is 0, with which no request could be answered; leave it out for the default")]
     ZeroLimit {
         /// The method that set it.

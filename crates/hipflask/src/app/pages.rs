@@ -45,7 +45,7 @@ fn uri(location: &str) -> String {
     uri
 }
 
-/// Flask's page for an error that is the visitor's, or nobody's.
+/// Flask's page for an HTTP error.
 fn page(status: StatusCode, description: &str) -> Response {
     let name = status.canonical_reason().unwrap_or_default();
     let page = format!(

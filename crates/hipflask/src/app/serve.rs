@@ -31,7 +31,7 @@ use super::socket::{Requests, Socket};
 use crate::engine::{Clock as _, SystemClock};
 use crate::explain::{self, Explanation};
 
-/// How long a request that runs when the server is told to stop may still take.
+/// The time that running requests get to finish after a stop signal.
 const GRACE: Duration = Duration::from_secs(10);
 /// The pause before accepting again after the system has refused, as when all file descriptors are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -83,12 +83,12 @@ pub(super) async fn serve_until(
     }
     drop(listener);
     drop(stops);
-    // A connection that is told to stop drops its receiver when it has ended.
+    // After a stop signal, each connection drops its receiver when it ends.
     stopping.send_replace(());
     stopping.closed().await;
 }
 
-/// Takes a place for a connection; waits until one is free. `None` if places are given out no more.
+/// Waits for a free connection slot and takes it. `None` if the server is stopping.
 async fn take_place(places: &Arc<Semaphore>, connections: usize) -> Option<OwnedSemaphorePermit> {
     static FULL: AtMostEachMinute = AtMostEachMinute::new();
     if let Ok(place) = places.clone().try_acquire_owned() {
@@ -227,7 +227,7 @@ impl<F: Future<Output = Response>> Future for Caught<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
         let this = self.project();
-        // After a panic the handler is not polled again, and nobody sees what it left half done.
+        // After a panic the handler is not polled again, so its half-done state is never used.
         match std::panic::catch_unwind(AssertUnwindSafe(|| this.handler.poll(cx))) {
             Ok(polled) => Poll::Ready(ready!(polled)),
             Err(panic) => {

@@ -55,7 +55,7 @@ impl Sessions {
 /// The function that renders the error page.
 type Page = Arc<dyn Fn(&SessionError) -> HttpResponse + Send + Sync>;
 
-/// Gives each request its session. Made by [`Sessions::middleware`].
+/// A middleware that gives each request its session, from [`Sessions::middleware`].
 #[derive(Clone)]
 pub struct SessionMiddleware {
     sessions: Sessions,
@@ -108,7 +108,7 @@ where
     }
 }
 
-/// A service whose requests have a session. Made by [`SessionMiddleware`].
+/// A service whose requests have a session, from [`SessionMiddleware`].
 pub struct SessionService<S> {
     inner: S,
     sessions: Sessions,
@@ -155,7 +155,7 @@ where
 }
 
 pin_project! {
-    /// Waits for the response and gives it its cookie.
+    /// The future of a response, which adds the session's headers to it.
     pub struct ResponseFuture<F, B> {
         #[pin]
         answering: Answering<F, Result<ServiceResponse<B>, Error>>,
@@ -164,7 +164,7 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    /// The request's session; not there while the handler runs.
+    /// The request's session; `None` while the handler runs.
     #[cfg(feature = "inspector")]
     pub(crate) const fn session(&self) -> Option<&RequestSession> {
         self.answering.session()
@@ -201,11 +201,11 @@ fn finished<B>(
     page: Option<&Page>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     match result {
-        Ok(commit) => {
+        Ok(from_session) => {
             let page = page.and_then(|page| store_failure(&outcome).map(|error| page(error)));
             match page {
                 Some(page) => instead(page, outcome),
-                None => carry(commit, outcome),
+                None => carry(from_session, outcome),
             }
         }
         Err(error) => not_saved(&error, outcome, page),
@@ -225,7 +225,7 @@ fn store_failure<B>(outcome: &Result<ServiceResponse<B>, Error>) -> Option<&Sess
     Some(error).filter(|error| error.is_store_failure())
 }
 
-/// Puts a page in the place of what would be answered. Whether it is shown depends on the cookie.
+/// Replaces the answer by a page. It depends on the cookie, so `Vary` names that.
 fn instead<B>(
     mut page: HttpResponse,
     outcome: Result<ServiceResponse<B>, Error>,
@@ -239,16 +239,16 @@ fn instead<B>(
 
 /// Puts the session's headers on the response, or on the response that an error will become.
 fn carry<B>(
-    commit: SessionHeaders,
+    from_session: SessionHeaders,
     outcome: Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     match outcome {
         Ok(mut response) => {
-            apply(&commit, response.headers_mut());
+            apply(&from_session, response.headers_mut());
             Ok(response.map_into_left_body())
         }
-        Err(error) if commit.is_empty() => Err(error),
-        Err(error) => Err(WithSession { error, commit }.into()),
+        Err(error) if from_session.is_empty() => Err(error),
+        Err(error) => Err(WithSession { error, from_session }.into()),
     }
 }
 
@@ -263,7 +263,7 @@ fn not_saved<B>(
             let bare = || HttpResponse::build(status(error.status())).finish();
             instead(page.map_or_else(bare, |page| page(error)), outcome)
         }
-        // What went wrong before is answered as it is.
+        // The earlier error stays the answer.
         Err(error) => Err(error),
     }
 }
@@ -272,7 +272,7 @@ fn not_saved<B>(
 #[derive(Debug)]
 struct WithSession {
     error: Error,
-    commit: SessionHeaders,
+    from_session: SessionHeaders,
 }
 
 impl fmt::Display for WithSession {
@@ -288,23 +288,23 @@ impl ResponseError for WithSession {
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = self.error.error_response();
-        apply(&self.commit, response.headers_mut());
+        apply(&self.from_session, response.headers_mut());
         response
     }
 }
 
-/// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
-fn apply(commit: &SessionHeaders, headers: &mut HeaderMap) {
-    if commit.vary_cookie {
+/// Adds the session's headers; other cookies and names in `Vary` stay.
+fn apply(from_session: &SessionHeaders, headers: &mut HeaderMap) {
+    if from_session.vary_cookie {
         vary_by_cookie(headers);
     }
-    if let Some(cookie) = &commit.set_cookie {
+    if let Some(cookie) = &from_session.set_cookie {
         match HeaderValue::try_from(cookie) {
             Ok(cookie) => headers.append(SET_COOKIE, cookie),
             Err(_) => tracing::error!("the session's Set-Cookie is not a valid header and was not sent"),
         }
     }
-    if commit.no_store {
+    if from_session.no_store {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
@@ -345,7 +345,7 @@ impl<T: SessionKey + DeserializeOwned + Default + 'static> FromRequest for Sessi
     }
 }
 
-/// Waits for the session that an extractor asked for.
+/// The future of an extractor.
 pub struct Extracted<T>(Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>);
 
 impl<T> Future for Extracted<T> {
@@ -366,7 +366,7 @@ fn status(status: http::StatusCode) -> StatusCode {
     StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The log gets the error, the visitor a bare 500, or a 503 if a store failed.
+/// The error is logged, and the response is a bare 500, or 503 if a store failed.
 impl ResponseError for SessionRejection {
     fn status_code(&self) -> StatusCode {
         status(self.status())
@@ -378,7 +378,7 @@ impl ResponseError for SessionRejection {
     }
 }
 
-/// So that a handler can end in `?`: the log gets the error, the visitor a bare 500, or a 503 if a store failed.
+/// Lets handlers return the error with `?`: the error is logged, and the response is a bare 500, or 503 if a store failed.
 impl ResponseError for SessionError {
     fn status_code(&self) -> StatusCode {
         status(self.status())

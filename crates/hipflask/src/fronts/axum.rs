@@ -21,7 +21,7 @@ impl IntoResponse for SessionRejection {
     }
 }
 
-/// So that a handler can end in `?`: the log gets the error, the visitor a bare 500, or a 503 if a store failed.
+/// Lets handlers return the error with `?`: the error is logged, and the response is a bare 500, or 503 if a store failed.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let mut response = explain::error_with(&self, self.status());

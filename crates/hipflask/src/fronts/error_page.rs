@@ -4,14 +4,14 @@ use http::Response;
 
 use crate::error::SessionError;
 
-/// Makes the response to a request whose session could not be opened, because its store failed, or could not be saved. Set with
+/// A page for requests whose session could not be opened, because its store failed, or could not be saved. Set with
 /// [`SessionLayer::error_page`](crate::SessionLayer::error_page).
 pub trait ErrorPage<B> {
-    /// The response in the place of `bare`, which has the [status](SessionError::status) of the error and nothing in it.
+    /// Returns the response to send in place of `bare`, which is empty and has the error's [status](SessionError::status).
     fn in_place_of(&self, bare: Response<B>, error: &SessionError) -> Response<B>;
 }
 
-/// Leaves the bare response as it is.
+/// The default [`ErrorPage`]: the bare response, unchanged.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BarePage;
 

@@ -21,7 +21,7 @@ pin_project! {
         inner: F,
         // Always there, but while the inner future is polled.
         session: Option<RequestSession>,
-        // False if another front of the same cookie, around this one, sees to it.
+        // False if an outer front of the same cookie finishes it.
         finishes: bool,
         // The answer, while a store saves its session.
         saving: Option<Box<(Saving, A)>>,
@@ -39,7 +39,7 @@ impl<F, A> Answering<F, A> {
         Self { inner, session, finishes, saving: None }
     }
 
-    /// The request's session; not there while the handler runs.
+    /// The request's session; `None` while the handler runs.
     #[cfg(feature = "inspector")]
     pub(crate) const fn session(&self) -> Option<&RequestSession> {
         self.session.as_ref()
@@ -47,7 +47,7 @@ impl<F, A> Answering<F, A> {
 }
 
 impl<F: Future, A> Answering<F, A> {
-    /// The answer and what came of the session. `carries` tells an answer that carries a session from an error that goes at
+    /// The answer and the session's headers. `carries` separates an answer that carries a session from an error that goes at
     /// once, and saves none.
     pub(crate) fn poll_answer<E>(
         self: Pin<&mut Self>,

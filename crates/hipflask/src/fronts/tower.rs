@@ -34,7 +34,7 @@ impl Sessions {
     }
 }
 
-/// Gives each request its session. Made by [`Sessions::layer`].
+/// A layer that gives each request its session, from [`Sessions::layer`].
 #[derive(Clone)]
 pub struct SessionLayer<P = BarePage> {
     sessions: Sessions,
@@ -58,7 +58,7 @@ impl SessionLayer {
     /// # Ok::<(), hipflask::ConfigError>(())
     /// ```
     ///
-    /// It stands for the answers of handlers that fail with the session's error, by the extractor or by `?`. A handler
+    /// It replaces the answers of handlers that fail with the session's error, by the extractor or by `?`. A handler
     /// that makes a response of its own out of the error keeps it.
     pub fn error_page<B, F>(self, page: F) -> SessionLayer<F>
     where
@@ -82,7 +82,7 @@ impl<S, P: Clone> Layer<S> for SessionLayer<P> {
     }
 }
 
-/// A service whose requests have a session. Made by [`SessionLayer`].
+/// A service whose requests have a session, from [`SessionLayer`].
 #[derive(Clone)]
 pub struct SessionService<S, P = BarePage> {
     inner: S,
@@ -124,7 +124,7 @@ where
 }
 
 pin_project! {
-    /// Waits for the response and gives it its cookie.
+    /// The future of a response, which adds the session's headers to it.
     pub struct ResponseFuture<F, B, P = BarePage> {
         #[pin]
         answering: Answering<F, Response<B>>,
@@ -133,7 +133,7 @@ pin_project! {
 }
 
 impl<F, B, P> ResponseFuture<F, B, P> {
-    /// The request's session; not there while the handler runs.
+    /// The request's session; `None` while the handler runs.
     #[cfg(feature = "inspector")]
     pub(crate) const fn session(&self) -> Option<&RequestSession> {
         self.answering.session()
@@ -171,8 +171,8 @@ fn finish<B: Default>(
     page: &impl ErrorPage<B>,
 ) -> Response<B> {
     match result {
-        Ok(commit) => {
-            apply(commit, response.headers_mut());
+        Ok(from_session) => {
+            apply(from_session, response.headers_mut());
             match response.extensions_mut().remove::<Failed>() {
                 Some(Failed(error)) => instead(page, response, &error),
                 None => response,
@@ -189,25 +189,25 @@ fn finish<B: Default>(
     }
 }
 
-/// The page that a failure asks for. Whether it is shown depends on the cookie.
+/// The page of a failure. It depends on the cookie, so `Vary` names that.
 fn instead<B>(page: &impl ErrorPage<B>, bare: Response<B>, error: &SessionError) -> Response<B> {
     let mut response = page.in_place_of(bare, error);
     vary_by_cookie(response.headers_mut());
     response
 }
 
-/// Gives the headers what the session asks for; other cookies and names in `Vary` stay.
-fn apply(commit: SessionHeaders, headers: &mut HeaderMap) {
-    if commit.vary_cookie {
+/// Adds the session's headers; other cookies and names in `Vary` stay.
+fn apply(from_session: SessionHeaders, headers: &mut HeaderMap) {
+    if from_session.vary_cookie {
         vary_by_cookie(headers);
     }
-    if let Some(cookie) = commit.set_cookie {
+    if let Some(cookie) = from_session.set_cookie {
         match HeaderValue::try_from(cookie) {
             Ok(cookie) => drop(headers.append(SET_COOKIE, cookie)),
             Err(_) => tracing::error!("the session's Set-Cookie is not a valid header and was not sent"),
         }
     }
-    if commit.no_store {
+    if from_session.no_store {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

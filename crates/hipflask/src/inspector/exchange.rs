@@ -42,14 +42,14 @@ pub(super) struct Answer {
     /// The whole `Set-Cookie` line of the session's cookie.
     pub(super) set_cookie: Option<String>,
     pub(super) vary: Option<String>,
-    /// The session's flags; `None` if nobody opened it.
+    /// The session's flags; `None` if it was not opened.
     pub(super) flags: Option<(SessionFlags, bool)>,
     /// The session's record, if it is in a store.
     pub(super) record: Option<RecordSeen>,
 }
 
 impl Exchange {
-    /// The first half: what came.
+    /// Starts the record with the request.
     pub(super) fn begin(came: &Came<'_>, sessions: &Sessions) -> Self {
         let at = sessions.now();
         Self {
@@ -69,7 +69,7 @@ impl Exchange {
         }
     }
 
-    /// A browser asks for an icon on its own behind every first page; nobody wants to see it as the last response.
+    /// Returns `true` for the icon, which browsers request by themselves after every first page.
     pub(super) fn is_background(&self) -> bool {
         self.path == "/favicon.ico"
     }

@@ -23,7 +23,7 @@ pub(super) struct View {
     pub(super) sent: Option<CookieView>,
     pub(super) set: Option<SetView>,
     pub(super) vary: Option<String>,
-    /// Flask's four flags by name; `None` if nobody opened the session.
+    /// Flask's four flags by name; `None` if the session was not opened.
     pub(super) flags: Option<[(&'static str, bool); 4]>,
     /// The record of a session in a store, its contents laid out.
     pub(super) record: Option<RecordSeen>,

@@ -26,7 +26,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Looks at what came.
+    /// Looks at a request.
     pub(super) fn begin(inspector: &Inspector, sessions: &Sessions, came: &Came<'_>) -> Begun {
         let id = cookie::values(came.lines.iter().copied(), COOKIE_NAME).next().map(|id| id.into_owned());
         let exchange = Exchange::begin(came, sessions);
@@ -52,7 +52,7 @@ impl Watch {
     }
 }
 
-/// 128 bits that nobody can guess, or nothing if the system has none: then nothing is remembered.
+/// A random token of 128 bits; `None` if the system's RNG fails, and then nothing is remembered.
 fn random_id() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

@@ -111,7 +111,7 @@ pub enum ConfigError {
         /// The requested kind.
         kind: String,
     },
-    /// The settings ask for a store, and nobody connected to it.
+    /// The settings name a store, and nothing connected to it.
     #[error(
         "SESSION_TYPE {kind} asks for a store, which has to be connected to: use `connect_env` or `connect_toml` of \
          Sessions in place of `from_env` and `from_toml`, or `.connect().await?` before `.build()`"

@@ -75,7 +75,7 @@ impl SessionsBuilder {
     /// | `dynamodb` | the URL in `SESSION_DYNAMODB`, or else the table `SESSION_DYNAMODB_TABLE` |
     /// | a URL | as in [`store_url`](Self::store_url) |
     ///
-    /// Where Flask-Session takes a client object, a URL stands for it here.
+    /// Where Flask-Session takes a client object, give a URL here.
     ///
     /// # Errors
     /// As [`store_url`](Self::store_url).
@@ -102,7 +102,7 @@ pub(crate) const SETTINGS: [Setting; 21] = [
         "json" => Ok(b.serialization_format(Format::Json)),
         other => Err(ConfigError::UnsupportedFormat { format: other.to_owned() }),
     }),
-    // Nothing live is thrown out here, and nobody's request pays for the cleaning.
+    // Live sessions are never dropped here, and no request pays for the cleaning.
     ("SESSION_FILE_THRESHOLD", |b, _, _| Ok(b)),
     ("SESSION_CLEANUP_N_REQUESTS", |b, _, _| Ok(b)),
     ("SESSION_FILE_DIR", named),

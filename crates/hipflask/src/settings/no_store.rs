@@ -9,7 +9,7 @@ pub(crate) struct StoreSettings;
 
 #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "has the methods of the one with stores")]
 impl StoreSettings {
-    pub(crate) fn name(&self, _: &str, kind: &str) -> Result<(), ConfigError> {
+    pub(crate) fn name(&mut self, _: &str, kind: &str) -> Result<(), ConfigError> {
         Err(ConfigError::UnknownType { kind: kind.into() })
     }
 

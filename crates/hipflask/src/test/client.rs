@@ -36,7 +36,7 @@ impl<S> TestClient<S> {
         Self { service, jar: CookieJar::new(sessions) }
     }
 
-    /// Sets a key of the session before the next request: signs somebody in.
+    /// Sets a key of the session before the next request, for example to log in.
     ///
     /// # Panics
     /// If the value cannot live in a session, or [`session`](Self::session) fails.

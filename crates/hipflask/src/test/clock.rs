@@ -8,7 +8,7 @@ use hipflask_core::time::UnixTime;
 
 use crate::engine::Clock;
 
-/// A clock that stands until a test moves it. Clones show the same time.
+/// A clock that a test sets. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct SetClock(Arc<AtomicU64>);
 

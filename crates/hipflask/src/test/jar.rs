@@ -38,7 +38,7 @@ impl CookieJar {
         Self { sessions: sessions.clone(), cookies: Vec::new() }
     }
 
-    /// Sets a key of the session before the next request: signs somebody in.
+    /// Sets a key of the session before the next request, for example to log in.
     ///
     /// # Panics
     /// If the value cannot live in a session, or [`session`](Self::session) fails.
