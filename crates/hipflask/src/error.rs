@@ -60,7 +60,7 @@ pub enum SessionError {
         "the response head was already sent, so the session's cookie cannot be sent any more; do this before the handler \
          returns"
     )]
-    HeadHasLeft,
+    ResponseStarted,
     /// The session is empty and read-only in this request, because its store failed and
     /// [`OnStoreFailure::ReadOnly`](crate::SessionsBuilder) lets the request go on.
     #[error(

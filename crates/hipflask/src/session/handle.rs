@@ -456,10 +456,10 @@ impl Session {
     /// A session in a cookie does not have an id, so nothing else happens there.
     ///
     /// # Errors
-    /// [`SessionError::InUse`]; [`SessionError::HeadHasLeft`] if the new id cannot be sent any more.
+    /// [`SessionError::InUse`]; [`SessionError::ResponseStarted`] if the new id cannot be sent any more.
     pub fn regenerate(&self) -> Result<(), SessionError> {
         if self.0.engine().is_stored() && self.0.lock()?.closed {
-            return Err(SessionError::HeadHasLeft);
+            return Err(SessionError::ResponseStarted);
         }
         let (timeouts, now) = (self.0.engine().timeouts(), self.0.now());
         self.try_with(|data| timeouts.restart(data, now))?;
@@ -508,7 +508,7 @@ impl Session {
     ///
     /// # Errors
     /// The closure's error, and nothing is saved; [`SessionError::Store`] if the store failed;
-    /// [`SessionError::HeadHasLeft`] for a session in a cookie or a new one, after the response head was sent.
+    /// [`SessionError::ResponseStarted`] for a session in a cookie or a new one, after the response head was sent.
     pub async fn transact<R>(
         &self,
         change: impl FnMut(&mut SessionDict) -> Result<R, EntryError>,
@@ -517,7 +517,7 @@ impl Session {
             return stored::transact(&self.0, stored, change).await;
         }
         if self.0.lock()?.closed {
-            return Err(SessionError::HeadHasLeft);
+            return Err(SessionError::ResponseStarted);
         }
         Ok(self.try_with(change)??)
     }
@@ -530,7 +530,7 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if the store
-    /// failed; [`SessionError::HeadHasLeft`] for a session that needs a new cookie, after the response head
+    /// failed; [`SessionError::ResponseStarted`] for a session that needs a new cookie, after the response head
     /// was sent.
     pub async fn save_now(&self) -> Result<(), SessionError> {
         match self.0.stored() {

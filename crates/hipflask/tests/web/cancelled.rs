@@ -422,7 +422,7 @@ fn save_now_after_the_head_saves_without_warning() {
             session.increment("n", 1).unwrap();
             session.save_now().await.unwrap();
             session.transact(|data| data.increment("n", 1)).await.unwrap();
-            assert_eq!(session.regenerate(), Err(SessionError::HeadHasLeft));
+            assert_eq!(session.regenerate(), Err(SessionError::ResponseStarted));
             cookie
         })
     });
@@ -454,9 +454,9 @@ fn new_session_after_the_head_is_an_error() {
         let (request, session) = opened(&sessions, "").await;
         let _ = finished(&request).await;
         session.set("n", 1).unwrap();
-        assert_eq!(session.save_now().await, Err(SessionError::HeadHasLeft));
+        assert_eq!(session.save_now().await, Err(SessionError::ResponseStarted));
         let transacted = session.transact(|data| data.increment("n", 1)).await;
-        assert_eq!(transacted, Err(SessionError::HeadHasLeft));
+        assert_eq!(transacted, Err(SessionError::ResponseStarted));
     });
     assert_eq!(spy.calls(), [], "a record that no cookie leads to is not created");
 }
@@ -468,7 +468,7 @@ fn late_transact_on_a_cookie_fails() {
         let (request, session) = opened(&sessions, "").await;
         let _ = finished(&request).await;
         let transacted = session.transact(|data| data.increment("n", 1)).await;
-        assert_eq!(transacted, Err(SessionError::HeadHasLeft));
+        assert_eq!(transacted, Err(SessionError::ResponseStarted));
         assert!(!session.contains("n"));
     });
 }

@@ -194,7 +194,7 @@ fn begin(
     }
     let needs_cookie = matches!(op, StoreOp::Create | StoreOp::Regenerate | StoreOp::Restart);
     if needs_cookie && state.closed && matches!(stage, Stage::Early) {
-        return Err(SessionError::HeadHasLeft);
+        return Err(SessionError::ResponseStarted);
     }
     let Some((data, slot)) = state.begin_save(is_alone) else { return Ok(nothing) };
     Ok(Beginning::Save(flags, save_task(shared, data, slot)))

@@ -51,7 +51,7 @@ pub(crate) async fn transact<R>(
 /// Takes copies of the session and its slot for an attempt.
 fn begin_attempt(state: &mut State) -> Result<(SessionDict, Box<Slot>), SessionError> {
     if state.closed && state.stored.slot.as_ref().is_none_or(|slot| slot.id().is_none()) {
-        return Err(SessionError::HeadHasLeft);
+        return Err(SessionError::ResponseStarted);
     }
     state.data.as_mut().ok_or(SessionError::NotLoaded)?.set_accessed(true);
     state.begin_save(false).ok_or(SessionError::NotLoaded)
