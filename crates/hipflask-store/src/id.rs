@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_unique_with_as_many_ones_as_zeros() {
+    fn ids_are_unique_and_unbiased() {
         let ids = ids();
         let mut seen = HashSet::new();
         let (mut ones, mut bits) = (0u64, 0u64);
@@ -286,7 +286,7 @@ mod tests {
 
     /// Each would do harm in some store, or was never generated.
     #[test]
-    fn value_without_the_form_of_an_id_is_refused() {
+    fn malformed_id_is_refused() {
         let good = "VE5rPIvv2swAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         assert!(ids().read(good.as_bytes()).is_ok());
         assert!(ids().read(b"6f9619ff-8b86-4011-b42d-00c04fc964ff").is_ok());

@@ -438,7 +438,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn record_with_a_key_of_the_app_is_not_anonymous() {
+    fn record_with_app_keys_is_not_anonymous() {
         let flashes = Value::List(vec![Value::List(vec!["message".into(), "Hi".into()])]);
         let plain =
             Dict::from([("_permanent", true.into()), ("_flashes", flashes), ("csrf_token", "x".into())]);

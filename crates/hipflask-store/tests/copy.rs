@@ -79,7 +79,7 @@ fn copied() -> Outcome {
 }
 
 #[test]
-fn a_session_keeps_its_id_its_values_and_what_is_left_of_its_life() {
+fn copy_keeps_id_values_and_expiry() {
     let bench = Bench::new();
     assert_eq!(bench.copy().unwrap(), copied());
     assert_eq!(bench.there(), Some((record(1), 3600)));
@@ -88,7 +88,7 @@ fn a_session_keeps_its_id_its_values_and_what_is_left_of_its_life() {
 }
 
 #[test]
-fn the_same_session_lives_as_long_as_the_longer_of_the_two() {
+fn same_session_gets_the_later_expiry() {
     let bench = Bench::new();
     for (here, there, expected) in [(3600, 60, 3600), (60, 3600, 3600)] {
         put(&bench.from, &record(1), Duration::from_secs(here));
@@ -107,7 +107,7 @@ fn another_session_under_the_key_is_left_alone() {
 }
 
 #[test]
-fn what_changes_at_the_source_meanwhile_is_what_the_destination_has() {
+fn change_at_the_source_during_copy_arrives() {
     let bench = Bench::new();
     let from = bench.from.clone();
     bench.from_spy.meanwhile(StoreMethod::Load, move || put(&from, &record(2), HOUR));
@@ -116,7 +116,7 @@ fn what_changes_at_the_source_meanwhile_is_what_the_destination_has() {
 }
 
 #[test]
-fn what_ends_at_the_source_meanwhile_ends_at_the_destination() {
+fn deletion_at_the_source_during_copy_arrives() {
     for call in [StoreMethod::Create, StoreMethod::Load] {
         let bench = Bench::new();
         let from = bench.from.clone();
@@ -128,7 +128,7 @@ fn what_ends_at_the_source_meanwhile_ends_at_the_destination() {
 }
 
 #[test]
-fn what_changes_or_ends_at_the_destination_meanwhile_is_not_overwritten() {
+fn change_at_the_destination_is_never_overwritten() {
     let bench = Bench::new();
     let (from, to) = (bench.from.clone(), bench.to.clone());
     bench.from_spy.meanwhile(StoreMethod::Load, move || {
@@ -159,7 +159,7 @@ fn what_changes_or_ends_at_the_destination_meanwhile_is_not_overwritten() {
 }
 
 #[test]
-fn a_session_that_another_run_has_brought_is_not_ended_for_it() {
+fn copy_of_another_run_is_not_deleted() {
     let bench = Bench::new();
     put(&bench.to, &record(1), HOUR);
     let from = bench.from.clone();
@@ -170,7 +170,7 @@ fn a_session_that_another_run_has_brought_is_not_ended_for_it() {
 
 /// Each call to either store is lost once, or its answer: then the same copy again.
 #[test]
-fn a_copy_that_fails_at_any_step_is_whole_after_the_next() {
+fn failed_copy_is_complete_after_the_next() {
     let mut failed = 0;
     for (of_source, place, when) in [true, false]
         .into_iter()
@@ -190,7 +190,7 @@ fn a_copy_that_fails_at_any_step_is_whole_after_the_next() {
 }
 
 #[test]
-fn what_the_destination_cannot_have_is_refused_with_the_reason() {
+fn refused_session_has_a_reason() {
     let bench = Bench::new();
     let tuple = Dict::from([("pair", Value::Tuple(vec![1.into()]))]);
     put(&bench.from, &Format::Pickle.write(&tuple).unwrap(), HOUR);
@@ -228,7 +228,7 @@ fn keys_get_the_prefix_of_the_destination() {
 }
 
 #[test]
-fn a_file_goes_to_another_directory_under_its_name_though_nobody_knows_its_key() {
+fn file_is_copied_under_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let store = |name: &str| Arc::new(FileStore::new(directory.path().join(name)));
     let (from, to) = (store("from"), store("to"));
@@ -246,7 +246,7 @@ fn journal(path: &Path) -> Arc<Journal> {
 }
 
 #[test]
-fn with_a_journal_what_nobody_touched_at_the_destination_is_brought_up_to_date() {
+fn journal_updates_unchanged_copies() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
     let bench = Bench::new();
@@ -263,7 +263,7 @@ fn with_a_journal_what_nobody_touched_at_the_destination_is_brought_up_to_date()
 }
 
 #[test]
-fn with_a_journal_what_was_ended_at_the_destination_stays_ended_and_what_expired_there_comes_again() {
+fn journal_keeps_deleted_copies_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
     let bench = Bench::new();
@@ -284,7 +284,7 @@ fn with_a_journal_what_was_ended_at_the_destination_stays_ended_and_what_expired
 }
 
 #[test]
-fn with_a_journal_what_was_ended_at_the_source_since_is_found_and_ended_unless_it_was_changed() {
+fn journal_finds_sessions_deleted_at_the_source() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
     let listed = |bench: &Bench| {
@@ -311,7 +311,7 @@ fn with_a_journal_what_was_ended_at_the_source_since_is_found_and_ended_unless_i
 }
 
 #[test]
-fn what_a_run_took_back_itself_was_not_ended_there_and_is_copied_if_it_is_back() {
+fn removed_copy_is_copied_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
     let bench = Bench::new();
@@ -325,7 +325,7 @@ fn what_a_run_took_back_itself_was_not_ended_there_and_is_copied_if_it_is_back()
 }
 
 #[test]
-fn what_this_run_has_found_at_the_source_is_not_missing() {
+fn session_found_at_the_source_is_not_missing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
     let bench = Bench::new();
@@ -341,7 +341,7 @@ fn what_this_run_has_found_at_the_source_is_not_missing() {
 }
 
 #[test]
-fn a_journal_survives_a_line_that_was_cut_off_and_knows_whose_it_is() {
+fn journal_survives_a_truncated_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
     let bench = Bench::new();
@@ -366,7 +366,7 @@ fn a_journal_survives_a_line_that_was_cut_off_and_knows_whose_it_is() {
 }
 
 #[test]
-fn equal_sessions_are_the_same_however_python_has_pickled_them() {
+fn equal_pickles_are_the_same_session() {
     let bench = Bench::new();
     let ours = Format::Pickle.write(&Dict::from([("n", 1)])).unwrap();
     // Protocol 2.
@@ -382,7 +382,7 @@ fn equal_sessions_are_the_same_however_python_has_pickled_them() {
 
 /// Issue 11, point 26. Each session of a group fares as it would alone.
 #[test]
-fn a_group_is_copied_as_each_of_it_alone() {
+fn group_is_copied_like_single_sessions() {
     let (from, to) = (MemoryStore::new(), MemoryStore::new());
     let to_spy = SpyStore::new(to.clone());
     let key = |number: i64| Key::new("session:", &number.to_string()).unwrap();
@@ -417,7 +417,7 @@ fn a_group_is_copied_as_each_of_it_alone() {
 }
 
 #[test]
-fn a_group_with_a_journal_leaves_ended_what_was_ended_there() {
+fn group_with_journal_keeps_deletions() {
     let (from, to) = (MemoryStore::new(), MemoryStore::new());
     let directory = tempfile::tempdir().unwrap();
     let journal = Arc::new(Journal::open(&directory.path().join("journal"), "a", "b").unwrap());

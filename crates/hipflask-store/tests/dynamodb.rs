@@ -84,7 +84,7 @@ async fn the_ttl_is_switched_on_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dynamodb_is_shared_with_real_flask_session_real_server() {
+async fn dynamodb_is_shared_with_real_flask_real_server() {
     for ours_first in [false, true] {
         let server = Moto::start().unwrap();
         let store: AnyStore = Arc::new(at(&server, "Sessions"));
@@ -99,7 +99,7 @@ async fn dynamodb_is_shared_with_real_flask_session_real_server() {
 
 /// Flask-Session serves an item that DynamoDB has not dropped yet; we do not.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_item_that_has_expired_is_no_session_real_server() {
+async fn expired_item_is_not_a_session_real_server() {
     let server = Moto::shared().unwrap();
     let table = fresh_table();
     let store: AnyStore = Arc::new(at(&server, &table));

@@ -115,7 +115,7 @@ fn judge(answers: Answers, recovers: Recovers, error: &StoreError) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
+async fn redis_recovers_from_corrupt_replies_real_server() {
     let server = Redis::start().unwrap();
     let proxy = Proxy::before(&server.url()).unwrap();
     let store =
@@ -124,7 +124,7 @@ async fn redis_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memcached_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
+async fn memcached_recovers_from_corrupt_replies_real_server() {
     let server = Memcached::start().unwrap();
     let proxy = Proxy::before(&server.url()).unwrap();
     let builder = hipflask_store::memcached::MemcachedStore::builder(proxy.url()).unwrap();
@@ -140,17 +140,17 @@ async fn sql_fails_and_recovers(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
+async fn postgres_recovers_from_corrupt_replies_real_server() {
     sql_fails_and_recovers(&Postgres::shared().unwrap().url("postgres", "postgres")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mariadb_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
+async fn mariadb_recovers_from_corrupt_replies_real_server() {
     sql_fails_and_recovers(&MariaDb::shared().unwrap().url("root", "test")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dynamodb_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
+async fn dynamodb_recovers_from_corrupt_replies_real_server() {
     let server = Moto::shared().unwrap();
     let proxy = Proxy::before(&server.endpoint()).unwrap();
     let timeout = TIMEOUT.as_secs();
@@ -160,7 +160,7 @@ async fn dynamodb_whose_answers_are_spoilt_is_an_error_and_recovers_real_server(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mongodb_whose_answers_are_spoilt_is_an_error_and_recovers_real_server() {
+async fn mongodb_recovers_from_corrupt_replies_real_server() {
     let server = MongoFront::shared().unwrap();
     let proxy = Proxy::before(&server.url()).unwrap();
     let url = format!("{}?timeout={}", proxy.url(), TIMEOUT.as_secs());

@@ -50,14 +50,14 @@ fn big_int() -> Vec<u8> {
 }
 
 #[test]
-fn a_decimal_that_is_repeated_stays_within_the_bound() {
+fn repeated_decimal_stays_within_the_bound() {
     let data = list_of(&decimal(4300), b"h\x00", 500_000);
     assert_eq!(assert_bounded(&data), Err(RecordError::TooLarge));
     assert_eq!(assert_bounded(&list_of(&decimal(4300), b"h\x00", 20)), Ok(()));
 }
 
 #[test]
-fn an_integer_that_is_repeated_stays_within_the_bound() {
+fn repeated_integer_stays_within_the_bound() {
     let data = list_of(&big_int(), b"h\x00", 500_000);
     assert_eq!(assert_bounded(&data), Err(RecordError::TooLarge));
     assert_eq!(assert_bounded(&list_of(&big_int(), b"h\x00", 20)), Ok(()));
@@ -73,7 +73,7 @@ fn an_integer_is_spelled_only_a_few_times() {
 }
 
 #[test]
-fn texts_and_bytes_that_are_repeated_stay_within_the_bound() {
+fn repeated_texts_and_bytes_stay_bounded() {
     for opcode in [b'X', b'B'] {
         let long = [&[opcode][..], &100_000u32.to_le_bytes(), &[b'x'; 100_000], b"\x94"].concat();
         assert_eq!(assert_bounded(&list_of(&long, b"h\x00", 400_000)), Err(RecordError::TooLarge));
@@ -82,7 +82,7 @@ fn texts_and_bytes_that_are_repeated_stay_within_the_bound() {
 }
 
 #[test]
-fn calls_that_copy_their_argument_stay_within_the_bound() {
+fn copying_calls_stay_within_the_bound() {
     let text = |letters: usize| {
         [&b"X"[..], &(letters as u32).to_le_bytes(), &b"7".repeat(letters), b"\x940"].concat()
     };
@@ -115,7 +115,7 @@ fn a_state_of_many_entries_is_refused() {
 }
 
 #[test]
-fn what_a_pickle_only_remembers_stays_within_the_bound() {
+fn memo_of_a_pickle_stays_bounded() {
     for opcodes in
         [&b"\x94"[..], b"2", b"(", b"]", b"}", b"N", b"\x8c\x00", b"N\x94", b"h\x00", b")", b"\x8f"]
     {
@@ -201,7 +201,7 @@ fn many_small_values_stay_within_the_bound() {
 
 /// Writing reads back only what is long. What is shorter must be readable whatever it holds.
 #[test]
-fn what_is_written_is_read_back_at_any_length() {
+fn written_record_is_readable_at_any_length() {
     let small = |n: usize| -> [Value; 6] {
         [
             Value::None,
@@ -225,7 +225,7 @@ fn what_is_written_is_read_back_at_any_length() {
 }
 
 #[test]
-fn a_session_too_long_to_read_back_is_an_error() {
+fn session_too_long_to_read_is_an_error() {
     let long = Value::from("x".repeat(MAX_BYTES));
     let dict = Dict::from([("small", Value::from("x".repeat(1000))), ("essay", long), ("last", 1.into())]);
     for format in [Format::Msgpack, Format::Json, Format::Pickle] {

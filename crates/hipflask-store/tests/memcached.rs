@@ -42,7 +42,7 @@ fn farm(number: usize) -> (Vec<Memcached>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_starves_who_hammers_a_session_in_memcached_real_server() {
+async fn memcached_writers_never_starve_real_server() {
     let server = Memcached::start().unwrap();
     nobody_starves(vec![open(&server.url())]).await;
     nobody_starves(several(&server.url())).await;
@@ -58,7 +58,7 @@ async fn memcached_keeps_the_contract_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memcached_keeps_the_contract_on_a_socket_real_server() {
+async fn memcached_obeys_the_contract_on_socket_real_server() {
     let server = Memcached::start_on_socket().unwrap();
     store_contract(async || connected(&server.url())).await;
 }
@@ -70,7 +70,7 @@ async fn memcached_loses_nothing_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_keep_the_contract_and_lose_nothing_real_server() {
+async fn two_servers_obey_the_contract_real_server() {
     let (servers, url) = farm(2);
     store_contract(async || connected(&url)).await;
     pages_list_what_lives(open(&url)).await;
@@ -85,7 +85,7 @@ async fn two_servers_keep_the_contract_and_lose_nothing_real_server() {
 
 /// Another client reads and writes beside us, and sees what we see.
 #[tokio::test]
-async fn what_the_server_keeps_is_what_pymemcache_keeps_real_server() {
+async fn memcached_record_equals_pymemcaches_real_server() {
     let server = Memcached::shared().unwrap();
     let store = open(&server.url());
     let id = fresh("bytes");
@@ -108,7 +108,7 @@ async fn what_the_server_keeps_is_what_pymemcache_keeps_real_server() {
 
 /// memcached itself would drop the record that is there.
 #[tokio::test]
-async fn a_record_that_is_too_long_is_refused_and_the_old_one_lives_real_server() {
+async fn too_long_record_is_refused_real_server() {
     let server = Memcached::shared().unwrap();
     let store = open(&server.url());
     let most = store.describe().max_bytes.unwrap();
@@ -137,7 +137,7 @@ async fn a_record_that_is_too_long_is_refused_and_the_old_one_lives_real_server(
 
 /// Who wrote the bytes and kept no number replaces by the bytes.
 #[tokio::test]
-async fn bytes_alone_are_as_good_as_a_number_real_server() {
+async fn bytes_identify_a_record_without_number_real_server() {
     let server = Memcached::shared().unwrap();
     let store = open(&server.url());
     let id = fresh("bytes-alone");
@@ -183,7 +183,7 @@ async fn each_step_is_one_command_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memcached_is_shared_with_real_flask_session_real_server() {
+async fn memcached_is_shared_with_real_flask_real_server() {
     for number in [1, 2, 5] {
         let (servers, url) = farm(number);
         let nodes: Vec<String> = servers.iter().map(Memcached::node).collect();

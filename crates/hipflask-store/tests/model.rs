@@ -154,7 +154,7 @@ fn triples() -> impl Iterator<Item = [Actor; 3]> {
 }
 
 #[test]
-fn two_requests_in_every_order_lose_nothing_and_bring_nothing_back() {
+fn two_requests_in_every_order_lose_nothing() {
     for (place, one) in ACTORS.into_iter().enumerate() {
         for other in &ACTORS[place..] {
             let actors = [one, *other];
@@ -164,7 +164,7 @@ fn two_requests_in_every_order_lose_nothing_and_bring_nothing_back() {
 }
 
 #[test]
-fn three_requests_in_orders_that_chance_makes() {
+fn three_requests_in_random_orders() {
     for actors in triples() {
         shuttle::check_random(move || run(&actors), 500);
         shuttle::check_pct(move || run(&actors), 500, 3);
@@ -182,13 +182,13 @@ fn three_requests_in_twenty_thousand_orders_each() {
 /// The model finds what it is made to find.
 #[test]
 #[should_panic(expected = "a lost update")]
-fn a_store_that_ends_the_old_record_without_comparing_is_found_out() {
+fn careless_delete_if_is_detected() {
     let actors = [Actor::Writer, Actor::Mover];
     shuttle::check_dfs(move || run_on(&actors, true), None);
 }
 
 #[test]
-fn five_requests_in_orders_that_chance_makes() {
+fn five_requests_in_random_orders() {
     let actors = [Actor::Writer, Actor::Writer, Actor::Mover, Actor::Popper, Actor::Reader];
     shuttle::check_pct(move || run(&actors), 2_000, 4);
     let actors = [Actor::Writer, Actor::Mover, Actor::Mover, Actor::Writer, Actor::Destroyer];

@@ -57,7 +57,7 @@ async fn mongodb_loses_nothing_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mongodb_is_shared_with_real_flask_session_real_server() {
+async fn mongodb_is_shared_with_real_flask_real_server() {
     for ours_first in [false, true] {
         let server = MongoFront::start().unwrap();
         let store: AnyStore = Arc::new(MongoDbStore::from_url(&server.url()).await.unwrap());
@@ -101,7 +101,7 @@ async fn the_indexes_are_made_real_server() {
 
 /// Versions of Flask-Session up to 0.6 kept sessions that are not permanent without an expiry.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_without_an_expiry_never_ends_real_server() {
+async fn document_without_expiry_never_expires_real_server() {
     let server = MongoFront::shared().unwrap();
     let store: AnyStore =
         Arc::new(MongoDbStore::from_url(&format!("{}?collection=old", server.url())).await.unwrap());

@@ -55,7 +55,7 @@ async fn redis_keeps_the_contract_real_server() {
 
 /// A server that does not know a command says so with a part of what followed it, and a record there is no text.
 #[tokio::test]
-async fn a_record_that_is_no_text_is_the_first_to_be_ended_if_unchanged_real_server() {
+async fn binary_record_is_deleted_if_unchanged_real_server() {
     let server = Redis::shared().unwrap();
     let store = open(&server.url());
     let stored = created(&store, "not-text", b"\x82\xaa_permanent\xc3\xff").await;
@@ -64,7 +64,7 @@ async fn a_record_that_is_no_text_is_the_first_to_be_ended_if_unchanged_real_ser
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_keeps_the_contract_on_a_socket_real_server() {
+async fn redis_obeys_the_contract_on_socket_real_server() {
     let server = Redis::shared().unwrap();
     store_contract(async || connected(&server.socket_url())).await;
 }
@@ -76,7 +76,7 @@ async fn redis_loses_nothing_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_starves_who_hammers_a_session_in_redis_real_server() {
+async fn redis_writers_never_starve_real_server() {
     let server = Redis::shared().unwrap();
     nobody_starves(vec![open(&server.url())]).await;
     nobody_starves(several(&server.url())).await;
@@ -111,7 +111,7 @@ async fn valkey_keeps_the_contract_real_server() {
 }
 
 #[tokio::test]
-async fn what_the_server_keeps_is_what_flask_session_keeps_real_server() {
+async fn redis_record_equals_flask_sessions_real_server() {
     let server = Redis::shared().unwrap();
     let store = open(&server.url());
     let id = fresh("bytes");
@@ -128,7 +128,7 @@ async fn what_the_server_keeps_is_what_flask_session_keeps_real_server() {
 }
 
 #[tokio::test]
-async fn a_key_that_holds_something_else_is_a_corrupt_record_and_stays_unharmed_real_server() {
+async fn foreign_value_is_corrupt_and_unchanged_real_server() {
     let server = Redis::shared().unwrap();
     let store = open(&server.url());
     let id = fresh("hash");
@@ -141,7 +141,7 @@ async fn a_key_that_holds_something_else_is_a_corrupt_record_and_stays_unharmed_
 }
 
 #[tokio::test]
-async fn an_account_that_is_refused_is_told_apart_from_a_server_that_is_away_real_server() {
+async fn refused_account_differs_from_unreachable_real_server() {
     let server = Redis::start().unwrap();
     server.ask(&["config", "set", "requirepass", "right"]).unwrap();
     let at = |account: &str| open(&server.url().replace("redis://", &format!("redis://{account}")));
@@ -156,7 +156,7 @@ async fn an_account_that_is_refused_is_told_apart_from_a_server_that_is_away_rea
 
 /// The probe of `ready` is not for such an account, and its sessions work all the same.
 #[tokio::test]
-async fn an_account_may_be_confined_to_the_keys_of_sessions_real_server() {
+async fn account_with_session_keys_suffices_real_server() {
     let server = Redis::start().unwrap();
     server
         .ask(&[
@@ -182,7 +182,7 @@ async fn an_account_may_be_confined_to_the_keys_of_sessions_real_server() {
 }
 
 #[tokio::test]
-async fn a_script_that_the_server_forgot_is_sent_again_real_server() {
+async fn forgotten_script_is_sent_again_real_server() {
     let server = Redis::start().unwrap();
     let store = open(&server.url());
     let mut stored = created(&store, "script", b"0").await;
@@ -197,7 +197,7 @@ async fn a_script_that_the_server_forgot_is_sent_again_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_is_shared_with_real_flask_session_real_server() {
+async fn redis_is_shared_with_real_flask_real_server() {
     let server = Redis::start().unwrap();
     share_sessions(open(&server.url()), FlaskSession::on_redis(&server.url()).unwrap()).await;
 }

@@ -150,12 +150,12 @@ async fn nobody_starves_at(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_starves_who_hammers_a_session_in_postgres_real_server() {
+async fn postgres_writers_never_starve_real_server() {
     nobody_starves_at(&Postgres::shared().unwrap().url("postgres", "postgres")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_starves_who_hammers_a_session_in_mariadb_real_server() {
+async fn mariadb_writers_never_starve_real_server() {
     nobody_starves_at(&MariaDb::shared().unwrap().url("root", "test")).await;
 }
 

@@ -226,7 +226,7 @@ mod tests {
     use crate::recordings::flask_cookies;
 
     #[test]
-    fn every_recorded_value_is_described_as_flask_describes_it() {
+    fn recorded_values_have_flasks_description() {
         for recorded in flask_cookies().unwrap() {
             for text in [recorded.value, recorded.opened] {
                 assert_eq!(describe(&parse(&text).unwrap()), text);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_description_is_refused_with_its_place() {
+    fn invalid_description_is_refused_with_its_position() {
         for text in [
             "", "q", "i", "i-", "f00", "s0", "sff", "u00", "[", "[N", "[N,]", "{N:N}", "{s61}", "NN", "D1",
             "é", "(é)", "[[[[)",

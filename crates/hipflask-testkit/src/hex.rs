@@ -47,7 +47,7 @@ mod tests {
     use super::{decode, encode};
 
     #[test]
-    fn hex_goes_both_ways_and_odd_text_is_refused() {
+    fn hex_round_trips_and_refuses_bad_text() {
         assert_eq!(encode(&[0, 0xff]), "00ff");
         assert_eq!(decode("00ff"), Some(vec![0, 0xff]));
         assert_eq!(decode("0"), None);

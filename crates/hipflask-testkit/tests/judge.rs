@@ -6,7 +6,7 @@ use hipflask_testkit::recordings;
 use serde_json::json;
 
 #[test]
-fn real_flask_signs_a_description_as_it_signed_the_session() {
+fn real_flask_signs_descriptions_like_sessions() {
     let mut flask = RealFlask::start().unwrap();
     let settings = Settings::default();
     let sessions = flask.generate(&settings, 1, 2_000).unwrap();
@@ -35,7 +35,7 @@ fn real_flask_still_writes_the_recorded_cookies() {
 }
 
 #[test]
-fn real_flask_opens_with_any_key_of_the_list_and_signs_with_the_first() {
+fn real_flask_opens_with_every_key() {
     let mut flask = RealFlask::start().unwrap();
     let (old, both) = (Settings::with_keys(["old"]), Settings::with_keys(["new", "old"]));
     let written = flask.sign(&old, &["{s61:i1}"]).unwrap().remove(0).unwrap();
@@ -61,7 +61,7 @@ fn real_flask_reads_the_clock_that_is_set() {
 }
 
 #[test]
-fn real_flask_saves_a_permanent_session_with_the_date_of_the_clock() {
+fn real_flask_saves_permanent_session_with_set_clock() {
     let mut flask = RealFlask::start().unwrap();
     let session = "{s5f7065726d616e656e74:T}".to_owned(); // {"_permanent": True}
     let saved = flask.save(&[SaveCase { session, ..SaveCase::default() }]).unwrap().remove(0).unwrap();
@@ -72,7 +72,7 @@ fn real_flask_saves_a_permanent_session_with_the_date_of_the_clock() {
 }
 
 #[test]
-fn real_flask_takes_the_steps_of_a_view_and_shows_the_flags_after_each() {
+fn real_flask_shows_flags_after_each_step() {
     let mut flask = RealFlask::start().unwrap();
     let steps = vec![json!(["get", "a"]), json!(["set", "a", "i1"]), json!(["delete", "zz"])];
     let visited = flask.visit(&[Visit { steps, ..Visit::default() }]).unwrap().remove(0);
@@ -94,7 +94,7 @@ fn real_flask_damages_headers_and_cookies_in_batches() {
 }
 
 #[test]
-fn real_flask_has_the_versions_that_made_the_recordings() {
+fn real_flask_versions_match_the_recordings() {
     let versions = RealFlask::start().unwrap().versions().unwrap();
     let recorded = std::fs::read_to_string("../../wire/flask-cookies.jsonl").unwrap();
     let first = recorded.lines().next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! [`Journal`]: what earlier runs left at the destination, in a file.
+//! A file that records what earlier runs copied to the destination.
 
 use core::fmt;
 use std::collections::{HashMap, HashSet};
@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::store::Key;
 
-/// What runs left at the destination, so that a later one can tell what was changed or ended there since.
+/// The sessions that earlier runs copied to the destination, so that a later run can detect which were changed or deleted
+/// there since.
 ///
-/// A file of lines: a digest of the key, a digest of the record with its key, and when it ends there. No session can be found
-/// from it, and none can be guessed. One process has it at a time; a line that a crash cut off counts as none.
+/// Each line of the file has a digest of the key, a digest of the record with its key, and the expiry. No session can be
+/// recovered or guessed from it. One process can open it at a time. A line that a crash truncated is ignored.
 pub struct Journal {
     inner: Mutex<Inner>,
 }
@@ -24,27 +25,27 @@ pub struct Journal {
 struct Inner {
     file: File,
     left: HashMap<KeyDigest, Leftover>,
-    /// What this run has found at the source.
+    /// The sessions that this run has found at the source.
     seen: HashSet<KeyDigest>,
 }
 
-/// A journal cannot be used.
+/// The journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// The file cannot be opened, read or written.
-    #[error("the journal cannot be used; see that its directory is there and may be written")]
+    #[error("the journal cannot be used; check that its directory exists and is writable")]
     Io(#[from] io::Error),
-    /// Another process has it.
-    #[error("another run is using this journal; wait until it has ended")]
+    /// Another process has opened it.
+    #[error("another run is using this journal; wait until it has finished")]
     InUse,
-    /// It is no journal, or one of other stores.
-    #[error("the file is no journal of this source and this destination; name another file")]
+    /// The file is not a journal, or is one of other stores.
+    #[error("the file is not a journal of this source and this destination; use another file")]
     NotOurs,
 }
 
 impl Journal {
-    /// The journal in the file at `path`, which is made if it is missing, for copies from one place to another.
+    /// Opens the journal in the file at `path` for copies from one address to another. Creates a missing file.
     ///
     /// # Errors
     /// [`JournalError`] says what to do.
@@ -67,13 +68,13 @@ impl Journal {
         Ok(Self { inner: Mutex::new(Inner { file, left, seen: HashSet::new() }) })
     }
 
-    /// How many sessions it knows to be left at the destination.
+    /// Returns the number of sessions that runs copied to the destination.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().left.values().filter(|left| !left.is_nothing()).count()
     }
 
-    /// Whether it knows none.
+    /// Returns `true` if runs have copied no session.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -83,12 +84,12 @@ impl Journal {
         self.lock().left.get(&name).copied()
     }
 
-    /// The source has it.
+    /// Notes that the source has the session.
     pub(super) fn see(&self, name: KeyDigest) {
         self.lock().seen.insert(name);
     }
 
-    /// What was left of a session that this run has not found at the source.
+    /// Returns the copy of a session that this run has not found at the source.
     pub(super) fn left_of_unseen(&self, name: KeyDigest) -> Option<Leftover> {
         let inner = self.lock();
         inner.left.get(&name).filter(|_| !inner.seen.contains(&name)).copied()
@@ -108,14 +109,14 @@ impl Journal {
     }
 }
 
-/// Shows how many sessions it knows.
+/// Shows the number of sessions.
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Journal").field("sessions", &self.len()).finish()
     }
 }
 
-/// What stands for a key.
+/// The digest of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct KeyDigest([u8; 16]);
 
@@ -125,7 +126,7 @@ impl KeyDigest {
     }
 }
 
-/// What was left at the destination under a key.
+/// The copy that a run left at the destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Leftover {
     digest: [u8; 16],
@@ -137,7 +138,7 @@ impl Leftover {
         Self { digest: Self::digest(key, data), ends }
     }
 
-    /// What stands for a session that a copier has ended itself.
+    /// Marks a session that a copier has deleted at the destination.
     pub(super) const fn nothing() -> Self {
         Self { digest: [0; 16], ends: UnixTime::from_secs(0) }
     }
@@ -146,12 +147,12 @@ impl Leftover {
         *self == Self::nothing()
     }
 
-    /// Whether it is this.
-    pub(super) fn is(&self, key: &Key, data: &[u8]) -> bool {
+    /// Returns `true` if the copy is this record.
+    pub(super) fn matches(&self, key: &Key, data: &[u8]) -> bool {
         self.digest == Self::digest(key, data)
     }
 
-    /// With the key, which nobody knows: a session with little in it could be guessed otherwise.
+    /// Includes the key, which is secret: otherwise a session with little content could be guessed.
     fn digest(key: &Key, data: &[u8]) -> [u8; 16] {
         digest(&[key.as_str().as_bytes(), b"\n", data])
     }
@@ -173,7 +174,7 @@ fn read(file: &File, head: &str) -> Result<HashMap<KeyDigest, Leftover>, Journal
         }
         if std::mem::take(&mut is_first) {
             if head.starts_with(&line) && line.len() < head.len() {
-                // Cut off when it was made; what is written next begins anew.
+                // Truncated when it was created: start again.
                 file.set_len(0)?;
                 return Ok(left);
             }
@@ -186,7 +187,7 @@ fn read(file: &File, head: &str) -> Result<HashMap<KeyDigest, Leftover>, Journal
     }
 }
 
-/// A whole line, or the rest of one that begins behind what a crash cut off.
+/// Parses a whole line, which may begin with the rest of a line that a crash truncated.
 fn parse(line: &str) -> Option<(KeyDigest, Leftover)> {
     let line = line.strip_suffix('\n')?;
     let line = line.get(line.len().checked_sub(LINE)?..)?;

@@ -1,25 +1,24 @@
-//! Sessions go from one store to another while people use them.
+//! Copies sessions from one store to another while both are in use.
 //!
-//! [`Copier::copy`] takes one session, in this order:
+//! [`Copier::copy`] copies one session in these steps:
 //!
-//! 1. The record is written anew in the destination's format. What that cannot hold is refused, not changed.
-//! 2. It is created at the destination, never put in the place of another one.
-//! 3. The source is asked again. What changed meanwhile is put in the place of what was just written; what was ended
-//!    meanwhile is ended at the destination, too.
+//! 1. Convert the record to the destination's format. A value that the format does not support is refused, not changed.
+//! 2. Create the record at the destination. This never overwrites another one.
+//! 3. Read the source again. If the session changed meanwhile, replace the copy; if it was deleted, delete the copy.
 //!
-//! [`Copier::copy_all`] does the same for a group, and lets the destination write it together.
+//! [`Copier::copy_all`] does the same for a group, which the destination writes together.
 //!
-//! So a session that was copied is at the destination as it was at the source at some moment after it came there, and
-//! stopping at any step loses nothing: the source is never changed, and the next run finds what is there already.
+//! A copied session is therefore at the destination as it was at the source at some moment after the copy. A copy can be
+//! interrupted at any step: it never changes the source, and the next run finds what already exists.
 //!
-//! | there already | what is done |
+//! | at the destination | action |
 //! | --- | --- |
-//! | the same session | nothing; it lives as long as the source's, if that is longer |
-//! | another one under the same key | nothing: it may be the newer one |
-//! | one that a run with a [`Journal`] left there, still as it was left | it is brought up to date |
-//! | one that such a run left there, and it is gone before its time | nothing: it was ended there, and stays so |
+//! | the same session | none, except that its expiry becomes the source's if that is later |
+//! | another session under the same key | none: it may be the newer one |
+//! | a copy of a run with a [`Journal`], unchanged | updated |
+//! | a copy of such a run that disappeared before its expiry | none: it was deleted there, and stays so |
 //!
-//! What ends at the source between two runs with a journal is found by [`Copier::missing`].
+//! [`Copier::missing`] finds sessions that were deleted at the source between two runs with a journal.
 
 mod journal;
 
@@ -53,61 +52,61 @@ pub struct Copier {
     journal: Option<Arc<Journal>>,
 }
 
-/// What came of one session.
+/// The outcome for one session.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It is at the destination now. What it changed to, if that was [allowed](Copier::accept_changes).
+    /// It was copied, with these changes of types if they are [allowed](Copier::accept_changes).
     Copied(Vec<Change>),
-    /// An earlier run had left it there; now it is as the source's again.
+    /// The copy of an earlier run was updated, with these changes of types.
     Updated(Vec<Change>),
-    /// It was there already.
+    /// It already existed at the destination.
     AlreadyThere,
-    /// Another one is there under the same key, and was left alone.
+    /// The destination has another session under the same key, which is unchanged.
     Different,
-    /// An earlier run had left it there, and it was ended there since. It stays so.
+    /// An earlier run copied it, and it was deleted at the destination since. It stays deleted.
     EndedThere,
     /// It has expired.
     Expired,
-    /// It was ended while it was copied, or since. It is at neither place.
+    /// It was deleted at the source during or after the copy, and is deleted at the destination as well.
     Ended,
-    /// The source no longer has it, and the destination has it as an earlier run left it.
+    /// The source no longer has it, and the destination has the unchanged copy of an earlier run.
     Missing,
-    /// It cannot be read.
+    /// It is unreadable.
     Unreadable(RecordError),
-    /// The destination cannot have it.
+    /// The destination cannot store it.
     Refused(Refusal),
 }
 
-/// Why the destination cannot have a session.
+/// The reason why the destination cannot store a session.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It would read back with other types.
+    /// Some values would change their types.
     #[error("{} would become another type", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Changes(Vec<Change>),
-    /// A value has no place in the destination's format.
+    /// The destination's format does not support a value.
     #[error(transparent)]
     CannotHold(EncodeError),
     /// It is too long for the destination.
-    #[error("its record has {bytes} bytes there, and {most} are the most")]
+    #[error("its record would have {bytes} bytes at the destination, more than the maximum of {most}")]
     TooLong {
-        /// How long it would be.
+        /// The length of its record.
         bytes: usize,
-        /// What the destination takes.
+        /// The maximum of the destination.
         most: usize,
     },
-    /// It never ends, and sessions must.
-    #[error("it never ends at the source; say how long such a session lives at the destination")]
+    /// It never expires, which is not allowed at the destination.
+    #[error("it never expires at the source; set a lifetime for such sessions at the destination")]
     Endless,
-    /// Its store knows it by a digest of its key, and the destination needs the key.
-    #[error("the source knows it by a digest of its key, and the key cannot be told from that")]
+    /// The source only has a digest of its key, and the destination needs the key.
+    #[error("the source only has a digest of its key, from which the key cannot be recovered")]
     NameOnly,
-    /// The key would be longer than a key may be.
+    /// The key is too long with the destination's prefix.
     #[error("its key is too long with the destination's prefix")]
     BadKey,
-    /// It was changed again and again.
-    #[error("it changed at every try; run again when it is less busy")]
+    /// It changed during every attempt.
+    #[error("it changed during every attempt; run again when it is less busy")]
     Busy,
 }
 
@@ -115,10 +114,10 @@ pub enum Refusal {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CopyError {
-    /// The store that sessions come from.
+    /// The store that sessions are copied from.
     #[error("the source failed")]
     From(#[source] StoreError),
-    /// The store that sessions go to.
+    /// The store that sessions are copied to.
     #[error("the destination failed")]
     To(#[source] StoreError),
     /// The journal cannot be written.
@@ -127,7 +126,7 @@ pub enum CopyError {
 }
 
 impl Copier {
-    /// From one store to another, into the format that Flask-Session has there: pickle in files, else msgpack.
+    /// Copies from one store to another, in the format that Flask-Session uses there: pickle in files, else msgpack.
     #[must_use]
     pub fn new(from: Arc<dyn Store>, to: Arc<dyn Store>) -> Self {
         let format = match to.describe().records {
@@ -137,28 +136,29 @@ impl Copier {
         Self { from, to, format, accept_changes: false, endless: None, prefixes: None, journal: None }
     }
 
-    /// The format of the records at the destination.
+    /// Sets the format of the records at the destination.
     #[must_use]
     pub const fn format(mut self, format: Format) -> Self {
         self.format = format;
         self
     }
 
-    /// Copies sessions whose values become other types, too: tuples that become lists. They are refused unless said.
+    /// Sets whether to copy sessions with values that change their types, such as tuples that become lists. Refused by
+    /// default.
     #[must_use]
     pub const fn accept_changes(mut self, accept: bool) -> Self {
         self.accept_changes = accept;
         self
     }
 
-    /// How long a session lives at the destination that never ends at the source. Such are refused unless said.
+    /// Sets the lifetime at the destination of sessions that never expire at the source. They are refused by default.
     #[must_use]
     pub const fn endless_live(mut self, life: Option<Duration>) -> Self {
         self.endless = life;
         self
     }
 
-    /// Keys that begin with `from` begin with `to` at the destination.
+    /// Replaces the prefix `from` of keys with `to` at the destination.
     #[must_use]
     pub fn prefixes(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
         let (from, to) = (from.into(), to.into());
@@ -166,7 +166,7 @@ impl Copier {
         self
     }
 
-    /// Remembers what is left at the destination, for the runs to come.
+    /// Records the copies at the destination for later runs.
     #[must_use]
     pub fn journal(mut self, journal: Arc<Journal>) -> Self {
         self.journal = Some(journal);
@@ -176,14 +176,13 @@ impl Copier {
     /// Copies the session of `entry`, which the source has listed with its data at about `now`.
     ///
     /// # Errors
-    /// [`CopyError`] if a store or the journal fails. The session may be at the destination then; copying it again finds out.
+    /// [`CopyError`] if a store or the journal fails. The session may be at the destination then; another copy finds out.
     pub async fn copy(&self, entry: Entry, now: UnixTime) -> Result<Outcome, CopyError> {
         self.copy_from(entry, None, now).await
     }
 
-    /// Copies a group of sessions, as [`copy`](Self::copy) does each, and returns what came of each. Their first writes go
-    /// to the destination together: see [`Store::create_many`]. If the destination cannot be reached then, the answer is one
-    /// error for all.
+    /// Copies a group of sessions, as [`copy`](Self::copy) does each, and returns the outcomes. The destination creates them
+    /// together: see [`Store::create_many`]. If it is unreachable, the result is one error for all.
     ///
     /// The group is held in memory in both formats: a few hundred sessions and a few megabytes are enough.
     pub async fn copy_all(
@@ -201,14 +200,14 @@ impl Copier {
         };
         let copies = entries.into_iter().zip(begun).map(|(entry, begun)| async move {
             let key = entry.key.clone();
-            // What is left of a session's life counts from the moment of its own write.
+            // The time to live counts from the moment of the write.
             let now = now.saturating_add(start.elapsed());
             (key, self.copy_from(entry, begun, now).await)
         });
         together(copies.collect(), AT_ONCE).await
     }
 
-    /// Creates at the destination what can be created; `None` for a session that needs a closer look.
+    /// Creates the sessions that can be created at the destination. Returns `None` for a session that needs another check.
     async fn create_all(&self, entries: &[Entry], now: UnixTime) -> Result<Vec<Option<Begun>>, CopyError> {
         let prepared: Vec<Option<(Key, Prepared)>> = entries
             .iter()
@@ -226,7 +225,7 @@ impl Copier {
         let mut created = match self.to.create_many(&records, now).await {
             Ok(created) => created.into_iter(),
             Err(error) if error.is_transient() => return Err(CopyError::To(error)),
-            // One of them is the cause: each session is tried by itself, and reports its own error.
+            // One of them is the cause: copy each separately, so that it reports its own error.
             Err(_) => Vec::new().into_iter(),
         };
         let begun = prepared.into_iter().map(|prepared| {
@@ -236,7 +235,7 @@ impl Copier {
         Ok(begun.collect())
     }
 
-    /// What an earlier run has left at a place, if anything.
+    /// Returns the copy of an earlier run, if there is one.
     fn left(&self, place: &Key) -> Option<Leftover> {
         self.journal.as_ref()?.left(KeyDigest::of(place)).filter(|left| !left.is_nothing())
     }
@@ -256,7 +255,7 @@ impl Copier {
         }
         let mut source = Stored::new(entry.data.unwrap_or_default(), entry.expires);
         let mut written = None;
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let (record, created) = match begun.take() {
                 Some(begun) => (begun.record, Some(begun.created)),
                 None => match self.prepare(&source, now) {
@@ -271,7 +270,7 @@ impl Copier {
             let is_ours = match outcome {
                 Outcome::Copied(_) | Outcome::Updated(_) => true,
                 Outcome::AlreadyThere => false,
-                // It was gone when it was looked at, so that it can be made now.
+                // It disappeared between two steps, so that it can be created now.
                 Outcome::Ended => continue,
                 other => return Ok(other),
             };
@@ -288,14 +287,14 @@ impl Copier {
         self.take_back(&place, written, Outcome::Refused(Refusal::Busy), now).await
     }
 
-    /// Looks whether the session of `entry`, which the destination has listed with its data, was ended at the source since an
-    /// earlier run left it there. With `end` it is ended at the destination then, unless somebody changed it there.
+    /// Checks if the session of `entry`, which the destination has listed with its data, was deleted at the source after an
+    /// earlier run copied it. With `end` it is then deleted at the destination, unless it was changed there.
     ///
-    /// To be asked once this run has copied all that the source lists. `None` where there is nothing to say: the journal does not
-    /// know the session, its time at the source is over, it was changed at the destination, or the source has it.
+    /// Call this once the run has copied all sessions of the source. Returns `None` if the journal does not know the session,
+    /// it has expired, it was changed at the destination, or the source still has it.
     ///
     /// # Errors
-    /// As [`copy`](Self::copy).
+    /// Same as [`copy`](Self::copy).
     pub async fn missing(
         &self,
         entry: Entry,
@@ -305,7 +304,7 @@ impl Copier {
         let known =
             self.journal.as_ref().and_then(|journal| journal.left_of_unseen(KeyDigest::of(&entry.key)));
         let data = entry.data.unwrap_or_default();
-        let Some(left) = known.filter(|left| left.ends > now && left.is(&entry.key, &data)) else {
+        let Some(left) = known.filter(|left| left.ends > now && left.matches(&entry.key, &data)) else {
             return Ok(None);
         };
         let Some(origin) = self.origin(&entry.key) else { return Ok(None) };
@@ -325,7 +324,7 @@ impl Copier {
         }
     }
 
-    /// The key at the source of a key at the destination.
+    /// Returns the key at the source of a key at the destination.
     fn origin(&self, key: &Key) -> Option<Key> {
         match &self.prefixes {
             Some((from, to)) => Key::new(from, key.id(to)?).ok(),
@@ -333,7 +332,7 @@ impl Copier {
         }
     }
 
-    /// The key at the destination.
+    /// Returns the key at the destination.
     fn place(&self, key: &Key) -> Result<Key, Refusal> {
         if key.is_at_rest() {
             let is_same_kind = self.from.describe().kind == self.to.describe().kind;
@@ -348,7 +347,7 @@ impl Copier {
         Key::new(to, id).map_err(|_| Refusal::BadKey)
     }
 
-    /// What to write, or what became of the session instead.
+    /// Returns the record to write, or the outcome if there is none.
     fn prepare(&self, source: &Stored, now: UnixTime) -> Result<Prepared, Outcome> {
         let ends = match (source.expires, self.endless) {
             (Some(ends), _) if ends <= now => return Err(Outcome::Expired),
@@ -370,8 +369,8 @@ impl Copier {
         }
     }
 
-    /// Puts a session where this call has put nothing yet, or only tried to. [`Outcome::Ended`] if it went away while it was
-    /// looked at.
+    /// Brings a session to the destination to which this call has not written it yet. Returns [`Outcome::Ended`] if the
+    /// destination's record disappears between two steps.
     async fn bring(
         &self,
         place: &Key,
@@ -401,7 +400,7 @@ impl Copier {
             (Some(there), _) if is_same(&there.data, &record.data) => {
                 self.stay(place, &there, record, now).await
             }
-            (Some(there), Some(left)) if left.is(place, &there.data) => {
+            (Some(there), Some(left)) if left.matches(place, &there.data) => {
                 self.bring_again(place, &there, record, now).await.map(|outcome| match outcome {
                     Outcome::Copied(changed) => Outcome::Updated(changed),
                     other => other,
@@ -409,13 +408,13 @@ impl Copier {
             }
             (Some(_), _) => Ok(Outcome::Different),
             (None, Some(left)) if left.ends > now => Ok(Outcome::EndedThere),
-            // What had expired there, or was taken back, may come again.
+            // A copy that had expired or was removed may be copied again.
             (None, Some(_)) => self.unnote(place).map(|()| Outcome::Ended),
             (None, None) => Ok(Outcome::Ended),
         }
     }
 
-    /// Puts a newer record in the place of `before`, if that is still there.
+    /// Replaces `before` with a newer record, if it is unchanged.
     async fn bring_again(
         &self,
         place: &Key,
@@ -434,7 +433,7 @@ impl Copier {
         }
     }
 
-    /// The same session is there: it may have to live longer.
+    /// Extends the expiry of the same session at the destination if necessary.
     async fn stay(
         &self,
         place: &Key,
@@ -442,7 +441,7 @@ impl Copier {
         record: &Prepared,
         now: UnixTime,
     ) -> Result<Outcome, CopyError> {
-        // Stores count whole seconds, each with its own clock.
+        // Each store counts whole seconds of its own clock.
         let is_shorter = there.expires.is_some_and(|ends| ends.as_secs() + 1 < record.ends.as_secs());
         if is_shorter {
             match self.to.touch(place, record.ttl(now), now).await.map_err(CopyError::To)? {
@@ -456,7 +455,7 @@ impl Copier {
         Ok(Outcome::AlreadyThere)
     }
 
-    /// The source no longer has what this call has written: neither shall the destination.
+    /// Deletes the copy that this call has written, because the source no longer has the session.
     async fn take_back(
         &self,
         place: &Key,
@@ -482,14 +481,14 @@ impl Copier {
             .map_err(CopyError::Journal)
     }
 
-    /// Nothing is left there, and nobody but a copier has ended it.
+    /// Notes that a copier has deleted the copy.
     fn unnote(&self, place: &Key) -> Result<(), CopyError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         journal.note(KeyDigest::of(place), Leftover::nothing()).map_err(CopyError::Journal)
     }
 }
 
-/// Shows where from and where to.
+/// Shows both addresses.
 impl fmt::Debug for Copier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Copier")
@@ -499,14 +498,14 @@ impl fmt::Debug for Copier {
     }
 }
 
-/// A record as the destination has it.
+/// A record in the destination's format.
 struct Prepared {
     data: Vec<u8>,
     changed: Vec<Change>,
     ends: UnixTime,
 }
 
-/// A session that was written with its group.
+/// A session that was created together with its group.
 struct Begun {
     record: Prepared,
     created: Created,
@@ -518,7 +517,7 @@ impl Prepared {
     }
 }
 
-/// Whether two records are the same session. Python pickles equal sessions in more than one way.
+/// Returns `true` if two records are the same session. Python pickles equal sessions in more than one way.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let whole = |data: &[u8]| -> Option<Dict> {
         let record = Format::read(data).ok()?;
@@ -527,8 +526,8 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     one == other || whole(one).is_some_and(|one| whole(other) == Some(one))
 }
 
-/// How many sessions of a group are looked at again at the same time.
+/// The number of sessions of a group that are checked again at the same time.
 const AT_ONCE: usize = 16;
 
-/// How often a session is copied anew that changes while it is copied.
-const MOST_ROUNDS: usize = 8;
+/// The maximum number of attempts to copy a session that keeps changing.
+const MAX_ROUNDS: usize = 8;

@@ -35,7 +35,7 @@ pub(super) struct Directory {
     /// The timeout for a record's lock.
     pub(super) timeout: Duration,
     pub(super) trust: Trust,
-    /// How many unusable files were skipped.
+    /// The number of unusable files that were skipped.
     pub(super) skipped: Arc<AtomicU64>,
 }
 

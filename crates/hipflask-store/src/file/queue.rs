@@ -74,7 +74,7 @@ impl Drop for QueueSlot {
     }
 }
 
-/// How many callers may write one record at the same time: one works, the others wait.
+/// The maximum number of callers that write one record: one works, the others wait.
 pub(super) const MAX_CALLERS: usize = 64;
 
 #[cfg(test)]

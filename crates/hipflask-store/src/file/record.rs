@@ -111,7 +111,7 @@ impl OpenedFile {
     }
 }
 
-/// How long to wait for a record's lock.
+/// The deadline for a record's lock.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
     deadline: Instant,

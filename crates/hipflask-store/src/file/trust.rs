@@ -136,7 +136,7 @@ impl Trust {
     }
 }
 
-/// What a directory is for.
+/// The role of a directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// It holds the sessions.

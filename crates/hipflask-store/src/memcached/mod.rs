@@ -344,7 +344,7 @@ impl fmt::Debug for MemcachedStoreBuilder {
     }
 }
 
-/// What to do with the expected record.
+/// The action on the expected record.
 enum Act<'a> {
     Replace { data: &'a [u8], time: String },
     Delete,
@@ -474,10 +474,10 @@ const LAST_SECOND: u64 = 0x7fff_ffff;
 /// memcached's overhead per record: key, header, numbers, and the joints of a value that spans several chunks.
 const OVERHEAD: usize = 512;
 
-/// How often the store tries again if the number changed but not the data.
+/// The maximum number of attempts if the number changed but not the data.
 const TRIES: usize = 4;
 
-/// How many records a listing reads in one round trip.
+/// The number of records that a listing reads in one round trip.
 const AT_ONCE: usize = 1000;
 
 #[cfg(test)]
@@ -485,7 +485,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ttl_over_thirty_days_becomes_a_point_in_time() {
+    fn long_ttl_becomes_a_point_in_time() {
         let now = UnixTime::from_secs(1_700_000_000);
         for (seconds, expected) in [
             (0, "T1"),

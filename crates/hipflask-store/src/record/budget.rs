@@ -1,15 +1,15 @@
-//! [`Budget`]: how much memory the reader of one record may use.
+//! The memory budget of a reader.
 
-/// How many bytes reading one record may allocate, whatever is in it.
+/// The maximum number of bytes that a reader of one record allocates.
 ///
-/// Each reader counts what a value costs before it builds the value, and stops at this bound. A short record has a lower one:
-/// 1 MiB and 320 bytes for each byte of it, which is more than any record needs that does not repeat itself.
+/// Each reader counts the cost of a value before it builds the value, and stops at this bound. A short record has a lower
+/// one: 1 MiB plus 320 times its length, which is more than any record without repetitions needs.
 pub const MAX_MEMORY: usize = 128 << 20;
 
-/// A bound that every record may reach.
+/// The bound of an empty record.
 const FLOOR: usize = 1 << 20;
 
-/// What each byte of a record adds to the bound.
+/// The number of bytes that each byte of a record adds to the bound.
 const PER_BYTE: usize = 320;
 
 /// An item of a list, with room for the list to grow.
@@ -23,13 +23,13 @@ const ENTRY: usize = 160;
 pub(super) struct Budget(usize);
 
 impl Budget {
-    /// The budget for a record of so many bytes.
+    /// Returns the budget for a record of this length.
     pub(super) const fn of(length: usize) -> Self {
         let linear = length.saturating_mul(PER_BYTE).saturating_add(FLOOR);
         Self(if linear < MAX_MEMORY { linear } else { MAX_MEMORY })
     }
 
-    /// Counts so many bytes; `None` if they are too many.
+    /// Counts bytes. Returns `None` if they exceed the budget.
     pub(super) fn take(&mut self, bytes: usize) -> Option<()> {
         self.0 = self.0.checked_sub(bytes)?;
         Some(())
@@ -46,27 +46,27 @@ impl Budget {
         self.take(length.saturating_add(usize::from(length > 0)).saturating_mul(ENTRY))
     }
 
-    /// Counts one more entry of a dict that has so many.
+    /// Counts one more entry of a dict with `length` entries.
     pub(super) fn entry_after(&mut self, length: usize) -> Option<()> {
         self.take(if length == 0 { 2 * ENTRY } else { ENTRY })
     }
 
-    /// Counts one more item of a list that has so many.
+    /// Counts one more item of a list with `length` items.
     pub(super) fn item_after(&mut self, length: usize) -> Option<()> {
         self.take(if length == 0 { 2 * ITEM } else { ITEM })
     }
 
-    /// Counts again what has been counted since this was `before`: for a second copy.
+    /// Counts again what was counted since `before`, for a second copy.
     pub(super) fn twice_since(&mut self, before: Self) -> Option<()> {
         self.take(before.0.saturating_sub(self.0))
     }
 }
 
-/// A record that is shorter stays within its budget, if it was written here: its readers count fewer than 320 bytes for each
-/// byte of it.
+/// The length below which a record that was written here always stays within its budget: readers count fewer than 320 bytes
+/// per byte of it.
 pub(super) const SURELY_READABLE: usize = (MAX_MEMORY - FLOOR) / PER_BYTE;
 
-/// How many items are reserved at once. The length that a record claims may be false, so more room is made as items come.
+/// The maximum initial capacity of a list. The length in a record may be false, so that the list grows as items are read.
 pub(super) const FIRST_ITEMS: usize = 16;
 
 const _: () = {

@@ -1,4 +1,4 @@
-//! Dates by their calendar fields.
+//! Dates as calendar fields.
 
 use hipflask_core::time::DateTime;
 use jiff::civil;
@@ -6,7 +6,7 @@ use jiff::civil;
 const MICROS: i64 = 1_000_000;
 const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
-/// A date and time as a clock on the wall shows it, with the offset of that clock from UTC if it is known.
+/// A local date and time, with its offset from UTC if known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) local: civil::DateTime,
@@ -17,19 +17,19 @@ impl Fields {
     pub(super) fn of(date: DateTime) -> Self {
         let offset = date.offset_seconds();
         let local = date.unix_micros() + i64::from(offset) * MICROS;
-        // A DateTime lies within the years 1 to 9999 by the clock of its offset.
+        // The local time of a DateTime is always within the years 1 to 9999.
         let local = EPOCH.checked_add(jiff::SignedDuration::from_micros(local)).unwrap_or(EPOCH);
         Self { local, offset: Some(offset) }
     }
 
-    /// The date, if it has an offset.
+    /// Returns the date, if it has an offset.
     pub(super) fn aware(self) -> Option<DateTime> {
         let offset = self.offset?;
         let local = i64::try_from(self.local.duration_since(EPOCH).as_micros()).ok()?;
         DateTime::from_unix_micros(local - i64::from(offset) * MICROS)?.with_offset(offset)
     }
 
-    /// The ten bytes of Python's pickles.
+    /// Returns the ten bytes of Python's pickles.
     pub(super) fn to_bytes(self) -> [u8; 10] {
         let (date, time) = (self.local.date(), self.local.time());
         let [_, _, year_high, year_low] = i32::from(date.year()).to_be_bytes();
@@ -48,7 +48,7 @@ impl Fields {
         ]
     }
 
-    /// Reads the ten bytes of Python's pickles. The mark of a repeated hour is dropped; `None` if they are no date.
+    /// Reads the ten bytes of Python's pickles, without the flag of a repeated hour. Returns `None` if they are not a date.
     pub(super) fn from_bytes(bytes: [u8; 10], offset: Option<i32>) -> Option<Self> {
         let [high, low, month, day, hour, minute, second, micros @ ..] = bytes;
         let date = civil_date([high, low, month & 0x7F, day])?;
@@ -56,7 +56,7 @@ impl Fields {
         Some(Self { local: date.to_datetime(time), offset })
     }
 
-    /// ISO 8601 as msgspec writes it.
+    /// Formats it in ISO 8601 as msgspec does.
     pub(super) fn iso(self) -> String {
         format!("{}T{}{}", iso_date(self.local.date()), iso_time(self.local.time()), iso_offset(self.offset))
     }
@@ -71,7 +71,7 @@ pub(super) fn civil_date([high, low, month, day]: [u8; 4]) -> Option<civil::Date
 pub(super) fn civil_time([hour, minute, second, high, mid, low]: [u8; 6]) -> Option<civil::Time> {
     let micros = i32::from_be_bytes([0, high, mid, low]);
     let part = |byte| i8::try_from(byte).ok();
-    // A leap second is none in Python.
+    // Python has no leap seconds.
     let second = part(second).filter(|second| *second < 60)?;
     civil::Time::new(part(hour & 0x7F)?, part(minute)?, second, micros.checked_mul(1000)?).ok()
 }

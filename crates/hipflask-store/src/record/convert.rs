@@ -1,4 +1,4 @@
-//! From one format to another, with an account of what the other cannot hold.
+//! Converts records to another format.
 
 use core::fmt;
 
@@ -9,9 +9,9 @@ use super::{EncodeError, Format, Record, RecordError};
 /// A record in another format.
 #[derive(Clone, PartialEq)]
 pub struct Converted {
-    /// Its bytes. Those of the original if it is in that format already.
+    /// Its bytes. They are unchanged if it is in that format already.
     pub data: Vec<u8>,
-    /// The keys whose values Python reads back as something else, and what becomes of each.
+    /// The values that change their types.
     pub changed: Vec<Change>,
 }
 
@@ -22,14 +22,14 @@ impl fmt::Debug for Converted {
     }
 }
 
-/// A value that is another one in the other format. Names the key, never the value.
+/// A value that changes its type in another format. Has the key, never the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The key of the session under which it stands.
+    /// The key of the value in the session.
     pub key: Text,
-    /// What it was: the kind of the first part that is another one, [`Kind::Other`] for what only Python knows.
+    /// The old kind, which is that of the first part that changes; [`Kind::Other`] for a type of Python alone.
     pub from: Kind,
-    /// What it becomes.
+    /// The new kind.
     pub to: Kind,
 }
 
@@ -46,18 +46,18 @@ impl fmt::Display for Change {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConvertError {
-    /// It is no record, or none that can be read.
+    /// The record is unreadable.
     #[error(transparent)]
     Unreadable(#[from] RecordError),
-    /// The other format has nothing for one of its values.
+    /// The other format does not support one of its values.
     #[error(transparent)]
     CannotHold(#[from] EncodeError),
 }
 
 impl Format {
-    /// Turns a record of any format into one of this.
+    /// Converts a record of any format to this one.
     ///
-    /// Flash messages are no change where a tuple becomes a list: Flask reads both alike.
+    /// A tuple that becomes a list does not count as a change in flash messages, because Flask reads both.
     ///
     /// ```
     /// use hipflask_core::value::{Dict, Kind, Value};
@@ -70,7 +70,8 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// [`ConvertError::Unreadable`] if it is no record, [`ConvertError::CannotHold`] if a value has no place in this format.
+    /// [`ConvertError::Unreadable`] if the record is unreadable, [`ConvertError::CannotHold`] if this format does not support a
+    /// value.
     pub fn convert(self, data: &[u8]) -> Result<Converted, ConvertError> {
         let record = Self::read(data)?;
         if Self::of(data) == self {
@@ -82,7 +83,7 @@ impl Format {
     }
 }
 
-/// What reads otherwise in `after`.
+/// Returns the values with other types in `after`.
 fn changes(before: &Record, after: &Record) -> Vec<Change> {
     let nothing = Value::None;
     let entries = before.dict.iter();
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_in_the_right_format_keeps_its_bytes() {
+    fn record_in_the_right_format_keeps_its_bytes() {
         // A set, which no value can hold, and a spelling that we would not choose.
         let set = b"\x80\x04}(X\x01\x00\x00\x00a\x8f(K\x01\x90u.";
         for (format, data) in [
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_format_holds_goes_round_unchanged() {
+    fn common_values_survive_every_format() {
         let values = [
             ("_permanent", Value::Bool(true)),
             ("user", Value::from("Zoë")),
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_another_type_is_named_with_both() {
+    fn changed_type_is_reported_with_both_kinds() {
         let date = Value::DateTime(DateTime::from_unix_time(UnixTime::from_secs(0)).unwrap());
         let pair = Value::Tuple(vec![Value::from("message"), Value::from("hello")]);
         let data = pickle(&[
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_python_knows_is_a_change_even_where_it_looks_the_same() {
+    fn lost_python_type_is_a_change() {
         let set = b"\x80\x04}(X\x01\x00\x00\x00a\x8f(K\x01\x90u.";
         assert_eq!(kinds(&Format::Msgpack.convert(set).unwrap()), [("a", Kind::Other, Kind::List)]);
         // A dict with a number for a key.
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_is_refused_with_its_key_and_garbage_is_unreadable() {
+    fn unsupported_value_and_garbage_are_errors() {
         let markup = pickle(&[("bio", Value::Markup("<b>".into()))]);
         match Format::Msgpack.convert(&markup) {
             Err(ConvertError::CannotHold(error)) => {

@@ -24,14 +24,14 @@ struct Reader<'d> {
     budget: Budget,
 }
 
-/// A list, or a dict and the key of its next value, before it is closed.
+/// An open list, or an open dict and the key of its next value.
 enum Open {
     List(Vec<Value>),
     Dict(Dict, Text),
 }
 
 impl Reader<'_> {
-    /// A value, without a call for each level of it.
+    /// Reads a value without recursion.
     fn value(&mut self) -> Result<Value, RecordError> {
         let mut open = Vec::new();
         'values: loop {
@@ -76,7 +76,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Goes behind an opening, and behind `close` if that follows; whether it does.
+    /// Skips an opening bracket, and `close` if it follows. Returns `true` if it does.
     fn opens(&mut self, close: u8) -> bool {
         self.at += 1;
         self.skip_space();
@@ -151,7 +151,7 @@ impl Reader<'_> {
             0xD800..=0xDBFF if self.data[self.at..].starts_with(b"\\u") => {
                 self.at += 2;
                 let low = self.four_digits()?.wrapping_sub(0xDC00);
-                // A unit that is no second half gives a number that is no character.
+                // If the second unit is not a low surrogate, the result is not a character.
                 if low < 0x400 { 0x1_0000 + ((unit - 0xD800) << 10) + low } else { unit }
             }
             unit => unit,
@@ -238,7 +238,7 @@ impl Reader<'_> {
     }
 }
 
-/// A float that is one; Python's reader here refuses what is too large for it.
+/// Parses a float. msgspec refuses one that is too large.
 fn float(text: &[u8]) -> Option<Value> {
     let number: f64 = core::str::from_utf8(text).ok()?.parse().ok()?;
     number.is_finite().then_some(Value::Float(number))
@@ -273,7 +273,7 @@ fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
             out.extend_from_slice(number.to_string().as_bytes());
         }
         Value::Float(number) if number.is_finite() => {
-            // zmij spells it as msgspec does, but for the plus of an exponent.
+            // zmij formats it as msgspec does, except for the plus sign of an exponent.
             let mut buffer = zmij::Buffer::new();
             let digits = buffer.format_finite(*number).bytes();
             out.extend(digits.filter(|byte| *byte != b'+'));
@@ -310,7 +310,7 @@ fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Text that needs no escape.
+/// Writes a text that needs no escapes.
 fn quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());

@@ -1,20 +1,20 @@
-//! Records: a session as the bytes that a store keeps, as Flask-Session 0.8 writes and reads them.
+//! Records: sessions as bytes, as Flask-Session 0.8 writes and reads them.
 //!
-//! | format | who writes it | Python reads back |
+//! | format | written by | Python reads back |
 //! | --- | --- | --- |
 //! | [`Msgpack`](Format::Msgpack) | msgspec: Flask-Session's default | tuples as lists, datetimes in UTC, UUIDs as text |
-//! | [`Json`](Format::Json) | msgspec, if so configured | also bytes and datetimes as text, NaN and infinities as `None` |
-//! | [`Pickle`](Format::Pickle) | cachelib: the file store | everything as it was |
+//! | [`Json`](Format::Json) | msgspec, if configured | also bytes and datetimes as text, NaN and infinities as `None` |
+//! | [`Pickle`](Format::Pickle) | cachelib: the file store | everything unchanged |
 //!
-//! All three are read whatever the configuration says: the first byte tells which one it is. A pickle is read by a closed
-//! list of opcodes and globals and is never executed.
+//! All three are always read: the first byte identifies the format. Pickles are read with a closed list of opcodes and globals
+//! and are never executed.
 //!
-//! What msgspec turns into other types is turned so here, too, because the bytes are the same. What it refuses (markup,
-//! lone surrogates, in msgpack integers of more than 64 bits) is an [`EncodeError`] that names the key.
+//! Values change their types here as they do in msgspec, because the bytes are the same. Values that msgspec refuses (markup,
+//! lone surrogates, integers of more than 64 bits in msgpack) are an [`EncodeError`] that names the key.
 //!
-//! Python can keep what a [`Value`] cannot: sets, dates without a time, decimals, dicts with numbers for keys. Such a value
-//! shows as msgspec would write it, and a [`Record`] remembers the original: as long as nobody changes its key, and the
-//! format stays, it is written back as it was.
+//! Python supports values that a [`Value`] cannot hold: sets, dates without a time, decimals, dicts with numbers for keys. Such
+//! a value is shown as msgspec would write it, and the [`Record`] has the original in its [`OpaqueValues`]. The original is
+//! written back as long as its key is unchanged and the format is the same.
 
 mod budget;
 mod civil;
@@ -40,10 +40,10 @@ pub use convert::{Change, ConvertError, Converted};
 pub use msgpack::{MsgpackEvent, MsgpackReader};
 pub use redact::{HIDDEN, Redacted, looks_secret, redact};
 
-/// How long a record may be, in bytes.
+/// The maximum length of a record, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// How a record is written.
+/// A record format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Format {
@@ -57,7 +57,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Which format a record is in, by its first bytes. The three never begin alike.
+    /// Returns the format of a record, by its first bytes, which are different in each format.
     #[must_use]
     pub fn of(data: &[u8]) -> Self {
         match data {
@@ -79,13 +79,13 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// [`RecordError`] if it is not a session, or more than is reasonable for one.
+    /// [`RecordError`] if it is not a session, or is too large for one.
     pub fn read(data: &[u8]) -> Result<Record, RecordError> {
         if data.len() > MAX_BYTES {
             return Err(RecordError::TooLarge);
         }
         match Self::of(data) {
-            // What Flask-Session takes for "no session".
+            // Flask-Session reads these as "no session".
             _ if matches!(data, b"" | b"\xC0" | b"null") => Err(RecordError::Empty),
             Self::Msgpack => msgpack::read(data),
             Self::Json => json::read(data),
@@ -93,11 +93,11 @@ impl Format {
         }
     }
 
-    /// Opens a record in any format as a session, unmodified, with what a [`Value`] cannot hold of it. All of it is checked
-    /// here; a value of msgpack is read when it is asked for.
+    /// Opens a record in any format as an unmodified session, with the originals that a [`Value`] cannot hold. All of it is
+    /// checked here; values of msgpack are read on first use.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// Same as [`read`](Self::read).
     pub fn open(data: &[u8]) -> Result<(SessionDict, OpaqueValues), RecordError> {
         if Self::of(data) == Self::Msgpack
             && data.len() <= MAX_BYTES
@@ -109,10 +109,10 @@ impl Format {
         Ok((SessionDict::from_dict(record.dict), record.opaque))
     }
 
-    /// Writes a session that was [opened](Self::open). What nobody changed is not read for that.
+    /// Writes a session that was [opened](Self::open). Unchanged values are copied without being read.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
+    /// Same as [`write`](Self::write).
     pub fn write_session(self, session: &SessionDict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
         match self {
             Self::Msgpack => {
@@ -126,15 +126,15 @@ impl Format {
     /// Writes a session.
     ///
     /// # Errors
-    /// [`EncodeError`] if the format cannot hold it; names the key.
+    /// [`EncodeError`] names the key whose value the format does not support.
     pub fn write(self, dict: &Dict) -> Result<Vec<u8>, EncodeError> {
         self.write_with(dict, &OpaqueValues::default())
     }
 
-    /// Writes a session, with the originals of values that nobody has changed since they were read.
+    /// Writes a session, with the originals of values that are unchanged since they were read.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
+    /// Same as [`write`](Self::write).
     pub fn write_with(self, dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, EncodeError> {
         self.readable(self.encode(dict, opaque), || dict.clone())
     }
@@ -147,7 +147,7 @@ impl Format {
         }
     }
 
-    /// A record as it was written, if it can be read back. The error names the key that takes most of it.
+    /// Returns a written record if it can be read back. The error names the largest key.
     fn readable(
         self,
         written: Result<Vec<u8>, EncodeError>,
@@ -168,7 +168,7 @@ impl Format {
             }
     }
 
-    /// The key whose value takes most bytes.
+    /// Returns the key of the largest value.
     fn largest(self, dict: &Dict) -> Text {
         let bytes = |value: &Value| {
             let alone = self.encode(&Dict::from([("", value.clone())]), &OpaqueValues::default());
@@ -178,7 +178,8 @@ impl Format {
         largest.map(|(key, _)| key.clone()).unwrap_or_default()
     }
 
-    /// Whether the format can hold `value` under `key`: asked when it is set, so that the mistake shows there.
+    /// Checks that the format supports `value` under `key`. Callers check this when the value is set, so that the error shows
+    /// there.
     ///
     /// ```
     /// use hipflask_core::value::Value;
@@ -191,7 +192,7 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// [`EncodeError`] as [`write`](Self::write) would give.
+    /// Same as [`write`](Self::write).
     pub fn check(self, key: &Text, value: &Value) -> Result<(), EncodeError> {
         if is_plain(value) && key.as_str().is_some() {
             return Ok(());
@@ -210,7 +211,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// Values that every format holds.
+/// Returns `true` for values that every format supports.
 fn is_plain(value: &Value) -> bool {
     match value {
         Value::None | Value::Bool(_) | Value::Float(_) => true,
@@ -225,7 +226,7 @@ fn is_plain(value: &Value) -> bool {
 pub struct Record {
     /// The session.
     pub dict: Dict,
-    /// What a [`Value`] cannot hold.
+    /// The originals of values that a [`Value`] cannot hold.
     pub opaque: OpaqueValues,
 }
 
@@ -260,7 +261,7 @@ fn pair(item: Value) -> Result<(Text, Value), RecordError> {
     }
 }
 
-/// The originals of values that a [`Value`] shows only in part.
+/// The originals of values that a [`Value`] only shows in part.
 #[derive(Clone, Default)]
 pub struct OpaqueValues(Dict<Original>);
 
@@ -280,19 +281,20 @@ enum Raw {
 }
 
 impl OpaqueValues {
-    /// Whether every value is shown whole.
+    /// Returns `true` if every value is shown completely.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `key` has another original here than in `other`: a set is no list, though both are shown as one.
+    /// Returns `true` if `key` has another original here than in `other`: a set differs from a list, although both are shown as
+    /// a list.
     #[must_use]
     pub fn differs(&self, other: &Self, key: &Text) -> bool {
         self.named(key).map(|original| &original.raw) != other.named(key).map(|original| &original.raw)
     }
 
-    /// These originals, but for the keys that were changed those of `ours`.
+    /// Returns these originals, with those of `ours` for the keys that were changed.
     pub(crate) fn overlaid(&self, ours: &Self, changes: &Changes) -> Self {
         if self.is_empty() && ours.is_empty() {
             return Self::default();
@@ -308,17 +310,17 @@ impl OpaqueValues {
         self.0.get(key)
     }
 
-    /// The original of a key that still has the value that was shown.
+    /// Returns the original of a key that still has the shown value.
     fn original(&self, key: &Text, value: &Value) -> Option<&Raw> {
         self.named(key).filter(|original| original.shown == *value).map(|original| &original.raw)
     }
 }
 
-/// The originals of a record that is being read. A key may come twice there, and its last value counts.
+/// The originals of a record that is being read. If a key appears twice, its last value counts.
 #[derive(Default)]
 struct Originals {
     found: Dict<Original>,
-    /// Keys whose last value has no original.
+    /// Keys whose last value is shown completely.
     overwritten: HashSet<Text>,
 }
 
@@ -328,7 +330,7 @@ impl Originals {
         self.found.insert(key, original);
     }
 
-    /// Notes a value that is shown whole.
+    /// Notes a value that is shown completely.
     fn overwrite(&mut self, key: &Text) {
         if self.found.contains(key) {
             self.overwritten.insert(key.clone());
@@ -344,20 +346,20 @@ impl Originals {
     }
 }
 
-/// Shows which keys, never a value.
+/// Shows the keys, never a value.
 impl fmt::Debug for OpaqueValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-/// Fails if a record that was written so far has no room for so many bytes. Texts can be shared, so that a value is far longer
-/// when it is written than in memory.
+/// Fails if a partly written record has too little room for more bytes. Texts can be shared in memory, so that a value may be
+/// far longer once it is written.
 fn room_for(written: &[u8], bytes: usize) -> Result<(), Problem> {
     if written.len().saturating_add(bytes) > MAX_BYTES { Err(Problem::TooLarge) } else { Ok(()) }
 }
 
-/// The text that stands for a dict key that is no text, as Python's `str` spells it where that is short.
+/// Returns the text that is shown for a dict key, which Python's `str` returns for short keys.
 fn key_text(key: &Value) -> Text {
     match key {
         Value::Str(text) | Value::Markup(text) => text.clone(),
@@ -371,44 +373,45 @@ fn key_text(key: &Value) -> Text {
     }
 }
 
-/// The bytes are no record that can be read. Never shows what is in it.
+/// The bytes are not a readable record. The error never shows their content, except for the name in
+/// [`Forbidden`](Self::Forbidden).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// Nothing is in it: what Flask-Session takes for no session.
+    /// It is empty, which means "no session" in Flask-Session.
     #[error("the record is empty")]
     Empty,
     /// It is longer than [`MAX_BYTES`], or would take more memory than [`MAX_MEMORY`] allows.
     #[error("the record is larger than a session may be")]
     TooLarge,
-    /// Its lists and dicts stand too deep in one another.
+    /// Its lists and dicts are nested too deeply.
     #[error("the record is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// A list or dict that holds itself.
-    #[error("the record holds a list or dict that is inside itself")]
+    /// A list or dict contains itself.
+    #[error("the record has a list or dict that contains itself")]
     Cyclic,
-    /// It is no such format, or ends too early.
-    #[error("the record is no {format} from byte {at} on; something else may write to the store")]
+    /// It is invalid, or ends too early.
+    #[error("invalid {format} at byte {at}; something else may write to the store")]
     Malformed {
-        /// The format that its beginning promised.
+        /// The format, by its first byte.
         format: Format,
-        /// Where it stops making sense.
+        /// The position of the error.
         at: usize,
     },
-    /// It is something else than a dict.
-    #[error("the record is a {found} and not a session")]
+    /// It is not a dict.
+    #[error("the record is a {found} instead of a session")]
     NotADict {
-        /// What it is.
+        /// Its type.
         found: Kind,
     },
-    /// It is a pickle, and those are not read here.
+    /// It is a pickle, and pickles are not allowed.
     #[error(
         "the record is neither msgpack nor JSON, and pickles are not read here; the flask profile reads those of Flask-Session"
     )]
     PickleRefused,
-    /// A pickle asks for something that is on no list of harmless things. It was not executed.
+    /// A pickle uses an opcode or a global that is not on the closed list. It was not executed.
     #[error(
-        "the pickle asks for {name:?}, which a session has no use for; it was not executed: see who can write to the store"
+        "the pickle uses {name:?}, which no session needs; it was not executed: check who can write to the store"
     )]
     Forbidden {
         /// Module and name, or the opcode.
@@ -416,19 +419,19 @@ pub enum RecordError {
     },
 }
 
-/// A value that the format cannot hold. Names the key, never the value.
+/// The format does not support a value. The error names the key, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("session key {key:?}: {format} cannot hold {problem}")]
 pub struct EncodeError {
-    /// The key of the session under which it stands.
+    /// The key of the value in the session.
     pub key: Text,
     /// The format of the records.
     pub format: Format,
-    /// What it cannot hold.
+    /// The reason.
     pub problem: Problem,
 }
 
-/// What a format cannot hold.
+/// A kind of value that a format does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -441,18 +444,18 @@ pub enum Problem {
     /// Text with half of a surrogate pair.
     #[error("text with a lone surrogate; replace it first")]
     Surrogate,
-    /// Nested too deep.
+    /// Values that are nested too deeply.
     #[error("values nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
-    /// Longer than the format can say.
+    /// A longer value than the format allows.
     #[error("a value of 4 GiB or more")]
     TooLong,
-    /// More than fits into a record that can be read back.
+    /// A session that is too large to be read back.
     #[error(
         "sessions of more than {MAX_BYTES} bytes, or with so many values that reading them takes too much memory; store less under this key"
     )]
     TooLarge,
-    /// A kind of value that this version does not know.
+    /// A kind of value that is unknown to this version.
     #[error("a value of this kind")]
     Unknown,
 }

@@ -1,10 +1,10 @@
-//! Which values of a session a person who looks at it should not see by accident.
+//! Hides values of a session that nobody should see by accident.
 
 use hipflask_core::value::{Dict, Value};
 
-/// Whether the value under a key with this name is likely to be a secret: a token, a password, a one-time code.
+/// Returns `true` if the value under a key with this name is likely to be a secret: a token, a password, a one-time code.
 ///
-/// Names are taken apart at everything that is no letter or digit, and where a capital begins a new word.
+/// Names are split into words at capitals and at everything but letters and digits.
 ///
 /// ```
 /// use hipflask_store::record::looks_secret;
@@ -18,16 +18,16 @@ pub fn looks_secret(name: &str) -> bool {
     PARTS.iter().any(|part| joined.contains(part)) || words.iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
-/// A session with the values hidden whose keys look secret, at any depth.
+/// A session in which the values of secret-looking keys are hidden, at any depth.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Redacted {
-    /// The session; [`HIDDEN`] stands for each value that is hidden.
+    /// The session, with [`HIDDEN`] in place of each hidden value.
     pub dict: Dict,
-    /// Where something is hidden, from the top: `oauth.access_token`.
+    /// The paths of the hidden values: `oauth.access_token`.
     pub hidden: Vec<String>,
 }
 
-/// Hides what looks secret.
+/// Hides the values of keys that [look secret](looks_secret).
 ///
 /// ```
 /// use hipflask_core::value::{Dict, Value};
@@ -66,7 +66,7 @@ fn inside(value: &Value, place: &str, hidden: &mut Vec<String>) -> Value {
     }
 }
 
-/// The words of a name, in small letters.
+/// Splits a name into words, in lower case.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut after_small = false;
@@ -84,10 +84,10 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// What stands in place of a value that is hidden.
+/// Replaces a hidden value.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Anywhere in a name.
+/// Parts of secret names, anywhere in the name.
 const PARTS: [&str; 12] = [
     "token",
     "secret",
@@ -103,7 +103,7 @@ const PARTS: [&str; 12] = [
     "codeverifier",
 ];
 
-/// As a word of a name.
+/// Words of secret names.
 const WORDS: [&str; 17] = [
     "pwd",
     "pass",
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_secrets_are_known_in_every_spelling_and_others_are_left_alone() {
+    fn secret_names_are_recognized_in_every_spelling() {
         for name in [
             "csrf_token",
             "_csrf",
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_hidden_at_any_depth_and_absent_ones_are_shown_as_such() {
+    fn secrets_are_hidden_at_any_depth() {
         let inner = Dict::from([("access_token", "s3cret"), ("scope", "all")]);
         let dict: Dict = [
             ("oauth", Value::Dict(inner.clone())),

@@ -45,7 +45,7 @@ const PICKLE: &str = "8005 95df00000000000000 7d94 28 8c0a5f7065726d616e656e74 9
     8c0364746e 94 6815 430a07e80102030405000006 94 85 94 52 94 75 2e";
 
 #[test]
-fn a_record_of_flask_session_in_msgpack_is_read_and_written_byte_for_byte() {
+fn msgpack_of_flask_session_round_trips() {
     let record = Format::read(&bytes(MSGPACK)).unwrap();
     assert_eq!(record.dict, recorded(false));
     assert_eq!(Format::Msgpack.write(&recorded(true)).unwrap(), bytes(MSGPACK));
@@ -54,7 +54,7 @@ fn a_record_of_flask_session_in_msgpack_is_read_and_written_byte_for_byte() {
 }
 
 #[test]
-fn a_file_of_cachelib_is_read_and_its_naive_date_is_written_back_as_a_date() {
+fn naive_date_of_a_pickle_is_written_back() {
     let record = Format::read(&bytes(PICKLE)).unwrap();
     assert_eq!(record.dict, recorded(true));
     assert_eq!(format!("{:?}", record.opaque), r#"{"dtn"}"#);
@@ -66,7 +66,7 @@ fn a_file_of_cachelib_is_read_and_its_naive_date_is_written_back_as_a_date() {
 }
 
 #[test]
-fn a_value_that_was_changed_is_written_as_it_is_now() {
+fn changed_value_replaces_its_original() {
     let mut record = Format::read(&bytes(PICKLE)).unwrap();
     record.dict.insert("dtn", "tomorrow");
     let written = Format::Pickle.write_with(&record.dict, &record.opaque).unwrap();
@@ -136,7 +136,7 @@ fn json_is_read_strictly() {
     assert!(Format::read(b"{\"\xff\":1}").is_err());
 }
 
-/// What Flask-Session takes: an empty record and nil are no session, a list of pairs is one.
+/// As in Flask-Session, an empty record and nil are not a session, and a list of pairs is one.
 #[test]
 fn corner_values_in_the_store() {
     for nothing in [&b""[..], b"\xc0", b"null", b"\x80\x04N."] {
@@ -156,7 +156,7 @@ fn corner_values_in_the_store() {
 }
 
 #[test]
-fn a_pickle_that_asks_for_code_is_named_and_not_executed() {
+fn pickle_with_code_is_refused_by_name() {
     let cases: [(&[u8], &str); 8] = [
         (b"cos\nsystem\n(S'touch /tmp/x'\ntR.", "os.system"),
         (b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.", "posix.system"),
@@ -237,7 +237,7 @@ fn msgpack_and_json_bombs_are_refused() {
 }
 
 #[test]
-fn a_value_that_a_format_cannot_hold_is_refused_by_name_and_not_shown() {
+fn unsupported_value_is_refused_without_being_shown() {
     let big = Value::from(1i128 << 64);
     let lone = Value::Str(Text::from_bytes(b"secret\xED\xA0\x80").unwrap());
     let nested = |value: Value| Value::List(vec![Dict::from([("in", value)]).into()]);
@@ -304,7 +304,7 @@ fn opens_as_it_reads(data: &[u8]) {
 }
 
 #[test]
-fn what_nobody_changed_is_written_as_it_came_and_what_was_set_as_it_is_now() {
+fn unchanged_values_keep_their_bytes() {
     let (mut session, opaque) = Format::open(&bytes(MSGPACK)).unwrap();
     assert_eq!(Format::Msgpack.write_session(&session, &opaque).unwrap(), bytes(MSGPACK));
     // A number in a form that msgspec does not choose stays in it.
@@ -373,7 +373,7 @@ proptest! {
 }
 
 #[test]
-fn the_last_of_two_values_has_its_own_original() {
+fn last_of_two_values_keeps_its_original() {
     // {"a": {5: 1}, "a": []}, and the same the other way round.
     for (record, is_kept) in
         [(&b"\x82\xa1a\x81\x05\x01\xa1a\x90"[..], false), (b"\x82\xa1a\x90\xa1a\x81\x05\x01", true)]

@@ -397,7 +397,7 @@ fn masters(answer: Option<Value>) -> Option<Vec<(u16, Node)>> {
     Some(masters)
 }
 
-/// How many milliseconds a connection may be idle before it is checked.
+/// The time in milliseconds after which an idle connection is checked.
 const FRESH: u64 = 1000;
 
 pub(super) fn malformed_reply() -> RedisError {

@@ -9,7 +9,7 @@ use super::connection::{Connection, Effect, Request};
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     appends: Option<bool>,
-    /// In bytes; 0 is no limit.
+    /// In bytes; 0 means unlimited.
     max_memory: Option<u64>,
     policy: Option<String>,
 }

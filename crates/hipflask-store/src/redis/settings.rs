@@ -26,7 +26,7 @@ pub(super) struct Settings {
     pub(super) timeout: Duration,
     /// The maximum number of connections, at least 1.
     pub(super) connections: u32,
-    /// How many replicas must confirm a deletion, and how long they may take.
+    /// The number of replicas that must confirm a deletion, and their time limit.
     pub(super) confirmed_by: Option<(u32, Duration)>,
     /// Certificates to trust instead of the system's, as PEM.
     #[cfg(feature = "redis-tls")]

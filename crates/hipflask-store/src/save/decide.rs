@@ -87,7 +87,7 @@ pub const fn decide(seen: SaveFacts) -> StoreOp {
     }
 }
 
-/// Whether a record that ends at `expires` and was to live for `lifetime` is due for a touch.
+/// Returns `true` if a record with this expiry and lifetime is due for a touch.
 ///
 /// A record that never expires needs no touch, nor does one that expires later than a touch would set.
 #[must_use]
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn touch_is_due_after_a_twentieth_or_a_minute() {
+    fn touch_interval_is_a_twentieth_or_a_minute() {
         let at = UnixTime::from_secs;
         let due = |lifetime: u64, left: u64| {
             is_touch_due(Some(at(1000 + left)), Duration::from_secs(lifetime), at(1000))

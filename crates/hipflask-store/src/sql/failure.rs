@@ -25,7 +25,7 @@ impl From<sqlx::Error> for Failure {
 /// The meaning of a database's error.
 pub(super) struct Meaning {
     pub(super) kind: ErrorKind,
-    /// What happened, and what to do if the kind does not say it.
+    /// A description of the error, with the fix if the kind does not imply it.
     pub(super) what: String,
     /// The server's text is safe to show: it quotes neither a key nor a value.
     pub(super) is_safe: bool,

@@ -8,7 +8,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The backend failed: network, disk, permission. Never a visitor's fault, and no answer about a record.
 ///
 /// Says what happened and what to do, and keeps the cause as its [`source`](std::error::Error::source). Holds neither a key
-/// nor data; whoever makes one sees to it that the cause does not, either.
+/// nor data, and neither does its source.
 ///
 /// ```
 /// use hipflask_store::{ErrorKind, StoreError};

@@ -32,7 +32,7 @@ impl Key {
     /// Creates the key of a session id.
     ///
     /// # Errors
-    /// [`BadKey`] if prefix and id together are empty, too long, or contain anything but visible ASCII.
+    /// [`BadKey`] if prefix and id together are empty, longer than 250 bytes, or contain anything but visible ASCII.
     pub fn new(prefix: &str, id: &str) -> Result<Self, BadKey> {
         let mut text = String::with_capacity(prefix.len() + id.len());
         text.push_str(prefix);
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_name_has_the_short_hash_of_its_key() {
+    fn file_name_has_the_keys_short_hash() {
         let key = Key::new("session:", "VE5rPIvv2sw").unwrap();
         let name = Key::at_rest(hex(&Sha256::digest(key.as_str()))).unwrap();
         assert_eq!(name.short_hash(), key.short_hash());

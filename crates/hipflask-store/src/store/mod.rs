@@ -267,7 +267,7 @@ pub enum Touched {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Deleted {
-    /// A live record was deleted. At most one of several callers gets this.
+    /// A live record was deleted. At most one caller gets this.
     Deleted,
     /// The record was missing.
     Gone,
@@ -277,7 +277,7 @@ pub enum Deleted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum DeletedIf {
-    /// The expected record was deleted. At most one of several callers gets this.
+    /// The expected record was deleted. At most one caller gets this.
     Deleted,
     /// The record is missing.
     Gone,
@@ -342,7 +342,7 @@ pub fn whole_seconds(ttl: Duration) -> u64 {
     ttl.as_secs().max(1)
 }
 
-/// How many records one [`Store::create_many`] writes at the same time. A copy has four groups in progress.
+/// The number of records that one [`Store::create_many`] writes at the same time. A copy has four groups in progress.
 const AT_ONCE: usize = 16;
 
 const _: () = {

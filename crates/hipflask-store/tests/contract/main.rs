@@ -32,7 +32,7 @@ const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 const TTL: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_full_memory_store_refuses_new_records_and_throws_out_none_that_lives() {
+fn full_memory_store_keeps_live_records() {
     let key = |number: usize| Key::new("session:", &number.to_string()).unwrap();
     let by_count = MemoryStore::with_limits(3, 1 << 20);
     let by_bytes = MemoryStore::with_limits(1000, 3 * (key(0).as_str().len() + 100));
@@ -103,7 +103,7 @@ fn a_store_full_of_logins_is_full() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_is_no_session_and_is_left_as_it_is() {
+fn unreadable_record_is_left_unchanged() {
     let store = Arc::new(MemoryStore::new());
     let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
     for junk in [&b"\xff\xff"[..], b"", b"cos\nsystem\n(S'id'\ntR.", b"\x81\xa1"] {
@@ -118,7 +118,7 @@ fn a_record_that_cannot_be_read_is_no_session_and_is_left_as_it_is() {
 }
 
 #[test]
-fn a_record_that_becomes_unreadable_while_a_request_runs_is_not_overwritten() {
+fn record_that_becomes_unreadable_is_not_overwritten() {
     let store = Arc::new(MemoryStore::new());
     let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
     let (mut session, mut slot) = (SessionDict::new(), Slot::default());
@@ -133,7 +133,7 @@ fn a_record_that_becomes_unreadable_while_a_request_runs_is_not_overwritten() {
 }
 
 #[test]
-fn a_value_that_records_cannot_hold_fails_the_save_by_name_and_writes_nothing() {
+fn unsupported_value_fails_the_save() {
     let store = Arc::new(MemoryStore::new());
     let sessions = ServerSessions::new(store.clone(), Ids::builder().build().unwrap(), TTL);
     let mut session = SessionDict::new();
@@ -145,7 +145,7 @@ fn a_value_that_records_cannot_hold_fails_the_save_by_name_and_writes_nothing() 
 
 /// A front for another language hands over the session as it is now, its originals beside it, and the id that it has shown.
 #[test]
-fn a_session_of_another_language_keeps_its_originals_and_the_id_that_it_was_shown() {
+fn adopted_session_keeps_originals_and_proposed_id() {
     // {"a": {1: 2}, "b": 1} in MessagePack: a dict with a number for its key, which a value cannot be.
     let first = b"\x82\xa1a\x81\x01\x02\xa1b\x01";
     let second = b"\x82\xa1a\x81\x01\x02\xa1b\x81\x03\x04";

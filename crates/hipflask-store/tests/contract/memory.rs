@@ -39,7 +39,7 @@ fn load(store: &MemoryStore, name: &str, at: UnixTime) -> Option<Stored> {
 const RECORD: usize = 3 + 10;
 
 #[test]
-fn the_limit_of_bytes_is_exact_through_every_method() {
+fn byte_limit_is_exact_in_every_method() {
     let store = MemoryStore::with_limits(100, 2 * RECORD);
     assert_eq!((create(&store, "a", 10), create(&store, "b", 10)), (Ok(()), Ok(())));
     // Nothing more, not even a key of three bytes.
@@ -66,7 +66,7 @@ fn the_limit_of_bytes_is_exact_through_every_method() {
 }
 
 #[test]
-fn the_limit_of_records_is_exact_and_counts_each_once() {
+fn record_limit_is_exact() {
     let store = MemoryStore::with_limits(2, 1 << 20);
     assert!(store.is_empty());
     assert_eq!((create(&store, "a", 10), create(&store, "b", 0)), (Ok(()), Ok(())));
@@ -78,7 +78,7 @@ fn the_limit_of_records_is_exact_and_counts_each_once() {
 }
 
 #[test]
-fn an_expired_record_makes_room_in_the_second_of_its_expiry() {
+fn expired_record_makes_room_at_once() {
     for method in ["create", "replace"] {
         let store = MemoryStore::with_limits(2, 2 * RECORD);
         assert_eq!(create(&store, "a", 10), Ok(()));
@@ -122,7 +122,7 @@ fn a_purge_drops_and_counts_what_has_expired() {
 }
 
 #[test]
-fn a_delete_of_an_expired_record_drops_it_and_reports_it_gone() {
+fn delete_of_an_expired_record_reports_gone() {
     let store = MemoryStore::new();
     assert_eq!(create(&store, "a", 10), Ok(()));
     assert_eq!(block_on(store.delete(&key("a"), after(60))).unwrap(), Deleted::Gone);
@@ -130,7 +130,7 @@ fn a_delete_of_an_expired_record_drops_it_and_reports_it_gone() {
 }
 
 #[test]
-fn pages_are_full_in_order_and_end_where_nothing_follows() {
+fn pages_are_full_and_in_order() {
     let store = MemoryStore::new();
     for name in ["b", "d", "a", "c"] {
         assert_eq!(create(&store, name, 10), Ok(()));
@@ -178,7 +178,7 @@ fn a_memory_store_describes_itself_and_its_limits() {
 const ANONYMOUS: &[u8] = b"\x81\xa8_flashes\x01";
 
 #[test]
-fn anonymous_records_give_way_one_by_one_and_never_too_early() {
+fn anonymous_records_are_removed_one_by_one() {
     let bytes = 3 + ANONYMOUS.len();
     for store in [MemoryStore::with_limits(3, 1 << 20), MemoryStore::with_limits(100, 3 * bytes)] {
         let create = |name: &str, data: &[u8]| block_on(store.create(&key(name), data, TTL, NOW));

@@ -66,7 +66,7 @@ fn write_for_ever(store: &FileStore) {
 }
 
 #[test]
-fn a_process_that_is_killed_while_it_writes_leaves_an_old_or_a_new_record_and_no_lock() {
+fn killed_process_leaves_a_whole_record() {
     let directory = tempfile::tempdir().unwrap();
     let store = FileStore::new(directory.path());
     let key = Key::new("session:", "torn").unwrap();
@@ -121,7 +121,7 @@ fn increments_of_four_processes_add_up() {
 }
 
 #[test]
-fn threads_that_write_and_one_that_ends_leave_nothing() {
+fn delete_wins_over_writing_threads() {
     for _ in 0..100 {
         let directory = tempfile::tempdir().unwrap();
         let store = FileStore::new(directory.path());

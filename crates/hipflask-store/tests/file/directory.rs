@@ -36,7 +36,7 @@ fn files(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_new_record_has_cachelibs_name_and_four_bytes_of_expiry_and_is_for_its_owner_alone() {
+fn new_record_is_a_private_cachelib_file() {
     let directory = tempfile::tempdir().unwrap();
     let store = FileStore::new(directory.path());
     let created = block_on(store.create(&key(), b"\x80\x04}.", TTL, NOW)).unwrap();
@@ -55,7 +55,7 @@ fn a_new_record_has_cachelibs_name_and_four_bytes_of_expiry_and_is_for_its_owner
 }
 
 #[test]
-fn a_record_under_the_name_of_old_cachelib_is_found_and_keeps_it() {
+fn record_with_md5_name_keeps_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(MD5);
     fs::write(&path, file(1_700_000_050, b"old")).unwrap();
@@ -76,7 +76,7 @@ fn a_record_under_the_name_of_old_cachelib_is_found_and_keeps_it() {
 }
 
 #[test]
-fn an_expiry_of_nothing_is_never_and_a_late_one_is_as_late_as_can_be() {
+fn zero_expiry_means_never() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join(SHA256), file(0, b"x")).unwrap();
     let store = FileStore::new(directory.path());
@@ -89,7 +89,7 @@ fn an_expiry_of_nothing_is_never_and_a_late_one_is_as_late_as_can_be() {
 }
 
 #[test]
-fn what_is_no_record_is_no_session_and_stands_in_nobodys_way() {
+fn other_files_are_ignored() {
     let directory = tempfile::tempdir().unwrap();
     let store = FileStore::new(directory.path());
     let path = directory.path().join(SHA256);
@@ -159,7 +159,7 @@ fn no_key_leaves_the_directory() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_is_an_error_with_advice_and_without_a_key() {
+fn unusable_directory_is_an_error_with_advice() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
     fs::write(&path, b"").unwrap();

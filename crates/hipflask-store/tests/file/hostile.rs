@@ -97,7 +97,7 @@ fn a_parent_that_others_can_write_is_refused() {
 }
 
 #[test]
-fn a_directory_of_another_user_is_refused_by_root() {
+fn root_refuses_another_users_directory() {
     let base = tempfile::tempdir().unwrap();
     if !is_root(base.path()) {
         return;
@@ -215,7 +215,7 @@ fn ready_writes_nothing_into_a_directory_that_exists() {
 
 /// A lock that is never released, and 600 requests of its visitor.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_that_is_never_released_stops_nobody_else() {
+async fn stuck_lock_blocks_no_other_session() {
     let base = tempfile::tempdir().unwrap();
     let store = FileStore::new(base.path()).with_timeout(Duration::from_millis(500));
     let _ = store.create(&key(), b"mine", TTL, NOW).await.unwrap();
@@ -244,7 +244,7 @@ async fn a_lock_that_is_never_released_stops_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pipe_in_the_place_of_a_record_stops_nobody() {
+async fn pipe_instead_of_a_record_blocks_nobody() {
     let base = tempfile::tempdir().unwrap();
     let store = FileStore::new(base.path());
     fifo(&base.path().join(SHA256));

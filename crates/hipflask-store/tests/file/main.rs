@@ -15,14 +15,14 @@ fn the_file_store_obeys_the_contract() {
 }
 
 #[test]
-fn the_file_store_obeys_the_contract_with_the_names_of_old_cachelib_and_written_through() {
+fn file_store_with_md5_and_sync_obeys_contract() {
     let directory = tempfile::tempdir().unwrap();
     let make = async || FileStore::new(directory.path().join("a/b")).with_md5_names(true).with_sync(true);
     block_on(store_contract(make));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_file_store_obeys_the_contract_on_the_threads_of_tokio() {
+async fn file_store_obeys_the_contract_in_tokio() {
     let directory = tempfile::tempdir().unwrap();
     store_contract(async || FileStore::new(directory.path())).await;
 }

@@ -12,7 +12,7 @@ use crate::live::{AnyStore, MINUTE, created, every_method_fails, key, now};
 use crate::{farm, open};
 
 #[tokio::test]
-async fn a_server_that_was_killed_is_empty_and_found_again_real_server() {
+async fn killed_memcached_is_empty_and_reconnected_real_server() {
     let mut server = Memcached::start().unwrap();
     let store = open(&server.url());
     for step in 0..5 {
@@ -36,7 +36,7 @@ async fn a_server_that_was_killed_is_empty_and_found_again_real_server() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_takes_only_its_own_sessions_with_it_real_server() {
+async fn failed_server_affects_its_own_sessions_real_server() {
     let (mut servers, url) = farm(3);
     let store = open(&url);
     for number in 0..60 {
@@ -67,7 +67,7 @@ async fn nobody_there_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_talks_nonsense_is_an_error_in_time_and_never_an_answer() {
+async fn garbage_replies_are_errors_in_time() {
     for (manner, kinds) in [
         (Manner::Silent, &[ErrorKind::Timeout][..]),
         (Manner::HangsUp, &[ErrorKind::Unavailable]),
@@ -99,7 +99,7 @@ async fn a_server_that_talks_nonsense_is_an_error_in_time_and_never_an_answer() 
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_not_sent_again() {
+async fn lost_reply_never_repeats_a_write() {
     let fake = Fake::start(Manner::SaysAndHangsUp(b""));
     let store = open(&format!("memcached://127.0.0.1:{}", fake.port));
     let error = store.create(&key("once"), b"one", MINUTE, now()).await.unwrap_err();

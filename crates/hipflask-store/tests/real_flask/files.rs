@@ -95,7 +95,7 @@ fn shown(session: &SessionDict) -> String {
 }
 
 #[test]
-fn what_real_flask_session_writes_to_the_directory_we_read_change_and_end() {
+fn real_flask_session_files_are_read_and_changed() {
     let mut both = Shared::new();
     let made = both.flask(None, json!([["set", "user", "s616461"], ["set", "pair", "(i1,i2)"]]));
     let cookie = made.cookie();
@@ -134,7 +134,7 @@ fn what_real_flask_session_writes_to_the_directory_we_read_change_and_end() {
 }
 
 #[test]
-fn what_we_write_to_the_directory_real_flask_session_reads_changes_and_ends() {
+fn real_flask_session_reads_and_changes_our_files() {
     let mut both = Shared::new();
     let (mut session, mut slot) = (SessionDict::new(), Slot::default());
     session.set_permanent(true);
@@ -159,7 +159,7 @@ fn what_we_write_to_the_directory_real_flask_session_reads_changes_and_ends() {
 }
 
 #[test]
-fn generated_sessions_go_through_the_directory_of_real_flask_both_ways_unharmed() {
+fn random_sessions_round_trip_through_real_flask_files() {
     let mut both = Shared::new();
     let seed = TestRng::fresh().seed();
     let generated = both.flask.generate(&Settings::default(), seed, 300).unwrap();

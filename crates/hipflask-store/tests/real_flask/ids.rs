@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::files::{Visit, visit};
 
 #[test]
-fn signed_ids_of_real_flask_session_are_read_and_ours_are_taken_there() {
+fn signed_ids_work_with_real_flask_session() {
     let directory = tempfile::tempdir().unwrap();
     let mut flask = RealFlask::start().unwrap();
     let config = json!({
@@ -28,7 +28,7 @@ fn signed_ids_of_real_flask_session_are_read_and_ours_are_taken_there() {
 }
 
 #[test]
-fn ids_of_every_length_from_real_flask_session_are_read_where_they_are_configured() {
+fn ids_of_every_length_from_real_flask_session() {
     let mut flask = RealFlask::start().unwrap();
     for bytes in [16, 17, 18, 31, 32, 33, 64, 96] {
         let directory = tempfile::tempdir().unwrap();

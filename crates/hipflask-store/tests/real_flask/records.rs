@@ -78,17 +78,17 @@ fn same_bytes(form: &str, format: Format) {
 }
 
 #[test]
-fn msgpack_is_byte_for_byte_what_msgspec_of_real_flask_session_writes() {
+fn msgpack_equals_that_of_real_flask_session() {
     same_bytes("msgpack", Format::Msgpack);
 }
 
 #[test]
-fn json_is_byte_for_byte_what_msgspec_of_real_flask_session_writes() {
+fn json_equals_that_of_real_flask_session() {
     same_bytes("json", Format::Json);
 }
 
 #[test]
-fn pickles_of_every_protocol_from_real_flask_are_read_and_ours_are_read_there() {
+fn pickles_are_shared_with_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let made = generate(&mut flask, "pickle");
     let mut ours = Vec::new();
@@ -127,11 +127,11 @@ fn odd_values_survive(form: &str, format: Format) {
 }
 
 #[test]
-fn what_only_python_can_hold_survives_our_write_to_a_pickle_of_real_flask() {
+fn python_types_survive_in_real_flask_pickles() {
     odd_values_survive("pickle", Format::Pickle);
 }
 
 #[test]
-fn what_only_msgspec_can_hold_survives_our_write_to_a_record_of_real_flask() {
+fn msgspec_types_survive_in_real_flask_records() {
     odd_values_survive("msgpack", Format::Msgpack);
 }

@@ -12,7 +12,7 @@ use crate::open;
 
 /// The call after the one that noticed finds the server again; what was acknowledged is still there.
 #[tokio::test]
-async fn a_server_that_is_killed_between_two_steps_loses_nothing_that_it_acknowledged_real_server() {
+async fn killed_redis_loses_no_acknowledged_write_real_server() {
     let mut server = Redis::start().unwrap();
     let store = open(&server.url());
     store.ready().await.unwrap();
@@ -61,7 +61,7 @@ async fn a_server_that_is_killed_between_two_steps_loses_nothing_that_it_acknowl
 }
 
 #[tokio::test]
-async fn a_server_that_stalls_is_given_up_in_time_and_found_again_real_server() {
+async fn stalled_server_times_out_and_recovers_real_server() {
     let server = Redis::start().unwrap();
     let store = RedisStore::builder(&server.url()).unwrap().timeout(Duration::from_secs(1)).build().unwrap();
     let store: AnyStore = std::sync::Arc::new(store);
@@ -97,7 +97,7 @@ async fn nobody_there_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_talks_nonsense_is_an_error_in_time_and_never_an_answer() {
+async fn garbage_replies_are_errors_in_time() {
     for (manner, kinds) in [
         (Manner::Silent, &[ErrorKind::Timeout][..]),
         (Manner::HangsUp, &[ErrorKind::Unavailable]),
@@ -132,7 +132,7 @@ async fn a_server_that_talks_nonsense_is_an_error_in_time_and_never_an_answer() 
 
 /// `create` would say "it exists already" to its own first try.
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_not_sent_again() {
+async fn lost_reply_never_repeats_a_write() {
     let fake = Fake::start(Manner::SaysAndHangsUp(b"+OK\r\n+OK\r\n"));
     let store = open(&format!("redis://127.0.0.1:{}", fake.port));
     // The first thing that a connection says is who it is.
@@ -144,7 +144,7 @@ async fn a_write_whose_answer_is_lost_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_replica_is_told_from_a_master_at_start_real_server() {
+async fn ready_refuses_a_replica_real_server() {
     let master = Redis::start().unwrap();
     let port = master.port().to_string();
     let replica = Redis::start_as(
@@ -158,7 +158,7 @@ async fn a_replica_is_told_from_a_master_at_start_real_server() {
 }
 
 #[tokio::test]
-async fn a_full_server_says_so_and_keeps_what_it_has_real_server() {
+async fn full_server_is_reported_real_server() {
     let server = Redis::start_as("redis-server", &["--maxmemory-policy", "noeviction"]).unwrap();
     let store = open(&server.url());
     let stored = created(&store, "full", b"one").await;
@@ -175,7 +175,7 @@ async fn a_full_server_says_so_and_keeps_what_it_has_real_server() {
 
 /// A deletion that is tried again finds nothing to delete, and must wait all the same.
 #[tokio::test]
-async fn a_deletion_that_a_replica_has_not_seen_is_an_error_until_it_has_whoever_asks_again_real_server() {
+async fn unconfirmed_deletion_is_an_error_real_server() {
     let master = Redis::start_as("redis-server", &["--repl-diskless-sync-delay", "0"]).unwrap();
     let port = master.port().to_string();
     let options = ["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];

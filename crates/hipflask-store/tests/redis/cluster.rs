@@ -11,7 +11,7 @@ use crate::live::{MINUTE, created, key, loses_nothing, now, pages_list_what_live
 use crate::{connected, open, several};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_keeps_the_contract_and_loses_nothing_real_server() {
+async fn cluster_obeys_the_contract_real_server() {
     let cluster = RedisCluster::start().unwrap();
     store_contract(async || connected(&cluster.url())).await;
     pages_list_what_lives(open(&cluster.url())).await;
@@ -34,7 +34,7 @@ async fn a_cluster_keeps_the_contract_and_loses_nothing_real_server() {
 
 /// A key that has moved ahead of its slot, and then the slot itself: callers notice nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slot_may_move_while_its_sessions_are_used_real_server() {
+async fn slot_moves_while_in_use_real_server() {
     let cluster = RedisCluster::start().unwrap();
     let store = open(&cluster.url());
     store.ready().await.unwrap();
@@ -68,7 +68,7 @@ async fn a_slot_may_move_while_its_sessions_are_used_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_dies_is_an_error_in_time_and_found_again_real_server() {
+async fn dead_node_is_replaced_real_server() {
     let mut cluster = RedisCluster::start().unwrap();
     let url = format!("{}?timeout=1", cluster.url());
     let store: crate::AnyStore = std::sync::Arc::new(RedisStore::from_url(&url).unwrap());

@@ -44,7 +44,7 @@ async fn small_sessions_use_one_connection_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_sessions_use_connections_of_their_own_real_server() {
+async fn large_sessions_use_separate_connections_real_server() {
     for (connections, expected) in [(1, 1), (2, 2), (4, 4)] {
         let server = Redis::start().unwrap();
         let store = with(&server, connections);
@@ -72,7 +72,7 @@ async fn large_sessions_use_connections_of_their_own_real_server() {
 /// Issue 11, point 14: what 200 readers of one large session do to the others.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long run: cargo xtask full"]
-async fn long_large_sessions_do_not_hold_up_small_ones_real_server() {
+async fn long_large_sessions_never_delay_small_real_server() {
     let server = Redis::start().unwrap();
     for connections in [1, 4] {
         let store = with(&server, connections);
@@ -157,7 +157,7 @@ async fn warnings(url: &str) -> Vec<String> {
 
 /// Issue 11, point 16.
 #[tokio::test]
-async fn a_server_that_forgets_or_evicts_is_warned_of_once_real_server() {
+async fn lossy_configuration_warns_once_real_server() {
     let server = Redis::start().unwrap();
     server.ask(&["config", "set", "appendonly", "yes"]).unwrap();
     assert_eq!(warnings(&server.url()).await, [""; 0]);

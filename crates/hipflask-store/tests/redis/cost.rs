@@ -77,7 +77,7 @@ async fn each_step_is_one_round_trip_real_server() {
 
 /// A request that only reads is one command, and one that writes two: the comparison counts as the one that was sent.
 #[tokio::test]
-async fn a_request_that_reads_is_one_command_and_one_that_writes_two_real_server() {
+async fn read_is_one_command_real_server() {
     let server = Redis::start().unwrap();
     let store = open(&server.url());
     store.ready().await.unwrap();
@@ -113,7 +113,7 @@ async fn a_request_that_reads_is_one_command_and_one_that_writes_two_real_server
 }
 
 #[tokio::test]
-async fn the_end_of_a_record_is_asked_for_where_it_matters_and_once_a_minute_real_server() {
+async fn expiry_is_read_once_a_minute_real_server() {
     let server = Redis::start().unwrap();
     let store = open(&server.url());
     store.ready().await.unwrap();

@@ -28,7 +28,7 @@ async fn sentinel_keeps_the_contract_real_server() {
 
 /// Writers go on while the master is killed. Each failure is one of two kinds, and what the replica had is kept.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failover_loses_nothing_that_the_replica_had_real_server() {
+async fn failover_keeps_replicated_writes_real_server() {
     let mut servers = RedisSentinel::start().unwrap();
     let store = RedisStore::builder(&servers.url()).unwrap().timeout(Duration::from_secs(1)).build().unwrap();
     let store: AnyStore = Arc::new(store);
@@ -127,7 +127,7 @@ async fn increment(store: &AnyStore, counter: u32) -> Result<Option<u32>, StoreE
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_can_wait_for_replicas_and_survives_the_failover_then_real_server() {
+async fn confirmed_deletion_survives_failover_real_server() {
     let mut servers = RedisSentinel::start().unwrap();
     let waiting = |replicas, within| {
         let builder = RedisStore::builder(&servers.url()).unwrap().timeout(Duration::from_secs(10));

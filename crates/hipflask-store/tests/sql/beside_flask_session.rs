@@ -79,7 +79,7 @@ async fn sqlite_is_shared_with_real_flask_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_is_shared_with_real_flask_session_real_server() {
+async fn postgres_is_shared_with_real_flask_real_server() {
     let server = Postgres::shared().unwrap();
     server.sql("create schema if not exists web").unwrap();
     for (ours_first, table, schema) in [
@@ -103,7 +103,7 @@ async fn postgres_is_shared_with_real_flask_session_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mariadb_is_shared_with_real_flask_session_real_server() {
+async fn mariadb_is_shared_with_real_flask_real_server() {
     let server = MariaDb::shared().unwrap();
     for (ours_first, table) in [(false, "theirs"), (true, "ours")] {
         let url = server.url("root", "test");

@@ -146,7 +146,7 @@ async fn sqlite_says_what_is_wrong() {
 
 /// Another process holds the file's lock, as a Flask request that writes slowly would.
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_waits_for_another_program_and_then_says_so_real_server() {
+async fn sqlite_lock_times_out_real_server() {
     let directory = TempDir::new().unwrap();
     let slow: AnyStore = Arc::new(at(&sqlite_url(&directory)).build().unwrap());
     slow.ready().await.unwrap();
@@ -171,7 +171,7 @@ async fn sqlite_waits_for_another_program_and_then_says_so_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_at_the_address_is_told_at_once_real_server() {
+async fn unreachable_address_fails_at_once_real_server() {
     for url in ["postgres://postgres@127.0.0.1:1/x", "mysql://root@127.0.0.1:1/x"] {
         let begin = Instant::now();
         let (kind, said) = refusal(at(url)).await;
@@ -186,7 +186,7 @@ async fn nobody_at_the_address_is_told_at_once_real_server() {
 
 /// It accepts the connection and then says nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_server_is_given_up_in_time_real_server() {
+async fn silent_server_times_out_real_server() {
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = silent.local_addr().unwrap().port();
     for url in [format!("postgres://u@127.0.0.1:{port}/x"), format!("mysql://u@127.0.0.1:{port}/x")] {
@@ -266,13 +266,13 @@ async fn gives_each_caller_its_own_answer(store: AnyStore) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_gives_each_caller_its_own_answer_real_server() {
+async fn postgres_replies_never_mix_real_server() {
     let server = Postgres::shared().unwrap();
     gives_each_caller_its_own_answer(ready(&server.url("postgres", "postgres")).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mariadb_gives_each_caller_its_own_answer_real_server() {
+async fn mariadb_replies_never_mix_real_server() {
     let server = MariaDb::shared().unwrap();
     gives_each_caller_its_own_answer(ready(&server.url("root", "test")).await).await;
 }
@@ -284,7 +284,7 @@ async fn sqlite_gives_each_caller_its_own_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_load_and_a_save_are_one_statement_each_real_server() {
+async fn load_and_save_are_single_statements_real_server() {
     let server = Postgres::shared().unwrap();
     server.sql("create role counted superuser login password 'x'").unwrap();
     server.sql("alter role counted set log_statement = 'all'").unwrap();

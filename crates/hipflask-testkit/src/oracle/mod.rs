@@ -162,7 +162,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn a_missing_environment_is_named_with_the_command_that_makes_it() {
+    fn missing_environment_names_its_command() {
         let missing = RealFlask::start_with(Path::new("target/nowhere/python"), Path::new("wire/oracle.py"));
         let error = missing.expect_err("there is no such interpreter");
         assert!(matches!(error, OracleError::NoFlask { .. }));

@@ -94,7 +94,7 @@ fn a_journal_continues_a_move_during_use() {
     assert!(ran.err.contains("the source is empty"), "{}", ran.err);
     let wrong = copy(&there, &from.url, &with);
     assert_eq!(wrong.code, Some(2));
-    assert!(wrong.err.contains("no journal of this source and this destination"), "{}", wrong.err);
+    assert!(wrong.err.contains("not a journal of this source and this destination"), "{}", wrong.err);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn sessions_without_expiry_get_one_on_request() {
     let other = format!("file:{}/other", directory.path().display());
     let refused = copy(&from, &other, &[]);
     assert_eq!((refused.code, &counts(&refused)["refused"]), (Some(1), &1.into()));
-    assert!(refused.out.contains("it never ends at the source"), "{}", refused.out);
+    assert!(refused.out.contains("it never expires at the source"), "{}", refused.out);
     assert_eq!(copy(&from, &other, &["--endless-lifetime", "31d"]).code, Some(0));
     let ends = Filled::at(other);
     let listed = lines(&super::store(&ends, &["ls"]));

@@ -1,4 +1,4 @@
-//! The globals that a session's pickle may name, and what calling them makes.
+//! The globals that a session's pickle may use, and the results of calling them.
 
 use hipflask_core::value::{Int, Text, Uuid};
 
@@ -32,12 +32,12 @@ impl Global {
     }
 }
 
-/// A name that was asked for, cut to what a log line can bear.
+/// Returns the error for a forbidden name, which is shortened for log lines.
 pub(super) fn forbidden(name: &str) -> RecordError {
     RecordError::Forbidden { name: name.chars().take(80).collect() }
 }
 
-/// How many bytes a call with these arguments copies, or looks at.
+/// Returns the number of bytes that a call with these arguments reads or copies.
 pub(super) fn copied(arena: &Arena, args: &[NodeId]) -> usize {
     let length = |id: &NodeId| match arena.get(*id) {
         Node::Str(text) => text.len(),
@@ -45,15 +45,15 @@ pub(super) fn copied(arena: &Arena, args: &[NodeId]) -> usize {
         Node::List(items) => size_of_val(items.as_slice()),
         _ => 0,
     };
-    // What has more arguments is refused.
-    args.iter().take(MOST_ARGUMENTS).map(length).sum()
+    // A call with more arguments is refused.
+    args.iter().take(MAX_ARGUMENTS).map(length).sum()
 }
 
-const MOST_ARGUMENTS: usize = 4;
+const MAX_ARGUMENTS: usize = 4;
 
-/// What `callable(*args)` makes; `None` if the arguments are not those that Python's own pickles give.
+/// Returns the result of `callable(*args)`; `None` if Python's own pickles never have such arguments.
 pub(super) fn call(arena: &Arena, callable: Global, args: &[NodeId]) -> Option<Node> {
-    if args.len() > MOST_ARGUMENTS {
+    if args.len() > MAX_ARGUMENTS {
         return None;
     }
     let nodes: Vec<&Node> = args.iter().map(|id| arena.get(*id)).collect();
@@ -75,7 +75,7 @@ pub(super) fn call(arena: &Arena, callable: Global, args: &[NodeId]) -> Option<N
             let offset = i64::from(*days) * 86_400 + i64::from(*seconds);
             Node::TimeZone(i32::try_from(offset).ok().filter(|offset| offset.abs() < 86_400)?)
         }
-        // A zone with a name, which is not kept: the offset is what counts.
+        // A zone with a name, which is ignored: only the offset counts.
         (Global::TimeZone, [delta @ Node::TimeDelta(..), Node::Str(_)]) => {
             let _ = delta;
             call(arena, callable, &args[..1])?
@@ -108,12 +108,12 @@ pub(super) fn call(arena: &Arena, callable: Global, args: &[NodeId]) -> Option<N
     })
 }
 
-/// What `object.__setstate__(state)` makes of `object`; only a UUID has a state here.
+/// Returns the result of `object.__setstate__(state)`; only a UUID has a state here.
 pub(super) fn build(arena: &Arena, object: &Node, state: &Node) -> Option<Node> {
     let (Node::Uuid(None), Node::Dict(entries)) = (object, state) else { return None };
     let mut found = None;
-    // Every state is looked at once for each object that it is given to.
-    if entries.len() > MOST_ATTRIBUTES {
+    // A state may be shared by many objects, and is read for each of them.
+    if entries.len() > MAX_ATTRIBUTES {
         return None;
     }
     for (key, value) in entries {
@@ -129,9 +129,9 @@ pub(super) fn build(arena: &Arena, object: &Node, state: &Node) -> Option<Node> 
 }
 
 /// A UUID has `int`, and `is_safe` since Python 3.7.
-const MOST_ATTRIBUTES: usize = 4;
+const MAX_ATTRIBUTES: usize = 4;
 
-/// Bytes, or what old Pythons wrote in their place.
+/// Returns bytes, or the text that old Pythons wrote instead.
 fn octets(node: &Node) -> Option<Vec<u8>> {
     match node {
         Node::Bytes(bytes) => Some(bytes.clone()),
@@ -152,7 +152,7 @@ fn datetime(state: &Node, offset: Option<i32>) -> Option<Node> {
     Fields::from_bytes(octets(state)?.try_into().ok()?, offset).map(Node::DateTime)
 }
 
-/// The text of a decimal, if it is one that Python makes.
+/// Returns the text of a decimal, if Python could have written it.
 fn decimal(shared: &Text) -> Option<Text> {
     let text = shared.as_str().filter(|text| text.len() <= Int::MAX_DIGITS)?;
     let is_number = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'E' | b'e'));

@@ -10,22 +10,22 @@ use super::super::{Format, RecordError};
 use super::globals::{self, forbidden};
 use super::node::{Arena, Global, Node, NodeId};
 
-/// How many bytes an integer may have: more than the 4300 digits that Python prints.
+/// The maximum length of an integer in bytes, which is more than the 4300 digits that Python prints.
 const MAX_INT_BYTES: usize = 2048;
 
-/// A node, with room for the arena to grow.
+/// The cost of a node, including the growth of the arena.
 const NODE: usize = 2 * size_of::<Node>();
 
-/// A place on the stack, which moves to a list or dict later.
+/// The cost of a stack entry, which moves to a list or dict later.
 const PLACE: usize = 24;
 
-/// A MARK.
+/// The cost of a MARK.
 const MARK: usize = 16;
 
-/// An entry of the memo, with room for it to grow.
+/// The cost of a memo entry, including the growth of the memo.
 const MEMO: usize = 48;
 
-/// Runs a pickle to its STOP. Also returns what is left of the budget.
+/// Runs a pickle to its STOP. Returns its values and the rest of the budget.
 pub(super) fn run(data: &[u8]) -> Result<(Arena, Budget), RecordError> {
     let mut machine = Machine {
         data,
@@ -46,15 +46,15 @@ struct Machine<'d> {
     at: usize,
     arena: Arena,
     stack: Vec<NodeId>,
-    /// How high the stack was at each MARK.
+    /// The height of the stack at each MARK.
     marks: Vec<usize>,
     memo: HashMap<u64, NodeId>,
-    /// Every step counts what it allocates or copies, so that a few bytes cannot copy a long list again and again.
+    /// Every step counts the bytes that it allocates or copies, so that a short pickle cannot copy a long list many times.
     budget: Budget,
 }
 
 impl<'d> Machine<'d> {
-    /// One opcode; `false` after STOP.
+    /// Executes one opcode. Returns `false` after STOP.
     fn step(&mut self) -> Result<bool, RecordError> {
         let opcode = self.take(1)?[0];
         match opcode {
@@ -106,7 +106,7 @@ impl<'d> Machine<'d> {
                 let line = self.line()?;
                 Node::Str(raw_unicode_escape(line).ok_or_else(|| self.malformed())?)
             }
-            // Text of Python 2, which is ASCII wherever Python 3 can read it.
+            // Text of Python 2. Python 3 only reads it if it is ASCII.
             b'U' => self.ascii(1)?,
             b'T' => self.ascii(4)?,
             b'S' => {
@@ -314,7 +314,7 @@ impl<'d> Machine<'d> {
         self.budget.take(bytes).ok_or(RecordError::TooLarge)
     }
 
-    /// Where the part of the stack begins that may be taken without a MARK being passed.
+    /// Returns the height of the stack at the last MARK, below which nothing may be popped.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -333,7 +333,7 @@ impl<'d> Machine<'d> {
         }
     }
 
-    /// What lies above the last MARK, which goes as well.
+    /// Pops the last MARK and everything above it.
     fn marked(&mut self) -> Result<Vec<NodeId>, RecordError> {
         let from = self.marks.pop().ok_or_else(|| self.malformed())?;
         steps::count(self.stack.len() - from);
@@ -361,7 +361,7 @@ impl<'d> Machine<'d> {
         self.push_id(id)
     }
 
-    /// Two's complement, little-endian.
+    /// Reads an integer in two's complement, little-endian.
     fn long(&mut self, length: usize) -> Result<Node, RecordError> {
         if length > MAX_INT_BYTES {
             return Err(RecordError::TooLarge);
@@ -392,7 +392,7 @@ impl<'d> Machine<'d> {
         usize::try_from(length).map_err(|_| self.malformed())
     }
 
-    /// Little-endian.
+    /// Reads a little-endian number.
     fn number(&mut self, width: usize) -> Result<u64, RecordError> {
         Ok(self.take(width)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
@@ -424,7 +424,7 @@ impl<'d> Machine<'d> {
     }
 }
 
-/// The numbers of protocol 0, one to a line.
+/// Parses a number of protocol 0, which is a line of text.
 fn text_number(opcode: u8, line: &[u8]) -> Option<Node> {
     Some(match (opcode, line) {
         (b'I', b"00") => Node::Bool(false),
@@ -434,7 +434,7 @@ fn text_number(opcode: u8, line: &[u8]) -> Option<Node> {
     })
 }
 
-/// The text of protocol 0: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
+/// Parses a text of protocol 0: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
 fn raw_unicode_escape(line: &[u8]) -> Option<Text> {
     let mut bytes = Vec::with_capacity(line.len());
     let mut rest = line;
@@ -467,7 +467,7 @@ fn push_code_point(bytes: &mut Vec<u8>, point: u32) -> Option<()> {
     Some(())
 }
 
-/// A text of Python 2 in quotes.
+/// Parses a quoted text of Python 2.
 fn quoted(line: &[u8]) -> Option<Text> {
     let (quote @ (b'\'' | b'"'), inside) = line.split_first()? else { return None };
     let mut inside = inside.strip_suffix(&[*quote])?;

@@ -1,4 +1,4 @@
-//! [`Node`]: the values that a pickle builds.
+//! The values that a pickle builds.
 
 use hipflask_core::value::{Int, Text, Uuid};
 use jiff::civil;
@@ -30,7 +30,7 @@ pub(super) enum Node {
     /// Days, seconds, microseconds.
     TimeDelta(i32, i32, i32),
     TimeZone(i32),
-    /// `None` until its state has come.
+    /// `None` until its state is set.
     Uuid(Option<Uuid>),
     Decimal(Text),
     Markup(Text),
@@ -72,10 +72,10 @@ pub(super) enum Global {
     ByteArray,
     Str,
     Object,
-    /// `_codecs.encode`: how protocols 0 to 2 spell bytes.
+    /// `_codecs.encode`, with which protocols 0 to 2 write bytes.
     Encode,
-    /// `copyreg._reconstructor`: how protocols 0 and 1 make objects.
+    /// `copyreg._reconstructor`, with which protocols 0 and 1 create objects.
     Reconstruct,
-    /// `uuid.SafeUUID`, which says whether a UUID was made safely; a mark that nobody misses.
+    /// `uuid.SafeUUID`, a flag of how a UUID was generated, which is ignored.
     SafeUuid,
 }

@@ -1,11 +1,11 @@
-//! [`PythonValue`]: a value of Python that a session can hold there and a [`Value`] cannot.
+//! Values of Python that a [`Value`] cannot hold.
 
 use hipflask_core::value::{Text, Value};
 use jiff::civil;
 
 use super::super::civil::Fields;
 
-/// A value as Python has it.
+/// A value with its type in Python.
 #[derive(Clone)]
 pub(in crate::record) enum PythonValue {
     Value(Value),

@@ -1,4 +1,4 @@
-//! From what a pickle built to what a session shows, with the originals of what it shows only in part.
+//! Converts the values that a pickle built to a record.
 
 use hipflask_core::steps;
 use hipflask_core::value::{Dict, Int, Kind, MAX_DEPTH, Text, Value};
@@ -39,7 +39,7 @@ pub(super) fn record(arena: &Arena, budget: Budget) -> Result<Record, RecordErro
 
 struct Converter<'a> {
     arena: &'a Arena,
-    /// Every copy of a node counts, though texts are shared: what reads the session may copy them.
+    /// Counts every copy of a node, even of a shared text: callers may copy it.
     budget: Budget,
     is_partial: bool,
 }
@@ -64,7 +64,7 @@ impl Converter<'_> {
         }
     }
 
-    /// A value that holds no other. A function of its own, because its variables take room on the stack.
+    /// Converts a value that contains no others. A separate function, because its variables take space on the stack.
     fn scalar(&mut self, node: &Node) -> Result<Value, RecordError> {
         Ok(match node {
             Node::None => Value::None,
@@ -97,11 +97,11 @@ impl Converter<'_> {
         Value::Str(shown.into())
     }
 
-    /// The text that is shown for a key.
+    /// Returns the text that is shown for a key.
     fn key(&mut self, id: NodeId, levels: usize) -> Result<Text, RecordError> {
         let key = self.value(id, levels)?;
         if let Value::Int(number) = &key {
-            // The time that its digits take.
+            // Counts the time for converting it to digits.
             self.take(big_bytes(number).pow(2) / 8)?;
         }
         self.is_partial |= !matches!(key, Value::Str(_));
@@ -111,7 +111,7 @@ impl Converter<'_> {
     fn all(&mut self, items: &[NodeId], levels: usize) -> Result<Vec<Value>, RecordError> {
         let inside = levels.checked_sub(1).ok_or_else(|| self.too_deep())?;
         self.budget.items(items.len()).ok_or(RecordError::TooLarge)?;
-        // Loops, here and below: in a debug build an iterator takes much of the stack at each level.
+        // A loop, here and below: in a debug build an iterator takes much stack space per level.
         let mut values = Vec::with_capacity(items.len());
         for item in items {
             values.push(self.value(*item, inside)?);
@@ -131,7 +131,7 @@ impl Converter<'_> {
         Ok(Value::Dict(dict))
     }
 
-    /// The original of something that [`value`](Self::value) has shown, so its depth is bounded.
+    /// Returns the original of a node that [`value`](Self::value) has converted, so that its depth is bounded.
     fn original(&mut self, id: NodeId) -> Result<PythonValue, RecordError> {
         let node = self.arena.get(id);
         self.count(node)?;
@@ -202,16 +202,16 @@ impl Converter<'_> {
         self.budget.take(bytes).ok_or(RecordError::TooLarge)
     }
 
-    /// What goes too deep is most often a list in itself, and then deserves to be called so.
+    /// Returns the error for a value that is too deep, which most often contains itself.
     fn too_deep(&self) -> RecordError {
         if is_cyclic(self.arena) { RecordError::Cyclic } else { RecordError::TooDeep }
     }
 }
 
-/// The bytes of a date or a duration as text, which is too long to be in the value itself.
+/// The maximum length of a date or a duration as text.
 const LONGEST_MOMENT: usize = 64;
 
-/// How many bytes an integer has that is larger than a value.
+/// Returns the number of bytes on the heap of an integer.
 fn big_bytes(number: &Int) -> usize {
     match number.as_i128() {
         Some(_) => 0,
@@ -219,7 +219,7 @@ fn big_bytes(number: &Int) -> usize {
     }
 }
 
-/// Whether something that the root reaches is inside itself. Has its own stack.
+/// Returns `true` if the root contains a value that contains itself. Does not recurse.
 fn is_cyclic(arena: &Arena) -> bool {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
@@ -259,7 +259,7 @@ fn children(node: &Node) -> Vec<NodeId> {
     }
 }
 
-/// A duration as msgspec writes it: `P1DT1.000005S`.
+/// Formats a duration as msgspec does: `P1DT1.000005S`.
 fn iso_duration(days: i32, seconds: i32, micros: i32) -> String {
     let total = (i64::from(days) * 86_400 + i64::from(seconds)) as i128 * 1_000_000 + i128::from(micros);
     let sign = if total < 0 { "-" } else { "" };

@@ -1,4 +1,4 @@
-//! Writing protocol 4, which every Python 3 reads.
+//! Writes protocol 4, which every Python 3 reads.
 
 use hipflask_core::time::DateTime;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Uuid, Value};
@@ -27,26 +27,26 @@ pub(super) fn write(dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, Encod
     Ok(out.out)
 }
 
-/// Equal if written alike, sets in any order: theirs differs from one Python process to the next.
+/// Compares by written bytes, except that the order of sets does not matter: it differs between Python processes.
 impl PartialEq for PythonValue {
     fn eq(&self, other: &Self) -> bool {
         matches!((fingerprint(self), fingerprint(other)), (Ok(ours), Ok(theirs)) if ours == theirs)
     }
 }
 
-/// The SHA-256 of what is written for a value. Each part is written once, however deep it is.
+/// Returns the SHA-256 digest of a value's bytes. Each part is written once, whatever its depth.
 fn fingerprint(py: &PythonValue) -> Result<[u8; 32], Problem> {
     let mut out = Writer { out: Vec::new(), sets: Sets::Fingerprints };
     out.py(py)?;
     Ok(Sha256::digest(&out.out).into())
 }
 
-/// How a writer spells sets.
+/// The way in which a writer writes sets.
 #[derive(Clone, Copy, PartialEq)]
 enum Sets {
     /// Item by item, for Python.
     Items,
-    /// As the sorted fingerprints of the items, which are the same in whatever order the items came.
+    /// As the sorted fingerprints of the items, which do not depend on the order of the items.
     Fingerprints,
 }
 
@@ -197,7 +197,7 @@ impl Writer {
         self.moment(&fields.to_bytes(), fields.offset);
     }
 
-    /// The arguments of a `datetime` or `time`, and the call.
+    /// Writes the arguments of a `datetime` or `time`, and the call.
     fn moment(&mut self, state: &[u8], offset: Option<i32>) {
         self.short_bytes(state);
         match offset {
@@ -216,7 +216,7 @@ impl Writer {
         self.out.extend_from_slice(b"\x85R");
     }
 
-    /// Days, seconds and microseconds.
+    /// Writes days, seconds and microseconds.
     fn delta(&mut self, parts: [i32; 3]) {
         self.global("datetime", "timedelta");
         for part in parts {
@@ -230,7 +230,7 @@ impl Writer {
         self.global("uuid", "UUID");
         self.out.extend_from_slice(b")\x81}");
         self.short_text("int");
-        // A byte more, so that the number is not taken for a negative one.
+        // One more byte, so that the number is not negative.
         self.out.extend_from_slice(&[0x8A, 17]);
         self.out.extend_from_slice(&id.as_u128().to_le_bytes());
         self.out.extend_from_slice(b"\0sb");
@@ -264,7 +264,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A text of ours of fewer than 256 bytes.
+    /// Writes a constant text of fewer than 256 bytes.
     fn short_text(&mut self, text: &str) {
         self.out.extend_from_slice(&[0x8C, text.len() as u8]);
         self.out.extend_from_slice(text.as_bytes());
