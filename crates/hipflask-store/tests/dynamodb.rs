@@ -168,7 +168,7 @@ async fn dynamodb_says_what_is_wrong_real_server() {
     assert!(DynamoDbStore::from_url("dynamodb://Sessions?region=x&regoin=y").is_err());
 }
 
-/// moto keeps nothing when it ends: what is left is an error that names the table, and the next start mends it.
+/// moto loses all data when it stops. The error names the table, and the next start creates it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn dynamodb_survives_kills_real_server() {
     let mut server = Moto::start().unwrap();

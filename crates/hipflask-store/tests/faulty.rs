@@ -62,7 +62,7 @@ async fn fails_and_recovers(proxy: Proxy, store: Arc<dyn Store>, recovers: Recov
     }
 }
 
-/// Whoever comes again and again with one cookie.
+/// A user that sends many requests with one cookie.
 struct Visitor {
     sessions: ServerSessions,
     cookie: String,

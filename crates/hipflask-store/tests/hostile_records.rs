@@ -6,7 +6,7 @@ use hipflask_core::session::SessionDict;
 use hipflask_core::value::{Dict, Int, MAX_DEPTH, Text, Value};
 use hipflask_store::record::{Format, MAX_BYTES, MAX_MEMORY, OpaqueValues, Problem, RecordError};
 
-/// What reading a record gives, and what it allocates, dropping it included.
+/// The result of reading a record, and the allocations, including its drop.
 fn reading(data: &[u8]) -> (Result<(), RecordError>, AllocationInfo) {
     let mut result = Ok(());
     let info = measure(|| {
@@ -292,7 +292,7 @@ fn nested_sets_are_compared_in_linear_time() {
 #[test]
 fn the_deepest_record_needs_little_stack() {
     let work = || {
-        // The session is a level, too.
+        // The session itself counts as a level.
         let list = (1..MAX_DEPTH).fold(Value::None, |inner, _| Value::List(vec![inner]));
         let dict = (1..MAX_DEPTH).fold(Value::None, |inner, _| Dict::from([("k", inner)]).into());
         for deep in [list, dict] {

@@ -83,7 +83,7 @@ async fn two_servers_obey_the_contract_real_server() {
     }
 }
 
-/// Another client reads and writes beside us, and sees what we see.
+/// Another client reads and writes the same records.
 #[tokio::test]
 async fn memcached_record_equals_pymemcaches_real_server() {
     let server = Memcached::shared().unwrap();
@@ -135,7 +135,7 @@ async fn too_long_record_is_refused_real_server() {
     assert_eq!(created(&roomy, "huge", &huge).await.data.len(), 2_000_000);
 }
 
-/// Who wrote the bytes and kept no number replaces by the bytes.
+/// A caller without the CAS number replaces by the bytes.
 #[tokio::test]
 async fn bytes_identify_a_record_without_number_real_server() {
     let server = Memcached::shared().unwrap();

@@ -17,7 +17,7 @@ use shuttle::future::{block_on, spawn, yield_now};
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// What a request does between its load and its save.
+/// The actions of a request between its load and its save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Actor {
     /// Sets a key of its own and adds one to a counter.
@@ -38,7 +38,7 @@ const ACTORS: [Actor; 5] = [Actor::Writer, Actor::Reader, Actor::Destroyer, Acto
 struct Outcome {
     place: usize,
     actor: Actor,
-    /// `None` if there was no session to open any more.
+    /// `None` if the session was already missing.
     saved: Option<Saved>,
     cookie: Option<String>,
 }
@@ -114,7 +114,7 @@ async fn check(sessions: &ServerSessions, memory: &MemoryStore, cookie: &str, ou
         None => None,
     };
     if ended || moved > 0 || emptied {
-        assert_eq!(old, None, "what was ended does not come back: {}", context());
+        assert_eq!(old, None, "a deleted session does not come back: {}", context());
     }
     let live = new.or(old);
     assert_eq!(live.is_some(), moved > 0 || !(ended || emptied), "{}", context());
@@ -148,7 +148,7 @@ async fn found(sessions: &ServerSessions, cookie: &str) -> Option<Dict> {
     }
 }
 
-/// All triples of actors, each kind as often as may be, in any number.
+/// All combinations of three actors.
 fn triples() -> impl Iterator<Item = [Actor; 3]> {
     (0..5).flat_map(|a| (a..5).flat_map(move |b| (b..5).map(move |c| [ACTORS[a], ACTORS[b], ACTORS[c]])))
 }
@@ -179,7 +179,7 @@ fn three_requests_in_twenty_thousand_orders_each() {
     }
 }
 
-/// The model finds what it is made to find.
+/// The model detects a broken store.
 #[test]
 #[should_panic(expected = "a lost update")]
 fn careless_delete_if_is_detected() {
@@ -195,10 +195,10 @@ fn five_requests_in_random_orders() {
     shuttle::check_pct(move || run(&actors), 2_000, 4);
 }
 
-/// A store whose every call lets others go first.
+/// A store that yields before every call.
 struct Yielding {
     inner: MemoryStore,
-    /// Whether `delete_if` deletes whatever is there.
+    /// `delete_if` deletes the current record without comparing.
     careless: bool,
 }
 

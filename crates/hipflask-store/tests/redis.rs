@@ -53,7 +53,7 @@ async fn redis_keeps_the_contract_real_server() {
     pages_list_what_lives(open(&server.url())).await;
 }
 
-/// A server that does not know a command says so with a part of what followed it, and a record there is no text.
+/// A server that does not know a command quotes a part of its arguments, and a record there is not text.
 #[tokio::test]
 async fn binary_record_is_deleted_if_unchanged_real_server() {
     let server = Redis::shared().unwrap();
@@ -91,7 +91,7 @@ async fn redis_keeps_the_contract_over_tls_real_server() {
     let pem = std::fs::read(server.certificate()).unwrap();
     let store = RedisStore::builder(&server.url()).unwrap().root_certificates(pem).build().unwrap();
     store.ready().await.unwrap();
-    // A certificate that nobody vouches for, and one for another name, are no server of ours.
+    // An untrusted certificate, and one for another name, are refused.
     let error = open(&server.url()).ready().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     let other_name = trusting.replace("localhost", "127.0.0.2");

@@ -1,4 +1,4 @@
-//! A clock that stands until a test moves it.
+//! A clock that only moves when a test sets it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,19 +21,19 @@ use hipflask_core::time::UnixTime;
 pub struct Clock(Arc<AtomicU64>);
 
 impl Clock {
-    /// A clock that shows `secs` seconds since 1970.
+    /// Creates a clock that shows `secs` seconds since 1970.
     #[must_use]
     pub fn at(secs: u64) -> Self {
         Self(Arc::new(AtomicU64::new(secs)))
     }
 
-    /// The time that it shows.
+    /// Returns the time that it shows.
     #[must_use]
     pub fn now(&self) -> UnixTime {
         UnixTime::from_secs(self.0.load(Ordering::SeqCst))
     }
 
-    /// Makes it show `secs` seconds since 1970, which may be earlier than before.
+    /// Sets it to `secs` seconds since 1970, which may be earlier than before.
     pub fn set(&self, secs: u64) {
         self.0.store(secs, Ordering::SeqCst);
     }

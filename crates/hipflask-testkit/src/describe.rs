@@ -16,7 +16,7 @@ use hipflask_core::value::{BigInt, Dict, Text, Uuid, Value};
 /// ```
 ///
 /// # Panics
-/// On a kind of value that hipflask-core has and this function has not heard of.
+/// If hipflask-core has a kind of value that this function does not know.
 #[must_use]
 pub fn describe(value: &Value) -> String {
     let mut text = String::new();
@@ -36,11 +36,11 @@ pub fn parse(text: &str) -> Result<Value, DescriptionError> {
 
 /// The error for a text that is not a description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no description of a session value: expected {expected} at byte {at}")]
+#[error("not a description of a session value: expected {expected} at byte {at}")]
 pub struct DescriptionError {
     /// The forms that are valid at that position.
     pub expected: &'static str,
-    /// Where the text stops making sense.
+    /// The position of the error.
     pub at: usize,
 }
 
@@ -197,7 +197,7 @@ impl<'t> Reader<'t> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// A byte that is not ASCII is left where it is, so that `at` never stands inside a character.
+    /// Does not consume a byte that is not ASCII, so that `at` is never inside a character.
     fn next(&mut self) -> Option<u8> {
         let byte = self.peek().filter(u8::is_ascii)?;
         self.at += 1;

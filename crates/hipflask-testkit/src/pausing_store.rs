@@ -1,4 +1,4 @@
-//! A store between a test and another store that waits before and after each step.
+//! A store that pauses before and after each call of another store.
 
 use std::fmt;
 use std::future::Future;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use hipflask_store::{Store, StoreFuture, StoreMethod, StoreWrapper};
 
-/// A pause, as long as the test wants it.
+/// A pause of any length.
 pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Passes every call on to another store and pauses before and after it, as a store behind a network does. A future that is
-/// dropped in the first pause has done nothing, and one that is dropped in the second has done all of it.
+/// A store that pauses before and after each call of another store, as a network does. A future that is dropped in the first
+/// pause has done nothing, and one that is dropped in the second has done everything.
 ///
 /// ```
 /// use hipflask_core::time::UnixTime;

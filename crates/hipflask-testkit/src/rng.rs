@@ -1,4 +1,4 @@
-//! TestRng for tests, from a seed that can be given again.
+//! Random numbers for tests, from a seed that can be repeated.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,12 +15,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct TestRng(u64);
 
 impl TestRng {
-    /// A fresh seed for each run, or the one that the environment variable `HIPFLASK_SEED` gives.
+    /// Creates a generator with a new seed, or with that of the environment variable `HIPFLASK_SEED`.
     ///
     /// Prints the seed, which Rust's test harness shows if the test fails.
     ///
     /// # Panics
-    /// If `HIPFLASK_SEED` is set to something else than a number of 64 bits.
+    /// If `HIPFLASK_SEED` is not a number of 64 bits.
     #[must_use]
     pub fn fresh() -> Self {
         let seed = match std::env::var("HIPFLASK_SEED") {
@@ -31,13 +31,13 @@ impl TestRng {
         Self::from_seed(seed)
     }
 
-    /// The numbers of this seed.
+    /// Creates a generator with this seed.
     #[must_use]
     pub const fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number: SplitMix64.
+    /// Returns the next number, by SplitMix64.
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -46,26 +46,26 @@ impl TestRng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`; 0 if `end` is 0.
+    /// Returns a number below `end`; 0 if `end` is 0.
     pub const fn below(&mut self, end: usize) -> usize {
-        // The bias is that of a remainder of 64 bits: nothing that a test could see.
+        // The bias of a 64-bit remainder is too small to matter in tests.
         if end == 0 { 0 } else { (self.next() % end as u64) as usize }
     }
 
-    /// True once in `of` times.
+    /// Returns `true` with a probability of one in `of`.
     pub const fn once_in(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }
 
-    /// One of `choices`.
+    /// Returns one of `choices`.
     ///
     /// # Panics
-    /// If there are none.
+    /// If `choices` is empty.
     pub const fn pick<'c, T>(&mut self, choices: &'c [T]) -> &'c T {
         &choices[self.below(choices.len())]
     }
 
-    /// A seed of 32 bits, which Python takes as well.
+    /// Returns a seed of 32 bits, which Python accepts as well.
     pub const fn seed(&mut self) -> u64 {
         self.next() >> 32
     }
@@ -79,5 +79,5 @@ fn clock() -> u64 {
 
 #[expect(clippy::print_stdout, reason = "the harness keeps it back unless the test fails")]
 fn announce(seed: u64) {
-    println!("To see this again: HIPFLASK_SEED={seed}");
+    println!("to repeat: HIPFLASK_SEED={seed}");
 }

@@ -12,7 +12,7 @@ use crate::faults::{Fault, When};
 
 pub use hipflask_store::StoreMethod;
 
-/// Passes every call on to another store and counts it. Clones share the counts.
+/// A store that forwards every call to another store and counts it. Clones share the counts.
 ///
 /// ```
 /// use hipflask_core::time::UnixTime;
@@ -50,37 +50,37 @@ impl SpyStore {
         Self::around(Arc::new(store))
     }
 
-    /// Watches a store that others use as well.
+    /// Watches a shared store.
     #[must_use]
     pub fn around(inner: Arc<dyn Store>) -> Self {
         Self { inner, shared: Arc::default() }
     }
 
-    /// The calls since the last [`forget`](Self::forget), in their order.
+    /// Returns the calls since the last [`forget`](Self::forget), in order.
     #[must_use]
     pub fn calls(&self) -> Vec<StoreMethod> {
         lock(&self.shared.calls).clone()
     }
 
-    /// The keys of all records that callers tried to create.
+    /// Returns the keys of all records that callers tried to create.
     #[must_use]
     pub fn created(&self) -> Vec<Key> {
         lock(&self.shared.created).clone()
     }
 
-    /// The number of bytes of data that were handed over to be written.
+    /// Returns the number of bytes that callers wrote.
     #[must_use]
     pub fn bytes_written(&self) -> u64 {
         self.shared.bytes_written.load(Ordering::SeqCst)
     }
 
-    /// Forgets what was counted.
+    /// Resets the counts.
     pub fn forget(&self) {
         lock(&self.shared.calls).clear();
         self.shared.bytes_written.store(0, Ordering::SeqCst);
     }
 
-    /// Lets a call fail once; `None` lets all succeed.
+    /// Makes a call fail once; with `None` all succeed.
     pub fn set_fault(&self, fault: Option<Fault>) {
         *lock(&self.shared.fault) = fault;
     }
@@ -90,7 +90,7 @@ impl SpyStore {
         self.shared.collisions.store(count, Ordering::SeqCst);
     }
 
-    /// Lets something happen just before the next call of this kind.
+    /// Runs `work` just before the next call of this method.
     pub fn meanwhile(&self, method: StoreMethod, work: impl FnOnce() + Send + 'static) {
         *lock(&self.shared.meanwhile) = Some((method, Box::new(work)));
     }
@@ -109,7 +109,7 @@ impl StoreWrapper for SpyStore {
         &*self.inner
     }
 
-    /// Counts a call and does it, unless it is to fail.
+    /// Counts a call and makes it, unless it must fail.
     fn around<'a, T: Send + 'a>(
         &'a self,
         method: StoreMethod,

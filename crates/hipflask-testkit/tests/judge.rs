@@ -1,4 +1,4 @@
-//! The judge is asked here only about itself; the crates ask it about sessions.
+//! Tests of the judge itself; other crates use it to check sessions.
 
 use hipflask_testkit::describe::{describe, parse};
 use hipflask_testkit::oracle::{RealFlask, SaveCase, Settings, Verdict, Visit};

@@ -212,15 +212,15 @@ impl Copier {
         let prepared: Vec<Option<(Key, Prepared)>> = entries
             .iter()
             .map(|entry| {
-                let place = self.place(&entry.key).ok().filter(|place| self.left(place).is_none())?;
+                let target = self.target(&entry.key).ok().filter(|target| self.left(target).is_none())?;
                 let source = Stored::new(entry.data.clone().unwrap_or_default(), entry.expires);
-                Some((place, self.prepare(&source, now).ok()?))
+                Some((target, self.prepare(&source, now).ok()?))
             })
             .collect();
         let records: Vec<NewRecord<'_>> = prepared
             .iter()
             .flatten()
-            .map(|(place, record)| NewRecord { key: place, data: &record.data, ttl: record.ttl(now) })
+            .map(|(target, record)| NewRecord { key: target, data: &record.data, ttl: record.ttl(now) })
             .collect();
         let mut created = match self.to.create_many(&records, now).await {
             Ok(created) => created.into_iter(),
@@ -236,8 +236,8 @@ impl Copier {
     }
 
     /// Returns the copy of an earlier run, if there is one.
-    fn left(&self, place: &Key) -> Option<Leftover> {
-        self.journal.as_ref()?.left(KeyDigest::of(place)).filter(|left| !left.is_nothing())
+    fn left(&self, target: &Key) -> Option<Leftover> {
+        self.journal.as_ref()?.left(KeyDigest::of(target)).filter(|left| !left.is_nothing())
     }
 
     async fn copy_from(
@@ -246,12 +246,12 @@ impl Copier {
         mut begun: Option<Begun>,
         now: UnixTime,
     ) -> Result<Outcome, CopyError> {
-        let place = match self.place(&entry.key) {
-            Ok(place) => place,
+        let target = match self.target(&entry.key) {
+            Ok(target) => target,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
         if let Some(journal) = &self.journal {
-            journal.see(KeyDigest::of(&place));
+            journal.see(KeyDigest::of(&target));
         }
         let mut source = Stored::new(entry.data.unwrap_or_default(), entry.expires);
         let mut written = None;
@@ -260,12 +260,12 @@ impl Copier {
                 Some(begun) => (begun.record, Some(begun.created)),
                 None => match self.prepare(&source, now) {
                     Ok(record) => (record, None),
-                    Err(outcome) => return self.take_back(&place, written, outcome, now).await,
+                    Err(outcome) => return self.take_back(&target, written, outcome, now).await,
                 },
             };
             let outcome = match &written {
-                None => self.bring(&place, &record, created, now).await?,
-                Some(before) => self.bring_again(&place, before, &record, now).await?,
+                None => self.bring(&target, &record, created, now).await?,
+                Some(before) => self.bring_again(&target, before, &record, now).await?,
             };
             let is_ours = match outcome {
                 Outcome::Copied(_) | Outcome::Updated(_) => true,
@@ -281,10 +281,10 @@ impl Copier {
                 Some(current) if current.data == source.data => return Ok(outcome),
                 Some(current) => source = current,
                 None if !is_ours => return Ok(outcome),
-                None => return self.take_back(&place, written, Outcome::Ended, now).await,
+                None => return self.take_back(&target, written, Outcome::Ended, now).await,
             }
         }
-        self.take_back(&place, written, Outcome::Refused(Refusal::Busy), now).await
+        self.take_back(&target, written, Outcome::Refused(Refusal::Busy), now).await
     }
 
     /// Checks if the session of `entry`, which the destination has listed with its data, was deleted at the source after an
@@ -333,7 +333,7 @@ impl Copier {
     }
 
     /// Returns the key at the destination.
-    fn place(&self, key: &Key) -> Result<Key, Refusal> {
+    fn target(&self, key: &Key) -> Result<Key, Refusal> {
         if key.is_at_rest() {
             let is_same_kind = self.from.describe().kind == self.to.describe().kind;
             return if is_same_kind && self.prefixes.is_none() {
@@ -373,35 +373,35 @@ impl Copier {
     /// destination's record disappears between two steps.
     async fn bring(
         &self,
-        place: &Key,
+        target: &Key,
         record: &Prepared,
         created: Option<Created>,
         now: UnixTime,
     ) -> Result<Outcome, CopyError> {
-        let left = self.left(place);
+        let left = self.left(target);
         if left.is_none() {
             let created = match created {
                 Some(created) => created,
                 None => {
-                    let created = self.to.create(place, &record.data, record.ttl(now), now).await;
+                    let created = self.to.create(target, &record.data, record.ttl(now), now).await;
                     created.map_err(CopyError::To)?
                 }
             };
             match created {
                 Created::Created(_) => {
-                    self.note(place, record)?;
+                    self.note(target, record)?;
                     return Ok(Outcome::Copied(record.changed.clone()));
                 }
                 Created::Exists => {}
             }
         }
-        let there = self.to.load(place, now).await.map_err(CopyError::To)?;
+        let there = self.to.load(target, now).await.map_err(CopyError::To)?;
         match (there, left) {
             (Some(there), _) if is_same(&there.data, &record.data) => {
-                self.stay(place, &there, record, now).await
+                self.stay(target, &there, record, now).await
             }
-            (Some(there), Some(left)) if left.matches(place, &there.data) => {
-                self.bring_again(place, &there, record, now).await.map(|outcome| match outcome {
+            (Some(there), Some(left)) if left.matches(target, &there.data) => {
+                self.bring_again(target, &there, record, now).await.map(|outcome| match outcome {
                     Outcome::Copied(changed) => Outcome::Updated(changed),
                     other => other,
                 })
@@ -409,7 +409,7 @@ impl Copier {
             (Some(_), _) => Ok(Outcome::Different),
             (None, Some(left)) if left.ends > now => Ok(Outcome::EndedThere),
             // A copy that had expired or was removed may be copied again.
-            (None, Some(_)) => self.unnote(place).map(|()| Outcome::Ended),
+            (None, Some(_)) => self.unnote(target).map(|()| Outcome::Ended),
             (None, None) => Ok(Outcome::Ended),
         }
     }
@@ -417,15 +417,15 @@ impl Copier {
     /// Replaces `before` with a newer record, if it is unchanged.
     async fn bring_again(
         &self,
-        place: &Key,
+        target: &Key,
         before: &Stored,
         record: &Prepared,
         now: UnixTime,
     ) -> Result<Outcome, CopyError> {
-        let replaced = self.to.replace(place, before, &record.data, record.ttl(now), now).await;
+        let replaced = self.to.replace(target, before, &record.data, record.ttl(now), now).await;
         match replaced.map_err(CopyError::To)? {
             Replaced::Replaced(_) => {
-                self.note(place, record)?;
+                self.note(target, record)?;
                 Ok(Outcome::Copied(record.changed.clone()))
             }
             Replaced::Gone => Ok(Outcome::EndedThere),
@@ -436,7 +436,7 @@ impl Copier {
     /// Extends the expiry of the same session at the destination if necessary.
     async fn stay(
         &self,
-        place: &Key,
+        target: &Key,
         there: &Stored,
         record: &Prepared,
         now: UnixTime,
@@ -444,13 +444,13 @@ impl Copier {
         // Each store counts whole seconds of its own clock.
         let is_shorter = there.expires.is_some_and(|ends| ends.as_secs() + 1 < record.ends.as_secs());
         if is_shorter {
-            match self.to.touch(place, record.ttl(now), now).await.map_err(CopyError::To)? {
+            match self.to.touch(target, record.ttl(now), now).await.map_err(CopyError::To)? {
                 Touched::Touched => {}
                 Touched::Gone => return Ok(Outcome::EndedThere),
             }
         }
         if there.data == record.data {
-            self.note(place, record)?;
+            self.note(target, record)?;
         }
         Ok(Outcome::AlreadyThere)
     }
@@ -458,15 +458,15 @@ impl Copier {
     /// Deletes the copy that this call has written, because the source no longer has the session.
     async fn take_back(
         &self,
-        place: &Key,
+        target: &Key,
         written: Option<Stored>,
         outcome: Outcome,
         now: UnixTime,
     ) -> Result<Outcome, CopyError> {
         let Some(written) = written else { return Ok(outcome) };
-        match self.to.delete_if(place, &written, now).await.map_err(CopyError::To)? {
+        match self.to.delete_if(target, &written, now).await.map_err(CopyError::To)? {
             DeletedIf::Deleted => {
-                self.unnote(place)?;
+                self.unnote(target)?;
                 Ok(outcome)
             }
             DeletedIf::Gone => Ok(outcome),
@@ -474,17 +474,17 @@ impl Copier {
         }
     }
 
-    fn note(&self, place: &Key, record: &Prepared) -> Result<(), CopyError> {
+    fn note(&self, target: &Key, record: &Prepared) -> Result<(), CopyError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         journal
-            .note(KeyDigest::of(place), Leftover::new(place, &record.data, record.ends))
+            .note(KeyDigest::of(target), Leftover::new(target, &record.data, record.ends))
             .map_err(CopyError::Journal)
     }
 
     /// Notes that a copier has deleted the copy.
-    fn unnote(&self, place: &Key) -> Result<(), CopyError> {
+    fn unnote(&self, target: &Key) -> Result<(), CopyError> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        journal.note(KeyDigest::of(place), Leftover::nothing()).map_err(CopyError::Journal)
+        journal.note(KeyDigest::of(target), Leftover::nothing()).map_err(CopyError::Journal)
     }
 }
 

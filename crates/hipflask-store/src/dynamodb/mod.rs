@@ -72,7 +72,7 @@ use item::{binary, number, stored, text};
 pub struct DynamoDbStore {
     client: Client,
     table: String,
-    place: String,
+    address: String,
     make_table: bool,
 }
 
@@ -125,7 +125,7 @@ impl DynamoDbStore {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let region = region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
         let region = region.ok_or(DynamoDbError::NoRegion)?;
-        let mut place = format!("dynamodb://{table}?region={region}");
+        let mut address = format!("dynamodb://{table}?region={region}");
         let keys = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
         let is_emulator = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let keys = match keys {
@@ -138,7 +138,7 @@ impl DynamoDbStore {
         if let Some(endpoint) = endpoint {
             // An account in the address includes a password.
             if !endpoint.contains('@') {
-                place = format!("{place}&endpoint={endpoint}");
+                address = format!("{address}&endpoint={endpoint}");
             }
             config = config.endpoint_url(endpoint);
         }
@@ -146,7 +146,7 @@ impl DynamoDbStore {
             config = config.credentials_provider(Credentials::new(id, secret, token, None, "environment"));
         }
         let client = Client::from_conf(config.build());
-        Ok(Self { client, table: table.to_owned(), place, make_table: true })
+        Ok(Self { client, table: table.to_owned(), address, make_table: true })
     }
 
     /// Creates a store that uses `client` and `table`.
@@ -154,8 +154,8 @@ impl DynamoDbStore {
     #[doc(alias("SESSION_DYNAMODB", "SESSION_DYNAMODB_TABLE"))]
     pub fn from_client(client: Client, table: impl Into<String>) -> Self {
         let table = table.into();
-        let place = format!("dynamodb://{table}");
-        Self { client, table, place, make_table: true }
+        let address = format!("dynamodb://{table}");
+        Self { client, table, address, make_table: true }
     }
 
     /// Sets whether a missing table is created, which is the default.
@@ -463,7 +463,7 @@ impl Store for DynamoDbStore {
     crate::async_store_methods!();
 
     fn describe(&self) -> Description {
-        let mut description = Description::new(NAME, self.place.clone());
+        let mut description = Description::new(NAME, self.address.clone());
         description.max_bytes = Some(LONGEST_RECORD);
         description
     }
@@ -472,7 +472,7 @@ impl Store for DynamoDbStore {
 /// Shows the address.
 impl fmt::Debug for DynamoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DynamoDbStore").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("DynamoDbStore").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

@@ -81,19 +81,19 @@ impl Directory {
             return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
         };
         self.trusted_or_made()?;
-        let mut place = match Locked::at(&self.path.join(name), Some(self.mode), &self.trust, patience)? {
-            LockOutcome::Locked(place) => place,
+        let mut locked = match Locked::at(&self.path.join(name), Some(self.mode), &self.trust, patience)? {
+            LockOutcome::Locked(locked) => locked,
             LockOutcome::Untrusted => return Err(Fault::NameTaken),
             LockOutcome::Missing => return Err(io::Error::from(io::ErrorKind::NotFound).into()),
         };
         // Ids are random, so two processes never create the same one under two names at the same time.
-        let exists = place.live(now).is_some() || self.is_live(others, now)?;
+        let exists = locked.live(now).is_some() || self.is_live(others, now)?;
         let made = if exists { Err(None) } else { self.complete(data, expiry(now, ttl)).map_err(Some) };
         match made {
-            Ok(complete) => Ok(place.replace_by(&complete).map(|()| Created::Created(Token::Data))?),
+            Ok(complete) => Ok(locked.replace_by(&complete).map(|()| Created::Created(Token::Data))?),
             Err(error) => {
-                if place.content.is_none() {
-                    place.remove()?;
+                if locked.content.is_none() {
+                    locked.remove()?;
                 }
                 error.map_or(Ok(Created::Exists), |error| Err(error.into()))
             }
@@ -109,11 +109,11 @@ impl Directory {
         now: UnixTime,
         patience: Patience,
     ) -> Result<Replaced, Fault> {
-        let Some(mut place) = self.lock_live(key, now, patience)? else { return Ok(Replaced::Gone) };
-        if let Some(other) = other_than(expected, &mut place) {
+        let Some(mut locked) = self.lock_live(key, now, patience)? else { return Ok(Replaced::Gone) };
+        if let Some(other) = other_than(expected, &mut locked) {
             return Ok(Replaced::Conflict(other));
         }
-        place.replace_by(&self.complete(data, expiry(now, ttl))?)?;
+        locked.replace_by(&self.complete(data, expiry(now, ttl))?)?;
         Ok(Replaced::Replaced(Token::Data))
     }
 
@@ -124,8 +124,8 @@ impl Directory {
         now: UnixTime,
         patience: Patience,
     ) -> Result<Touched, Fault> {
-        let Some(place) = self.lock_live(key, now, patience)? else { return Ok(Touched::Gone) };
-        place.set_expiry(expiry(now, ttl))?;
+        let Some(locked) = self.lock_live(key, now, patience)? else { return Ok(Touched::Gone) };
+        locked.set_expiry(expiry(now, ttl))?;
         Ok(Touched::Touched)
     }
 
@@ -135,11 +135,11 @@ impl Directory {
             return Ok(deleted);
         }
         for name in names(key) {
-            if let Some(mut place) = self.lock(&name, patience)? {
-                if place.live(now).is_some() {
+            if let Some(mut locked) = self.lock(&name, patience)? {
+                if locked.live(now).is_some() {
                     deleted = Deleted::Deleted;
                 }
-                place.remove()?;
+                locked.remove()?;
             }
         }
         Ok(deleted)
@@ -152,11 +152,11 @@ impl Directory {
         now: UnixTime,
         patience: Patience,
     ) -> Result<DeletedIf, Fault> {
-        let Some(mut place) = self.lock_live(key, now, patience)? else { return Ok(DeletedIf::Gone) };
-        if let Some(other) = other_than(expected, &mut place) {
+        let Some(mut locked) = self.lock_live(key, now, patience)? else { return Ok(DeletedIf::Gone) };
+        if let Some(other) = other_than(expected, &mut locked) {
             return Ok(DeletedIf::Conflict(other));
         }
-        place.remove()?;
+        locked.remove()?;
         Ok(DeletedIf::Deleted)
     }
 
@@ -213,9 +213,9 @@ impl Directory {
         }
         for name in self.names()? {
             match Locked::at(&self.path.join(name), None, &self.trust, Patience::none()) {
-                Ok(LockOutcome::Locked(mut place)) => {
-                    if place.live(now).is_none() {
-                        place.remove()?;
+                Ok(LockOutcome::Locked(mut locked)) => {
+                    if locked.live(now).is_none() {
+                        locked.remove()?;
                         purged += 1;
                     }
                 }
@@ -289,7 +289,7 @@ impl Directory {
 
     fn lock(&self, name: &str, patience: Patience) -> Result<Option<Locked>, Fault> {
         match Locked::at(&self.path.join(name), None, &self.trust, patience)? {
-            LockOutcome::Locked(place) => Ok(Some(place)),
+            LockOutcome::Locked(locked) => Ok(Some(locked)),
             LockOutcome::Missing => Ok(None),
             LockOutcome::Untrusted => {
                 self.skip();
@@ -304,10 +304,10 @@ impl Directory {
             return Ok(None);
         }
         for name in names(key) {
-            if let Some(mut place) = self.lock(&name, patience)?
-                && place.live(now).is_some()
+            if let Some(mut locked) = self.lock(&name, patience)?
+                && locked.live(now).is_some()
             {
-                return Ok(Some(place));
+                return Ok(Some(locked));
             }
         }
         Ok(None)
@@ -380,8 +380,8 @@ fn warn_of_a_full_disk(path: &Path) {
 }
 
 /// Returns the current record if it is not the expected one.
-fn other_than(expected: &[u8], place: &mut Locked) -> Option<Stored> {
-    let content = place.content.take_if(|content| content.data != expected)?;
+fn other_than(expected: &[u8], locked: &mut Locked) -> Option<Stored> {
+    let content = locked.content.take_if(|content| content.data != expected)?;
     Some(content.into_stored())
 }
 

@@ -246,10 +246,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
         let found = Locked::at(&path, Some(0o600), &Trust::new(), Patience::none()).unwrap();
-        let LockOutcome::Locked(place) = found else { panic!("it was created") };
+        let LockOutcome::Locked(locked) = found else { panic!("it was created") };
         // After a fork the lock belongs to both processes.
-        let forked = place.file.0.try_clone().unwrap();
-        drop(place);
+        let forked = locked.file.0.try_clone().unwrap();
+        drop(locked);
         File::open(&path).unwrap().try_lock().unwrap();
         drop(forked);
     }

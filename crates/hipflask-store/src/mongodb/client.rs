@@ -71,8 +71,8 @@ impl RenewableClient {
             return;
         }
         if let Ok(client) = Client::with_options(options.clone()) {
-            let place = stuck.sessions.namespace();
-            *current = Arc::new(ClientHandle::new(&client, &place.db, &place.coll));
+            let namespace = stuck.sessions.namespace();
+            *current = Arc::new(ClientHandle::new(&client, &namespace.db, &namespace.coll));
         }
     }
 }

@@ -63,7 +63,7 @@ use failure::{NAME, explain, is_duplicate};
 #[derive(Clone)]
 pub struct MongoDbStore {
     clients: Arc<RenewableClient>,
-    place: String,
+    address: String,
     timeout: Duration,
 }
 
@@ -103,9 +103,9 @@ impl MongoDbStore {
         options.connect_timeout.get_or_insert(timeout / 2);
         let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
         let database = options.default_database.clone().unwrap_or_else(|| "flask_session".to_owned());
-        let place = format!("mongodb://{}/{database}?collection={collection}", hosts.join(","));
+        let address = format!("mongodb://{}/{database}?collection={collection}", hosts.join(","));
         let clients = RenewableClient::renewed(options, &database, collection).map_err(explain)?;
-        Ok(Self { clients: Arc::new(clients), place, timeout })
+        Ok(Self { clients: Arc::new(clients), address, timeout })
     }
 
     /// Creates a store that uses `client`, and `collection` of `database`.
@@ -114,7 +114,7 @@ impl MongoDbStore {
     pub fn from_client(client: &Client, database: &str, collection: &str) -> Self {
         Self {
             clients: Arc::new(RenewableClient::of(client, database, collection)),
-            place: format!("mongodb:{database}?collection={collection}"),
+            address: format!("mongodb:{database}?collection={collection}"),
             timeout: Duration::from_secs(5),
         }
     }
@@ -313,7 +313,7 @@ impl Store for MongoDbStore {
     crate::async_store_methods!();
 
     fn describe(&self) -> Description {
-        let mut description = Description::new(NAME, self.place.clone());
+        let mut description = Description::new(NAME, self.address.clone());
         description.max_bytes = Some(LONGEST_RECORD);
         description
     }
@@ -322,7 +322,7 @@ impl Store for MongoDbStore {
 /// Shows the address, which has no password.
 impl fmt::Debug for MongoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MongoDbStore").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("MongoDbStore").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

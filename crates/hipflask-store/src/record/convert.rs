@@ -8,6 +8,7 @@ use super::{EncodeError, Format, Record, RecordError};
 
 /// A record in another format.
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Converted {
     /// Its bytes. They are unchanged if it is in that format already.
     pub data: Vec<u8>,
@@ -24,6 +25,7 @@ impl fmt::Debug for Converted {
 
 /// A value that changes its type in another format. Has the key, never the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// The key of the value in the session.
     pub key: Text,

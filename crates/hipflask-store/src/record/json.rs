@@ -247,16 +247,16 @@ fn float(text: &[u8]) -> Option<Value> {
 pub(super) fn write(dict: &Dict) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::with_capacity(128);
     out.push(b'{');
-    for (place, (key, value)) in dict.iter().enumerate() {
-        let written = member(&mut out, place, key, value, MAX_DEPTH - 1);
+    for (index, (key, value)) in dict.iter().enumerate() {
+        let written = member(&mut out, index, key, value, MAX_DEPTH - 1);
         written.map_err(|problem| EncodeError { key: key.clone(), format: Format::Json, problem })?;
     }
     out.push(b'}');
     Ok(out)
 }
 
-fn member(out: &mut Vec<u8>, place: usize, key: &Text, value: &Value, levels: usize) -> Result<(), Problem> {
-    if place > 0 {
+fn member(out: &mut Vec<u8>, index: usize, key: &Text, value: &Value, levels: usize) -> Result<(), Problem> {
+    if index > 0 {
         out.push(b',');
     }
     string(out, key)?;
@@ -287,8 +287,8 @@ fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
         Value::List(items) | Value::Tuple(items) => {
             let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
             out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
                     out.push(b',');
                 }
                 one(out, item, inside)?;
@@ -299,7 +299,7 @@ fn one(out: &mut Vec<u8>, value: &Value, levels: usize) -> Result<(), Problem> {
             let inside = levels.checked_sub(1).ok_or(Problem::TooDeep)?;
             out.push(b'{');
             let mut members = dict.iter().enumerate();
-            members.try_for_each(|(place, (key, value))| member(out, place, key, value, inside))?;
+            members.try_for_each(|(index, (key, value))| member(out, index, key, value, inside))?;
             out.push(b'}');
         }
         Value::DateTime(date) => quoted(out, &Fields::of(*date).iso()),

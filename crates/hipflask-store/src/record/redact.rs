@@ -44,24 +44,24 @@ pub fn redact(dict: &Dict) -> Redacted {
 
 fn within(dict: &Dict, above: &str, hidden: &mut Vec<String>) -> Dict {
     let entry = |(key, value): (&hipflask_core::value::Text, &Value)| {
-        let place = format!("{above}{key}");
+        let path = format!("{above}{key}");
         let shown = if *value != Value::None && looks_secret(&key.to_string_lossy()) {
-            hidden.push(place);
+            hidden.push(path);
             Value::from(HIDDEN)
         } else {
-            inside(value, &place, hidden)
+            inside(value, &path, hidden)
         };
         (key.clone(), shown)
     };
     dict.iter().map(entry).collect()
 }
 
-fn inside(value: &Value, place: &str, hidden: &mut Vec<String>) -> Value {
-    let mut all = |items: &[Value]| items.iter().map(|item| inside(item, place, hidden)).collect();
+fn inside(value: &Value, path: &str, hidden: &mut Vec<String>) -> Value {
+    let mut all = |items: &[Value]| items.iter().map(|item| inside(item, path, hidden)).collect();
     match value {
         Value::List(items) => Value::List(all(items)),
         Value::Tuple(items) => Value::Tuple(all(items)),
-        Value::Dict(dict) => Value::Dict(within(dict, &format!("{place}."), hidden)),
+        Value::Dict(dict) => Value::Dict(within(dict, &format!("{path}."), hidden)),
         other => other.clone(),
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum Database {
 /// A parsed URL.
 pub(super) struct Address {
     pub(super) database: Database,
-    pub(super) place: String,
+    pub(super) address: String,
     pub(super) settings: Settings,
 }
 
@@ -82,9 +82,9 @@ impl Address {
         let (kind, driver) = match scheme.as_str() {
             "sqlite" => {
                 let file = sqlite_file(rest)?;
-                let place = format!("sqlite:{}", file.display());
+                let address = format!("sqlite:{}", file.display());
                 let database = Database::Sqlite { file, write_ahead_log };
-                return Ok(Self { database, place, settings });
+                return Ok(Self { database, address, settings });
             }
             "postgres" | "postgresql" => ("postgres", Database::Postgres as fn(String) -> Database),
             "mysql" | "mariadb" => ("mysql", Database::MySql as fn(String) -> Database),
@@ -95,7 +95,7 @@ impl Address {
         }
         let question = if left.is_empty() { "" } else { "?" };
         let url = format!("{kind}:{rest}{question}{}", left.join("&"));
-        Ok(Self { database: driver(url), place: format!("{kind}:{}", without_password(rest)), settings })
+        Ok(Self { database: driver(url), address: format!("{kind}:{}", without_password(rest)), settings })
     }
 }
 
@@ -122,11 +122,11 @@ fn without_password(rest: &str) -> String {
     let authority = rest.trim_start_matches('/');
     let end = authority.find(['/', '#']).unwrap_or(authority.len());
     let (authority, path) = authority.split_at(end);
-    let place = match authority.rsplit_once('@') {
+    let address = match authority.rsplit_once('@') {
         Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
         None => authority.to_owned(),
     };
-    format!("//{place}{path}")
+    format!("//{address}{path}")
 }
 
 /// Quotes a name for a statement, if it cannot end the quotes.
@@ -143,29 +143,29 @@ pub(super) fn quoted(name: &str, quote: char) -> Result<String, SqlError> {
 mod tests {
     use super::*;
 
-    fn place(url: &str) -> String {
-        Address::parse(url).map_or_else(|error| error.to_string(), |address| address.place)
+    fn address(url: &str) -> String {
+        Address::parse(url).map_or_else(|error| error.to_string(), |address| address.address)
     }
 
     #[test]
     fn address_never_shows_the_password() {
         assert_eq!(
-            place("postgres://app:s3cr%40t@db:5432/web?sslmode=require"),
+            address("postgres://app:s3cr%40t@db:5432/web?sslmode=require"),
             "postgres://app@db:5432/web"
         );
-        assert_eq!(place("mysql+pymysql://app:a@b:c@db/web"), "mysql://app@db/web");
-        assert_eq!(place("mariadb://db/web"), "mysql://db/web");
-        assert_eq!(place("postgresql://:p@/web?host=/run/postgresql&password=x"), "postgres://@/web");
+        assert_eq!(address("mysql+pymysql://app:a@b:c@db/web"), "mysql://app@db/web");
+        assert_eq!(address("mariadb://db/web"), "mysql://db/web");
+        assert_eq!(address("postgresql://:p@/web?host=/run/postgresql&password=x"), "postgres://@/web");
     }
 
     #[test]
     fn sqlite_urls_include_those_of_sqlalchemy() {
-        assert_eq!(place("sqlite:app.db"), "sqlite:app.db");
-        assert_eq!(place("sqlite:/srv/app.db"), "sqlite:/srv/app.db");
-        assert_eq!(place("sqlite:///app.db"), "sqlite:app.db");
-        assert_eq!(place("sqlite:////srv/app.db"), "sqlite:/srv/app.db");
-        assert_eq!(place("sqlite://app.db"), SqlError::TwoSlashes.to_string());
-        assert_eq!(place("sqlite::memory:"), SqlError::NoFile.to_string());
+        assert_eq!(address("sqlite:app.db"), "sqlite:app.db");
+        assert_eq!(address("sqlite:/srv/app.db"), "sqlite:/srv/app.db");
+        assert_eq!(address("sqlite:///app.db"), "sqlite:app.db");
+        assert_eq!(address("sqlite:////srv/app.db"), "sqlite:/srv/app.db");
+        assert_eq!(address("sqlite://app.db"), SqlError::TwoSlashes.to_string());
+        assert_eq!(address("sqlite::memory:"), SqlError::NoFile.to_string());
     }
 
     #[test]
@@ -181,10 +181,10 @@ mod tests {
 
     #[test]
     fn invalid_url_is_an_error() {
-        assert_eq!(place("app.db"), SqlError::NoScheme.to_string());
-        assert_eq!(place("postgres:web"), SqlError::NoScheme.to_string());
-        assert_eq!(place("oracle://db"), "no SQL store for `oracle:`; use sqlite:, postgres: or mysql:");
-        assert_eq!(place("sqlite:app.db?mode=ro"), SqlError::UnknownParameter.to_string());
+        assert_eq!(address("app.db"), SqlError::NoScheme.to_string());
+        assert_eq!(address("postgres:web"), SqlError::NoScheme.to_string());
+        assert_eq!(address("oracle://db"), "no SQL store for `oracle:`; use sqlite:, postgres: or mysql:");
+        assert_eq!(address("sqlite:app.db?mode=ro"), SqlError::UnknownParameter.to_string());
     }
 
     #[test]

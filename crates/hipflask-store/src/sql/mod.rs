@@ -91,7 +91,7 @@ pub struct SqlStore {
     driver: Box<dyn Driver>,
     statements: Statements,
     kind: &'static str,
-    place: String,
+    address: String,
     make_table: bool,
 }
 
@@ -100,7 +100,7 @@ pub struct SqlStore {
 #[must_use]
 pub struct SqlStoreBuilder {
     database: Database,
-    place: String,
+    address: String,
     settings: Settings,
 }
 
@@ -118,8 +118,8 @@ impl SqlStore {
     /// # Errors
     /// [`SqlError`] if the URL is invalid.
     pub fn builder(url: &str) -> Result<SqlStoreBuilder, SqlError> {
-        let Address { database, place, settings } = Address::parse(url)?;
-        Ok(SqlStoreBuilder { database, place, settings })
+        let Address { database, address, settings } = Address::parse(url)?;
+        Ok(SqlStoreBuilder { database, address, settings })
     }
 
     async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
@@ -390,10 +390,10 @@ impl SqlStoreBuilder {
     /// # Errors
     /// [`SqlError`] if a name is not allowed in a statement, or the database's feature is missing.
     pub fn build(self) -> Result<SqlStore, SqlError> {
-        let Self { database, place, settings } = self;
+        let Self { database, address, settings } = self;
         let (driver, words, kind) = open(database, &settings)?;
         let statements = Statements::new(&words);
-        Ok(SqlStore { driver, statements, kind, place, make_table: settings.make_table })
+        Ok(SqlStore { driver, statements, kind, address, make_table: settings.make_table })
     }
 }
 
@@ -449,7 +449,7 @@ impl Store for SqlStore {
     }
 
     fn describe(&self) -> Description {
-        let mut description = Description::new(self.kind, self.place.clone());
+        let mut description = Description::new(self.kind, self.address.clone());
         description.expires_by_itself = false;
         description
     }
@@ -458,7 +458,7 @@ impl Store for SqlStore {
 /// Shows the address, which has no password.
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlStore").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("SqlStore").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -466,7 +466,7 @@ impl fmt::Debug for SqlStore {
 impl fmt::Debug for SqlStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStoreBuilder")
-            .field("place", &self.place)
+            .field("address", &self.address)
             .field("settings", &self.settings)
             .finish()
     }

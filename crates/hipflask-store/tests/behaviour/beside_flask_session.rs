@@ -17,7 +17,7 @@ pub(crate) async fn share_sessions(store: &AnyStore, flask: &mut FlaskSession) -
         (before.saturating_add(HOUR).as_secs(), now().saturating_add(HOUR).as_secs() + 1);
     assert!((earliest..=latest).contains(&ends), "{earliest} <= {ends} <= {latest}");
 
-    // We change it, they read; they change it, and we are told.
+    // Rust changes it and Python reads it; then Python changes it, which is a conflict for Rust.
     let ours = flask.record(&json!({"_permanent": true, "user": "ada", "n": 2})).unwrap();
     let answer = store.replace(&key(&id), &stored, &ours, HOUR, now()).await.unwrap();
     assert!(matches!(answer, Replaced::Replaced(_)));

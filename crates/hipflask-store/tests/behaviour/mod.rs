@@ -1,4 +1,4 @@
-//! What every store must do, asked of whatever store a test brings.
+//! Tests that every store must pass.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod beside_flask_session;
@@ -89,7 +89,7 @@ async fn a_touch_changes_the_expiry_alone(store: &AnyStore) {
     }
     let after = store.load(&key, now).await.unwrap().unwrap();
     assert_eq!((after.data.as_slice(), after.expires), (b"one".as_slice(), Some(now.saturating_add(HOUR))));
-    // A longer life is no conflict.
+    // A later expiry is not a conflict.
     let answer = store.replace(&key, &before, b"two", MINUTE, now).await.unwrap();
     assert_eq!(answer, Replaced::Replaced(Token::Data));
     let _ = store.delete(&key, now).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_purge_drops_what_has_ended(store: &AnyStore) {
     assert_eq!(dropped, if store.describe().expires_by_itself { 0 } else { 20 });
     assert_eq!(store.load(&key("purge-live"), now).await.unwrap(), Some(live));
     if dropped > 0 {
-        // At the time when they lived they are gone, too.
+        // They are missing even at a time before their expiry.
         assert_eq!(store.load(&key("purge-7"), early).await.unwrap(), None);
     }
     let _ = store.delete(&key("purge-live"), now).await.unwrap();
@@ -291,7 +291,7 @@ async fn two_writers_both_count(store: &AnyStore, trials: u32) {
     }
 }
 
-/// Whoever writes while another deletes, the record is gone afterwards.
+/// If one caller writes while another deletes, the record is missing afterwards.
 async fn what_was_ended_stays_ended(store: &AnyStore, trials: u32) {
     for trial in 0..trials {
         let id = format!("end-{trial}");

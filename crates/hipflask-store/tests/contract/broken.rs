@@ -52,7 +52,7 @@ enum Breach {
     DebugShowsKeys,
 }
 
-/// What the suite says of each.
+/// The message of the suite for each.
 const CAUGHT: [(Breach, &str); 31] = [
     (Breach::LoadFindsExpired, "load: an expired record is missing"),
     (Breach::LoadReportsNoExpiry, "load: a record that expires has an expiry"),
@@ -61,13 +61,13 @@ const CAUGHT: [(Breach, &str); 31] = [
     (Breach::CreateCutsData, "create: the data comes back byte for byte"),
     (Breach::CreateDoublesTtl, "create: the record expires at"),
     (Breach::CreateKeepsZeroForLong, "create: a time to live of zero is one second"),
-    (Breach::CreateInTwoSteps, "create: one of several succeeds"),
+    (Breach::CreateInTwoSteps, "create: exactly one caller succeeds"),
     (Breach::KeysIgnoreCase, "create: a new key is reported as created"),
     (Breach::ReplaceIgnoresExpected, "replace: other data than expected is a conflict"),
     (Breach::ReplaceCreates, "replace: a missing record is reported as gone"),
     (Breach::ReplaceKeepsExpiry, "replace: the time to live is the new one"),
     (Breach::ReplaceConflictIsStale, "replace: a conflict returns the current record"),
-    (Breach::ReplaceInTwoSteps, "replace: one of several succeeds"),
+    (Breach::ReplaceInTwoSteps, "replace: exactly one caller succeeds"),
     (Breach::TouchCreates, "touch: a missing record is reported as gone"),
     (Breach::TouchOnlyExtends, "touch: the time to live counts from now"),
     (Breach::TouchDoesNothing, "touch: a longer time to live is set"),
@@ -116,7 +116,7 @@ fn verdict(breach: Breach) -> Option<String> {
 struct Broken {
     inner: MemoryStore,
     breach: Breach,
-    /// What has been opened.
+    /// The records that have been opened.
     seen: Mutex<HashMap<Key, Stored>>,
 }
 

@@ -143,7 +143,7 @@ fn unsupported_value_fails_the_save() {
     assert!(store.is_empty());
 }
 
-/// A front for another language hands over the session as it is now, its originals beside it, and the id that it has shown.
+/// A front for another language passes the current session with its originals, and the id that it has shown.
 #[test]
 fn adopted_session_keeps_originals_and_proposed_id() {
     // {"a": {1: 2}, "b": 1} in MessagePack: a dict with a number for its key, which a value cannot be.

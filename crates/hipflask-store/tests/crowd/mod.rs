@@ -1,5 +1,5 @@
 //! Clients that hammer one session: each of their changes counts, and none of them is sent away.
-#![allow(clippy::print_stdout, reason = "the harness keeps it back unless it is asked for")]
+#![allow(clippy::print_stdout, reason = "the test harness hides it by default")]
 
 use std::sync::Arc;
 use std::time::Duration;

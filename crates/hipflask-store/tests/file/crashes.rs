@@ -81,7 +81,7 @@ fn killed_process_leaves_a_whole_record() {
         let replaced = block_on(store.replace(&key, &stored, b"a", TTL, now())).unwrap();
         assert!(matches!(replaced, Replaced::Replaced(_)), "nobody holds the lock of a dead process");
     }
-    // What was left half written goes in time, and is no session until then.
+    // An incomplete file is not a session, and is removed later.
     let later = UnixTime::from_secs(now().as_secs() + 7200);
     block_on(store.purge_expired(later)).unwrap();
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -1,4 +1,4 @@
-//! What is in the directory, file by file.
+//! The files in the directory.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -172,7 +172,7 @@ fn unusable_directory_is_an_error_with_advice() {
         assert!(!format!("{error:?} {error}").contains("VE5r"), "{error:?}");
         assert!(error.to_string().starts_with("file store: "), "{error}");
     }
-    // A directory that is not there yet has no records.
+    // A missing directory contains no records.
     let store = FileStore::new(directory.path().join("later"));
     assert_eq!(block_on(store.load(&key(), NOW)).unwrap(), None);
     assert_eq!(block_on(store.purge_expired(NOW)).unwrap(), 0);

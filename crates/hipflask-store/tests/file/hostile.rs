@@ -131,7 +131,7 @@ fn a_mode_that_lets_others_write_is_refused() {
     let base = tempfile::tempdir().unwrap();
     let error = block_on(FileStore::new(base.path()).with_mode(0o660).ready()).unwrap_err();
     assert!(error.to_string().contains("mode 660"), "{error}");
-    // A record of such a mode is not ours alone, whoever wrote it.
+    // Other users may write a record with such a mode.
     let (store, path) = with_record(base.path());
     chmod(&path, 0o660);
     assert_eq!(block_on(store.load(&key(), NOW)).unwrap(), None);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{AnyStore, HOUR, ends_in, fresh, key, now};
 
-/// What is there once Flask-Session's last write has arrived: pymemcache, unless told otherwise, sends and does not wait.
+/// Returns the record once Flask-Session's last write has arrived: by default pymemcache does not wait for it.
 async fn settled(store: &AnyStore, id: &str, expected: Option<&[u8]>) -> Option<Stored> {
     for _ in 0..1000 {
         let found = store.load(&key(id), now()).await.unwrap();
@@ -27,7 +27,7 @@ pub(crate) async fn share_sessions(store: AnyStore, mut flask: FlaskSession) {
     let stored = settled(&store, &id, Some(&theirs)).await.expect("theirs is found");
     ends_in(&stored, HOUR);
 
-    // Their reading writes the same bytes once more, which is no conflict for us. We change it, they read.
+    // Reading in Python writes the same bytes again, which is not a conflict. Rust changes it and Python reads it.
     assert_eq!(flask.show(&id).unwrap().unwrap()["n"], 1);
     tokio::time::sleep(Duration::from_millis(50)).await;
     let ours = flask.record(&json!({"_permanent": true, "user": "ada", "n": 2})).unwrap();
@@ -35,7 +35,7 @@ pub(crate) async fn share_sessions(store: AnyStore, mut flask: FlaskSession) {
     assert!(matches!(answer, Replaced::Replaced(_)), "{answer:?}");
     assert_eq!(flask.show(&id).unwrap(), Some(json!({"_permanent": true, "user": "ada", "n": 2})));
 
-    // They change it, and we are told.
+    // Python changes it, which is a conflict.
     let seen = settled(&store, &id, Some(&ours)).await.unwrap();
     flask.update(&id, &json!({"n": 3})).unwrap();
     let theirs = flask.record(&json!({"_permanent": true, "user": "ada", "n": 3})).unwrap();

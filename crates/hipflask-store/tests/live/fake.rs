@@ -12,7 +12,7 @@ pub(crate) struct Fake {
     requests: Arc<AtomicUsize>,
 }
 
-/// What it does with whatever it is sent.
+/// The reaction to a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Manner {
     /// Takes it and never says anything.
@@ -40,7 +40,7 @@ impl Fake {
         Self { port, requests }
     }
 
-    /// How often it was sent something.
+    /// Returns the number of requests.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }

@@ -1,6 +1,6 @@
-//! What a store must do whose server has a clock of its own, asked of whatever store a test brings.
+//! Tests for every store whose server has its own clock.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::print_stdout, reason = "the harness keeps it back unless it is asked for")]
+#![allow(clippy::print_stdout, reason = "the test harness hides it by default")]
 
 pub(crate) mod beside_flask_session;
 pub(crate) mod fake;
@@ -67,7 +67,7 @@ pub(crate) async fn lives_long(store: &AnyStore) {
     let _ = store.delete(&key, now()).await.unwrap();
 }
 
-/// Whoever gives up in the middle leaves no answer behind for the next caller.
+/// A cancelled caller leaves no reply behind for the next one.
 pub(crate) async fn a_cancelled_call_disturbs_no_other(store: &AnyStore) {
     let ids: Vec<String> = (0..20).map(|_| fresh("cancel")).collect();
     for id in &ids {
@@ -85,7 +85,7 @@ pub(crate) async fn a_cancelled_call_disturbs_no_other(store: &AnyStore) {
     }
 }
 
-/// What is there is listed, once at least.
+/// Every existing record is listed at least once.
 pub(crate) async fn pages_list_what_lives(store: AnyStore) {
     // Characters that a listing might read as a pattern.
     let name = fresh("pa*ge[1]");
@@ -128,7 +128,7 @@ pub(crate) async fn pages_list_what_lives(store: AnyStore) {
     }
 }
 
-/// Callers against each other, by load; each takes the next of `stores`, which stand for processes.
+/// Concurrent callers under load. Each uses the next of `stores`, which simulate processes.
 pub(crate) async fn loses_nothing(stores: Vec<AnyStore>) {
     let conflicts = increments_all_count(&stores).await;
     two_writers_both_count(&stores, 200).await;
@@ -194,7 +194,7 @@ async fn two_writers_both_count(stores: &[AnyStore], trials: usize) {
     }
 }
 
-/// Whoever writes while another deletes, the record is gone afterwards.
+/// If one caller writes while another deletes, the record is missing afterwards.
 async fn what_was_ended_stays_ended(stores: &[AnyStore], trials: usize) {
     for trial in 0..trials {
         let id = fresh("end");

@@ -20,7 +20,7 @@ use serde_json::json;
 
 const LIFETIME: Duration = Duration::from_secs(31 * 86_400);
 
-/// What a request to the app did.
+/// The result of a request to the app.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Visit {
     pub(crate) session: String,
@@ -148,7 +148,7 @@ fn real_flask_session_reads_and_changes_our_files() {
     let moved = both.flask(Some(&cookie), json!([["regenerate"]]));
     let new = moved.cookie();
     assert_ne!(new, cookie);
-    assert!(both.open(&cookie).is_none(), "its new id ends the old one here, too");
+    assert!(both.open(&cookie).is_none(), "a new id also deletes the old record");
     session.set("late", 1).unwrap();
     assert_eq!(both.save(&mut session, &mut slot), Saved::Gone);
     assert_eq!(shown(&both.open(&new).unwrap().0), "{s5f7065726d616e656e74:T,s6e:i5}");

@@ -1,4 +1,4 @@
-//! The differential run: real Flask-Session, msgspec, pickle and cachelib beside us, on what chance makes.
+//! Compares Hipflask with real Flask-Session, msgspec, pickle and cachelib on random sessions.
 //!
 //! Every test has `real_flask` in its name, because `cargo xtask check` does without Python. A failure prints the seed;
 //! `HIPFLASK_SEED=.. cargo test -p hipflask-store --test real_flask` shows it again.

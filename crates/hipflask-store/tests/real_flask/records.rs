@@ -37,7 +37,7 @@ fn generate(flask: &mut RealFlask, form: &str) -> Vec<Generated> {
 fn dict(description: &str) -> Dict {
     match parse(description).unwrap() {
         Value::Dict(dict) => dict,
-        other => panic!("{other:?} is no session"),
+        other => panic!("{other:?} is not a session"),
     }
 }
 
@@ -52,7 +52,7 @@ fn unhex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// What the codec of msgspec writes and refuses, we write and refuse, byte for byte.
+/// Hipflask writes and refuses the same values as msgspec, byte for byte.
 fn same_bytes(form: &str, format: Format) {
     let mut flask = RealFlask::start().unwrap();
     let (mut written, mut refused) = (0, 0);

@@ -1,4 +1,4 @@
-//! How many connections there are, which commands they carry, and what is said of the server's configuration.
+//! The number of connections, their commands, and the advice about the server's configuration.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ fn with(server: &Redis, connections: u32) -> AnyStore {
     Arc::new(builder.connections(connections).build().unwrap())
 }
 
-/// How many connections the server has, the one that asks left out.
+/// Returns the number of connections of the server, without that of this request.
 fn clients(server: &Redis) -> usize {
     let list = server.ask(&["client", "list"]).unwrap();
     list.lines().filter(|line| line.contains("id=") && !line.contains("cmd=client")).count()
@@ -92,7 +92,7 @@ async fn long_large_sessions_never_delay_small_real_server() {
             .collect();
         tokio::time::sleep(Duration::from_millis(500)).await;
         let busy = median(&store, &small).await;
-        println!("{connections} connections: median {quiet:?} alone, {busy:?} beside 200 readers of 200 kB");
+        println!("{connections} connections: median {quiet:?} alone, {busy:?} with 200 readers of 200 kB");
         readers.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
@@ -145,7 +145,7 @@ impl Visit for Fields {
     }
 }
 
-/// The warnings of two calls of `ready`.
+/// The warnings from calling `ready` twice.
 async fn warnings(url: &str) -> Vec<String> {
     let store = RedisStore::builder(url).unwrap().timeout(Duration::from_secs(20)).build().unwrap();
     let warnings = Warnings::default();

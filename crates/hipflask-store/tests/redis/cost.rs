@@ -1,4 +1,4 @@
-//! What a step costs the server: commands, and how often it has to read from its clients.
+//! The cost of a step at the server: its commands and reads.
 #![expect(clippy::print_stdout, reason = "the figures are for people")]
 
 use std::time::Instant;
@@ -49,7 +49,7 @@ fn check(step: &str, cost: &Cost, expected: &[(&str, u64)]) {
     assert_eq!(cost.round_trips, 1, "{step}");
 }
 
-/// Redis 7 has no comparison of its own, so a script stands for it; what the script does counts beside it.
+/// Redis 7 has no compare-and-set, so a script does it; the commands of the script count as well.
 #[tokio::test]
 async fn each_step_is_one_round_trip_real_server() {
     let server = Redis::start().unwrap();
@@ -124,7 +124,7 @@ async fn expiry_is_read_once_a_minute_real_server() {
     let (stored, spent) = cost(&server, store.open(&key, early, begin)).await;
     assert!(end(stored) > early);
     check("an end that is late enough", &spent, &[("get", 1)]);
-    // Another program extends its life: whoever needs to know asks, and then it is known.
+    // Another program extends the expiry, which the next caller that needs it reads.
     server.ask(&["expire", key.as_str(), "3600"]).unwrap();
     let (stored, spent) = cost(&server, store.open(&key, late, begin)).await;
     assert!(end(stored) > late);

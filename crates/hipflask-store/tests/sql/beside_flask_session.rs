@@ -30,7 +30,7 @@ async fn share_a_table(store: AnyStore, mut flask: FlaskSession, statement: impl
     assert_eq!(store.load(&key(&theirs), later).await.unwrap(), None);
     assert_eq!(store.purge_expired(later).await.unwrap(), 2, "theirs and the one that lived");
 
-    // A row without an expiry is no session to either; a cleanup of either leaves it.
+    // A row without an expiry is not a session for either side, and both cleanups leave it.
     let _ = store.create(&key("null"), &ours, HOUR, now()).await.unwrap();
     statement("UPDATE {t} SET expiry = NULL");
     assert_eq!(store.load(&key("null"), now()).await.unwrap(), None);
@@ -112,7 +112,7 @@ async fn mariadb_is_shared_with_real_flask_real_server() {
             store_at(&url, table).await;
         }
         let flask = FlaskSession::on_sql(&theirs, &[table]).unwrap();
-        // Their URL, driver and all, is one of ours, too.
+        // Their URL with its driver works here as well.
         let store = store_at(&theirs, table).await;
         let place = format!("test.{table}");
         share_a_table(store, flask, |text| drop(server.sql(&text.replace("{t}", &place)).unwrap())).await;

@@ -1,4 +1,4 @@
-//! What an operator is told, and what a crash leaves.
+//! Errors for operators, and crashes.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What `ready` says, with its cause: what an operator reads.
+/// The error of `ready` with its source, as an operator reads it.
 async fn refusal(builder: SqlStoreBuilder) -> (ErrorKind, String) {
     let error = builder.build().unwrap().ready().await.expect_err("it cannot be ready");
     (error.kind(), told(&error))
@@ -136,7 +136,7 @@ async fn sqlite_says_what_is_wrong() {
 
     std::fs::write(
         directory.path().join("app.db"),
-        "this is no database, and long enough to be seen as none",
+        "this is not a database, and long enough to be recognized as such",
     )
     .unwrap();
     let (kind, said) = refusal(at(&sqlite_url(&directory))).await;
@@ -197,8 +197,8 @@ async fn silent_server_times_out_real_server() {
     }
 }
 
-/// `kill -9` of the server between any two steps: what was acknowledged is there, what failed is told so, and the next call
-/// after the restart works.
+/// Kills the server between any two steps: acknowledged writes survive, lost ones are errors, and the next call after the
+/// restart works.
 async fn survives_kills(store: &AnyStore, mut kill: impl FnMut(), mut restart: impl FnMut()) {
     for round in 0..3 {
         let id = format!("kill-{round}");

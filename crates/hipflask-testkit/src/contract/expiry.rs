@@ -1,4 +1,4 @@
-//! What expires, and when. Waits for it.
+//! Expiry. Waits for records to expire.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) async fn all(bench: &Bench) {
         soon.push((name, expiry(now(), ttl)));
     }
 
-    // The suite knows no runtime's timer; nothing else runs on this thread.
+    // The suite cannot use a runtime's timer. Nothing else runs on this thread.
     std::thread::sleep(Duration::from_millis(2_200));
 
     let key = |name: &str| bench.key(&format!("short-{name}"));
@@ -124,7 +124,7 @@ async fn to_the_second(bench: &Bench) {
     assert!(is_created, "create: a record makes way from the second of its expiry");
 }
 
-/// Whether a key is listed; `None` if the store cannot list, or keeps only hashes of its keys.
+/// Returns `true` if a key is listed; `None` if the store cannot list, or only stores digests of its keys.
 async fn lists(bench: &Bench, scan: &Scan, key: &Key, at: UnixTime) -> Option<bool> {
     let mut scan = scan.clone();
     let mut is_listed = false;

@@ -68,7 +68,7 @@ pub(super) async fn stored(sessions: &ServerSessions, entries: &[(&str, Value)])
     sessions.ids().to_cookie(slot.id().expect("it was created"))
 }
 
-/// What a later request finds; `None` if there is no session.
+/// Returns the content that a later request finds; `None` if the session is missing.
 pub(super) async fn found(sessions: &ServerSessions, cookie: &str) -> Option<Dict> {
     match sessions.open(cookie.as_bytes(), now()).await.expect("open") {
         Opened::Found { session, .. } => Some(session.to_dict()),
@@ -104,7 +104,7 @@ async fn writers_of_different_keys(bench: &Bench, first_opened_saves_first: bool
     assert_eq!(
         found(sessions, &cookie).await,
         Some(expected),
-        "replace, in two saves: keys of both writers are kept"
+        "replace, in two saves: both writers keep their keys"
     );
     assert_eq!(
         second.save().await,
@@ -307,7 +307,7 @@ async fn regenerate_twice(bench: &Bench) {
     assert_eq!(
         two.save().await,
         Saved::Gone,
-        "create and delete_if, for two new ids: one of two new ids exists"
+        "create and delete_if, for two new ids: exactly one new id exists"
     );
     assert_eq!(
         found(sessions, &one.cookie()).await,
@@ -496,7 +496,7 @@ async fn fifty_transactions(bench: &Bench) {
     );
 }
 
-/// How many records the suite has in the store, if that can be told.
+/// Returns the number of the suite's records in the store, if the store can list them.
 pub(super) async fn count(bench: &Bench) -> Option<usize> {
     let mut scan = Scan::new(&*bench.prefix);
     let mut count = 0;

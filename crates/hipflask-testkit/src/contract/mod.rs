@@ -8,8 +8,8 @@
 //! block_on(store_contract(async || MemoryStore::new()));
 //! ```
 //!
-//! The suite works on a real clock and waits some seconds for records to expire. It uses keys of its own and may run beside
-//! anything else in the same backend, but for another [`purge_expired`](hipflask_store::Store::purge_expired).
+//! The suite uses the real clock and waits some seconds for records to expire. It uses separate keys, so that other tests can use
+//! the same backend at the same time, except for [`purge_expired`](hipflask_store::Store::purge_expired).
 
 mod basics;
 mod expiry;

@@ -22,7 +22,7 @@ async fn one_creates(bench: &Bench, round: u8) {
     let data: Vec<[u8; 1]> = (0..CALLERS).map(|caller| [caller]).collect();
     let answers = together(data.iter().map(|data| bench.store.create(&key, data, LIFETIME, now()))).await;
     let winners: Vec<usize> = winners(&answers, |answer| matches!(answer, Ok(Created::Created(_))));
-    assert_eq!(winners.len(), 1, "create: one of several succeeds");
+    assert_eq!(winners.len(), 1, "create: exactly one caller succeeds");
     let held = bench.data(&key).await;
     assert_eq!(held.as_deref(), Some(&data[winners[0]][..]), "create: the winner's data is stored");
 }
@@ -34,7 +34,7 @@ async fn one_replaces(bench: &Bench, round: u8) {
     let answers =
         together(data.iter().map(|data| bench.store.replace(&key, &base, data, LIFETIME, now()))).await;
     let winners = winners(&answers, |answer| matches!(answer, Ok(Replaced::Replaced(_))));
-    assert_eq!(winners.len(), 1, "replace: one of several succeeds");
+    assert_eq!(winners.len(), 1, "replace: exactly one caller succeeds");
     let winner = &data[winners[0]][..];
     let held = bench.data(&key).await;
     assert_eq!(held.as_deref(), Some(winner), "replace: the winner's data is stored");
@@ -56,14 +56,14 @@ async fn one_deletes(bench: &Bench, round: u8) {
     assert_eq!(
         winners(&answers, |answer| matches!(answer, Ok(Deleted::Deleted))).len(),
         1,
-        "delete: one of several reports the deletion"
+        "delete: exactly one caller reports the deletion"
     );
     let stored = bench.made(&key, b"y").await;
     let answers = together((0..CALLERS).map(|_| bench.store.delete_if(&key, &stored, now()))).await;
     assert_eq!(
         winners(&answers, |answer| matches!(answer, Ok(DeletedIf::Deleted))).len(),
         1,
-        "delete_if: one of several reports the deletion"
+        "delete_if: exactly one caller reports the deletion"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What must not reach the store, and what a failing store must not break.
+//! Input that must not reach the store, and failures of the store.
 
 use std::sync::Arc;
 
@@ -139,14 +139,15 @@ async fn calls_are_as_few_as_can_be(bench: &Bench) {
     assert_eq!(spy.calls(), [StoreMethod::Load], "calls of a save: one load and nothing else");
 }
 
-/// Ten thousand values that are no ids, some of them nearly.
+/// Ten thousand values that are not ids, although some nearly are.
 async fn odd_ids_reach_no_store(bench: &Bench) {
     let (spy, sessions) = spied(bench);
     let mut rng = TestRng::fresh();
     let good = sessions.ids().to_cookie(&sessions.ids().fresh().expect("rng")).into_bytes();
     for _ in 0..10_000 {
         let value = odd(&mut rng, &good);
-        let opened = sessions.open(&value, now()).await.expect("no store is asked, so none fails");
+        let opened =
+            sessions.open(&value, now()).await.expect("open: a malformed id does not reach the store");
         assert!(
             matches!(opened, Opened::NotAnId(_)),
             "load, for what is not an id: never called for {}",
@@ -242,7 +243,7 @@ async fn a_failed_read_writes_nothing(bench: &Bench) {
     );
 }
 
-/// What a request does to a session that holds `a: 1`.
+/// The change of a request to a session with `a: 1`.
 type Act = fn(&mut SessionDict, &mut Slot);
 
 const ACTS: [(&str, Act); 5] = [

@@ -44,7 +44,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Gives way once, so that what runs beside gets its turn.
+/// Yields once, so that concurrent futures run.
 pub async fn give_way() {
     let mut given = false;
     poll_fn(|context| {

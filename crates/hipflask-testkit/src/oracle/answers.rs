@@ -64,7 +64,7 @@ pub struct GeneratedSession {
     pub opened: String,
 }
 
-/// A cookie that something happened to.
+/// A damaged cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct DamagedCookie {
@@ -150,7 +150,7 @@ pub struct StepSeen {
     pub new: bool,
 }
 
-/// Which Flask it is.
+/// The versions of the Python packages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Versions {

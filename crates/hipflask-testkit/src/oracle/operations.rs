@@ -12,7 +12,7 @@ use super::{OracleError, RealFlask};
 /// All return [`OracleError`] if the process does not answer; refusals by Flask are in the answers.
 #[expect(clippy::missing_errors_doc, reason = "the same for every method, and said once above")]
 impl RealFlask {
-    /// Which versions answer.
+    /// Returns the versions of Python's packages.
     pub fn versions(&mut self) -> Result<Versions, OracleError> {
         self.ask("versions", Map::new())
     }
@@ -51,7 +51,7 @@ impl RealFlask {
         self.ask("open", question)
     }
 
-    /// Opens cookies with a lifetime of `max_age` seconds, which may be negative; `None` asks for no age at all.
+    /// Opens cookies with a lifetime of `max_age` seconds, which may be negative; `None` means no limit.
     pub fn open_within(
         &mut self,
         settings: &Settings,
@@ -74,7 +74,7 @@ impl RealFlask {
         self.ask("generate", with_seed(settings.question(), seed, count))
     }
 
-    /// Makes `count` cookies that something happened to.
+    /// Generates `count` damaged cookies.
     pub fn damage(
         &mut self,
         settings: &Settings,
@@ -84,7 +84,7 @@ impl RealFlask {
         self.ask("damage", with_seed(settings.question(), seed, count))
     }
 
-    /// The cookies that Flask's request has, for each `Cookie` header. Each character stands for one byte.
+    /// The cookies that Flask's request has, for each `Cookie` header. Each character is one byte.
     pub fn parse_cookie(
         &mut self,
         headers: &[impl AsRef<str>],

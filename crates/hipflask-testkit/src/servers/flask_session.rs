@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::process::{Process, ServerError};
 use crate::checkout;
 
-/// An application with Flask-Session 0.8 in a Python process, which plays visitors. Its sessions live for an hour.
+/// An application with Flask-Session 0.8 in a Python process, which sends requests as users do. Its sessions expire after an
+/// hour.
 #[derive(Debug)]
 pub struct FlaskSession {
     child: Child,
@@ -22,10 +23,10 @@ pub struct FlaskSession {
 }
 
 impl FlaskSession {
-    /// Starts it on SQLAlchemy's `url`, with the table's name and schema if they are other than Flask-Session's own.
+    /// Starts it on SQLAlchemy's `url`, with the table's name and schema if they differ from Flask-Session's defaults.
     ///
     /// # Errors
-    /// [`ServerError`] if real Flask is not there, or Flask-Session does not start.
+    /// [`ServerError`] if real Flask is not installed, or Flask-Session does not start.
     pub fn on_sql(url: &str, names: &[&str]) -> Result<Self, ServerError> {
         Self::start("sqlalchemy", url, names)
     }
@@ -33,7 +34,7 @@ impl FlaskSession {
     /// Starts it on MongoDB.
     ///
     /// # Errors
-    /// As [`on_sql`](Self::on_sql).
+    /// Same as [`on_sql`](Self::on_sql).
     pub fn on_mongodb(url: &str) -> Result<Self, ServerError> {
         Self::start("mongodb", url, &[])
     }
@@ -41,7 +42,7 @@ impl FlaskSession {
     /// Starts it on DynamoDB.
     ///
     /// # Errors
-    /// As [`on_sql`](Self::on_sql).
+    /// Same as [`on_sql`](Self::on_sql).
     pub fn on_dynamodb(url: &str) -> Result<Self, ServerError> {
         Self::start("dynamodb", url, &[])
     }
@@ -49,7 +50,7 @@ impl FlaskSession {
     /// Starts it on Redis.
     ///
     /// # Errors
-    /// As [`on_sql`](Self::on_sql).
+    /// Same as [`on_sql`](Self::on_sql).
     pub fn on_redis(url: &str) -> Result<Self, ServerError> {
         Self::start("redis", url, &[])
     }
@@ -57,7 +58,7 @@ impl FlaskSession {
     /// Starts it on Redis with this `SESSION_SERIALIZATION_FORMAT`.
     ///
     /// # Errors
-    /// As [`on_sql`](Self::on_sql).
+    /// Same as [`on_sql`](Self::on_sql).
     pub fn on_redis_as(url: &str, format: &str) -> Result<Self, ServerError> {
         Self::start("redis", url, &[format])
     }
@@ -65,7 +66,7 @@ impl FlaskSession {
     /// Starts it on memcached with pymemcache, with a `HashClient` if there are several nodes.
     ///
     /// # Errors
-    /// As [`on_sql`](Self::on_sql).
+    /// Same as [`on_sql`](Self::on_sql).
     pub fn on_memcached(nodes: &[String]) -> Result<Self, ServerError> {
         Self::start("memcached", &nodes.join(","), &[])
     }
@@ -82,52 +83,52 @@ impl FlaskSession {
         Ok(flask)
     }
 
-    /// A visitor's first request, which puts `values` into the session; its id.
+    /// Sends a user's first request, which puts `values` into the session, and returns the session's id.
     ///
     /// # Errors
-    /// [`ServerError::Failed`] if the application did; what it said is on standard error.
+    /// [`ServerError::Failed`] if the application failed; its message is on standard error.
     pub fn login(&mut self, values: &Value) -> Result<String, ServerError> {
         self.ask(&json!(["login", values]))
     }
 
-    /// The session of the user with this id; `None` if it is new to Flask-Session.
+    /// Returns the session with this id; `None` if Flask-Session does not know it.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// Same as [`login`](Self::login).
     pub fn show(&mut self, id: &str) -> Result<Option<Value>, ServerError> {
         self.ask(&json!(["show", id]))
     }
 
-    /// A request of that visitor which changes the session.
+    /// Sends a request that changes the session.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// Same as [`login`](Self::login).
     pub fn update(&mut self, id: &str, values: &Value) -> Result<Option<Value>, ServerError> {
         self.ask(&json!(["update", id, values]))
     }
 
-    /// A request of that visitor which clears the session.
+    /// Sends a request that clears the session.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// Same as [`login`](Self::login).
     pub fn logout(&mut self, id: &str) -> Result<(), ServerError> {
         self.ask::<u16>(&json!(["logout", id])).map(drop)
     }
 
-    /// The bytes that Flask-Session stores for `values`.
+    /// Returns the bytes that Flask-Session stores for `values`.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// Same as [`login`](Self::login).
     pub fn record(&mut self, values: &Value) -> Result<Vec<u8>, ServerError> {
         let hex: String = self.ask(&json!(["record", values]))?;
         let digits = |at: usize| hex.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
         (0..hex.len()).step_by(2).map(|at| digits(at).ok_or_else(failed)).collect()
     }
 
-    /// Its command `flask session_cleanup`.
+    /// Runs `flask session_cleanup`.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// Same as [`login`](Self::login).
     pub fn cleanup(&mut self) -> Result<(), ServerError> {
         self.ask::<u8>(&json!(["cleanup"])).map(drop)
     }
@@ -152,7 +153,7 @@ impl Drop for FlaskSession {
     }
 }
 
-/// A program of the checkout that serves on `port` and keeps its log in `directory`.
+/// Starts a program of the checkout that serves on `port` and writes its log to `directory`.
 pub(crate) fn serve(program: &str, port: u16, directory: &Path) -> Result<Process, ServerError> {
     let mut command = python(program)?;
     command.arg(port.to_string());
@@ -161,7 +162,7 @@ pub(crate) fn serve(program: &str, port: u16, directory: &Path) -> Result<Proces
     Ok(process)
 }
 
-/// A program of the checkout, to be run by the Python that has real Flask.
+/// Returns a program of the checkout, with the Python that has real Flask.
 fn python(program: &str) -> Result<Command, ServerError> {
     let checkout = checkout::checkout().ok_or_else(no_flask)?;
     let python = std::env::var_os("HIPFLASK_PYTHON").map_or_else(

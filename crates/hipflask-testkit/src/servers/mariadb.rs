@@ -1,4 +1,4 @@
-//! MariaDB, which also stands for MySQL.
+//! MariaDB, which is also tested in place of MySQL.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::process::{Process, ServerError, Shared, free_port, is_root, run};
 
-/// A MariaDB server with the user `root`, who needs no password, and the database `test`.
+/// A MariaDB server with the user `root`, which needs no password, and the database `test`.
 #[derive(Debug)]
 pub struct MariaDb {
     process: Option<Process>,
@@ -18,17 +18,17 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Starts a server of one's own, to be killed.
+    /// Starts a separate server, which the test may kill.
     ///
     /// # Errors
-    /// [`ServerError`] if it is not installed or does not come up.
+    /// [`ServerError`] if it is not installed or does not start.
     pub fn start() -> Result<Self, ServerError> {
         let directory = TempDir::with_prefix("hipflask-mariadb-")?;
         std::fs::create_dir(directory.path().join("data"))?;
         let mut init = Command::new(program("mariadb-install-db"));
         init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         init.arg("--datadir").arg(directory.path().join("data"));
-        // In a place that they share, servers that start take each other's temporary tables for left over.
+        // In a shared directory, a starting server deletes the temporary tables of others as leftovers.
         init.env("TMPDIR", directory.path());
         run(as_whoever(&mut init), SERVER)?;
         let mut server = Self { process: None, directory, port: free_port()? };
@@ -37,38 +37,38 @@ impl MariaDb {
         Ok(server)
     }
 
-    /// The server that all tests running now share; ended with the last of them.
+    /// Returns the server that all running tests share. It stops with the last of them.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
         static SHARED: Shared<MariaDb> = Shared::new();
         SHARED.get(Self::start)
     }
 
-    /// `mysql://user@127.0.0.1:port/database`; a password goes into `user`, behind a colon.
+    /// Returns `mysql://user@127.0.0.1:port/database`; append a password to `user`, after a colon.
     #[must_use]
     pub fn url(&self, user: &str, database: &str) -> String {
         format!("mysql://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs statements as the administrator, and returns what they printed: values alone, columns apart by tabs.
+    /// Runs statements as the administrator, and returns their output: only values, with tabs between columns.
     ///
     /// # Errors
-    /// [`ServerError::Failed`] with what the server said.
+    /// [`ServerError::Failed`] with the server's message.
     pub fn sql(&self, statement: &str) -> Result<String, ServerError> {
         ask(&self.socket(), statement)
     }
 
-    /// As `kill -9`, data and port are kept.
+    /// Kills it with `kill -9`. Keeps data and port.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Starts it again after [`kill`](Self::kill).
+    /// Restarts it after [`kill`](Self::kill).
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
         let mut command = Command::new(program("mariadbd"));
         command.arg("--no-defaults").arg("--datadir").arg(self.directory.path().join("data"));
@@ -99,7 +99,7 @@ fn ask(socket: &Path, statement: &str) -> Result<String, ServerError> {
     Ok(run(client.args(["-e", statement]), CLIENT)?.trim().to_owned())
 }
 
-/// Debian keeps the server where only root looks.
+/// On Debian the server is only in root's PATH.
 fn program(name: &str) -> PathBuf {
     let place = Path::new("/usr/sbin").join(name);
     if place.is_file() { place } else { PathBuf::from(name) }

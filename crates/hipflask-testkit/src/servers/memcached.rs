@@ -22,10 +22,10 @@ pub struct Memcached {
 }
 
 impl Memcached {
-    /// Starts a server of one's own, to be killed.
+    /// Starts a separate server, which the test may kill.
     ///
     /// # Errors
-    /// [`ServerError`] if it is not installed or does not come up.
+    /// [`ServerError`] if it is not installed or does not start.
     pub fn start() -> Result<Self, ServerError> {
         Self::start_with(&[])
     }
@@ -33,23 +33,23 @@ impl Memcached {
     /// Starts it with further options.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn start_with(options: &[&str]) -> Result<Self, ServerError> {
         Self::begin(options, false)
     }
 
-    /// Starts it on a socket and no port.
+    /// Starts it on a socket instead of a port.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn start_on_socket() -> Result<Self, ServerError> {
         Self::begin(&[], true)
     }
 
-    /// The server that all tests running now share; ended with the last of them.
+    /// Returns the server that all running tests share. It stops with the last of them.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
         static SHARED: Shared<Memcached> = Shared::new();
         SHARED.get(Self::start)
@@ -63,22 +63,22 @@ impl Memcached {
         Ok(server)
     }
 
-    /// `host:port`, or the socket's path: as the Python client spells it.
+    /// Returns `host:port`, or the socket's path, as in the Python client.
     #[must_use]
     pub fn node(&self) -> String {
         if self.on_socket { self.socket().display().to_string() } else { format!("127.0.0.1:{}", self.port) }
     }
 
-    /// `memcached://127.0.0.1:port`, or `memcached+unix:///its/path`.
+    /// Returns `memcached://127.0.0.1:port`, or `memcached+unix:///its/path`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("memcached{}://{}", if self.on_socket { "+unix" } else { "" }, self.node())
     }
 
-    /// Sends lines and returns the first part of the answer. Only where there is a port.
+    /// Sends lines and returns the first part of the reply. Only with a port.
     ///
     /// # Errors
-    /// [`ServerError::Io`] if it is not there.
+    /// [`ServerError::Io`] if it is unreachable.
     pub fn ask(&self, lines: &str) -> Result<String, ServerError> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -88,15 +88,15 @@ impl Memcached {
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
-    /// As `kill -9`. The port is kept, the data is not.
+    /// Kills it with `kill -9`. Keeps the port but not the data.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Starts it again after [`kill`](Self::kill).
+    /// Restarts it after [`kill`](Self::kill).
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
         let mut command = Command::new("memcached");
         if is_root() {

@@ -1,6 +1,6 @@
-//! Real servers for tests: child processes on free ports, with their data in a temporary directory, ended when dropped.
+//! Real servers for tests: child processes on free ports with their data in a temporary directory. They stop on drop.
 //!
-//! A server that is not installed is an error that names its package, never a test that passes by not running.
+//! If a server is not installed, the error names its package; no test passes by being skipped.
 
 mod flask_session;
 mod mariadb;

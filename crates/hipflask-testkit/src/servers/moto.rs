@@ -1,4 +1,4 @@
-//! DynamoDB, as moto plays it: Amazon's own cannot be had.
+//! DynamoDB as simulated by moto, because Amazon's own is not available.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::flask_session::serve;
 use super::process::{Process, ServerError, Shared, free_port};
 
-/// `wire/moto_server.py`: moto's server, one request at a time. It keeps nothing when it ends.
+/// `wire/moto_server.py`: moto's server, which handles one request at a time and loses all data when it stops.
 #[derive(Debug)]
 pub struct Moto {
     process: Option<Process>,
@@ -16,10 +16,10 @@ pub struct Moto {
 }
 
 impl Moto {
-    /// Starts a server of one's own, to be killed.
+    /// Starts a separate server, which the test may kill.
     ///
     /// # Errors
-    /// [`ServerError`] if it is not installed or does not come up.
+    /// [`ServerError`] if it is not installed or does not start.
     pub fn start() -> Result<Self, ServerError> {
         let directory = TempDir::with_prefix("hipflask-moto-")?;
         let mut server = Self { process: None, directory, port: free_port()? };
@@ -27,30 +27,30 @@ impl Moto {
         Ok(server)
     }
 
-    /// The server that all tests running now share; ended with the last of them.
+    /// Returns the server that all running tests share. It stops with the last of them.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
         static SHARED: Shared<Moto> = Shared::new();
         SHARED.get(Self::start)
     }
 
-    /// Where it listens: `http://127.0.0.1:port`.
+    /// Returns its address: `http://127.0.0.1:port`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// As `kill -9`: everything it kept is lost.
+    /// Kills it with `kill -9`, which loses all data.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Starts it again, empty.
+    /// Restarts it, empty.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
         self.process = Some(serve("wire/moto_server.py", self.port, self.directory.path())?);
         Ok(())

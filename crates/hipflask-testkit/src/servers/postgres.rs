@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::process::{Process, ServerError, Shared, free_port, is_root, run};
 
-/// A PostgreSQL server with the user `postgres`, who needs no password, and the database `postgres`. Everybody else needs one.
+/// A PostgreSQL server with the user `postgres`, which needs no password, and the database `postgres`. Everybody else needs one.
 #[derive(Debug)]
 pub struct Postgres {
     process: Option<Process>,
@@ -20,10 +20,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server of one's own, to be killed.
+    /// Starts a separate server, which the test may kill.
     ///
     /// # Errors
-    /// [`ServerError`] if it is not installed or does not come up.
+    /// [`ServerError`] if it is not installed or does not start.
     pub fn start() -> Result<Self, ServerError> {
         let programs = programs()?;
         let directory = TempDir::with_prefix("hipflask-postgres-")?;
@@ -39,7 +39,7 @@ impl Postgres {
             "--no-sync",
             "--no-locale",
         ]);
-        // Nobody has a password yet: it is the line below that lets the administrator in.
+        // No user has a password yet; the line below allows the administrator without one.
         init.args(["--auth-local=trust", "--auth-host=trust", "-D"]).arg(&data);
         run(init.current_dir(directory.path()), PACKAGE)?;
         fs::write(
@@ -51,36 +51,36 @@ impl Postgres {
         Ok(server)
     }
 
-    /// The server that all tests running now share; ended with the last of them.
+    /// Returns the server that all running tests share. It stops with the last of them.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
         static SHARED: Shared<Postgres> = Shared::new();
         SHARED.get(Self::start)
     }
 
-    /// `postgres://user@127.0.0.1:port/database`; a password goes into `user`, behind a colon.
+    /// Returns `postgres://user@127.0.0.1:port/database`; append a password to `user`, after a colon.
     #[must_use]
     pub fn url(&self, user: &str, database: &str) -> String {
         format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs a statement as the administrator, and returns what it printed: values alone, columns apart by `|`.
+    /// Runs a statement as the administrator, and returns its output: only values, with `|` between columns.
     ///
     /// # Errors
-    /// [`ServerError::Failed`] with what the server said.
+    /// [`ServerError::Failed`] with the server's message.
     pub fn sql(&self, statement: &str) -> Result<String, ServerError> {
         ask(&self.programs, self.port, statement)
     }
 
-    /// The server's log; each line begins with the user's name and a colon.
+    /// Returns the server's log. Each line begins with the user's name and a colon.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// As `kill -9` of the server and of the processes that serve its clients; data and port are kept.
+    /// Kills the server and its client processes with `kill -9`. Keeps data and port.
     pub fn kill(&mut self) {
         let children = self.process.as_ref().map(Process::children).unwrap_or_default();
         self.process = None;
@@ -89,12 +89,12 @@ impl Postgres {
         }
     }
 
-    /// Starts it again after [`kill`](Self::kill).
+    /// Restarts it after [`kill`](Self::kill).
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
-        // The processes of one that was killed need a moment to notice.
+        // The processes of a killed server need a moment to exit.
         for _ in 0..50 {
             if let Ok(process) = self.try_restart() {
                 self.process = Some(process);
@@ -126,7 +126,7 @@ fn ask(programs: &Path, port: u16, statement: &str) -> Result<String, ServerErro
     Ok(run(psql.args(["-p", &port.to_string(), "-c", statement, "postgres"]), PACKAGE)?.trim().to_owned())
 }
 
-/// Debian keeps the programs of each version apart from PATH.
+/// On Debian the programs of each version are not in PATH.
 fn programs() -> Result<PathBuf, ServerError> {
     let missing = || ServerError::Missing { program: "postgres".to_owned(), package: PACKAGE };
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")

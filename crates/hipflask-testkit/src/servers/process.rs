@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-/// A server that a test needs does not run.
+/// A server cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
@@ -23,17 +23,17 @@ pub enum ServerError {
         /// The package that contains it.
         package: &'static str,
     },
-    /// It was started and gave no good answer.
-    #[error("{program} did not come up within {waited:?}; its last words:\n{log}")]
+    /// It was started but did not answer correctly.
+    #[error("{program} did not start within {waited:?}; the end of its log:\n{log}")]
     NotUp {
         /// The program.
         program: String,
-        /// The time that it had.
+        /// The timeout.
         waited: Duration,
         /// The end of its log.
         log: String,
     },
-    /// A command that prepares or asks it failed.
+    /// A command for it failed.
     #[error("{program} failed: {said}")]
     Failed {
         /// The command.
@@ -41,8 +41,8 @@ pub enum ServerError {
         /// Its standard error.
         said: String,
     },
-    /// The machine failed.
-    #[error("a server cannot be prepared; see that the temporary directory has room")]
+    /// The operating system reported an error.
+    #[error("a server cannot be prepared; check that the temporary directory has space")]
     Io(#[from] io::Error),
 }
 
@@ -68,7 +68,7 @@ impl Process {
         Ok(Self { child, program, log: log.to_owned() })
     }
 
-    /// Asks until the answer is something, or the process has ended, or the time is over.
+    /// Polls until `ask` returns something, the process has exited, or the time is over.
     pub(crate) fn wait<T>(
         &mut self,
         patience: Duration,
@@ -88,17 +88,17 @@ impl Process {
         }
     }
 
-    /// Its log.
+    /// Returns its log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its number.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The processes that it has started and that run now.
+    /// Returns the running processes that it has started.
     pub(crate) fn children(&self) -> Vec<u32> {
         let parent = format!("PPid:\t{}", self.child.id());
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -110,7 +110,7 @@ impl Process {
         ids.filter(is_child).collect()
     }
 
-    /// As `kill -9`: it has no time to put anything in order.
+    /// Kills it with `kill -9`, without a chance to clean up.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -129,14 +129,14 @@ impl Drop for Process {
     }
 }
 
-/// Runs a command to its end and returns what it wrote.
+/// Runs a command and returns its output.
 pub(crate) fn run(command: &mut Command, package: &'static str) -> Result<String, ServerError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| missing(error, &program, package))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    // Some, such as redis-cli, complain where others answer.
+    // Some, such as redis-cli, report errors on standard output.
     let said = [output.stderr, output.stdout].concat();
     Err(ServerError::Failed { program, said: String::from_utf8_lossy(&said).into_owned() })
 }
@@ -148,11 +148,11 @@ fn missing(error: io::Error, program: &str, package: &'static str) -> ServerErro
     }
 }
 
-/// A port that nobody listened to a moment ago, and below those that the system gives to outgoing connections: one of these
-/// would take it before the server is up, if tests run in parallel for long enough.
+/// Returns a free port below those of outgoing connections: with many parallel tests one of these would take it before the
+/// server listens.
 pub(crate) fn free_port() -> Result<u16, ServerError> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Test programs that run in parallel begin at different ports.
+    // Parallel test programs start at different ports.
     let begin = std::process::id().wrapping_mul(7919);
     loop {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -167,10 +167,10 @@ pub(crate) fn free_port() -> Result<u16, ServerError> {
 }
 
 const FIRST_PORT: u16 = 12_000;
-/// A node of a Redis cluster listens 10 000 ports higher as well: above all of these, below what the system gives away.
+/// A node of a Redis cluster also listens 10 000 ports higher: above all of these, and below those of outgoing connections.
 const PORTS: u32 = 10_000;
 
-/// A server that all tests running now share; ended with the last of them.
+/// A server that all running tests share. It stops with the last of them.
 pub(crate) struct Shared<T>(Mutex<Weak<T>>);
 
 impl<T> Shared<T> {
@@ -178,7 +178,7 @@ impl<T> Shared<T> {
         Self(Mutex::new(Weak::new()))
     }
 
-    /// The server, started if nobody has it.
+    /// Returns the server, and starts it if it does not run.
     pub(crate) fn get(&self, start: impl FnOnce() -> Result<T, ServerError>) -> Result<Arc<T>, ServerError> {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = shared.upgrade() {

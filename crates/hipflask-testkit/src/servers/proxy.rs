@@ -1,4 +1,4 @@
-//! [`Proxy`]: a server's bad day, on demand.
+//! A proxy that delays, cuts or corrupts a server's replies.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -8,9 +8,9 @@ use std::{io, thread};
 
 use super::process::ServerError;
 
-/// A proxy in front of a real server: passes requests on, and delays, cuts or spoils answers as configured.
+/// A proxy in front of a real server. It forwards requests, and delays, cuts or corrupts replies as configured.
 ///
-/// It knows no protocol, so it serves for any server that is reached by TCP.
+/// It works with every server on TCP, whatever its protocol.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -18,23 +18,23 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
-/// The treatment of a server's answers, on all connections.
+/// The treatment of a server's replies, on all connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answers {
-    /// They arrive.
+    /// Forwards them.
     Arrive,
-    /// Each arrives that much later.
+    /// Delays each of them.
     ArriveLate(Duration),
-    /// They arrive once this has been changed.
+    /// Holds them back until the treatment changes.
     Wait,
-    /// A half arrives, and then nothing any more on that connection.
+    /// Forwards half of a reply, and then nothing more on that connection.
     StopHalfway,
-    /// A half arrives, and the connection is closed.
+    /// Forwards half of a reply and closes the connection.
     BreakOffHalfway,
-    /// Something else arrives, and then nothing any more on that connection.
+    /// Sends garbage, and then nothing more on that connection.
     AreGarbage,
-    /// The connection is closed in their place.
+    /// Closes the connection instead.
     AreCutOff,
 }
 
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Stands before the server that `url` names by `127.0.0.1:PORT`.
+    /// Starts in front of the server that `url` names as `127.0.0.1:PORT`.
     ///
     /// # Errors
     /// [`ServerError::Io`] if the URL does not, or no port can be opened.
@@ -61,26 +61,26 @@ impl Proxy {
         let for_clients = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // A client whose server is away is left to find that out.
+                // If the server is unreachable, the client notices by itself.
                 let _ = serve(client, server, &for_clients);
             }
         });
         Ok(Self { port, url: format!("{head}127.0.0.1:{port}{rest}"), shared })
     }
 
-    /// The server's URL, by way of this.
+    /// Returns the server's URL through this proxy.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The port that it listens on.
+    /// Returns its port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Sets the treatment of all answers from now on.
+    /// Sets the treatment of all later replies.
     pub fn set(&self, answers: Answers) {
         *self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers;
         self.shared.changed.notify_all();
@@ -88,7 +88,7 @@ impl Proxy {
 }
 
 impl Shared {
-    /// Decides about an answer that arrived; waits as long as configured.
+    /// Decides about a reply; waits as long as configured.
     fn answers(&self) -> Answers {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_while(answers, |answers| *answers == Answers::Wait);
@@ -111,7 +111,7 @@ fn serve(client: TcpStream, server: u16, shared: &Arc<Shared>) -> io::Result<()>
     Ok(())
 }
 
-/// Until one of the two hangs up, or the connection is to be closed.
+/// Forwards until either side closes, or the connection must be closed.
 fn answer(mut server: TcpStream, mut client: &TcpStream, shared: &Shared) -> io::Result<()> {
     let mut buffer = [0; 65_536];
     let mut is_spoilt = false;
@@ -144,5 +144,5 @@ fn answer(mut server: TcpStream, mut client: &TcpStream, shared: &Shared) -> io:
     }
 }
 
-/// No answer of any server that is tested with.
+/// Bytes that are not a reply of any tested server.
 const GARBAGE: &[u8] = b"\0!?garbage\r\n";

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use super::process::{Process, ServerError, Shared, free_port, run};
 
-/// One server, reached by a port and by a socket.
+/// One server on a port and a socket.
 ///
-/// Writes to disk before it acknowledges, so that [`kill`](Self::kill) and [`restart`](Self::restart) lose nothing.
+/// It writes to disk before it acknowledges, so that [`kill`](Self::kill) and [`restart`](Self::restart) lose nothing.
 #[derive(Debug)]
 pub struct Redis {
     process: Option<Process>,
@@ -23,10 +23,10 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts a server of one's own, to be killed.
+    /// Starts a separate server, which the test may kill.
     ///
     /// # Errors
-    /// [`ServerError`] if it is not installed or does not come up.
+    /// [`ServerError`] if it is not installed or does not start.
     pub fn start() -> Result<Self, ServerError> {
         Self::start_as(REDIS, &[])
     }
@@ -34,17 +34,17 @@ impl Redis {
     /// Starts `program`, such as `valkey-server`, with further options.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn start_as(program: &str, options: &[&str]) -> Result<Self, ServerError> {
         let mut server = Self::prepare(program, options)?;
         server.restart()?;
         Ok(server)
     }
 
-    /// Starts a server that talks TLS alone. Its certificate is [`certificate`](Self::certificate).
+    /// Starts a server that only accepts TLS. Its certificate is [`certificate`](Self::certificate).
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn start_with_tls() -> Result<Self, ServerError> {
         let mut server = Self::prepare(REDIS, &[])?;
         let mut openssl = Command::new("openssl");
@@ -68,10 +68,10 @@ impl Redis {
         Ok(server)
     }
 
-    /// The server that all tests running now share; ended with the last of them.
+    /// Returns the server that all running tests share. It stops with the last of them.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn shared() -> Result<Arc<Self>, ServerError> {
         static SHARED: Shared<Redis> = Shared::new();
         SHARED.get(Self::start)
@@ -84,7 +84,7 @@ impl Redis {
         Ok(Self { process: None, directory, program, port, tls: false, options })
     }
 
-    /// `redis://127.0.0.1:port/0`, or `rediss://localhost:port/0` with TLS.
+    /// Returns `redis://127.0.0.1:port/0`, or `rediss://localhost:port/0` with TLS.
     #[must_use]
     pub fn url(&self) -> String {
         if self.tls {
@@ -94,28 +94,28 @@ impl Redis {
         }
     }
 
-    /// `redis+unix:///its/path`.
+    /// Returns `redis+unix:///its/path`.
     #[must_use]
     pub fn socket_url(&self) -> String {
         format!("redis+unix://{}", self.path("socket").display())
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The file with the certificate, in PEM form.
+    /// Returns the file with the certificate, in PEM format.
     #[must_use]
     pub fn certificate(&self) -> PathBuf {
         self.path("cert.pem")
     }
 
-    /// Sends a command and returns the answer as `redis-cli` prints it for programs.
+    /// Sends a command and returns the reply as `redis-cli` prints it for programs.
     ///
     /// # Errors
-    /// [`ServerError::Failed`] with what the server said.
+    /// [`ServerError::Failed`] with the server's message.
     pub fn ask(&self, command: &[&str]) -> Result<String, ServerError> {
         ask(&self.path("socket"), command)
     }
@@ -123,7 +123,7 @@ impl Redis {
     /// The number of calls of each command since [`ask`](Self::ask)`(&["config", "resetstat"])`, by name.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask).
+    /// Same as [`ask`](Self::ask).
     pub fn calls(&self) -> Result<Vec<(String, u64)>, ServerError> {
         let stats = self.ask(&["info", "commandstats"])?;
         let call = |line: &str| {
@@ -133,12 +133,12 @@ impl Redis {
         Ok(stats.lines().filter_map(call).collect())
     }
 
-    /// As `kill -9`. What was acknowledged, and the port, are kept.
+    /// Kills it with `kill -9`. Keeps the port and all acknowledged writes.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Lets it neither read nor answer until [`resume`](Self::resume); connections stay.
+    /// Stops it from reading and replying until [`resume`](Self::resume); connections stay open.
     ///
     /// # Errors
     /// [`ServerError`] if it does not run.
@@ -159,10 +159,10 @@ impl Redis {
         run(Command::new("kill").args([signal, &process.id().to_string()]), "procps").map(drop)
     }
 
-    /// Starts it again after [`kill`](Self::kill).
+    /// Restarts it after [`kill`](Self::kill).
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
         let mut command = Command::new(&self.program);
         command.arg("--dir").arg(self.directory.path()).arg("--unixsocket").arg(self.path("socket"));
@@ -207,7 +207,7 @@ impl RedisCluster {
     /// Starts a cluster of `program`, such as `valkey-server`.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn start_as(program: &str) -> Result<Self, ServerError> {
         let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
         let nodes = (0..3).map(|_| Redis::start_as(program, &options)).collect::<Result<Vec<_>, _>>()?;
@@ -217,7 +217,7 @@ impl RedisCluster {
             .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
         run(create.args(["--cluster-replicas", "0", "--cluster-yes"]), PACKAGE)?;
         let mut cluster = Self { nodes };
-        // The creating command returns before all nodes agree, and a write then finds the cluster down.
+        // The command returns before all nodes agree, and writes fail until then.
         for at in 0..cluster.nodes.len() {
             let socket = cluster.nodes[at].path("socket");
             let is_up = || {
@@ -231,19 +231,19 @@ impl RedisCluster {
         Ok(cluster)
     }
 
-    /// `redis+cluster://127.0.0.1:port`, which names one of the nodes.
+    /// Returns `redis+cluster://127.0.0.1:port`, which names one of the nodes.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis+cluster://127.0.0.1:{}", self.nodes[0].port)
     }
 
-    /// The masters.
+    /// Returns the masters.
     #[must_use]
     pub fn nodes(&self) -> &[Redis] {
         &self.nodes
     }
 
-    /// The masters, to be killed.
+    /// Returns the masters mutably, so that the test can kill them.
     #[must_use]
     pub fn nodes_mut(&mut self) -> &mut [Redis] {
         &mut self.nodes
@@ -260,7 +260,7 @@ pub struct RedisSentinel {
 }
 
 impl RedisSentinel {
-    /// Starts them and waits until each knows the others.
+    /// Starts all servers and waits until each knows the others.
     ///
     /// # Errors
     /// [`ServerError`] if Redis is not installed or they do not find each other.
@@ -310,31 +310,31 @@ impl RedisSentinel {
         Ok(())
     }
 
-    /// `redis+sentinel://127.0.0.1:port,…/main`.
+    /// Returns `redis+sentinel://127.0.0.1:port,…/main`.
     #[must_use]
     pub fn url(&self) -> String {
         let hosts: Vec<String> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("redis+sentinel://{}/{MASTER}", hosts.join(","))
     }
 
-    /// The server that began as the master.
+    /// Returns the server that began as the master.
     #[must_use]
     pub fn first(&self) -> &Redis {
         &self.nodes[0]
     }
 
-    /// The server that began as the replica.
+    /// Returns the server that began as the replica.
     #[must_use]
     pub fn second(&self) -> &Redis {
         &self.nodes[1]
     }
 
-    /// As `kill -9` of the server that began as the master.
+    /// Kills the server that began as the master with `kill -9`.
     pub fn kill_first(&mut self) {
         self.nodes[0].kill();
     }
 
-    /// Starts it again. It finds out that it is a replica now.
+    /// Restarts it. It becomes a replica.
     ///
     /// # Errors
     /// [`ServerError`] if it does not come up.
@@ -342,7 +342,7 @@ impl RedisSentinel {
         self.nodes[0].restart()
     }
 
-    /// As `kill -9` of the server that began as the replica.
+    /// Kills the server that began as the replica with `kill -9`.
     pub fn kill_second(&mut self) {
         self.nodes[1].kill();
     }
