@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hipflask_core::session::SessionDict;
+use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
 use hipflask_store::save::{Opened, SaveError, Saved, ServerSessions, Slot};
 
@@ -36,102 +37,62 @@ async fn open(sessions: &ServerSessions, cookie: &str) -> (SessionDict, Slot) {
     }
 }
 
+/// A session whose calls to the store are counted.
+struct Counted {
+    spy: SpyStore,
+    sessions: ServerSessions,
+    session: SessionDict,
+    slot: Slot,
+}
+
+impl Counted {
+    async fn open(&mut self, cookie: &str) {
+        self.spy.forget();
+        (self.session, self.slot) = open(&self.sessions, cookie).await;
+        assert_eq!(self.spy.calls(), [StoreMethod::Load], "calls of a save: to open is one call");
+    }
+
+    async fn saves(&mut self, at: UnixTime, saved: Saved, calls: &[StoreMethod], rule: &str) {
+        self.spy.forget();
+        let outcome = self.sessions.save(&mut self.session, &mut self.slot, at).await.expect("save");
+        assert_eq!(outcome, saved, "calls of a save: {rule}");
+        assert_eq!(self.spy.calls(), calls, "calls of a save: {rule}");
+    }
+}
+
 async fn calls_are_as_few_as_can_be(bench: &Bench) {
+    use StoreMethod::{Create, Delete, DeleteIf, Replace, Touch};
     let (spy, sessions) = spied(bench);
-    let save = async |session: &mut SessionDict, slot: &mut Slot, at| {
-        spy.forget();
-        sessions.save(session, slot, at).await.expect("save")
-    };
+    let mut step = Counted { spy, sessions, session: SessionDict::new(), slot: Slot::default() };
+    step.saves(now(), Saved::Unchanged, &[], "an empty session is not stored").await;
+    step.session.set_permanent(true);
+    step.session.clear();
+    step.slot.regenerate();
+    step.saves(now(), Saved::Unchanged, &[], "an empty session gets no new id").await;
+    step.slot.destroy();
+    step.saves(now(), Saved::Unchanged, &[], "a session that is not stored is not deleted").await;
+    step.session.set("a", 1).expect("set");
+    step.saves(now(), Saved::Created, &[Create], "a new session is one call").await;
 
-    let (mut session, mut slot) = (SessionDict::new(), Slot::default());
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Unchanged,
-        "calls of a save: nothing is written"
-    );
-    session.set_permanent(true);
-    session.clear();
-    slot.regenerate();
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Unchanged,
-        "calls of a save: nothing is written"
-    );
-    slot.destroy();
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Unchanged,
-        "calls of a save: nothing is written"
-    );
-    assert_eq!(spy.calls(), [], "calls of a save: a visitor who leaves nothing costs the store nothing");
-
-    session.set("a", 1).expect("set");
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Created,
-        "calls of a save: a new session is created"
-    );
-    assert_eq!(spy.calls(), [StoreMethod::Create], "calls of a save: a new session is one call");
-    let cookie = sessions.ids().to_cookie(slot.id().expect("created"));
-
-    spy.forget();
-    let (mut session, mut slot) = open(&sessions, &cookie).await;
-    assert_eq!(spy.calls(), [StoreMethod::Load], "calls of a save: to open is one call");
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Unchanged,
-        "calls of a save: nothing is written"
-    );
-    assert_eq!(spy.calls(), [], "calls of a save: a session that was only read is not written");
+    let cookie = step.sessions.ids().to_cookie(step.slot.id().expect("created"));
+    step.open(&cookie).await;
+    step.saves(now(), Saved::Unchanged, &[], "a session that was only read is not written").await;
     let later = now().saturating_add(LIFETIME / 4);
-    assert_eq!(
-        save(&mut session, &mut slot, later).await,
-        Saved::Touched,
-        "calls of a save: the expiry is extended"
-    );
-    assert_eq!(
-        (spy.calls(), spy.bytes_written()),
-        (vec![StoreMethod::Touch], 0),
-        "calls of a save: a touch carries no data"
-    );
-    assert_eq!(
-        save(&mut session, &mut slot, later).await,
-        Saved::Unchanged,
-        "calls of a save: a touch is not due at once again"
-    );
-    session.set("a", 1).expect("set");
-    assert_eq!(
-        save(&mut session, &mut slot, later).await,
-        Saved::Unchanged,
-        "calls of a save: nothing is written"
-    );
-    assert_eq!(spy.calls(), [], "calls of a save: a value that is set to what it was is not written");
-    session.set("a", 2).expect("set");
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Replaced { merged: false },
-        "calls of a save: a changed session is replaced"
-    );
-    assert_eq!(spy.calls(), [StoreMethod::Replace], "calls of a save: to save is one call");
-    slot.regenerate();
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Regenerated,
-        "calls of a save: the session moves to its new id"
-    );
-    assert_eq!(
-        spy.calls(),
-        [StoreMethod::Create, StoreMethod::DeleteIf],
-        "calls of a save: a new id is two calls"
-    );
-    slot.destroy();
-    assert_eq!(
-        save(&mut session, &mut slot, now()).await,
-        Saved::Deleted,
-        "calls of a save: the session is deleted"
-    );
-    assert_eq!(spy.calls(), [StoreMethod::Delete], "calls of a save: a deletion is one call");
+    step.saves(later, Saved::Touched, &[Touch], "the expiry is extended").await;
+    assert_eq!(step.spy.bytes_written(), 0, "calls of a save: a touch carries no data");
+    step.saves(later, Saved::Unchanged, &[], "a touch is not due at once again").await;
+    step.session.set("a", 1).expect("set");
+    step.saves(later, Saved::Unchanged, &[], "a value that is set to what it was is not written").await;
+    step.session.set("a", 2).expect("set");
+    step.saves(now(), Saved::Replaced { merged: false }, &[Replace], "a changed session is one call").await;
+    step.slot.regenerate();
+    step.saves(now(), Saved::Regenerated, &[Create, DeleteIf], "a new id is two calls").await;
+    step.slot.destroy();
+    step.saves(now(), Saved::Deleted, &[Delete], "a deletion is one call").await;
+    unknown_ids_cost_one_load(&step.spy, &step.sessions).await;
+}
 
+async fn unknown_ids_cost_one_load(spy: &SpyStore, sessions: &ServerSessions) {
     let unknown = sessions.ids().to_cookie(&sessions.ids().fresh().expect("rng"));
     spy.forget();
     let opened = sessions.open(unknown.as_bytes(), now()).await.expect("open");
