@@ -7,11 +7,13 @@ pub(crate) mod fake;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hipflask_core::time::UnixTime;
-use hipflask_store::{Created, Deleted, DeletedIf, Key, Replaced, Scan, Store, Stored, Touched};
+use hipflask_store::{Created, Deleted, DeletedIf, ErrorKind, Key, Replaced, Scan, Store, Stored, Touched};
 use tokio::task::JoinSet;
+
+use self::fake::{Fake, Manner};
 
 pub(crate) type AnyStore = Arc<dyn Store>;
 
@@ -256,6 +258,33 @@ async fn of_many_deleters_one_is_told(stores: &[AnyStore], trials: usize) {
         }
         let told = tasks.join_all().await.into_iter().filter(|told| *told).count();
         assert_eq!(told, 1, "trial {trial}");
+    }
+}
+
+/// Fails soon if nothing listens at the address.
+pub(crate) async fn unreachable_fails_at_once(open: impl Fn(&str) -> AnyStore, scheme: &str) {
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let store = open(&format!("{scheme}://127.0.0.1:{port}"));
+    let begin = Instant::now();
+    every_method_fails(&store, |error| assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}")).await;
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+/// Fails with one of these kinds, and soon, for each reaction of the server.
+pub(crate) async fn garbage_fails_in_time(
+    open: impl Fn(&str) -> AnyStore,
+    scheme: &str,
+    cases: &[(Manner, &[ErrorKind])],
+) {
+    for (manner, kinds) in cases {
+        let fake = Fake::start(*manner);
+        let store = open(&format!("{scheme}://127.0.0.1:{}?timeout=0.3", fake.port));
+        let begin = Instant::now();
+        every_method_fails(&store, |error| {
+            assert!(kinds.contains(&error.kind()), "{manner:?}: {error:?}");
+        })
+        .await;
+        assert!(begin.elapsed() < Duration::from_secs(20), "{manner:?}: {:?}", begin.elapsed());
     }
 }
 

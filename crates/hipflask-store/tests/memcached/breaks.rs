@@ -1,14 +1,10 @@
 //! Servers that die, stall, or talk nonsense.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use hipflask_store::memcached::MemcachedStore;
 use hipflask_store::{ErrorKind, Replaced};
 use hipflask_testkit::servers::Memcached;
 
 use crate::live::fake::{Fake, Manner};
-use crate::live::{AnyStore, MINUTE, created, every_method_fails, key, now};
+use crate::live::{MINUTE, created, garbage_fails_in_time, key, now, unreachable_fails_at_once};
 use crate::{farm, open};
 
 #[tokio::test]
@@ -58,18 +54,14 @@ async fn failed_server_affects_its_own_sessions_real_server() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_at_once() {
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let store = open(&format!("memcached://127.0.0.1:{port}"));
-    let begin = Instant::now();
-    every_method_fails(&store, |error| assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}")).await;
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+async fn unreachable_server_fails_at_once() {
+    unreachable_fails_at_once(open, "memcached").await;
 }
 
 #[tokio::test]
 async fn garbage_replies_are_errors_in_time() {
-    for (manner, kinds) in [
-        (Manner::Silent, &[ErrorKind::Timeout][..]),
+    let cases: &[(Manner, &[ErrorKind])] = &[
+        (Manner::Silent, &[ErrorKind::Timeout]),
         (Manner::HangsUp, &[ErrorKind::Unavailable]),
         (Manner::Says(b"!?garbage\r\n"), &[ErrorKind::Corrupt, ErrorKind::Unsupported]),
         (Manner::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), &[ErrorKind::Corrupt, ErrorKind::Unsupported]),
@@ -85,17 +77,8 @@ async fn garbage_replies_are_errors_in_time() {
             &[ErrorKind::Refused, ErrorKind::Corrupt],
         ),
         (Manner::Says(b"VERSION 1.4.15\r\n"), &[ErrorKind::Unsupported, ErrorKind::Corrupt]),
-    ] {
-        let fake = Fake::start(manner);
-        let address = format!("memcached://127.0.0.1:{}?timeout=0.3", fake.port);
-        let store: AnyStore = Arc::new(MemcachedStore::from_url(&address).unwrap());
-        let begin = Instant::now();
-        every_method_fails(&store, |error| {
-            assert!(kinds.contains(&error.kind()), "{manner:?}: {error:?}");
-        })
-        .await;
-        assert!(begin.elapsed() < Duration::from_secs(20), "{manner:?}: {:?}", begin.elapsed());
-    }
+    ];
+    garbage_fails_in_time(open, "memcached", cases).await;
 }
 
 #[tokio::test]
