@@ -174,7 +174,7 @@ mod tests {
         for (settings, expected) in [
             ("SESSION_TYPE = 'rediss'", "not available"),
             ("SESSION_TYPE = 'sqlalchemy'", "SQLALCHEMY_DATABASE_URI"),
-            ("SESSION_TYPE = 'reddis://secret@h'", "there are memory:, file:"),
+            ("SESSION_TYPE = 'reddis://secret@h'", "use memory:, file:"),
             ("SESSION_TYPE = 'file:/dev/null/sessions'", "file store at file:/dev/null/sessions: "),
             ("SESSION_TYPE = 'memory:'\nSESSION_USE_SIGNER = true", "no secret key was set"),
             ("SESSION_TYPE = 'memory:'\nSESSION_ID_LENGTH = 1", "SESSION_ID_LENGTH is 1"),

@@ -104,7 +104,11 @@ async fn unreachable_store_is_named_without_its_password() {
             "dynamodb store at dynamodb://Sessions?region=x&endpoint=http://127.0.0.1:1",
             "its endpoint does not answer; start it, or check its address and the network",
         ),
-        ("sqlite:/nothing/here.db", "sqlite store at sqlite:/nothing/here.db", "its directory is not there"),
+        (
+            "sqlite:/nothing/here.db",
+            "sqlite store at sqlite:/nothing/here.db",
+            "its directory does not exist",
+        ),
     ] {
         let said = complaint(url).await;
         assert!(said.contains(place) && said.contains(what) && !said.contains("hush"), "{url}: {said}");

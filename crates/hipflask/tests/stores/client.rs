@@ -21,5 +21,5 @@ async fn session_transaction_waits_for_the_store_real_server() {
     assert_eq!(client.get("/").await.text(), "ada");
     assert_eq!(client.session_transaction(|session| session.get("visits")).await, Ok(Some(1)));
     let refused = client.session(|session| session.get::<u8>("visits")).unwrap_err();
-    assert!(refused.to_string().ends_with("a test sets it up by `session_transaction`"), "{refused}");
+    assert!(refused.to_string().ends_with("in a test, use `session_transaction`"), "{refused}");
 }
