@@ -1,5 +1,7 @@
 //! The bounds of memory and steps that every fuzz target for records checks.
 
+pub mod json;
+
 use allocation_counter::{AllocationInfo, measure};
 use hipflask_core::steps::{FLOOR, PER_BYTE, assert_steps, counted};
 use hipflask_store::record::{Converted, Format, Record};
@@ -37,16 +39,16 @@ pub fn read(data: &[u8]) -> Option<Record> {
 /// Writes a record that was read from `read_from` bytes, and checks that it is read back and then
 /// written alike. Returns `None` if the format cannot hold it.
 pub fn write(format: Format, record: &Record, read_from: usize) -> Option<Vec<u8>> {
-    let (written, cost) = with_cost(|| format.write_with(&record.dict, &record.kept));
+    let (written, cost) = with_cost(|| format.write_with(&record.dict, &record.opaque));
     // Texts may be shared in memory and are not in the record.
     let data = written.ok()?;
     let length = read_from + data.len();
     cost.assert_within("write", format, length);
     let again = Format::read(&data).expect("what was written can be read");
-    assert_eq!(format.write_with(&again.dict, &again.kept).as_ref(), Ok(&data), "written alike");
+    assert_eq!(format.write_with(&again.dict, &again.opaque).as_ref(), Ok(&data), "written alike");
     let keys: Vec<_> = record.dict.keys().collect();
     let (differences, cost) =
-        with_cost(|| keys.iter().filter(|key| again.kept.differs(&record.kept, key)).count());
+        with_cost(|| keys.iter().filter(|key| again.opaque.differs(&record.opaque, key)).count());
     cost.assert_within("differs", format, length);
     assert_eq!(differences, 0, "originals that come back");
     Some(data)

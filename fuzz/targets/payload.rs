@@ -19,8 +19,7 @@ fuzz_target!(|payload: &[u8]| {
         let mut text = String::new();
         let encoder = PayloadCodec::new(rule).pays_from(16);
         assert_linear("encode", payload.len(), || encoder.encode_into(payload, &mut text));
-        let decoded =
-            assert_linear("decode", text.len() + payload.len(), || codec.decode(text.as_bytes()));
+        let decoded = assert_linear("decode", text.len() + payload.len(), || codec.decode(text.as_bytes()));
         assert_eq!(decoded.as_deref(), Ok(payload));
     }
 });

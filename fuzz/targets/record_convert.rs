@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some(record) = hipflask_fuzz::read(data) else { return };
-    // Without the originals of what only one format knows.
+    // Without the values that only one format can represent.
     let plain = Record { dict: record.dict.clone(), opaque: OpaqueValues::default() };
     if let Some(pickle) = hipflask_fuzz::write(Format::Pickle, &plain, data.len()) {
         let again = Format::read(&pickle).expect("it was written here");

@@ -198,6 +198,15 @@ fn signed_oddities_are_handled_as_in_real_flask() {
 }
 
 #[test]
+fn tags_with_further_keys_are_read_as_in_real_flask() {
+    let mut flask = RealFlask::start().unwrap();
+    let codec = codec(Compression::default());
+    for (cookie, verdict) in signed(&mut flask, TAGS_WITH_FURTHER_KEYS) {
+        assert_eq!(compare(&codec, &cookie, &verdict), None, "{cookie}");
+    }
+}
+
+#[test]
 fn real_flask_differences_are_in_compatibility_md() {
     let rows: Vec<&str> = include_str!("../../../../COMPATIBILITY.md").lines().collect();
     for row in ROWS {
@@ -247,6 +256,15 @@ const PIECES: &[&str] = &[
     "-Infinity", "\"a\":1,", "{\" t\":", "{\" b\":", "{\" m\":", "{\" u\":", "{\" d\":", "{\" di\":", "\" t\"", "\" di\"", "__",
     "\\u0020", "\\ud800", "\\udc00", "\\u00E9", "\\/", "\u{e9}", "\u{7f}", "\u{0}", "\u{feff}", "\u{a0}", "[]", "{}", "\"\"", "1e400",
     "-0", "0.10", "Tue, 02 Jan 2024 03:04:05 GMT", "GMT", "AA==", "=", "_", "\u{1F600}",
+];
+
+/// Objects whose first key is a tag and that have other or equal keys.
+#[rustfmt::skip]
+const TAGS_WITH_FURTHER_KEYS: &[&str] = &[
+    r#"{"a":{" t":[1],"x":2}}"#, r#"{"a":{" t":[0]," t":[1]}}"#, r#"{"a":{" t":[0],"x":1," t":[1]}}"#, r#"{"a":{"\u0020t":[1]}}"#,
+    r#"{"a":{"\u0020t":[1],"x":2}}"#, r#"{"a":{" t":[0],"\u0020t":"ab"}}"#, r#"{"a":{" b":1,"x":2}}"#, r#"{"a":{" b":1," b":"YQ=="}}"#,
+    r#"{"a":{" di":{},"x":2}}"#, r#"{"a":[{" t":[{" t":[1],"x":2}]}]}"#, r#"{"a":{" t":[{" t":[1]," t":[2]}],"x":[{" d":"no"," d":null}]}}"#,
+    r#"{" t":[1],"x":2}"#, r#"{" t":[]," t":[["x",2]]}"#, r#"{"a":{"x":2," t":[1]}}"#,
 ];
 
 /// JSON beyond `ODD_JSON` and `ODD_TAGS` of `wire/generate.py`: findings of random tests, and
