@@ -57,7 +57,7 @@ impl Text {
         *self = Self::EMPTY;
         if let Repr::Short(length, bytes) = &mut self.0 {
             *length = text.len() as u8;
-            copy_short(bytes, text.as_bytes());
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
         }
     }
 
@@ -135,31 +135,6 @@ impl Text {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-/// Copies a short text to the beginning of `to`. Calling `memcpy` costs more than copying the
-/// bytes.
-#[inline]
-fn copy_short(to: &mut [u8; SHORT], from: &[u8]) {
-    let length = from.len();
-    macro_rules! both_ends {
-        ($half:literal) => {
-            if let (Some(first), Some(last)) = (from.first_chunk::<$half>(), from.last_chunk::<$half>())
-                && let Some(end) = to.get_mut(length - $half..length)
-            {
-                end.copy_from_slice(last);
-                to[..$half].copy_from_slice(first);
-            }
-        };
-    }
-    match length {
-        0 => {}
-        1 => to[0] = from[0],
-        2..4 => both_ends!(2),
-        4..8 => both_ends!(4),
-        8..16 => both_ends!(8),
-        _ => both_ends!(16),
     }
 }
 
