@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_due_once_a_minute_on_any_clock() {
+    fn a_line_is_due_once_a_minute() {
         let warned = AtMostEachMinute::default();
         let said: Vec<u64> = (1000..1200).filter(|&second| warned.is_due(at(second))).collect();
         assert_eq!(said, [1000, 1060, 1120, 1180]);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_is_reported_although_some_log_in() {
+    fn a_wrong_key_is_reported_despite_logins() {
         let bad = BadSignatures::default();
         assert_eq!((0..60).filter_map(|bads| bad.note(1000 + bads / 3, at(1000))).count(), 1);
     }

@@ -57,7 +57,7 @@ impl<'r> Client<'r> {
 
 /// The version of Flask-Login whose identifier is computed.
 ///
-/// Applications of both versions that share a session make each other's logins stale.
+/// Applications of the two versions that share a session make each other's logins stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Identifier {

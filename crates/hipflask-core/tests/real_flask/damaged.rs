@@ -198,7 +198,7 @@ fn signed_oddities_are_handled_as_in_real_flask() {
 }
 
 #[test]
-fn tags_with_further_keys_are_read_as_in_real_flask() {
+fn tags_with_further_keys_agree_with_real_flask() {
     let mut flask = RealFlask::start().unwrap();
     let codec = codec(Compression::default());
     for (cookie, verdict) in signed(&mut flask, TAGS_WITH_FURTHER_KEYS) {
