@@ -1,10 +1,13 @@
 //! Servers that die, stall, or talk nonsense.
 
+use std::sync::Arc;
+
+use hipflask_store::memcached::MemcachedStore;
 use hipflask_store::{ErrorKind, Replaced};
 use hipflask_testkit::servers::Memcached;
 
 use crate::live::fake::{Fake, Manner};
-use crate::live::{MINUTE, created, garbage_fails_in_time, key, now, unreachable_fails_at_once};
+use crate::live::{AnyStore, MINUTE, created, garbage_fails_in_time, key, now, unreachable_fails_at_once};
 use crate::{farm, open};
 
 #[tokio::test]
@@ -78,7 +81,8 @@ async fn garbage_replies_are_errors_in_time() {
         ),
         (Manner::Says(b"VERSION 1.4.15\r\n"), &[ErrorKind::Unsupported, ErrorKind::Corrupt]),
     ];
-    garbage_fails_in_time(open, "memcached", cases).await;
+    let impatient = |url: &str| -> AnyStore { Arc::new(MemcachedStore::from_url(url).unwrap()) };
+    garbage_fails_in_time(impatient, "memcached", cases).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Servers that die, stall, or talk nonsense.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hipflask_store::redis::RedisStore;
@@ -67,7 +68,7 @@ async fn killed_redis_loses_no_acknowledged_write_real_server() {
 async fn stalled_server_times_out_and_recovers_real_server() {
     let server = Redis::start().unwrap();
     let store = RedisStore::builder(&server.url()).unwrap().timeout(Duration::from_secs(1)).build().unwrap();
-    let store: AnyStore = std::sync::Arc::new(store);
+    let store: AnyStore = Arc::new(store);
     let stored = created(&store, "stall", b"one").await;
     server.pause().unwrap();
     for _ in 0..2 {
@@ -117,7 +118,8 @@ async fn garbage_replies_are_errors_in_time() {
             &[ErrorKind::Refused, ErrorKind::Timeout],
         ),
     ];
-    garbage_fails_in_time(open, "redis", cases).await;
+    let impatient = |url: &str| -> AnyStore { Arc::new(RedisStore::from_url(url).unwrap()) };
+    garbage_fails_in_time(impatient, "redis", cases).await;
 }
 
 /// `create` would say "it exists already" to its own first try.
@@ -172,7 +174,7 @@ async fn unconfirmed_deletion_is_an_error_real_server() {
     let replica = Redis::start_as("redis-server", &options).unwrap();
     let waiting = |within| -> AnyStore {
         let builder = RedisStore::builder(&master.url()).unwrap().timeout(Duration::from_secs(10));
-        std::sync::Arc::new(builder.wait_for_replicas(1, within).build().unwrap())
+        Arc::new(builder.wait_for_replicas(1, within).build().unwrap())
     };
     let impatient = || waiting(Duration::from_millis(300));
     let store = impatient();
