@@ -60,7 +60,7 @@ impl Ids {
     /// Generates a new id: random bytes as URL-safe base64.
     ///
     /// # Errors
-    /// [`RngError`] if the system's RNG fails. There is no weaker fallback.
+    /// [`RngError`] if the system's RNG fails. It never falls back to a weaker id.
     pub fn fresh(&self) -> Result<SessionId, RngError> {
         let mut bytes = [0; MAX_ID_BYTES];
         let bytes = &mut bytes[..self.bytes];

@@ -98,7 +98,7 @@ impl MemoryStore {
         self.lock().records.len()
     }
 
-    /// Returns `true` if there are no records.
+    /// Returns `true` if the store is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

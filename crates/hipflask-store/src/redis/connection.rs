@@ -362,7 +362,7 @@ impl Pauses {
         Self { next: Duration::from_millis(10), deadline, why: None }
     }
 
-    /// Waits a moment. Returns the error if there is no time for another attempt.
+    /// Waits a moment. Returns the error if too little time is left for another attempt.
     async fn next(&mut self, error: RedisError) -> Result<(), Fault> {
         if Instant::now() + self.next >= self.deadline {
             return Err(error.into());

@@ -22,7 +22,7 @@ type Queue = Arc<tokio::sync::Mutex<Handover>>;
 /// The state that a request passes on to the next one.
 #[derive(Debug, Default)]
 enum Handover {
-    /// There was no request before.
+    /// This is the first request.
     #[default]
     Nothing,
     /// The record as it was written.

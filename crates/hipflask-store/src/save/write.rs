@@ -24,7 +24,7 @@ pub(super) struct Write<'a> {
     pub(super) now: UnixTime,
 }
 
-/// Another request's record with this session's changes replayed on it; empty if there was no conflict.
+/// Another request's record with this session's changes replayed on it; empty without a conflict.
 ///
 /// The [`LoadedRecord`] stays unchanged until something was written, because after a failed write the next attempt starts
 /// from it.

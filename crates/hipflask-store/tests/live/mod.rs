@@ -59,7 +59,7 @@ pub(crate) async fn lives_long(store: &AnyStore) {
         assert_eq!(store.touch(&key, ttl, now()).await.unwrap(), Touched::Touched);
         ends_in(&store.load(&key, now()).await.unwrap().unwrap(), ttl);
     }
-    // A longer life is no conflict.
+    // A later expiry is not a conflict.
     let answer = store.replace(&key, &before, b"two", 24 * 31 * HOUR, now()).await.unwrap();
     assert!(matches!(answer, Replaced::Replaced(_)), "{answer:?}");
     ends_in(&store.load(&key, now()).await.unwrap().unwrap(), 24 * 31 * HOUR);

@@ -433,7 +433,7 @@ async fn transactions(bench: &Bench) {
         Some(dict([("left", 0.into()), ("seen", true.into())])),
         "replace, in a transaction: the session holds what was saved"
     );
-    // After the end there are no transactions.
+    // A deleted session has no transactions.
     let mut late = Request::open(sessions, &cookie).await;
     one.slot.destroy();
     let _ = one.save().await;
