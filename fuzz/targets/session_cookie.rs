@@ -50,5 +50,5 @@ fn sign_again(session: &SessionDict) {
     // Not the session itself: a date that came with an offset is written in GMT.
     assert_eq!(CODEC.sign(&again, NOW).as_ref(), Ok(&cookie));
     let built = CODEC.sign(&SessionDict::from_dict(session.to_dict()), NOW).expect("as above");
-    assert_eq!(built, cookie, "copied as text, or written anew");
+    assert_eq!(built, cookie, "copied as text, or written again");
 }

@@ -138,7 +138,7 @@ mod tests {
     use super::{Chapter, REPOSITORY, chapters, in_book, links};
 
     #[test]
-    fn links_out_of_the_book_lead_to_the_repository() {
+    fn outer_links_lead_to_the_repository() {
         let chapters =
             chapters("- [Security](../SECURITY.md)\n- [Operating](operating.md)\n- [1](decisions/1.md)\n");
         let page = |source: &str, page: &str| Chapter { source: source.into(), page: page.into() };

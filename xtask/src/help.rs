@@ -14,6 +14,7 @@ const COMMANDS: &[(&str, &str)] = &[
         "builds the wheels of the Python package and installs one into target/wheel-venv, for its tests",
     ),
     ("stores", "tests the Python package on PostgreSQL, MariaDB, MongoDB and DynamoDB"),
+    ("words", "finds names and sentences that are not plain English"),
     ("book", "builds the pages under docs/ as a book in target/book, and checks its links"),
     ("release", "with --dry-run: builds packages and wheels and checks the version; publishes nothing"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),

@@ -21,6 +21,7 @@ mod steps;
 mod tools;
 mod wheel;
 mod wire;
+mod words;
 mod workspace;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         ["wheel"] => finish(install_wheel(&workspace, wheel::Choice::Pip)),
         ["wheel", "--abi3"] => finish(install_wheel(&workspace, wheel::Choice::Abi3)),
         ["release", "--dry-run"] => finish(release::dry_run(&workspace).map(|note| println!("{note}"))),
+        ["words"] => finish(words::are_plain(&workspace).map(|note| println!("{note}"))),
         ["book"] => finish(book::build(&workspace).map(|note| println!("{note}"))),
         ["release"] => {
             misuse(Some("`cargo xtask release` publishes nothing itself and needs --dry-run".into()))

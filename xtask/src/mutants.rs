@@ -193,7 +193,7 @@ mod tests {
     use super::{MUTANTS, Workspace};
 
     #[test]
-    fn each_change_fits_the_sources_and_has_its_name() {
+    fn changes_fit_the_sources_and_have_names() {
         let workspace = Workspace::find();
         for (number, mutant) in MUTANTS.iter().enumerate() {
             assert!(mutant.fits(&workspace), "{} is gone from {}", mutant.from, mutant.file);

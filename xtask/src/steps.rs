@@ -5,11 +5,13 @@ use std::process::Command;
 use crate::failure::Failure;
 use crate::report::Step;
 use crate::workspace::run;
-use crate::{book, cargo_tools, documents, flask, fuzz, mutants, packages, rings, rules, tools, wheel};
+use crate::{
+    book, cargo_tools, documents, flask, fuzz, mutants, packages, rings, rules, tools, wheel, words,
+};
 
 /// The quick steps, which need nothing but Rust.
 pub(crate) const CHECK: &[Step] =
-    &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, RINGS, TESTS_WITHOUT_FLASK, DOC_TESTS_WITHOUT_STORES];
+    &[FORMAT, LINTS, DOCS, DOCUMENTS, RULES, RINGS, WORDS, TESTS_WITHOUT_FLASK, DOC_TESTS_WITHOUT_STORES];
 
 /// All steps that CI runs.
 pub(crate) const TEST: &[Step] = &[
@@ -21,6 +23,7 @@ pub(crate) const TEST: &[Step] = &[
     DOCUMENTS,
     RULES,
     RINGS,
+    WORDS,
     DEPENDENCIES,
     RUST_VERSIONS,
     PACKAGES,
@@ -112,6 +115,12 @@ const RINGS: Step = Step {
     name: "rings of modules",
     remedy: "move what both need into a module below them (ARCHITECTURE.md)",
     run: rings::no_crate_has_one,
+};
+
+const WORDS: Step = Step {
+    name: "plain English",
+    remedy: "rewrite the sentence (CONTRIBUTING.md), or write `wording:` and the reason in a comment at the line",
+    run: words::are_plain,
 };
 
 const DEPENDENCIES: Step = Step {
