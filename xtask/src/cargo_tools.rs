@@ -17,8 +17,8 @@ pub(crate) fn dependencies_are_allowed(workspace: &Workspace) -> Result<String, 
     Ok("advisories included".to_owned())
 }
 
-/// The step `each feature`: every feature builds without the others. Features that only pass the name of a store on to
-/// hipflask-store are checked there.
+/// The step `each feature`: every feature builds without the others. Features that only pass the
+/// name of a store on to hipflask-store are checked there.
 pub(crate) fn each_feature_builds(workspace: &Workspace) -> Result<String, Failure> {
     check_features(workspace, &["hipflask-core", "hipflask-store"], &["--each-feature"])?;
     check_features(workspace, &["hipflask"], &["--each-feature", "--exclude-features", STORES])?;

@@ -1,4 +1,5 @@
-//! The Pythons of newer Debian suites, each unpacked with its libraries into a folder. The system stays as it is.
+//! The Pythons of newer Debian suites, each unpacked with its libraries into a folder. The system
+//! stays as it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,8 @@ impl UnpackedPython {
     }
 }
 
-/// apt with its own lists, and without installed packages, so that it fetches everything that a package needs.
+/// apt with its own lists, and without installed packages, so that it fetches everything that a
+/// package needs.
 struct Apt<'a> {
     workspace: &'a Workspace,
     options: Vec<String>,

@@ -1,4 +1,5 @@
-//! The fuzz targets under `fuzz/`: built with libFuzzer on the stable compiler, seeded from `wire/`, run for a while.
+//! The fuzz targets under `fuzz/`: built with libFuzzer on the stable compiler, seeded from
+//! `wire/`, run for a while.
 
 use std::ffi::OsStr;
 use std::fs;

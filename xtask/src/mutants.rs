@@ -1,6 +1,7 @@
 //! Removes each check from the verify path, one at a time, and expects a unit test of hipflask-core to fail.
 //!
-//! The table is in `mutants/table.rs`. The checkout is left alone: the changes are made to copies under `target/mutants`.
+//! The table is in `mutants/table.rs`. The checkout is left alone: the changes are made to copies
+//! under `target/mutants`.
 
 pub(crate) mod store;
 mod table;
@@ -124,7 +125,8 @@ impl<'w> Copy<'w> {
         passed.map(|passed| !passed).map_err(|failure| Failure::new(format!("{}: {failure}", mutant.removes)))
     }
 
-    /// Builds, and runs the unit tests whose names contain one of `filters`. A run that takes too long has failed.
+    /// Builds, and runs the unit tests whose names contain one of `filters`. A run that takes too
+    /// long has failed.
     fn tests_pass(&self, filters: &[&str]) -> Result<bool, Failure> {
         let mut command = self.workspace.command(self.build()?);
         command.current_dir(self.root.join(CORE)).args(filters).arg("--quiet").env("PROPTEST_CASES", "32");

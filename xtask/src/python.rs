@@ -37,8 +37,8 @@ fn find(workspace: &Workspace) -> Option<String> {
         .map(|python| (*python).to_owned())
 }
 
-/// The interpreter of each version from 3.9 on: from `PATH`, and from pyenv where it is installed. The system's own is
-/// listed in addition, because Debian changes its Python.
+/// The interpreter of each version from 3.9 on: from `PATH`, and from pyenv where it is installed.
+/// The system's own is listed in addition, because Debian changes its Python.
 pub(crate) fn all(workspace: &Workspace) -> BTreeMap<String, PathBuf> {
     const PRINT: &str = "import sys, venv; from ensurepip import version
 if sys.version_info >= (3, 9): print('%d.%d' % sys.version_info[:2], sys.executable)";

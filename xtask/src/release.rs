@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use crate::workspace::{Workspace, read};
 use crate::{packages, wheel};
 
-/// Checks the version, the changelog and the tag, builds all packages and wheels, and prints the commands that publish them.
+/// Checks the version, the changelog and the tag, builds all packages and wheels, and prints the
+/// commands that publish them.
 pub(crate) fn dry_run(workspace: &Workspace) -> Result<String, Failure> {
     let version = packages::version(workspace);
     check_changelog(workspace, &version)?;

@@ -1,7 +1,8 @@
 //! Finds modules of one crate that import each other, directly or in a ring.
 //!
-//! An edge is a `use` declaration or a path in a module's own file that leads into another module of the crate. Re-exports
-//! (`pub use`, `pub(crate) use`) and tests do not count; a parent and its child do.
+//! An edge is a `use` declaration or a path in a module's own file that leads into another module
+//! of the crate. Re-exports (`pub use`, `pub(crate) use`) and tests do not count; a parent and its
+//! child do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -20,7 +20,8 @@ pub(crate) fn core_is_free_of_io(workspace: &Workspace) -> Result<String, Failur
 
 /// Fails if a package needs a newer Rust than its `rust-version` says, by those of its dependencies.
 ///
-/// Only the default features count: the docs name the features that need a newer one. Clippy checks our own code.
+/// Only the default features count: the docs name the features that need a newer one. Clippy checks
+/// our own code.
 pub(crate) fn rust_versions_are_true(workspace: &Workspace) -> Result<String, Failure> {
     let metadata = read(&mut workspace.cargo("metadata --format-version 1 --all-features"))?;
     let metadata: Metadata = serde_json::from_str(&metadata)

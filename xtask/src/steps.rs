@@ -153,8 +153,8 @@ const TESTS: Step = Step {
     },
 };
 
-// Tests that talk to real Flask have `real_flask` in their names, those in a browser `real_browser`, those with servers
-// `real_server`: see CONTRIBUTING.md.
+// Tests that talk to real Flask have `real_flask` in their names, those in a browser
+// `real_browser`, those with servers `real_server`: see CONTRIBUTING.md.
 const TESTS_WITHOUT_FLASK: Step = Step {
     name: "tests without Flask",
     remedy: TESTS.remedy,

@@ -36,8 +36,8 @@ pub(crate) fn build_and_install(workspace: &Workspace, choice: Choice) -> Result
 
 /// The step of `test`: each wheel installs what it needs into an empty environment, and its tests pass there.
 ///
-/// The wheel that pip chooses runs all of them, and the other those of [`WHERE_WHEELS_DIFFER`]: only the code that reads and
-/// creates Python's objects differs.
+/// The wheel that pip chooses runs all of them, and the other those of [`WHERE_WHEELS_DIFFER`]:
+/// only the code that reads and creates Python's objects differs.
 pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<String, Failure> {
     let wheels = build_both(workspace)?;
     build_service(workspace)?;
@@ -55,8 +55,8 @@ pub(crate) fn works_where_it_is_installed(workspace: &Workspace) -> Result<Strin
     Ok("both wheels".to_owned())
 }
 
-/// Tests sessions in the databases that are not in the default wheel, and panics in every entry point, which no other wheel
-/// can plant.
+/// Tests sessions in the databases that are not in the default wheel, and panics in every entry
+/// point, which no other wheel can plant.
 ///
 /// This wheel is not optimized: the tests of the stores have already compiled most of it that way.
 pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Failure> {
@@ -76,7 +76,8 @@ pub(crate) fn works_with_every_store(workspace: &Workspace) -> Result<String, Fa
     Ok(format!("on {DATABASES}"))
 }
 
-/// Builds the wheels and the source distribution of a release, for every Linux since 2014, and returns their paths.
+/// Builds the wheels and the source distribution of a release, for every Linux since 2014, and
+/// returns their paths.
 pub(crate) fn for_release(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     RELEASE_TOOLS.ensure(workspace)?;
     let _ = fs::remove_dir_all(workspace.path(RELEASE));
@@ -116,7 +117,8 @@ pub(crate) fn serves_under_load(workspace: &Workspace) -> Result<String, Failure
     Ok("no update lost".to_owned())
 }
 
-/// A step of `full`: the twins, the odd values and the races on each Python of this machine, with the newest packages for it.
+/// A step of `full`: the twins, the odd values and the races on each Python of this machine, with
+/// the newest packages for it.
 pub(crate) fn works_on_every_python(workspace: &Workspace) -> Result<String, Failure> {
     let wheel = build_both(workspace)?.abi3;
     let pythons = python::all(workspace);
@@ -214,14 +216,16 @@ fn files_in(workspace: &Workspace, folder: &str) -> Vec<String> {
     files.map(|file| format!("{folder}/{}", file.file_name().to_string_lossy())).collect()
 }
 
-/// Builds the Rust service that the tests run next to Flask, with the features that the tests of the stores have built.
+/// Builds the Rust service that the tests run next to Flask, with the features that the tests of
+/// the stores have built.
 fn build_service(workspace: &Workspace) -> Result<(), Failure> {
     run(&mut workspace.cargo(
         "build --quiet -p hipflask-store -p hipflask -p hipflask-cli --all-features --example beside_flask",
     ))
 }
 
-/// Installs the wheel with its own requirements first, so that a missing one is noticed; then those of its tests.
+/// Installs the wheel with its own requirements first, so that a missing one is noticed; then those
+/// of its tests.
 fn install_into_new_environment(workspace: &Workspace, wheel: &str) -> Result<(), Failure> {
     ENVIRONMENT.create(workspace)?;
     ENVIRONMENT.pip_install(workspace, &[wheel])?;

@@ -1,6 +1,7 @@
 //! Finds names and sentences that do not read as plain English.
 //!
-//! A tripwire for the most frequent mistakes; CONTRIBUTING.md has the rules. A line that has to break one of them, such as
+//! A tripwire for the most frequent mistakes; CONTRIBUTING.md has the rules. A line that has to
+//! break one of them, such as
 //! a quotation, carries the word `wording:` and the reason in a comment, on the same line or on the line before.
 
 use std::path::Path;

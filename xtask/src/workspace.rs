@@ -42,8 +42,9 @@ impl Workspace {
     }
 }
 
-/// Returns `true` for a variable that `cargo run` sets for this package. Some build scripts look at these, and cargo would
-/// compile their crates again after each switch between a direct call and a call from here.
+/// Returns `true` for a variable that `cargo run` sets for this package. Some build scripts look at
+/// these, and cargo would compile their crates again after each switch between a direct call and a
+/// call from here.
 fn is_of_our_package(variable: &std::ffi::OsStr) -> bool {
     let name = variable.to_string_lossy();
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")

@@ -12,9 +12,10 @@ pub(crate) const LONGEST: usize = 1 << 20;
 
 /// Writes a line of `output` for every line of `input`. Returns `true` if all lines were accepted.
 ///
-/// `answer` appends to the line of output, and returns `true` if it accepts the line of input. It gets `None` for a line that
-/// is too long or not UTF-8. The output is flushed before the function waits for more input, so that another program can send
-/// line by line. If the reader of `output` closes the pipe, the function returns without an error.
+/// `answer` appends to the line of output, and returns `true` if it accepts the line of input. It
+/// gets `None` for a line that is too long or not UTF-8. The output is flushed before the function
+/// waits for more input, so that another program can send line by line. If the reader of `output`
+/// closes the pipe, the function returns without an error.
 pub(crate) fn answer_each(
     input: impl Read,
     output: impl Write,
@@ -149,8 +150,9 @@ pub(crate) fn push(line: &mut Vec<u8>, pieces: &[&str]) {
     pieces.iter().for_each(|piece| line.extend_from_slice(piece.as_bytes()));
 }
 
-/// Appends the JSON of a session, which is ASCII without line breaks. DEL, the only control character that Python's JSON does
-/// not escape, is escaped, because lines are also shown on terminals.
+/// Appends the JSON of a session, which is ASCII without line breaks. DEL, the only control
+/// character that Python's JSON does not escape, is escaped, because lines are also shown on
+/// terminals.
 pub(crate) fn push_json(line: &mut Vec<u8>, json: &[u8]) {
     for (at, piece) in json.split(|&byte| byte == DEL).enumerate() {
         if at > 0 {
@@ -199,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_answered_the_empty_one_and_the_one_without_an_end_too() {
+    fn every_line_gets_an_answer() {
         assert_eq!(echo(&b""[..]), "");
         assert_eq!(echo(&b"a\n\nb\r\nc"[..]), "[a]\n[]\n[b]\n[c]\n");
         assert_eq!(echo(&b"\xff\na\n"[..]), "malformed\n[a]\n");
     }
 
     #[test]
-    fn a_line_of_the_greatest_length_is_taken_and_one_byte_more_is_malformed() {
+    fn line_of_the_greatest_length_is_accepted() {
         for end in ["\n", "\r\n", ""] {
             let lines = |len: usize| format!("a\n{}{end}", "x".repeat(len));
             assert_eq!(echo(lines(LONGEST).as_bytes()), format!("[a]\n[{LONGEST}]\n"), "{end:?}");
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_out_before_more_input_is_waited_for() {
+    fn answers_are_written_before_more_input_is_read() {
         let (written, seen) = (RefCell::default(), RefCell::default());
         let pieces: Vec<&'static [u8]> = vec![b"a\nb", b"c", b"d\n", b"e\nf\n"];
         let input = Pieces { pieces: pieces.into_iter(), written: &written, seen: &seen };
@@ -267,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_ends_it_quietly_and_a_full_disk_does_not() {
+    fn closed_reader_is_quiet_full_disk_is_not() {
         assert!(matches!(answer_each(&b"a\n"[..], Closed(ErrorKind::BrokenPipe), say), Ok(true)));
         let full = answer_each(&b"a\n"[..], Closed(ErrorKind::StorageFull), say);
         assert!(matches!(full, Err(Failure::Output(_))));
     }
 
     #[test]
-    fn the_control_character_that_json_leaves_alone_is_escaped() {
+    fn control_character_that_json_keeps_is_escaped() {
         let mut line = Vec::new();
         push_json(&mut line, b"\"a\x7fb\"");
         assert_eq!(line, br#""a\u007fb""#);

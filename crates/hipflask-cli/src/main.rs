@@ -1,8 +1,9 @@
 //! The `hipflask` command: Flask's session cookies, and the sessions in stores.
 //!
-//! This crate only translates: it reads arguments and lines, and writes JSON lines or a page for people. `hipflask-core` and
-//! `hipflask-store` make all decisions. Data goes to standard output, everything else to standard error. The exit code is 0 on
-//! success, 1 if a value was refused, and 2 if the command failed.
+//! This crate only translates: it reads arguments and lines, and writes JSON lines or a page for
+//! people. `hipflask-core` and `hipflask-store` make all decisions. Data goes to standard output,
+//! everything else to standard error. The exit code is 0 on success, 1 if a value was refused, and
+//! 2 if the command failed.
 
 mod clock;
 mod commands;

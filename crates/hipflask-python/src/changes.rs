@@ -7,8 +7,8 @@ use crate::guard::entry;
 
 /// The changes that a request has made to a session in a store, except those of its data.
 ///
-/// The save resets them before Python runs again. An interrupt between two lines of Python, such as Ctrl-C, therefore cannot
-/// have them saved a second time.
+/// The save resets them before Python runs again. An interrupt between two lines of Python, such as
+/// Ctrl-C, therefore cannot have them saved a second time.
 #[pyclass(module = "hipflask._native")]
 pub(crate) struct SessionChanges {
     /// The app has called a method that changes the session.

@@ -20,15 +20,16 @@ pub(crate) struct StoreHandle {
     url: String,
     /// A store in the memory of the process, which does not have connections.
     memory: Option<Arc<dyn Store>>,
-    /// Locked only with the GIL held, and released before the GIL is. A fork holds the GIL, so the child never finds it
-    /// locked.
+    /// Locked only with the GIL held, and released before the GIL is. A fork holds the GIL, so the
+    /// child never finds it locked.
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
 /// A connected store.
 ///
-/// Its work is done by its own thread, and never by the thread that waits for it. A waiting thread may not run again for a
-/// long time, because a signal handler of its server can keep it, and other threads must not depend on it.
+/// Its work is done by its own thread, and never by the thread that waits for it. A waiting thread
+/// may not run again for a long time, because a signal handler of its server can keep it, and other
+/// threads must not depend on it.
 pub(crate) struct Connection {
     process: u32,
     runtime: Arc<Runtime>,
@@ -95,8 +96,9 @@ impl StoreHandle {
     }
 }
 
-/// A forked process leaves the runtime as it is: its threads do not exist there, one of them may have held a lock, and its
-/// sockets belong to the other process. The garbage collector is often what drops it there.
+/// A forked process leaves the runtime as it is: its threads do not exist there, one of them may
+/// have held a lock, and its sockets belong to the other process. The garbage collector is often
+/// what drops it there.
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.process != std::process::id() {
@@ -126,8 +128,8 @@ impl Connection {
     /// Waits for `work` without the GIL. Under gevent other greenlets run meanwhile.
     ///
     /// # Errors
-    /// `SessionStoreError` if the work panics. An exception that was raised in the waiting greenlet; the work is done even
-    /// then.
+    /// `SessionStoreError` if the work panics. An exception that was raised in the waiting
+    /// greenlet; the work is done even then.
     pub(crate) fn wait<T: Send + 'static>(
         &self,
         py: Python<'_>,
@@ -137,8 +139,8 @@ impl Connection {
         interrupted.map(|()| done)
     }
 
-    /// [`wait`](Self::wait) for callers that need the result even if an exception was raised in the waiting greenlet. That
-    /// exception is the second value.
+    /// [`wait`](Self::wait) for callers that need the result even if an exception was raised in the
+    /// waiting greenlet. That exception is the second value.
     pub(crate) fn wait_to_end<T: Send + 'static>(
         &self,
         py: Python<'_>,

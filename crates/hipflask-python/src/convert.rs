@@ -293,7 +293,8 @@ pub(crate) fn int_of(number: &Bound<'_, PyInt>) -> Result<Int, ConvertError> {
     Ok(BigInt::from_signed_bytes_le(bytes.as_bytes()).into())
 }
 
-/// [`int_of`] for a number that is written in decimal digits. Python refuses to write and to read very long ones.
+/// [`int_of`] for a number that is written in decimal digits. Python refuses to write and to read
+/// very long ones.
 pub(crate) fn int_with_digits(number: &Bound<'_, PyInt>) -> Result<Int, ConvertError> {
     let bits: usize = match number.extract::<i64>() {
         Ok(number) => return Ok(number.into()),
@@ -365,7 +366,8 @@ struct Types {
     epoch_naive: Py<PyAny>,
     epoch_aware: Py<PyAny>,
     uuid: Py<PyType>,
-    /// `object.__new__`, `object.__setattr__` and `SafeUUID.unknown`, from which `UUID.__init__` makes a UUID.
+    /// `object.__new__`, `object.__setattr__` and `SafeUUID.unknown`, from which `UUID.__init__`
+    /// makes a UUID.
     new_object: Py<PyAny>,
     set_attribute: Py<PyAny>,
     unknown_if_safe: Py<PyAny>,

@@ -24,8 +24,8 @@ use crate::json_writer::json_of;
 use crate::object_cache::ObjectCache;
 use crate::settings::{CookieCodec, ResponseCookie, Settings, Signing};
 
-/// The native half of `hipflask.SecureCookieSessionInterface`. Its other half, Flask's own class, has the methods that an app
-/// overrides.
+/// The native half of `hipflask.SecureCookieSessionInterface`. Its other half, Flask's own class,
+/// has the methods that an app overrides.
 #[pyclass(frozen, subclass, module = "hipflask._native")]
 pub(crate) struct SecureCookieSessions {
     codecs: ObjectCache<CookieCodec>,
@@ -168,8 +168,8 @@ fn session_of<'py>(
     }
 }
 
-/// [`session_of`] with a tree of values, for JSON that is rare or wrong. Data that a dict cannot be made of is as unreadable
-/// as bad JSON.
+/// [`session_of`] with a tree of values, for JSON that is rare or wrong. Data that a dict cannot be
+/// made of is as unreadable as bad JSON.
 fn session_of_tree<'py>(
     settings: &Settings<'_, 'py>,
     class: &Bound<'py, PyAny>,

@@ -1,4 +1,5 @@
-//! The session's cookie: read from the `Cookie` header of a request, and written to the `Set-Cookie` header of a response.
+//! The session's cookie: read from the `Cookie` header of a request, and written to the
+//! `Set-Cookie` header of a response.
 
 use std::sync::Arc;
 
@@ -103,8 +104,8 @@ pub(crate) fn choose_cookie<T>(
     Ok(choice.finish().unwrap_or_default())
 }
 
-/// Returns the octets of the `Cookie` header, which WSGI passes as characters. A header with other characters comes from an
-/// app that has replaced a part of Werkzeug.
+/// Returns the octets of the `Cookie` header, which WSGI passes as characters. A header with other
+/// characters comes from an app that has replaced a part of Werkzeug.
 fn cookie_header(
     flask: &Flask,
     request: &Bound<'_, PyAny>,

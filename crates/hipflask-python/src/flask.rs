@@ -153,8 +153,8 @@ impl Flask {
         (name.bind(py), original)
     }
 
-    /// Returns `true` if a request reads its cookies as Werkzeug does. Looking up the property on the class itself would call
-    /// Python code.
+    /// Returns `true` if a request reads its cookies as Werkzeug does. Looking up the property on
+    /// the class itself would call Python code.
     pub(crate) fn reads_cookies(&self, request: &Bound<'_, PyAny>) -> PyResult<bool> {
         let (py, class) = (request.py(), request.get_type());
         let name = pyo3::intern!(py, "cookies");

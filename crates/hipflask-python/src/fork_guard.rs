@@ -1,7 +1,7 @@
 //! Forks next to running threads: a fork waits until no thread is using a store that lives in this process.
 //!
-//! The locks of such a store, SQLite's among them, are memory of the process. A child gets them as they are at that moment,
-//! without the thread that would release them.
+//! The locks of such a store, SQLite's among them, are memory of the process. A child gets them as
+//! they are at that moment, without the thread that would release them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// The number of operations that are running on such stores. Grows only with the GIL held, as it is when the process forks.
+/// The number of operations that are running on such stores. Grows only with the GIL held, as it is
+/// when the process forks.
 static OPERATIONS: AtomicUsize = AtomicUsize::new(0);
 /// The number of threads that are about to fork.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
@@ -43,7 +44,8 @@ pub(crate) fn register(py: Python<'_>) -> PyResult<()> {
     register.call((), Some(&hooks)).map(drop)
 }
 
-/// Waits for the running operations, each of which ends at the latest when its store times out. No new one begins.
+/// Waits for the running operations, each of which ends at the latest when its store times out. No
+/// new one begins.
 #[pyfunction]
 fn before_fork(py: Python<'_>) {
     FORKING.fetch_add(1, Ordering::SeqCst);

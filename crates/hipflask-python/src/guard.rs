@@ -23,8 +23,8 @@ pub(crate) fn store_entry<T>(
     guarded(name, body).unwrap_or_else(|text| Err(raise(py, "SessionStoreError", &text)))
 }
 
-/// Runs `body`; the error is the text of a panic. What the body has taken out of a session is never put back then, so no half
-/// changed value is used again.
+/// Runs `body`; the error is the text of a panic. What the body has taken out of a session is never
+/// put back then, so no half changed value is used again.
 fn guarded<T>(name: &'static str, body: impl FnOnce() -> PyResult<T>) -> Result<PyResult<T>, String> {
     let run = AssertUnwindSafe(|| {
         planted::panic_in(name);

@@ -26,8 +26,8 @@ impl From<PyErr> for ReadError {
     }
 }
 
-/// Fills `dict` with the data of a session's JSON, without calling the methods of its class. After an error it is half
-/// filled.
+/// Fills `dict` with the data of a session's JSON, without calling the methods of its class. After
+/// an error it is half filled.
 pub(crate) fn fill_from_json(dict: &Bound<'_, PyDict>, text: &str) -> Result<(), ReadError> {
     let mut json = Json {
         py: dict.py(),

@@ -7,8 +7,8 @@ use pyo3::types::PyString;
 
 use crate::text::with_utf8;
 
-/// A value that one request leaves for the next one. It is taken out while a request uses it, because that may run Python; a
-/// request that finds it taken starts with an empty one.
+/// A value that one request leaves for the next one. It is taken out while a request uses it,
+/// because that may run Python; a request that finds it taken starts with an empty one.
 pub(crate) struct Reused<T>(Mutex<Option<Box<T>>>);
 
 impl<T: Default> Reused<T> {
@@ -28,8 +28,8 @@ impl<T: Default> Reused<T> {
     }
 }
 
-/// Python's objects for the texts of keys. Their hashes are known, and they are the same objects as the constants of the
-/// program.
+/// Python's objects for the texts of keys. Their hashes are known, and they are the same objects as
+/// the constants of the program.
 #[derive(Default)]
 pub(crate) struct KeysByText(Vec<Option<(Box<str>, Py<PyString>)>>);
 
@@ -56,7 +56,8 @@ impl KeysByText {
     }
 }
 
-/// The texts of key objects. The cache keeps these objects alive, so that no other object can have their addresses.
+/// The texts of key objects. The cache keeps these objects alive, so that no other object can have
+/// their addresses.
 #[derive(Default)]
 pub(crate) struct KeysByObject {
     slots: Vec<Option<(Py<PyString>, Box<str>)>>,
@@ -71,7 +72,8 @@ pub(crate) enum Key {
 }
 
 impl KeysByObject {
-    /// Finds the text of a key; `None` if it has lone surrogates. The result is valid until the next [`trim`](Self::trim).
+    /// Finds the text of a key; `None` if it has lone surrogates. The result is valid until the
+    /// next [`trim`](Self::trim).
     pub(crate) fn find(&mut self, key: &Bound<'_, PyString>) -> Option<Key> {
         if self.slots.is_empty() {
             self.slots.resize_with(1 << OBJECT_SLOT_BITS, || None);

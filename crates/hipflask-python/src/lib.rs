@@ -1,7 +1,8 @@
 //! The Python package `hipflask`: Flask's session interfaces on Hipflask's engine.
 //!
-//! This crate only translates: Python's objects to values and back, Flask's settings to those of the engine, our errors to
-//! the exceptions that Flask code catches. It is the module `_native`; the public package is in `python/hipflask/`.
+//! This crate only translates: Python's objects to values and back, Flask's settings to those of
+//! the engine, our errors to the exceptions that Flask code catches. It is the module `_native`;
+//! the public package is in `python/hipflask/`.
 
 mod changes;
 mod connection;
@@ -54,8 +55,8 @@ mod _native {
     #[expect(non_upper_case_globals, reason = "Python's spelling")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
-    /// Looks up Python's types before a test can replace them (a frozen clock has its own `datetime`), and registers the
-    /// fork hooks.
+    /// Looks up Python's types before a test can replace them (a frozen clock has its own
+    /// `datetime`), and registers the fork hooks.
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         crate::convert::look_up_types(module.py())?;

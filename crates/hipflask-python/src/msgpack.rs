@@ -1,4 +1,5 @@
-//! MessagePack in a record: converted to Python's objects, or compared with them, without a tree of values between.
+//! MessagePack in a record: converted to Python's objects, or compared with them, without a tree of
+//! values between.
 
 use hipflask_store::record::{Format, MsgpackEvent, MsgpackReader, RecordError};
 use pyo3::exceptions::PyValueError;
@@ -42,7 +43,8 @@ pub(crate) fn to_python<'py>(
     })
 }
 
-/// Returns `true` if an object is exactly what the next value converts to. If not, the two may still be written alike.
+/// Returns `true` if an object is exactly what the next value converts to. If not, the two may
+/// still be written alike.
 pub(crate) fn matches(found: &Bound<'_, PyAny>, reader: &mut MsgpackReader<'_>) -> bool {
     let Ok(event) = reader.next() else { return false };
     match event {

@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 
 /// Things that are costly to build, each with the objects that it was built from.
 ///
-/// Settings are read with every request, but they are the same objects as before. The cache keeps these objects alive, so
-/// that no other object can have their addresses. Only immutable objects may be keys.
+/// Settings are read with every request, but they are the same objects as before. The cache keeps
+/// these objects alive, so that no other object can have their addresses. Only immutable objects
+/// may be keys.
 pub(crate) struct ObjectCache<T>(Mutex<Vec<Entry<T>>>);
 
 struct Entry<T> {

@@ -15,7 +15,8 @@ use crate::convert::{
 use crate::guard::entry;
 use crate::msgpack;
 
-/// Converts a session from the record `data`. Python reads the record again if it has a value without a type in Rust.
+/// Converts a session from the record `data`. Python reads the record again if it has a value
+/// without a type in Rust.
 pub(crate) fn dict_of_session<'py>(
     py: Python<'py>,
     session: &SessionDict,
@@ -37,7 +38,8 @@ pub(crate) fn dict_of_session<'py>(
     Ok(dict)
 }
 
-/// Returns `true` if a dict is exactly what its session was read from. If not, both may still be written alike.
+/// Returns `true` if a dict is exactly what its session was read from. If not, both may still be
+/// written alike.
 pub(crate) fn equals_record(dict: &Bound<'_, PyDict>, session: &SessionDict) -> bool {
     let mut builder = Builder::begin(dict.py());
     let mut is_same = |(key, part): (&Text, Part<'_>)| {
@@ -103,8 +105,8 @@ fn naming(key: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// Adds members that only Python can write, such as sets in a pickle. Python writes them, and Rust reads the result as any
-/// record.
+/// Adds members that only Python can write, such as sets in a pickle. Python writes them, and Rust
+/// reads the result as any record.
 fn add_odd(record: &mut Record, odd: &Bound<'_, PyDict>, format: Format) -> PyResult<()> {
     let py = odd.py();
     let bytes = helper(py)?.call_method1(intern!(py, "dumps"), (odd, format.to_string()))?;

@@ -55,8 +55,8 @@ impl<'a, 'py> SaveRequest<'a, 'py> {
 
     /// Saves the session. Returns what was done to the record, and the cookie's value if there is a record.
     ///
-    /// The saved changes are reset before an exception that was raised in the waiting greenlet goes on, so that they are
-    /// never saved twice.
+    /// The saved changes are reset before an exception that was raised in the waiting greenlet goes
+    /// on, so that they are never saved twice.
     pub(crate) fn save(
         self,
         connection: &Connection,

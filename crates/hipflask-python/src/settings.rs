@@ -139,8 +139,8 @@ impl<'a, 'py> Settings<'a, 'py> {
         self.interface.getattr(intern!(self.py(), "session_class"))
     }
 
-    /// Returns the value of a property of `flask.Flask` that reads the configuration. A subclass may have replaced the
-    /// property, so only for `flask.Flask` itself it is read from there.
+    /// Returns the value of a property of `flask.Flask` that reads the configuration. A subclass
+    /// may have replaced the property, so only for `flask.Flask` itself it is read from there.
     fn app_property(
         &self,
         key: &Bound<'py, PyString>,
@@ -188,8 +188,8 @@ impl<'a, 'py> Settings<'a, 'py> {
         Ok(if is_immutable { *LIFETIMES.insert(&key, seconds) } else { seconds })
     }
 
-    /// Returns how cookies are signed. Our own settings are checked with every request, so that the first request reports what
-    /// is wrong with them, whatever its cookie is.
+    /// Returns how cookies are signed. Our own settings are checked with every request, so that the
+    /// first request reports what is wrong with them, whatever its cookie is.
     pub(crate) fn signing(&self, cache: &ObjectCache<CookieCodec>) -> PyResult<Signing> {
         let py = self.py();
         let leeway = self.own_setting(intern!(py, "SESSION_COOKIE_LEEWAY"), intern!(py, "leeway"))?;
@@ -233,8 +233,9 @@ impl<'a, 'py> Settings<'a, 'py> {
         fallbacks.try_iter()?.collect()
     }
 
-    /// Builds the codec of `[leeway, compression, salt, key_derivation, digest_method, secret_key, *fallbacks]`; `None` if
-    /// Rust does not know a part of it.
+    /// Builds the codec of
+    /// `[leeway, compression, salt, key_derivation, digest_method, secret_key, *fallbacks]`; `None`
+    /// if Rust does not know a part of it.
     fn build_codec(&self, key: &[Bound<'py, PyAny>]) -> PyResult<Option<CookieCodec>> {
         let [leeway, compression, salt, derivation, digest_method, secret_key, fallbacks @ ..] = key else {
             return Ok(None);
@@ -330,7 +331,8 @@ impl<'a, 'py> Settings<'a, 'py> {
         })
     }
 
-    /// Returns the cookie of these settings; `None` if Rust does not write such a cookie, so that Werkzeug has to.
+    /// Returns the cookie of these settings; `None` if Rust does not write such a cookie, so that
+    /// Werkzeug has to.
     pub(crate) fn cookie(
         &self,
         settings: &CookieSettings<'py>,
@@ -341,8 +343,8 @@ impl<'a, 'py> Settings<'a, 'py> {
         cache.get(&key).or_else(|| build_cookie(&key).map(|cookie| cache.insert(&key, cookie)))
     }
 
-    /// Counts a bad signature, after `opened` good ones. Warns in the app's log if they are many: a wrong key empties every
-    /// session, and nobody would see why.
+    /// Counts a bad signature, after `opened` good ones. Warns in the app's log if they are many: a
+    /// wrong key empties every session, and nobody would see why.
     pub(crate) fn note_bad_signature(
         &self,
         counter: &BadSignatures,

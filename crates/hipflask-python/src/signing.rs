@@ -8,13 +8,15 @@ use pyo3::types::PyBytes;
 
 use crate::guard::entry;
 
-/// A signer whose keys are derived once. It does not read a clock, and leaves it to Python to raise the right exception.
+/// A signer whose keys are derived once. It does not read a clock, and leaves it to Python to raise
+/// the right exception.
 #[pyclass(frozen, module = "hipflask._native")]
 pub(crate) struct NativeSigner(TimestampSigner);
 
 #[pymethods]
 impl NativeSigner {
-    /// Takes `secret_keys` in itsdangerous' order: the last signs. An empty key is refused, as everywhere in Hipflask.
+    /// Takes `secret_keys` in itsdangerous' order: the last signs. An empty key is refused, as
+    /// everywhere in Hipflask.
     #[new]
     fn new(
         py: Python<'_>,

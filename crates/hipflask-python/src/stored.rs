@@ -1,4 +1,5 @@
-//! Sessions in a store, for `hipflask.Session`: opened and saved by the engine, without the GIL while the store works.
+//! Sessions in a store, for `hipflask.Session`: opened and saved by the engine, without the GIL
+//! while the store works.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -125,9 +126,9 @@ impl StoredSessions {
         })
     }
 
-    /// Saves a `ServerSideSession` as it is now, and resets its changes. Returns what was done to the record, and the
-    /// cookie's value if there is a record. With `if_unchanged` nothing is merged: it is an error if another request has
-    /// changed the record.
+    /// Saves a `ServerSideSession` as it is now, and resets its changes. Returns what was done to
+    /// the record, and the cookie's value if there is a record. With `if_unchanged` nothing is
+    /// merged: it is an error if another request has changed the record.
     #[pyo3(signature = (session, now, interface, app, *, modified, if_unchanged=false))]
     fn save(
         &self,

@@ -39,8 +39,8 @@ use crate::store::{ErrorKind, Scan, Store, StoreError};
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Misconfigured`] for an invalid URL: an unknown scheme, a missing feature, a typo in an option. The store's
-/// error if it is unreachable. No error shows a password.
+/// [`ErrorKind::Misconfigured`] for an invalid URL: an unknown scheme, a missing feature, a typo in
+/// an option. The store's error if it is unreachable. No error shows a password.
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let store = open(url).await?;
     ready(&*store).await?;
@@ -63,7 +63,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     make(url.trim(), true).await
 }
 
-/// Same as [`connect`], but never creates a directory, file or table: a missing one is an error. For operators.
+/// Same as [`connect`], but never creates a directory, file or table: a missing one is an error.
+/// For operators.
 ///
 /// # Errors
 /// Same as [`connect`].
@@ -81,7 +82,8 @@ pub async fn connect_existing(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     Ok(store)
 }
 
-/// Returns the feature that [`connect`] lacks for `url`; `None` if it lacks none, or if no store has this scheme.
+/// Returns the feature that [`connect`] lacks for `url`; `None` if it lacks none, or if no store
+/// has this scheme.
 ///
 /// ```
 /// assert_eq!(hipflask_store::missing_feature("memory:"), None);

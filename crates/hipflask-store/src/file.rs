@@ -24,23 +24,27 @@ use fault::Fault;
 use queue::Queues;
 use record::Patience;
 
-/// Records as files in a directory, as Flask-Session writes them with `SESSION_TYPE = "filesystem"`: cachelib's names, four
-/// bytes of expiry, and a pickle. A Flask app may use the same directory.
+/// Records as files in a directory, as Flask-Session writes them with
+/// `SESSION_TYPE = "filesystem"`: cachelib's names, four bytes of expiry, and a pickle. A Flask app
+/// may use the same directory.
 ///
-/// - **Names.** New records get the SHA-256 name of cachelib 0.16 and later. Records with the MD5 name of earlier versions are
-///   found as well and keep it, so that an upgrade of cachelib loses no session.
-/// - **Atomic writes.** A record is written to a temporary file and then renamed, so that a crash leaves the old record or
-///   the new one. With [`with_sync`](Self::with_sync) this includes power failures.
-/// - **Locks.** A writer locks the file of the record (`flock`), across threads and processes, and waits up to
-///   [`with_timeout`](Self::with_timeout) for the lock. Python's cachelib takes no lock: a Flask app on the same directory can
-///   still overwrite a record.
-/// - **Permissions.** Write access to a record is enough to log in. The directory must belong to the user of this process or
-///   to root, and nobody else may be able to write or replace it; otherwise the error names the `chmod` or `chown` that
-///   helps. Links, pipes and other users' files are never read.
-///   [`danger_shared_directory`](Self::danger_shared_directory) is for a group that shares its sessions.
-/// - **No eviction.** Live sessions are never removed. (cachelib removes those that expire soonest once there are more than
-///   `SESSION_FILE_THRESHOLD`, including those written here: set it high, or to 0. The store does not touch cachelib's
-///   counter file.)
+/// - **Names.** New records get the SHA-256 name of cachelib 0.16 and later. Records with the MD5
+///   name of earlier versions are found as well and keep it, so that an upgrade of cachelib loses
+///   no session.
+/// - **Atomic writes.** A record is written to a temporary file and then renamed, so that a crash
+///   leaves the old record or the new one. With [`with_sync`](Self::with_sync) this includes power
+///   failures.
+/// - **Locks.** A writer locks the file of the record (`flock`), across threads and processes, and
+///   waits up to [`with_timeout`](Self::with_timeout) for the lock. Python's cachelib takes no
+///   lock: a Flask app on the same directory can still overwrite a record.
+/// - **Permissions.** Write access to a record is enough to log in. The directory must belong to
+///   the user of this process or to root, and nobody else may be able to write or replace it;
+///   otherwise the error names the `chmod` or `chown` that helps. Links, pipes and other users'
+///   files are never read. [`danger_shared_directory`](Self::danger_shared_directory) is for a
+///   group that shares its sessions.
+/// - **No eviction.** Live sessions are never removed. (cachelib removes those that expire soonest
+///   once there are more than `SESSION_FILE_THRESHOLD`, including those written here: set it high,
+///   or to 0. The store does not touch cachelib's counter file.)
 ///
 /// The names are digests, so a listing contains [names](Key::at_rest) instead of keys.
 ///
@@ -53,7 +57,8 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Stores records in `directory`, which is created when needed. Files are accessible to their owner only (0600).
+    /// Stores records in `directory`, which is created when needed. Files are accessible to their
+    /// owner only (0600).
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
@@ -82,24 +87,26 @@ impl FileStore {
         self.changed(|directory| directory.md5 = md5)
     }
 
-    /// Sets whether a missing directory is created, which is the default. If not, [`Store::ready`] writes nothing.
+    /// Sets whether a missing directory is created, which is the default. If not, [`Store::ready`]
+    /// writes nothing.
     #[must_use]
     pub fn make_directory(self, make: bool) -> Self {
         self.changed(|directory| directory.make = make)
     }
 
-    /// Sets how long to wait for a record that another process or thread has locked: 2 seconds by default. Then the call
-    /// fails with [`ErrorKind::Timeout`].
+    /// Sets how long to wait for a record that another process or thread has locked: 2 seconds by
+    /// default. Then the call fails with [`ErrorKind::Timeout`].
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         self.changed(|directory| directory.timeout = timeout)
     }
 
-    /// Uses a directory and files that other users can write: for a Flask app that runs as another user and shares a group
-    /// with this process. Off by default.
+    /// Uses a directory and files that other users can write: for a Flask app that runs as another
+    /// user and shares a group with this process. Off by default.
     ///
-    /// Each user with write access to the directory can log in as anybody. Set a mode such as `0o660` as well, see
-    /// [`with_mode`](Self::with_mode). Links, pipes and directories are still not read.
+    /// Each user with write access to the directory can log in as anybody. Set a mode such as
+    /// `0o660` as well, see [`with_mode`](Self::with_mode). Links, pipes and directories are still
+    /// not read.
     #[must_use]
     pub fn danger_shared_directory(self, shared: bool) -> Self {
         self.changed(|directory| directory.trust.shared = shared)

@@ -30,8 +30,8 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The format of ids, in the cookie and in the store: Flask-Session's `SESSION_ID_LENGTH`, `SESSION_USE_SIGNER` and
-/// `SESSION_KEY_PREFIX`.
+/// The format of ids, in the cookie and in the store: Flask-Session's `SESSION_ID_LENGTH`,
+/// `SESSION_USE_SIGNER` and `SESSION_KEY_PREFIX`.
 ///
 /// ```
 /// use hipflask_store::id::Ids;
@@ -68,11 +68,12 @@ impl Ids {
         Ok(SessionId(URL_SAFE_NO_PAD.encode_to_string(bytes).into()))
     }
 
-    /// Reads a cookie's value: verifies the signature if ids are signed, then checks the form. An id of the right form may
-    /// still have no session.
+    /// Reads a cookie's value: verifies the signature if ids are signed, then checks the form. An
+    /// id of the right form may still have no session.
     ///
-    /// The form is that of [`fresh`](Self::fresh), that of 32 bytes whatever the configuration, or a lower-case UUID of
-    /// version 4 as Flask-Session wrote before 0.6. [`IdsBuilder::any_length`] adds all other lengths.
+    /// The form is that of [`fresh`](Self::fresh), that of 32 bytes whatever the configuration, or
+    /// a lower-case UUID of version 4 as Flask-Session wrote before 0.6. [`IdsBuilder::any_length`]
+    /// adds all other lengths.
     ///
     /// # Errors
     /// [`IdError`] if the value is not an id: the user has no session then.
@@ -143,23 +144,23 @@ impl IdsBuilder {
         self
     }
 
-    /// Signs ids in the cookie: `SESSION_USE_SIGNER` with `SECRET_KEY`. Every key of the ring is accepted; Flask-Session
-    /// only accepts the newest.
+    /// Signs ids in the cookie: `SESSION_USE_SIGNER` with `SECRET_KEY`. Every key of the ring is
+    /// accepted; Flask-Session only accepts the newest.
     #[doc(alias = "SESSION_USE_SIGNER")]
     pub fn signed(mut self, keys: impl Into<KeyRing>) -> Self {
         self.keys = Some(keys.into());
         self
     }
 
-    /// Stores the SHA-256 digest of the id instead of the id, so that read access to the store is not enough to log in.
-    /// Flask-Session does not find such records.
+    /// Stores the SHA-256 digest of the id instead of the id, so that read access to the store is
+    /// not enough to log in. Flask-Session does not find such records.
     pub const fn hashed_at_rest(mut self, hashed: bool) -> Self {
         self.hashed = hashed;
         self
     }
 
-    /// Reads ids of 8 to 96 bytes whatever the configuration, and allows new ones of 8 bytes or more, as Flask-Session does.
-    /// A change of `SESSION_ID_LENGTH` then logs nobody out.
+    /// Reads ids of 8 to 96 bytes whatever the configuration, and allows new ones of 8 bytes or
+    /// more, as Flask-Session does. A change of `SESSION_ID_LENGTH` then logs nobody out.
     pub const fn any_length(mut self) -> Self {
         self.any_length = true;
         self

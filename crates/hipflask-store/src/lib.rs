@@ -1,4 +1,5 @@
-//! Server-side sessions: the [`Store`] contract, the stores that implement it, and the protocol that saves sessions in them.
+//! Server-side sessions: the [`Store`] contract, the stores that implement it, and the protocol
+//! that saves sessions in them.
 //!
 //! [`connect`] turns a URL into a store.
 //!
@@ -16,8 +17,8 @@
 //! | `mongodb` | MongoDB | `mongodb` |
 //! | `dynamodb` | DynamoDB | `dynamodb` |
 //!
-//! A store maps keys to bytes. It does not know cookies or session values, does not read the clock, and does not decide what
-//! to write: [`save`] does.
+//! A store maps keys to bytes. It does not know cookies or session values, does not read the clock,
+//! and does not decide what to write: [`save`] does.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

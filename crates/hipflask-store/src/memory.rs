@@ -14,16 +14,20 @@ use crate::store::{
     StoreError, StoreFuture, Stored, Token, Touched, expiry,
 };
 
-/// Records in the memory of one process: for development, tests, and services that run as one process and may lose sessions.
+/// Records in the memory of one process: for development, tests, and services that run as one
+/// process and may lose sessions.
 ///
-/// The store is bounded. When it is full, it removes expired records first, and then the anonymous records that were written
-/// longest ago. If that is not enough, the write fails with [`ErrorKind::Full`]. It never removes another live session, so
-/// that a flood of visitors without a login cannot prevent logins. Clones share the records.
+/// The store is bounded. When it is full, it removes expired records first, and then the anonymous
+/// records that were written longest ago. If that is not enough, the write fails with
+/// [`ErrorKind::Full`]. It never removes another live session, so that a flood of visitors without
+/// a login cannot prevent logins. Clones share the records.
 ///
-/// A record is **anonymous** if its only keys are `_flashes`, `_permanent`, `csrf_token` and `_created`. It expires after a
-/// day at most, or after [`with_anonymous_lifetime`](Self::with_anonymous_lifetime). A record with any other key (`user_id`,
-/// `username`, a cart, a counter) keeps its full lifetime, so that nobody is logged out early. An app that sets its own keys
-/// for every visitor can still be filled up by visitors: use a database for it.
+/// A record is **anonymous** if its only keys are `_flashes`, `_permanent`, `csrf_token` and
+/// `_created`. It expires after a day at most, or after
+/// [`with_anonymous_lifetime`](Self::with_anonymous_lifetime). A record with any other key
+/// (`user_id`, `username`, a cart, a counter) keeps its full lifetime, so that nobody is logged out
+/// early. An app that sets its own keys for every visitor can still be filled up by visitors: use a
+/// database for it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -252,8 +256,8 @@ impl Inner {
         }
     }
 
-    /// Removes the record of `key`, and anonymous records, oldest first, until a record of `bytes` fits. Changes nothing if it
-    /// cannot fit.
+    /// Removes the record of `key`, and anonymous records, oldest first, until a record of `bytes`
+    /// fits. Changes nothing if it cannot fit.
     fn make_room(
         &mut self,
         key: &str,

@@ -7,8 +7,8 @@ use crate::store::{ErrorKind, StoreError};
 
 /// `scheme://user:password@host:port,host:port/path?option=value`.
 ///
-/// General URL parsers do not allow several hosts, which Sentinel, Cluster and memcached have. User, password, path and
-/// options are percent-decoded.
+/// General URL parsers do not allow several hosts, which Sentinel, Cluster and memcached have.
+/// User, password, path and options are percent-decoded.
 pub(crate) struct Address {
     store: &'static str,
     pub(crate) scheme: String,

@@ -1,5 +1,5 @@
-//! Real servers whose answers come late, by halves, garbled or not at all: always an error of the store, never an empty
-//! session, and all is well once the server is.
+//! Real servers whose answers come late, by halves, garbled or not at all: always an error of the
+//! store, never an empty session, and all is well once the server is.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 use std::sync::Arc;
@@ -47,7 +47,8 @@ async fn fails_and_recovers(proxy: Proxy, store: Arc<dyn Store>, recovers: Recov
         proxy.set(answers);
         let error = visitor.loads(answers).await.expect_err("a load without an answer");
         judge(answers, recovers, &error);
-        // Whether it happened is not known; that it is said to have happened, or to be impossible, would be wrong.
+        // Whether it happened is not known; that it is said to have happened, or to be impossible,
+        // would be wrong.
         session.set("round", round).unwrap();
         let error =
             visitor.saves(answers, &mut session, &mut slot).await.expect_err("a save without an answer");

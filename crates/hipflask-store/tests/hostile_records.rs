@@ -1,5 +1,6 @@
-//! Records that somebody wrote who can write to the store: reading one costs no more memory than its bound, and no more
-//! steps than its length allows. Memory is counted, not estimated; steps are counted in what is allocated for them.
+//! Records that somebody wrote who can write to the store: reading one costs no more memory than
+//! its bound, and no more steps than its length allows. Memory is counted, not estimated; steps are
+//! counted in what is allocated for them.
 
 use allocation_counter::{AllocationInfo, measure};
 use hipflask_core::session::SessionDict;

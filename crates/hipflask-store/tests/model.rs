@@ -1,4 +1,5 @@
-//! The save algorithm under a model: three requests of one session, in every order that their calls to the store can take.
+//! The save algorithm under a model: three requests of one session, in every order that their calls
+//! to the store can take.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 use std::fmt;

@@ -159,7 +159,8 @@ async fn mariadb_writers_never_starve_real_server() {
     nobody_starves_at(&MariaDb::shared().unwrap().url("root", "test")).await;
 }
 
-/// Where the server isolates more strictly than by default, a writer that comes second fails and is sent again.
+/// Where the server isolates more strictly than by default, a writer that comes second fails and is
+/// sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_that_serializes_loses_nothing_real_server() {
     let server = Postgres::shared().unwrap();

@@ -14,7 +14,8 @@ pub enum When {
 /// One failure of a [`SpyStore`](crate::store_spy::SpyStore).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// The number of the call that fails, counted from 0 since the last `forget`; `None` for the first call of the method.
+    /// The number of the call that fails, counted from 0 since the last `forget`; `None` for the
+    /// first call of the method.
     pub index: Option<usize>,
     /// The method that fails; `None` for any.
     pub method: Option<StoreMethod>,

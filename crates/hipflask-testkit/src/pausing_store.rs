@@ -10,8 +10,9 @@ use hipflask_store::{Store, StoreFuture, StoreMethod, StoreWrapper};
 /// A pause of any length.
 pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A store that pauses before and after each call of another store, as a network does. A future that is dropped in the first
-/// pause has done nothing, and one that is dropped in the second has done everything.
+/// A store that pauses before and after each call of another store, as a network does. A future
+/// that is dropped in the first pause has done nothing, and one that is dropped in the second has
+/// done everything.
 ///
 /// ```
 /// use hipflask_core::time::UnixTime;

@@ -13,7 +13,8 @@ use crate::oracle::{DamagedCookie, DumpedCookie, ParsedHeader, Settings};
 /// The sessions of `wire/flask-cookies.jsonl` with the cookies that Flask signs for them.
 ///
 /// # Errors
-/// [`RecordingError`] if the file is not there or not what `cargo xtask wire` makes. The same for all in this module.
+/// [`RecordingError`] if the file is not there or not what `cargo xtask wire` makes. The same for
+/// all in this module.
 pub fn flask_cookies() -> Result<Vec<FlaskCookie>, RecordingError> {
     read("flask-cookies.jsonl")
 }

@@ -1,4 +1,5 @@
-//! Login and logout with plain axum. `SECRET_KEY` must be set: with the key of a Flask app, both share the login.
+//! Login and logout with plain axum. `SECRET_KEY` must be set: with the key of a Flask app, both
+//! share the login.
 
 use std::env;
 

@@ -1,7 +1,7 @@
 //! Tutorial 2: login and logout.
 //!
-//! Where the tutorial is wrong about Flask: its logout does not clear the session. It takes one key out of it, and the
-//! cookie goes only because nothing else was in it.
+//! Where the tutorial is wrong about Flask: its logout does not clear the session. It takes one key
+//! out of it, and the cookie goes only because nothing else was in it.
 
 use axum::routing::{get, post};
 use hipflask::{App, Form, Response, Result, redirect, session, url_for};
@@ -26,7 +26,8 @@ async fn index() -> Result<String> {
     let session = session().await?;
     // `in` asks if the key is there: an empty name counts as logged in.
     Ok(match session.get::<String>("username")? {
-        // In Flask this is HTML, and the name is not escaped: a name can be a script. Here a String is plain text.
+        // In Flask this is HTML, and the name is not escaped: a name can be a script. Here a String
+        // is plain text.
         Some(username) => format!("Logged in as {username}"),
         None => "You are not logged in".to_owned(),
     })

@@ -51,7 +51,8 @@ async fn nothing_to_set() -> &'static str {
 
 async fn get_session() -> Result<String> {
     Ok(match session().await?.get::<String>("username")? {
-        // In Flask this is HTML, and the name is not escaped: a name can be a script. Here a String is plain text.
+        // In Flask this is HTML, and the name is not escaped: a name can be a script. Here a String
+        // is plain text.
         Some(username) => format!("Session username: {username}"),
         None => "No session data found.".to_owned(),
     })

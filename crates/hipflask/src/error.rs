@@ -38,7 +38,8 @@ pub enum SessionError {
     /// The sessions of this engine are in a store, so no cookie holds one.
     #[error("sessions are in a store, and the cookie carries only an id; there is nothing to sign")]
     NotInCookie,
-    /// The cookie is larger than browsers accept. Only the strict profile fails; the other sends it and warns.
+    /// The cookie is larger than browsers accept. Only the strict profile fails; the other sends it
+    /// and warns.
     #[error("{0} Keep less in the session, or keep it in a store.")]
     TooLarge(#[source] CookieTooLarge),
     /// The session was changed and the app has no secret key. Without one every session is empty: Flask's
@@ -91,7 +92,8 @@ impl SessionError {
         matches!(self, Self::Store(_) | Self::ReadOnly(_))
     }
 
-    /// The status of the error response: 503 if a store failed, so that clients and proxies try again, or 500.
+    /// The status of the error response: 503 if a store failed, so that clients and proxies try
+    /// again, or 500.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         if self.is_store_failure() {

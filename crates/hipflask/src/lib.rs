@@ -1,7 +1,7 @@
 //! Flask's session system in Rust.
 //!
-//! A Rust service and a Flask app share one login. Both read and write the same signed cookie, byte for byte, and send it
-//! under the same rules.
+//! A Rust service and a Flask app share one login. Both read and write the same signed cookie, byte
+//! for byte, and send it under the same rules.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -20,18 +20,21 @@
 //!
 //! # Features
 //!
-//! - `axum` (on by default): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The tower layer needs no
-//!   feature.
+//! - `axum` (on by default): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The
+//!   tower layer needs no feature.
 //! - `actix`: middleware and extractors for actix-web 4. Adds actix-web without its default features.
-//! - `templates`: `hipflask::templates`, minijinja with Flask's `session` and `get_flashed_messages` in every template.
-//!   Adds minijinja and the Python methods of minijinja-contrib.
-//! - `app`: `App`, a front on axum that reads like Flask: named routes, `url_for`, `redirect`, `render_template`, `Form`,
-//!   error pages, a server. Adds axum with HTTP/1, and tokio; enables `templates` and `inspector`.
-//! - `store`: sessions in a store, compatible with Flask-Session: `SessionsBuilder::store`. Adds hipflask-store, which has
-//!   a memory store.
-//! - `file`, `sqlite`, `postgres`, `mysql`, `redis`, `redis-tls`, `memcached`, `mongodb`, `dynamodb`: one store each, with
-//!   its client. Each enables `store`.
-//! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds http-body-util.
+//! - `templates`: `hipflask::templates`, minijinja with Flask's `session` and
+//!   `get_flashed_messages` in every template. Adds minijinja and the Python methods of
+//!   minijinja-contrib.
+//! - `app`: `App`, a front on axum that reads like Flask: named routes, `url_for`, `redirect`,
+//!   `render_template`, `Form`, error pages, a server. Adds axum with HTTP/1, and tokio; enables
+//!   `templates` and `inspector`.
+//! - `store`: sessions in a store, compatible with Flask-Session: `SessionsBuilder::store`. Adds
+//!   hipflask-store, which has a memory store.
+//! - `file`, `sqlite`, `postgres`, `mysql`, `redis`, `redis-tls`, `memcached`, `mongodb`,
+//!   `dynamodb`: one store each, with its client. Each enables `store`.
+//! - `test-client`: `hipflask::test`, a client with a cookie jar for the tests of an app. Adds
+//!   http-body-util.
 //! - `inspector`: shows a developer what a session holds and why its cookie was sent. Adds getrandom.
 
 #![warn(unnameable_types)]

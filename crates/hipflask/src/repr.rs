@@ -125,8 +125,8 @@ fn write_letter(out: &mut String, letter: char, quote: char) {
     }
 }
 
-/// Python escapes what Unicode calls other or separator; Rust's `Debug` does so too, and combining marks only where they
-/// stand first.
+/// Python escapes what Unicode calls other or separator; Rust's `Debug` does so too, and combining
+/// marks only where they stand first.
 fn is_printable(letter: char) -> bool {
     match letter {
         ' '..='~' => true,

@@ -1,4 +1,5 @@
-//! Requests of one session whose futures are dropped at any await, under a model: in many orders of their steps.
+//! Requests of one session whose futures are dropped at any await, under a model: in many orders of
+//! their steps.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 use std::future::{Future, poll_fn};

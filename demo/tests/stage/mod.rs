@@ -10,7 +10,8 @@ use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 
-/// Starts the demo and a browser, opens a tutorial and lets `tell` use it. The browser is closed whatever happens.
+/// Starts the demo and a browser, opens a tutorial and lets `tell` use it. The browser is closed
+/// whatever happens.
 pub(crate) async fn story<F>(tutorial: u8, tell: impl FnOnce(Story) -> F)
 where
     F: Future<Output = ()> + Send + 'static,

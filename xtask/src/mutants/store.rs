@@ -1,4 +1,5 @@
-//! Changes the memory store one operator, constant or statement at a time, and checks that a test notices each change.
+//! Changes the memory store one operator, constant or statement at a time, and checks that a test
+//! notices each change.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -24,8 +24,8 @@ pub(crate) struct KeyArgs {
 enum KeyCommand {
     /// Generate a key from random bytes, in hex
     ///
-    /// The bytes come from the operating system. The key has the format of Python's `secrets.token_hex()`. Set it as the
-    /// app's SECRET_KEY.
+    /// The bytes come from the operating system. The key has the format of Python's
+    /// `secrets.token_hex()`. Set it as the app's SECRET_KEY.
     #[command(after_help = NEW_EXAMPLES)]
     New {
         /// The number of random bytes, at least 16; each is two characters

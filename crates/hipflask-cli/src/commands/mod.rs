@@ -40,7 +40,8 @@ pub(crate) fn polish(command: Command) -> Command {
     command.mut_subcommand("cookie", cookie::polish)
 }
 
-/// Reports wrong arguments. Does not leave that to clap if they contain a password, because clap repeats them.
+/// Reports wrong arguments. Does not leave that to clap if they contain a password, because clap
+/// repeats them.
 pub(crate) fn explain(error: clap::Error, arguments: impl IntoIterator<Item = OsString>) -> Failure {
     let has_password = |argument: OsString| store::has_password(&argument.to_string_lossy());
     if error.use_stderr() && arguments.into_iter().any(has_password) {

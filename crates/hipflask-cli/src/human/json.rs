@@ -4,8 +4,8 @@ use owo_colors::{OwoColorize as _, Style};
 
 /// Appends `json` in lines. It must be compact, as Python writes it with `separators=(",", ":")`.
 ///
-/// Letters of every script are shown. Control characters, invisible ones and those that change the direction of writing stay
-/// escaped.
+/// Letters of every script are shown. Control characters, invisible ones and those that change the
+/// direction of writing stay escaped.
 pub(crate) fn write(out: &mut String, json: &str) {
     let mut printer = Printer { out, depth: 0, flat: 0 };
     let mut rest = json;

@@ -1,4 +1,5 @@
-//! The command as others see it: arguments and standard input in, standard output, standard error and exit code out.
+//! The command as others see it: arguments and standard input in, standard output, standard error
+//! and exit code out.
 
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 

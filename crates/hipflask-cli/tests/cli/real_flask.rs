@@ -26,7 +26,8 @@ fn ask(arguments: &[&str], options: &[&str], lines: &[impl AsRef<str>]) -> Vec<S
     ran.out.lines().map(str::to_owned).collect()
 }
 
-/// The text between `{"ok":true,...:` and the closing brace. Not every session is JSON to serde: NaN, big numbers.
+/// The text between `{"ok":true,...:` and the closing brace. Not every session is JSON to serde:
+/// NaN, big numbers.
 fn session_in(answer: &str) -> &str {
     let start = "{\"ok\":true,\"issued_at\":1700000000,\"session\":";
     answer.strip_prefix(start).and_then(|rest| rest.strip_suffix('}')).unwrap_or_else(|| panic!("{answer}"))
@@ -55,7 +56,8 @@ fn real_flask_and_the_command_share_cookies() {
             .collect();
         for (verdict, their) in flask.open(&settings, &ours).unwrap().into_iter().zip(theirs) {
             let Verdict::Opened { session, signed_at } = verdict else { panic!("{verdict:?}") };
-            // As values, in any order: two surrogates that Python sorted apart are one letter once they have been read.
+            // As values, in any order: two surrogates that Python sorted apart are one letter once
+            // they have been read.
             assert_eq!(parse(&session).unwrap(), parse(&their.opened).unwrap());
             assert_eq!(signed_at, Some(settings.at));
         }

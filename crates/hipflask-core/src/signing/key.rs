@@ -65,8 +65,8 @@ impl SecretKey {
         &self.bytes
     }
 
-    /// The key as Flask-Login uses it: a text as Latin-1, bytes as they are. `None` for a text with a character
-    /// beyond Latin-1.
+    /// The key as Flask-Login uses it: a text as Latin-1, bytes as they are. `None` for a text with
+    /// a character beyond Latin-1.
     pub(crate) fn latin1(&self) -> Option<Zeroizing<Vec<u8>>> {
         match core::str::from_utf8(&self.bytes) {
             Ok(text) if self.is_text => {

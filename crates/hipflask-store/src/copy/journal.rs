@@ -13,11 +13,12 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::store::Key;
 
-/// The sessions that earlier runs copied to the destination, so that a later run can detect which were changed or deleted
-/// there since.
+/// The sessions that earlier runs copied to the destination, so that a later run can detect which
+/// were changed or deleted there since.
 ///
-/// Each line of the file has a digest of the key, a digest of the record with its key, and the expiry. No session can be
-/// recovered or guessed from it. One process can open it at a time. A line that a crash truncated is ignored.
+/// Each line of the file has a digest of the key, a digest of the record with its key, and the
+/// expiry. No session can be recovered or guessed from it. One process can open it at a time. A
+/// line that a crash truncated is ignored.
 pub struct Journal {
     inner: Mutex<Inner>,
 }
@@ -45,7 +46,8 @@ pub enum JournalError {
 }
 
 impl Journal {
-    /// Opens the journal in the file at `path` for copies from one address to another. Creates a missing file.
+    /// Opens the journal in the file at `path` for copies from one address to another. Creates a
+    /// missing file.
     ///
     /// # Errors
     /// [`JournalError`] says what to do.

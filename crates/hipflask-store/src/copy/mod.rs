@@ -2,14 +2,17 @@
 //!
 //! [`Copier::copy`] copies one session in these steps:
 //!
-//! 1. Convert the record to the destination's format. A value that the format does not support is refused, not changed.
+//! 1. Convert the record to the destination's format. A value that the format does not support is
+//!    refused, not changed.
 //! 2. Create the record at the destination. This never overwrites another one.
-//! 3. Read the source again. If the session changed meanwhile, replace the copy; if it was deleted, delete the copy.
+//! 3. Read the source again. If the session changed meanwhile, replace the copy; if it was deleted,
+//!    delete the copy.
 //!
 //! [`Copier::copy_all`] does the same for a group, which the destination writes together.
 //!
-//! A copied session is therefore at the destination as it was at the source at some moment after the copy. A copy can be
-//! interrupted at any step: it never changes the source, and the next run finds what already exists.
+//! A copied session is therefore at the destination as it was at the source at some moment after
+//! the copy. A copy can be interrupted at any step: it never changes the source, and the next run
+//! finds what already exists.
 //!
 //! | at the destination | action |
 //! | --- | --- |
@@ -126,7 +129,8 @@ pub enum CopyError {
 }
 
 impl Copier {
-    /// Copies from one store to another, in the format that Flask-Session uses there: pickle in files, else msgpack.
+    /// Copies from one store to another, in the format that Flask-Session uses there: pickle in
+    /// files, else msgpack.
     #[must_use]
     pub fn new(from: Arc<dyn Store>, to: Arc<dyn Store>) -> Self {
         let format = match to.describe().records {
@@ -143,15 +147,16 @@ impl Copier {
         self
     }
 
-    /// Sets whether to copy sessions with values that change their types, such as tuples that become lists. Refused by
-    /// default.
+    /// Sets whether to copy sessions with values that change their types, such as tuples that
+    /// become lists. Refused by default.
     #[must_use]
     pub const fn accept_changes(mut self, accept: bool) -> Self {
         self.accept_changes = accept;
         self
     }
 
-    /// Sets the lifetime at the destination of sessions that never expire at the source. They are refused by default.
+    /// Sets the lifetime at the destination of sessions that never expire at the source. They are
+    /// refused by default.
     #[must_use]
     pub const fn endless_live(mut self, life: Option<Duration>) -> Self {
         self.endless = life;
@@ -176,13 +181,15 @@ impl Copier {
     /// Copies the session of `entry`, which the source has listed with its data at about `now`.
     ///
     /// # Errors
-    /// [`CopyError`] if a store or the journal fails. The session may be at the destination then; another copy finds out.
+    /// [`CopyError`] if a store or the journal fails. The session may be at the destination then;
+    /// another copy finds out.
     pub async fn copy(&self, entry: Entry, now: UnixTime) -> Result<Outcome, CopyError> {
         self.copy_from(entry, None, now).await
     }
 
-    /// Copies a group of sessions, as [`copy`](Self::copy) does each, and returns the outcomes. The destination creates them
-    /// together: see [`Store::create_many`]. If it is unreachable, the result is one error for all.
+    /// Copies a group of sessions, as [`copy`](Self::copy) does each, and returns the outcomes. The
+    /// destination creates them together: see [`Store::create_many`]. If it is unreachable, the
+    /// result is one error for all.
     ///
     /// The group is held in memory in both formats: a few hundred sessions and a few megabytes are enough.
     pub async fn copy_all(
@@ -207,7 +214,8 @@ impl Copier {
         together(copies.collect(), AT_ONCE).await
     }
 
-    /// Creates the sessions that can be created at the destination. Returns `None` for a session that needs another check.
+    /// Creates the sessions that can be created at the destination. Returns `None` for a session
+    /// that needs another check.
     async fn create_all(&self, entries: &[Entry], now: UnixTime) -> Result<Vec<Option<Begun>>, CopyError> {
         let prepared: Vec<Option<(Key, Prepared)>> = entries
             .iter()
@@ -287,11 +295,13 @@ impl Copier {
         self.take_back(&target, written, Outcome::Refused(Refusal::Busy), now).await
     }
 
-    /// Checks if the session of `entry`, which the destination has listed with its data, was deleted at the source after an
-    /// earlier run copied it. With `end` it is then deleted at the destination, unless it was changed there.
+    /// Checks if the session of `entry`, which the destination has listed with its data, was
+    /// deleted at the source after an earlier run copied it. With `end` it is then deleted at the
+    /// destination, unless it was changed there.
     ///
-    /// Call this once the run has copied all sessions of the source. Returns `None` if the journal does not know the session,
-    /// it has expired, it was changed at the destination, or the source still has it.
+    /// Call this once the run has copied all sessions of the source. Returns `None` if the journal
+    /// does not know the session, it has expired, it was changed at the destination, or the source
+    /// still has it.
     ///
     /// # Errors
     /// Same as [`copy`](Self::copy).
@@ -369,8 +379,8 @@ impl Copier {
         }
     }
 
-    /// Brings a session to the destination to which this call has not written it yet. Returns [`Outcome::Ended`] if the
-    /// destination's record disappears between two steps.
+    /// Brings a session to the destination to which this call has not written it yet. Returns
+    /// [`Outcome::Ended`] if the destination's record disappears between two steps.
     async fn bring(
         &self,
         target: &Key,

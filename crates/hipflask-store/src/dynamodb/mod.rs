@@ -1,7 +1,8 @@
 //! A DynamoDB table, with the records of Flask-Session.
 //!
-//! The table is that of Flask-Session 0.8: `Sessions` by default, billed per request, and created if it is missing. Its hash
-//! key is `id` (a string). The other attributes are `val` (binary) and `expiration` (a number: seconds since 1970).
+//! The table is that of Flask-Session 0.8: `Sessions` by default, billed per request, and created
+//! if it is missing. Its hash key is `id` (a string). The other attributes are `val` (binary) and
+//! `expiration` (a number: seconds since 1970).
 //!
 //! | | here | in Flask-Session 0.8 |
 //! | --- | --- | --- |
@@ -10,23 +11,25 @@
 //! | `expiration` | whole seconds in UTC, as the TTL requires | a fraction with many digits, wrong by the host's offset from UTC |
 //! | two writers | the second one gets the first one's record | the second one wins |
 //!
-//! Reads are consistent, and each write has a condition. A load is one request, and so is a save, even if it meets a
-//! conflict. The client does not repeat a write, because a repeated one would conflict with itself. It repeats a write that
-//! DynamoDB rejected because of its load.
+//! Reads are consistent, and each write has a condition. A load is one request, and so is a save,
+//! even if it meets a conflict. The client does not repeat a write, because a repeated one would
+//! conflict with itself. It repeats a write that DynamoDB rejected because of its load.
 //!
 //! # Configuration
 //!
-//! - [`DynamoDbStore::from_url`]: `dynamodb://Sessions?region=eu-west-1`, with `endpoint=http://127.0.0.1:8000` for an
-//!   emulator, and `timeout` in seconds (5 by default). The keys come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-//!   `AWS_SESSION_TOKEN`, and the region from `AWS_REGION` if the URL has none. An emulator (`http://`) needs no keys.
-//! - [`DynamoDbStore::from_client`] takes a client, for example from `aws-config`, which supports profiles, containers and
-//!   instance roles.
+//! - [`DynamoDbStore::from_url`]: `dynamodb://Sessions?region=eu-west-1`, with
+//!   `endpoint=http://127.0.0.1:8000` for an emulator, and `timeout` in seconds (5 by default). The
+//!   keys come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, and the
+//!   region from `AWS_REGION` if the URL has none. An emulator (`http://`) needs no keys.
+//! - [`DynamoDbStore::from_client`] takes a client, for example from `aws-config`, which supports
+//!   profiles, containers and instance roles.
 //!
-//! The user needs `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem`, and `Scan` for listings. At startup the store calls
-//! `DescribeTable` and `DescribeTimeToLive`, and `CreateTable` and `UpdateTimeToLive` if necessary.
+//! The user needs `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem`, and `Scan` for listings. At
+//! startup the store calls `DescribeTable` and `DescribeTimeToLive`, and `CreateTable` and
+//! `UpdateTimeToLive` if necessary.
 //!
-//! An item has at most 400 KB. This store is tested against moto's server, which has no capacity limits and never removes
-//! expired items.
+//! An item has at most 400 KB. This store is tested against moto's server, which has no capacity
+//! limits and never removes expired items.
 
 mod failure;
 mod item;

@@ -160,8 +160,8 @@ impl Directory {
         Ok(DeletedIf::Deleted)
     }
 
-    /// Returns a page of the records. `begun` has the names that the previous page left, so that the directory is read once
-    /// per listing and not once per page.
+    /// Returns a page of the records. `begun` has the names that the previous page left, so that
+    /// the directory is read once per listing and not once per page.
     pub(super) fn scan(
         &self,
         scan: &Scan,

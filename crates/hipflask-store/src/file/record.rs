@@ -24,8 +24,8 @@ pub(super) const MAX_FILE_BYTES: usize = MAX_BYTES + EXPIRY_BYTES;
 
 const EXPIRY_BYTES: usize = 4;
 
-/// Returns cachelib's names for a key, the current one (SHA-256) first, then the old one (MD5). Returns none for the key of
-/// another store.
+/// Returns cachelib's names for a key, the current one (SHA-256) first, then the old one (MD5).
+/// Returns none for the key of another store.
 pub(super) fn names(key: &Key) -> Vec<String> {
     let text = key.as_str();
     if key.is_at_rest() {
@@ -34,7 +34,8 @@ pub(super) fn names(key: &Key) -> Vec<String> {
     vec![hex(&Sha256::digest(text)), hex(&Md5::digest(text))]
 }
 
-/// Returns `true` if a file of this name contains a record: the name is a digest in hex, but not that of cachelib's counter.
+/// Returns `true` if a file of this name contains a record: the name is a digest in hex, but not
+/// that of cachelib's counter.
 pub(super) fn is_record_name(name: &str) -> bool {
     matches!(name.len(), 32 | 64)
         && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -150,8 +151,8 @@ pub(super) struct Locked {
 }
 
 impl Locked {
-    /// Locks the file that is at `path` once the lock is held. Creates a missing file if `new_mode` is given: it is empty,
-    /// which no reader takes for a record.
+    /// Locks the file that is at `path` once the lock is held. Creates a missing file if `new_mode`
+    /// is given: it is empty, which no reader takes for a record.
     pub(super) fn at(
         path: &Path,
         new_mode: Option<u32>,
@@ -198,8 +199,8 @@ impl Locked {
     }
 }
 
-/// A file with its lock, which is released on drop. Closing it is not enough: a process that was forked meanwhile has the file
-/// open as well.
+/// A file with its lock, which is released on drop. Closing it is not enough: a process that was
+/// forked meanwhile has the file open as well.
 struct LockedFile(File);
 
 impl LockedFile {

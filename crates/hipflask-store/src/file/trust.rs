@@ -12,8 +12,8 @@ use super::fault::Fault;
 
 /// Decides which directory and which files are read.
 ///
-/// A record is a login. Anybody who can write one into the directory, or put another directory in its place, is logged in as
-/// anybody else.
+/// A record is a login. Anybody who can write one into the directory, or put another directory in
+/// its place, is logged in as anybody else.
 #[derive(Clone)]
 pub(super) struct Trust {
     /// The effective user of this process.
@@ -40,7 +40,8 @@ impl Trust {
 
     /// Checks the directory at `path`. Returns `false` if it is missing.
     ///
-    /// One `stat` if the directory is as it was at the last check: only its owner and root can change what is above it.
+    /// One `stat` if the directory is as it was at the last check: only its owner and root can
+    /// change what is above it.
     pub(super) fn directory(&self, path: &Path) -> Result<bool, Fault> {
         let metadata = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -175,8 +176,8 @@ fn names(path: &Path) -> VecDeque<OsString> {
         .collect()
 }
 
-/// Returns `true` if this machine's files of users know nobody but `user` in the group, as where each user has a group of
-/// the same name and a umask of 002.
+/// Returns `true` if this machine's files of users know nobody but `user` in the group, as where
+/// each user has a group of the same name and a umask of 002.
 fn is_private_group(group: u32, user: u32) -> bool {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     has_no_other_member(group, user, &read("/etc/passwd"), &read("/etc/group"))

@@ -1,7 +1,9 @@
-//! The keys and the version of a server, which the client cannot request. Each request has its own connection.
+//! The keys and the version of a server, which the client cannot request. Each request has its own
+//! connection.
 //!
-//! The client lists keys queue by queue. Meanwhile memcached moves those that were just read to another queue: after 24
-//! records had been read, a second listing found 10. Walking the hash table finds all of them.
+//! The client lists keys queue by queue. Meanwhile memcached moves those that were just read to
+//! another queue: after 24 records had been read, a second listing found 10. Walking the hash table
+//! finds all of them.
 
 use core::time::Duration;
 use std::path::PathBuf;

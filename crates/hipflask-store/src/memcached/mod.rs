@@ -14,20 +14,22 @@
 //!
 //! # Limits of memcached
 //!
-//! - It is a cache. A full server evicts live sessions, and a restart deletes all of them. The store cannot distinguish
-//!   eviction from expiry.
-//! - It counts time in whole seconds, so that a record may expire up to a second early. Times over 30 days are sent as points
-//!   in time, as Flask-Session does; none is later than January 2038.
-//! - A record has at most [`max_item`](MemcachedStoreBuilder::max_item) bytes, less memcached's overhead. The store refuses a
-//!   longer one without sending it, because memcached would delete the existing record as well.
+//! - It is a cache. A full server evicts live sessions, and a restart deletes all of them. The
+//!   store cannot distinguish eviction from expiry.
+//! - It counts time in whole seconds, so that a record may expire up to a second early. Times over
+//!   30 days are sent as points in time, as Flask-Session does; none is later than January 2038.
+//! - A record has at most [`max_item`](MemcachedStoreBuilder::max_item) bytes, less memcached's
+//!   overhead. The store refuses a longer one without sending it, because memcached would delete
+//!   the existing record as well.
 //! - A listing loads all keys of one server into memory.
 //! - Clients other than pymemcache distribute keys by other rules and may compress values.
 //!
 //! # Failures
 //!
-//! Each call ends within [`timeout`](MemcachedStoreBuilder::timeout), connecting included. The store repeats a read if its
-//! connection broke, but never a write. The sessions of a failed server are unavailable: other servers do not take over,
-//! because they would start with empty sessions and keep them when the first comes back.
+//! Each call ends within [`timeout`](MemcachedStoreBuilder::timeout), connecting included. The
+//! store repeats a read if its connection broke, but never a write. The sessions of a failed server
+//! are unavailable: other servers do not take over, because they would start with empty sessions
+//! and keep them when the first comes back.
 
 mod fault;
 mod listing;
@@ -59,8 +61,9 @@ use crate::unreachable;
 /// | `memcached://a,b,c:11212` | several; each key is on the one that pymemcache's `HashClient` chooses, so spell the names as in Python |
 /// | `memcached+unix:///run/memcached.sock` | a socket |
 ///
-/// Every form takes `timeout=2` (seconds, fractions allowed), `max_item=1048576` (bytes) and `connections=16` (to each
-/// server). An unknown option is an error. TLS, accounts and IPv6 addresses are not supported.
+/// Every form takes `timeout=2` (seconds, fractions allowed), `max_item=1048576` (bytes) and
+/// `connections=16` (to each server). An unknown option is an error. TLS, accounts and IPv6
+/// addresses are not supported.
 ///
 /// ```
 /// use hipflask_store::memcached::MemcachedStore;
@@ -153,8 +156,8 @@ impl MemcachedStore {
 
     /// Acts if the record is as expected.
     ///
-    /// The number changes with every write, even of equal data, which Flask-Session writes after most requests. Equal data
-    /// is not a conflict, so the store tries again with the new number.
+    /// The number changes with every write, even of equal data, which Flask-Session writes after
+    /// most requests. Equal data is not a conflict, so the store tries again with the new number.
     async fn act_if(
         &self,
         key: &Key,
@@ -471,7 +474,8 @@ const RELATIVE: u64 = 60 * 60 * 24 * 30;
 /// The largest number that memcached reads: 31 bits.
 const LAST_SECOND: u64 = 0x7fff_ffff;
 
-/// memcached's overhead per record: key, header, numbers, and the joints of a value that spans several chunks.
+/// memcached's overhead per record: key, header, numbers, and the joints of a value that spans
+/// several chunks.
 const OVERHEAD: usize = 512;
 
 /// The maximum number of attempts if the number changed but not the data.

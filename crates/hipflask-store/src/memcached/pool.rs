@@ -123,7 +123,8 @@ impl Command<'_> {
     }
 }
 
-/// Parses the reply to a write. The client reports a refusal as an error, or as a value if the reply has flags.
+/// Parses the reply to a write. The client reports a refusal as an error, or as a value if the
+/// reply has flags.
 fn judge(answer: Result<Option<MetaValue>, Error>) -> Result<Answer, Fault> {
     match answer {
         Ok(None) => Ok(Answer::Done),

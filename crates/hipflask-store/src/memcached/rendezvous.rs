@@ -1,10 +1,11 @@
 //! Distributes keys over several servers by the rule of pymemcache's `HashClient`.
 //!
-//! Rendezvous hashing: each server has a score for each key, and the highest wins. Python and Rust must choose the same
-//! server, or each sees half of the sessions.
+//! Rendezvous hashing: each server has a score for each key, and the highest wins. Python and Rust
+//! must choose the same server, or each sees half of the sessions.
 
-/// Returns the index of the server for `key`. `nodes` are `host:port` or the path of a socket, spelled as in the Python
-/// configuration. If scores are equal, the node with the greater text wins.
+/// Returns the index of the server for `key`. `nodes` are `host:port` or the path of a socket,
+/// spelled as in the Python configuration. If scores are equal, the node with the greater text
+/// wins.
 ///
 /// Same as pymemcache 4.0.0, `RendezvousHash.get_node` with `murmur3_32` and seed 0.
 pub(super) fn server_of<'a>(nodes: impl Iterator<Item = &'a str>, key: &str) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! The driver's client, which is replaced when it hangs.
 //!
-//! The driver has no timeout for the handshake of a new connection, and opens two at a time. If the network drops the packets
-//! of both, all calls hang for minutes, until the system closes them.
+//! The driver has no timeout for the handshake of a new connection, and opens two at a time. If the
+//! network drops the packets of both, all calls hang for minutes, until the system closes them.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

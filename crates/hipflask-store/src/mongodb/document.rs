@@ -21,7 +21,8 @@ pub(super) fn stored(mut document: Document) -> Option<Stored> {
     let Some(Bson::Binary(Binary { bytes, .. })) = document.remove("val") else { return None };
     let expires = match document.get("expiration") {
         None | Some(Bson::Null) => None,
-        // Flask-Session writes milliseconds and Hipflask counts whole seconds: rounding up gives both the same last second.
+        // Flask-Session writes milliseconds and Hipflask counts whole seconds: rounding up gives
+        // both the same last second.
         Some(Bson::DateTime(at)) => {
             let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
             Some(UnixTime::from_secs(millis.div_ceil(1000)))

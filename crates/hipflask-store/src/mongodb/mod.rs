@@ -1,7 +1,8 @@
 //! A MongoDB collection, with the records of Flask-Session.
 //!
-//! The collection is that of Flask-Session 0.8: `sessions` in the database `flask_session` by default. A document has `id`
-//! (the key), `val` (binary) and `expiration` (a date, by which a TTL index removes it).
+//! The collection is that of Flask-Session 0.8: `sessions` in the database `flask_session` by
+//! default. A document has `id` (the key), `val` (binary) and `expiration` (a date, by which a TTL
+//! index removes it).
 //!
 //! | | here | in Flask-Session 0.8 |
 //! | --- | --- | --- |
@@ -10,21 +11,24 @@
 //! | `expiration` is missing | never expires | the same |
 //! | two writers | the second one gets the first one's record | the second one wins |
 //!
-//! Writes wait for a majority of the replicas, and reads use the primary, so that deleted sessions stay deleted after a
-//! failover. The driver only repeats a write with a number by which the server recognizes it.
+//! Writes wait for a majority of the replicas, and reads use the primary, so that deleted sessions
+//! stay deleted after a failover. The driver only repeats a write with a number by which the server
+//! recognizes it.
 //!
 //! # Configuration
 //!
-//! - [`MongoDbStore::from_url`]: `mongodb://user:password@host:27017/DATABASE?collection=sessions&timeout=5`. Both parameters
-//!   are optional; others go to the driver (`authSource=admin`, `tls=true`). `mongodb+srv://` needs the feature
-//!   `mongodb-srv`.
+//! - [`MongoDbStore::from_url`]:
+//!   `mongodb://user:password@host:27017/DATABASE?collection=sessions&timeout=5`. Both parameters
+//!   are optional; others go to the driver (`authSource=admin`, `tls=true`). `mongodb+srv://` needs
+//!   the feature `mongodb-srv`.
 //! - [`MongoDbStore::from_client`] takes a client.
 //!
 //! # Tests
 //!
-//! **Not tested against a real MongoDB**, which was not available. The tests run against `wire/mongo_front.py`, which
-//! implements MongoDB's protocol in front of mongomock; real Flask-Session with pymongo uses it in the same tests. They cover
-//! names, types and conditions, but not the TTL monitor, write concern, authentication or a failover.
+//! **Not tested against a real MongoDB**, which was not available. The tests run against
+//! `wire/mongo_front.py`, which implements MongoDB's protocol in front of mongomock; real
+//! Flask-Session with pymongo uses it in the same tests. They cover names, types and conditions,
+//! but not the TTL monitor, write concern, authentication or a failover.
 
 mod client;
 mod document;
@@ -98,8 +102,8 @@ impl MongoDbStore {
         })?;
         // The driver knows why no server is available, so it gives up first.
         options.server_selection_timeout = Some(timeout * 9 / 10);
-        // The driver monitors the server on one connection. If that one hangs, it must notice and try another one before
-        // the callers give up.
+        // The driver monitors the server on one connection. If that one hangs, it must notice and
+        // try another one before the callers give up.
         options.connect_timeout.get_or_insert(timeout / 2);
         let hosts: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
         let database = options.default_database.clone().unwrap_or_else(|| "flask_session".to_owned());
@@ -146,7 +150,8 @@ impl MongoDbStore {
             let what = "it only finds records by their keys";
             return Err(StoreError::new(NAME, ErrorKind::Unsupported, what));
         }
-        // Reuses an expired document. Otherwise it inserts one, which the unique index refuses if a live one exists.
+        // Reuses an expired document. Otherwise it inserts one, which the unique index refuses if a
+        // live one exists.
         let expired = doc! { "id": key.as_str(), "expiration": { "$lte": date(now) } };
         let new = doc! { "$set": { "val": binary(data), "expiration": date(expiry(now, ttl)) } };
         let client = self.clients.current();

@@ -2,8 +2,9 @@
 
 /// The maximum number of bytes that a reader of one record allocates.
 ///
-/// Each reader counts the cost of a value before it builds the value, and stops at this bound. A short record has a lower
-/// one: 1 MiB plus 320 times its length, which is more than any record without repetitions needs.
+/// Each reader counts the cost of a value before it builds the value, and stops at this bound. A
+/// short record has a lower one: 1 MiB plus 320 times its length, which is more than any record
+/// without repetitions needs.
 pub const MAX_MEMORY: usize = 128 << 20;
 
 /// The bound of an empty record.
@@ -62,11 +63,12 @@ impl Budget {
     }
 }
 
-/// The length below which a record that was written here always stays within its budget: readers count fewer than 320 bytes
-/// per byte of it.
+/// The length below which a record that was written here always stays within its budget: readers
+/// count fewer than 320 bytes per byte of it.
 pub(super) const SURELY_READABLE: usize = (MAX_MEMORY - FLOOR) / PER_BYTE;
 
-/// The maximum initial capacity of a list. The length in a record may be false, so that the list grows as items are read.
+/// The maximum initial capacity of a list. The length in a record may be false, so that the list
+/// grows as items are read.
 pub(super) const FIRST_ITEMS: usize = 16;
 
 const _: () = {

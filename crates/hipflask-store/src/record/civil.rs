@@ -48,7 +48,8 @@ impl Fields {
         ]
     }
 
-    /// Reads the ten bytes of Python's pickles, without the flag of a repeated hour. Returns `None` if they are not a date.
+    /// Reads the ten bytes of Python's pickles, without the flag of a repeated hour. Returns `None`
+    /// if they are not a date.
     pub(super) fn from_bytes(bytes: [u8; 10], offset: Option<i32>) -> Option<Self> {
         let [high, low, month, day, hour, minute, second, micros @ ..] = bytes;
         let date = civil_date([high, low, month & 0x7F, day])?;

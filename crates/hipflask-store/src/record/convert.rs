@@ -29,7 +29,8 @@ impl fmt::Debug for Converted {
 pub struct Change {
     /// The key of the value in the session.
     pub key: Text,
-    /// The old kind, which is that of the first part that changes; [`Kind::Other`] for a type of Python alone.
+    /// The old kind, which is that of the first part that changes; [`Kind::Other`] for a type of
+    /// Python alone.
     pub from: Kind,
     /// The new kind.
     pub to: Kind,
@@ -72,8 +73,8 @@ impl Format {
     /// ```
     ///
     /// # Errors
-    /// [`ConvertError::Unreadable`] if the record is unreadable, [`ConvertError::CannotHold`] if this format does not support a
-    /// value.
+    /// [`ConvertError::Unreadable`] if the record is unreadable, [`ConvertError::CannotHold`] if
+    /// this format does not support a value.
     pub fn convert(self, data: &[u8]) -> Result<Converted, ConvertError> {
         let record = Self::read(data)?;
         if Self::of(data) == self {

@@ -6,15 +6,17 @@
 //! | [`Json`](Format::Json) | msgspec, if configured | also bytes and datetimes as text, NaN and infinities as `None` |
 //! | [`Pickle`](Format::Pickle) | cachelib: the file store | everything unchanged |
 //!
-//! All three are always read: the first byte identifies the format. Pickles are read with a closed list of opcodes and globals
-//! and are never executed.
+//! All three are always read: the first byte identifies the format. Pickles are read with a closed
+//! list of opcodes and globals and are never executed.
 //!
-//! Values change their types here as they do in msgspec, because the bytes are the same. Values that msgspec refuses (markup,
-//! lone surrogates, integers of more than 64 bits in msgpack) are an [`EncodeError`] that names the key.
+//! Values change their types here as they do in msgspec, because the bytes are the same. Values
+//! that msgspec refuses (markup, lone surrogates, integers of more than 64 bits in msgpack) are an
+//! [`EncodeError`] that names the key.
 //!
-//! Python supports values that a [`Value`] cannot hold: sets, dates without a time, decimals, dicts with numbers for keys. Such
-//! a value is shown as msgspec would write it, and the [`Record`] has the original in its [`OpaqueValues`]. The original is
-//! written back as long as its key is unchanged and the format is the same.
+//! Python supports values that a [`Value`] cannot hold: sets, dates without a time, decimals, dicts
+//! with numbers for keys. Such a value is shown as msgspec would write it, and the [`Record`] has
+//! the original in its [`OpaqueValues`]. The original is written back as long as its key is
+//! unchanged and the format is the same.
 
 mod budget;
 mod civil;
@@ -93,8 +95,8 @@ impl Format {
         }
     }
 
-    /// Opens a record in any format as an unmodified session, with the originals that a [`Value`] cannot hold. All of it is
-    /// checked here; values of msgpack are read on first use.
+    /// Opens a record in any format as an unmodified session, with the originals that a [`Value`]
+    /// cannot hold. All of it is checked here; values of msgpack are read on first use.
     ///
     /// # Errors
     /// Same as [`read`](Self::read).
@@ -178,8 +180,8 @@ impl Format {
         largest.map(|(key, _)| key.clone()).unwrap_or_default()
     }
 
-    /// Checks that the format supports `value` under `key`. Callers check this when the value is set, so that the error shows
-    /// there.
+    /// Checks that the format supports `value` under `key`. Callers check this when the value is
+    /// set, so that the error shows there.
     ///
     /// ```
     /// use hipflask_core::value::Value;
@@ -287,8 +289,8 @@ impl OpaqueValues {
         self.0.is_empty()
     }
 
-    /// Returns `true` if `key` has another original here than in `other`: a set differs from a list, although both are shown as
-    /// a list.
+    /// Returns `true` if `key` has another original here than in `other`: a set differs from a
+    /// list, although both are shown as a list.
     #[must_use]
     pub fn differs(&self, other: &Self, key: &Text) -> bool {
         self.named(key).map(|original| &original.raw) != other.named(key).map(|original| &original.raw)
@@ -353,8 +355,8 @@ impl fmt::Debug for OpaqueValues {
     }
 }
 
-/// Fails if a partly written record has too little room for more bytes. Texts can be shared in memory, so that a value may be
-/// far longer once it is written.
+/// Fails if a partly written record has too little room for more bytes. Texts can be shared in
+/// memory, so that a value may be far longer once it is written.
 fn room_for(written: &[u8], bytes: usize) -> Result<(), Problem> {
     if written.len().saturating_add(bytes) > MAX_BYTES { Err(Problem::TooLarge) } else { Ok(()) }
 }

@@ -23,8 +23,9 @@ pub(super) fn read(data: &[u8]) -> Result<Record, RecordError> {
     if reader.tokens.at == data.len() { Ok(record) } else { Err(reader.tokens.malformed()) }
 }
 
-/// Opens a record as a session whose values are checked, but not read. Returns `None` if that is impossible: the record is
-/// damaged, is not a map with texts for keys, or contains a value that a [`Value`] cannot hold. [`read`] then says why.
+/// Opens a record as a session whose values are checked, but not read. Returns `None` if that is
+/// impossible: the record is damaged, is not a map with texts for keys, or contains a value that a
+/// [`Value`] cannot hold. [`read`] then says why.
 pub(super) fn open(data: &[u8]) -> Option<SessionDict> {
     let mut reader = Reader::of(data);
     let length = reader.map_length().ok()??;
@@ -186,7 +187,8 @@ pub enum MsgpackEvent<'d> {
     Bytes(&'d [u8]),
     /// The start of a list with this number of values.
     List(usize),
-    /// The start of a dict with this number of entries, each of which is a key and its value. A key may be any value.
+    /// The start of a dict with this number of entries, each of which is a key and its value. A key
+    /// may be any value.
     Dict(usize),
     /// A rare value as a whole: a date, or an integer that is not an `i64`.
     Value(Value),
@@ -271,8 +273,8 @@ impl<'d> Reader<'d> {
         Ok(Record { dict, opaque: originals.finish() })
     }
 
-    /// Skips a value and checks it as [`value`](Self::value) does, without building it. Fails on a value that a [`Value`] shows
-    /// only in part.
+    /// Skips a value and checks it as [`value`](Self::value) does, without building it. Fails on a
+    /// value that a [`Value`] shows only in part.
     fn skip(&mut self, levels: usize) -> Option<()> {
         match self.tokens.next()? {
             Token::None | Token::Bool(_) | Token::Int(_) | Token::Unsigned(_) | Token::Float(_) => Some(()),
@@ -400,7 +402,8 @@ pub(super) fn write(dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, Encod
     write_parts(dict.len(), dict.iter().map(|(key, value)| (key, Part::Value(value))), opaque)
 }
 
-/// Writes this number of keys and values. A raw value is msgpack, because only msgpack is [opened](open) unread.
+/// Writes this number of keys and values. A raw value is msgpack, because only msgpack is
+/// [opened](open) unread.
 pub(super) fn write_parts<'s>(
     length: usize,
     parts: impl Iterator<Item = (&'s Text, Part<'s>)>,

@@ -2,7 +2,8 @@
 
 use hipflask_core::value::{Dict, Value};
 
-/// Returns `true` if the value under a key with this name is likely to be a secret: a token, a password, a one-time code.
+/// Returns `true` if the value under a key with this name is likely to be a secret: a token, a
+/// password, a one-time code.
 ///
 /// Names are split into words at capitals and at everything but letters and digits.
 ///

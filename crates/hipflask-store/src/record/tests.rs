@@ -285,7 +285,8 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A session whose values are read late holds what reading all of them at once gives, and is refused where that is.
+/// A session whose values are read late holds what reading all of them at once gives, and is
+/// refused where that is.
 fn opens_as_it_reads(data: &[u8]) {
     match (Format::open(data), Format::read(data)) {
         (Ok((session, opaque)), Ok(record)) => {

@@ -192,7 +192,8 @@ pub(super) fn scan(cursor: &str, prefix: &str, count: usize) -> Pipeline {
     commands
 }
 
-/// Returns the cursor of the next page and the keys of this one. Skips keys that are not UTF-8: Hipflask never writes them.
+/// Returns the cursor of the next page and the keys of this one. Skips keys that are not UTF-8:
+/// Hipflask never writes them.
 pub(super) fn scanned(answer: Value) -> Result<(String, Vec<String>), RedisError> {
     let Value::Array(answer) = answer else { return Err(malformed_reply()) };
     let Ok([Value::BulkString(cursor), Value::Array(keys)]) = <[Value; 2]>::try_from(answer) else {

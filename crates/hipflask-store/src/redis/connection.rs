@@ -1,8 +1,9 @@
 //! A connection that reconnects, and the rule of what may be sent twice.
 //!
-//! redis-rs has a manager that reconnects and a cluster client that repeats commands. Neither reports whether a command may
-//! have arrived before it failed, which decides whether a write may be sent again. A compare-and-replace that is repeated
-//! after it succeeded reports a conflict with itself, and the merge would count an increment twice.
+//! redis-rs has a manager that reconnects and a cluster client that repeats commands. Neither
+//! reports whether a command may have arrived before it failed, which decides whether a write may
+//! be sent again. A compare-and-replace that is repeated after it succeeded reports a conflict with
+//! itself, and the merge would count an increment twice.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -102,7 +103,8 @@ pub(super) struct Node {
 pub(super) enum Effect<'a> {
     /// The same as once. It is sent again if it was lost.
     Read,
-    /// Possibly another one. It is sent again only if the server replied that it did nothing. It writes this key.
+    /// Possibly another one. It is sent again only if the server replied that it did nothing. It
+    /// writes this key.
     Write(&'a str),
 }
 
@@ -141,8 +143,8 @@ impl Connection {
         self.send(request, may_repeat, deadline).await
     }
 
-    /// Checks a connection that was idle. Servers and firewalls close idle connections; a write would fail then and could
-    /// not be sent again.
+    /// Checks a connection that was idle. Servers and firewalls close idle connections; a write
+    /// would fail then and could not be sent again.
     async fn ping_if_idle(&self, key: &str, deadline: Instant) -> Result<(), Fault> {
         let idle = self.age().saturating_sub(self.last_answer.load(Ordering::Relaxed));
         if idle < FRESH || self.current().is_none() {
@@ -187,7 +189,8 @@ impl Connection {
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    // The next caller must not wait behind this reply. Other nodes of a cluster may be healthy.
+                    // The next caller must not wait behind this reply. Other nodes of a cluster may
+                    // be healthy.
                     if !is_cluster {
                         self.forget(generation);
                     }
@@ -248,7 +251,8 @@ impl Connection {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the masters of a cluster in the order of their first slots, with those slots; `None` if it is not a cluster.
+    /// Returns the masters of a cluster in the order of their first slots, with those slots; `None`
+    /// if it is not a cluster.
     pub(super) async fn masters(&self) -> Result<Option<Vec<(u16, Node)>>, Fault> {
         let is_cluster = matches!(*self.connector.lock().await, Connector::Cluster(_));
         if !is_cluster {

@@ -1,8 +1,8 @@
 //! A few connections, so that a small reply does not wait behind large ones.
 //!
-//! A connection replies in the order of its requests. Small commands all use the first connection, where they share packets.
-//! Large ones use the others. A command with a reply of unknown size uses the first connection only if that is idle. At low
-//! load one connection is enough.
+//! A connection replies in the order of its requests. Small commands all use the first connection,
+//! where they share packets. Large ones use the others. A command with a reply of unknown size uses
+//! the first connection only if that is idle. At low load one connection is enough.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 

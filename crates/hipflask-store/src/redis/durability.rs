@@ -14,8 +14,8 @@ struct Found {
     policy: Option<String>,
 }
 
-/// Returns the changes to the server's configuration that keep it from losing sessions or restoring deleted ones. Empty if
-/// there are none, or if the server does not reveal its configuration.
+/// Returns the changes to the server's configuration that keep it from losing sessions or restoring
+/// deleted ones. Empty if there are none, or if the server does not reveal its configuration.
 pub(super) async fn advice(connection: &Connection) -> Vec<String> {
     let mut found = Found::default();
     // Managed servers refuse CONFIG and often allow INFO.

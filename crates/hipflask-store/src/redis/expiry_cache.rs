@@ -64,7 +64,8 @@ impl ExpiryCache {
         (entry.hash == hash).then_some(entry)
     }
 
-    /// Returns the expiry if it was seen less than [`MAX_AGE`] seconds ago; `Some(None)` if the record never expires.
+    /// Returns the expiry if it was seen less than [`MAX_AGE`] seconds ago; `Some(None)` if the
+    /// record never expires.
     #[expect(clippy::option_option, reason = "an unknown expiry differs from no expiry")]
     pub(super) fn expiry(&self, key: &str, now: UnixTime) -> Option<Option<UnixTime>> {
         let entry = self.entry(key)?;
@@ -77,7 +78,8 @@ impl ExpiryCache {
     }
 }
 
-/// In seconds. Hipflask only extends expiries, but another program may have shortened one: a touch is late by at most this.
+/// In seconds. Hipflask only extends expiries, but another program may have shortened one: a touch
+/// is late by at most this.
 const MAX_AGE: u64 = 60;
 
 /// 224 KiB.

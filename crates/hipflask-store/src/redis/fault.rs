@@ -69,7 +69,8 @@ impl Fault {
     }
 }
 
-/// Returns `true` if the server replied that it did nothing because it is not the master, or is still loading.
+/// Returns `true` if the server replied that it did nothing because it is not the master, or is
+/// still loading.
 pub(super) fn is_rejected_for_now(error: &RedisError) -> bool {
     is_read_only(error)
         || matches!(
@@ -85,7 +86,8 @@ pub(super) fn is_rejected_for_now(error: &RedisError) -> bool {
         )
 }
 
-/// Returns `true` if the server is a read-only replica. Before Redis 7 a script's error is wrapped in another one.
+/// Returns `true` if the server is a read-only replica. Before Redis 7 a script's error is wrapped
+/// in another one.
 pub(super) fn is_read_only(error: &RedisError) -> bool {
     error.kind() == ClientKind::Server(ServerErrorKind::ReadOnly)
         || error.detail().is_some_and(|detail| detail.contains("-READONLY"))

@@ -11,27 +11,30 @@
 //! | delete if unchanged | `DELEX IFEQ` (Redis 8.4) or `DELIFEQ` (Valkey 9.0), else a Lua script |
 //! | list | `SCAN`, then `STRLEN` or `GET` with `PTTL` for all keys of the page together |
 //!
-//! The store finds out which commands the server supports when it first needs them. A conflict in a script returns the
-//! current record; a conflict in a native command costs a load.
+//! The store finds out which commands the server supports when it first needs them. A conflict in a
+//! script returns the current record; a conflict in a native command costs a load.
 //!
 //! # Failures
 //!
-//! Each call ends within [`timeout`](RedisStoreBuilder::timeout), connecting included. The next call reopens a lost
-//! connection. Before a write the store sends `PING` on a connection that was idle for a second. It repeats a read if the
-//! connection broke. It never repeats a write unless the server replied that it did nothing (it is loading, or no longer the
-//! master). With Sentinel or a cluster a call waits for the next master until its timeout.
+//! Each call ends within [`timeout`](RedisStoreBuilder::timeout), connecting included. The next
+//! call reopens a lost connection. Before a write the store sends `PING` on a connection that was
+//! idle for a second. It repeats a read if the connection broke. It never repeats a write unless
+//! the server replied that it did nothing (it is loading, or no longer the master). With Sentinel
+//! or a cluster a call waits for the next master until its timeout.
 //!
-//! Redis replicates asynchronously. A failover may lose the last acknowledged writes if the replica had not received them.
-//! `min-replicas-to-write` on the server limits that, and [`wait_for_replicas`](RedisStoreBuilder::wait_for_replicas)
-//! prevents it for deletions, so that no logged-out session comes back. Eviction has the same effect as deletion, and a
-//! server without `appendonly yes` forgets logouts when it restarts. [`Store::ready`] warns once of both, if the server
-//! reveals its configuration.
+//! Redis replicates asynchronously. A failover may lose the last acknowledged writes if the replica
+//! had not received them. `min-replicas-to-write` on the server limits that, and
+//! [`wait_for_replicas`](RedisStoreBuilder::wait_for_replicas) prevents it for deletions, so that
+//! no logged-out session comes back. Eviction has the same effect as deletion, and a server without
+//! `appendonly yes` forgets logouts when it restarts. [`Store::ready`] warns once of both, if the
+//! server reveals its configuration.
 //!
 //! # Connections
 //!
-//! Commands about small records share one connection. Commands about records of more than 16 KiB use up to three others
-//! (`connections=4` in total), so that nobody waits behind other users' large sessions. Each is opened when first needed and
-//! reconnects by itself. A cluster has the same number to each node.
+//! Commands about small records share one connection. Commands about records of more than 16 KiB
+//! use up to three others (`connections=4` in total), so that nobody waits behind other users'
+//! large sessions. Each is opened when first needed and reconnects by itself. A cluster has the
+//! same number to each node.
 
 mod command;
 mod connection;
@@ -70,8 +73,8 @@ use crate::store::{
 /// | `redis+cluster://host:port,host:port` | a cluster; one reachable node is enough to find the others |
 /// | `redis+sentinel://host:26379,host/master/0` | the master of that name; `sentinel_user=`, `sentinel_password=` |
 ///
-/// `rediss+cluster` and `rediss+sentinel` use TLS. Every form takes `timeout=2` (seconds, fractions allowed), `connections=4`
-/// and `wait_replicas=1`. An unknown option is an error.
+/// `rediss+cluster` and `rediss+sentinel` use TLS. Every form takes `timeout=2` (seconds, fractions
+/// allowed), `connections=4` and `wait_replicas=1`. An unknown option is an error.
 ///
 /// ```
 /// use hipflask_store::redis::RedisStore;
@@ -129,15 +132,16 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Sets the maximum number of connections, from 1 to 100: 4 by default. With 1, small sessions wait behind large ones.
+    /// Sets the maximum number of connections, from 1 to 100: 4 by default. With 1, small sessions
+    /// wait behind large ones.
     pub fn connections(mut self, connections: u32) -> Self {
         self.0.connections = connections.clamp(1, settings::MAX_CONNECTIONS);
         self
     }
 
-    /// Makes [`Store::delete`] succeed only if `replicas` replicas confirm the deletion `within` that time, so that no
-    /// failover brings a deleted session back. It fails if fewer do; the record is then deleted on the master, and another
-    /// deletion waits again.
+    /// Makes [`Store::delete`] succeed only if `replicas` replicas confirm the deletion `within`
+    /// that time, so that no failover brings a deleted session back. It fails if fewer do; the
+    /// record is then deleted on the master, and another deletion waits again.
     ///
     /// These deletions use a separate connection, one after another.
     pub const fn wait_for_replicas(mut self, replicas: u32, within: Duration) -> Self {
@@ -240,8 +244,9 @@ impl RedisStore {
         }
     }
 
-    /// Returns the index in [`DELETIONS`] of the command that the server supports; their number if none. Probes with a text
-    /// that no record contains: a server that does not know a command quotes its arguments in the error.
+    /// Returns the index in [`DELETIONS`] of the command that the server supports; their number if
+    /// none. Probes with a text that no record contains: a server that does not know a command
+    /// quotes its arguments in the error.
     async fn way_to_delete(&self, key: &str) -> Result<u8, Fault> {
         let known = self.deletion.load(Ordering::Relaxed);
         if known != UNKNOWN {

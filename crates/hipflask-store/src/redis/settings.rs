@@ -108,7 +108,8 @@ impl Settings {
     pub(super) fn connector(&self) -> RedisResult<Connector> {
         #[cfg(feature = "redis-tls")]
         if self.tls {
-            // rustls cannot choose by itself if another crate adds a second provider. The first one installed wins.
+            // rustls cannot choose by itself if another crate adds a second provider. The first one
+            // installed wins.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         match &self.topology {
@@ -141,7 +142,8 @@ impl Settings {
             .map(|host| Ok(self.tcp(host).into_connection_info()?.set_redis_settings(self.account())))
             .collect::<RedisResult<Vec<_>>>()?;
         let builder = ClusterClientBuilder::new(nodes)
-            // The client would repeat writes whose first try may have arrived; we know better when that is right.
+            // The client would repeat writes whose first try may have arrived; we know better when
+            // that is right.
             .retries(0)
             .connection_timeout(self.timeout)
             .response_timeout(self.timeout)

@@ -37,7 +37,8 @@ pub enum StoreOp {
     Touch,
     /// Creates a record under a new id.
     Create,
-    /// Replaces the record if it still is the one that was read. Otherwise replays the changes on the current one.
+    /// Replaces the record if it still is the one that was read. Otherwise replays the changes on
+    /// the current one.
     Replace,
     /// Deletes the record, whatever it contains.
     Delete,

@@ -1,12 +1,14 @@
 //! The save protocol: loads and saves sessions so that no update is lost and no deleted session comes back.
 //!
-//! [`decide`] decides what must happen, and [`ServerSessions`] carries it out with any [`Store`](crate::Store):
+//! [`decide`] decides what must happen, and [`ServerSessions`] carries it out with any
+//! [`Store`](crate::Store):
 //!
 //! - An unchanged session is not written. A touch extends its expiry, at most once per [`touch_interval`].
 //! - A new session never overwrites another one. If its id exists already, it gets another id.
-//! - A changed session replaces exactly the bytes that were read. If another request was faster, the
-//!   [changes](hipflask_core::session::Changes) are replayed on its record, and the write is tried again at once. Requests of
-//!   one process that meet a conflict queue up, so that none of them starves.
+//! - A changed session replaces exactly the bytes that were read. If another request was faster,
+//!   the [changes](hipflask_core::session::Changes) are replayed on its record, and the write is
+//!   tried again at once. Requests of one process that meet a conflict queue up, so that none of
+//!   them starves.
 //! - A deleted record is never created again: [`Saved::Gone`].
 //! - Deletion is unconditional. Values that are set afterwards start a new session.
 //! - A new id means a new record, and then the deletion of the old one if it is unchanged.
@@ -23,7 +25,8 @@
 //! #     }
 //! # }
 //! # block_on(async {
-//! let sessions = ServerSessions::new(Arc::new(MemoryStore::new()), Ids::builder().build()?, Duration::from_secs(3600));
+//! let store = Arc::new(MemoryStore::new());
+//! let sessions = ServerSessions::new(store, Ids::builder().build()?, Duration::from_secs(3600));
 //! let now = UnixTime::from_secs(1_700_000_000);
 //!
 //! let (mut session, mut slot) = (SessionDict::new(), Slot::default());
@@ -60,7 +63,8 @@ use hipflask_core::session::SessionDict;
 use crate::id::IdError;
 use crate::record::RecordError;
 
-/// The outcome of opening a session. Only `Found` has a session. Otherwise the user has none, and no id is adopted.
+/// The outcome of opening a session. Only `Found` has a session. Otherwise the user has none, and
+/// no id is adopted.
 #[derive(Debug)]
 #[must_use]
 pub enum Opened {
@@ -98,7 +102,7 @@ pub enum Saved {
     Deleted,
     /// The session has a new id, and the old record was deleted.
     Regenerated,
-    /// The session was already missing: logged out, expired, or moved to a new id by another request. Nothing was written,
-    /// and the response must not send its cookie.
+    /// The session was already missing: logged out, expired, or moved to a new id by another
+    /// request. Nothing was written, and the response must not send its cookie.
     Gone,
 }

@@ -53,8 +53,9 @@ impl ServerSessions {
         }
     }
 
-    /// Saves a session at the end of its request, and updates the slot. The session then has the content that was written,
-    /// including another request's changes, and no changes left to replay: a second save does nothing.
+    /// Saves a session at the end of its request, and updates the slot. The session then has the
+    /// content that was written, including another request's changes, and no changes left to
+    /// replay: a second save does nothing.
     ///
     /// # Errors
     /// [`SaveError`]. The response must then not claim that anything was saved.
@@ -108,7 +109,8 @@ impl ServerSessions {
         Ok(saved)
     }
 
-    /// Returns the operation that [`save`](Self::save) would carry out now. [`StoreOp::Leave`] makes no call to the store.
+    /// Returns the operation that [`save`](Self::save) would carry out now. [`StoreOp::Leave`]
+    /// makes no call to the store.
     #[must_use]
     pub fn op(&self, session: &SessionDict, slot: &Slot, now: UnixTime) -> StoreOp {
         if slot.is_deleted() { StoreOp::Leave } else { decide(self.seen(session, slot, now)) }
@@ -129,8 +131,8 @@ impl ServerSessions {
         }
     }
 
-    /// Changes a session and saves it at once. If another request was faster, runs `change` again on its record, so that no
-    /// decision ("is one left?") is based on old data.
+    /// Changes a session and saves it at once. If another request was faster, runs `change` again
+    /// on its record, so that no decision ("is one left?") is based on old data.
     ///
     /// Earlier changes of the session are saved as well. If `change` fails, nothing is written.
     ///
@@ -158,8 +160,9 @@ impl ServerSessions {
         Err(SaveError::Contended { attempts: self.attempts }.into())
     }
 
-    /// Makes one attempt to save `next`, the result of a transaction on `session`. For callers that must run the change
-    /// themselves because it cannot be part of this future; others use [`transact`](Self::transact).
+    /// Makes one attempt to save `next`, the result of a transaction on `session`. For callers that
+    /// must run the change themselves because it cannot be part of this future; others use
+    /// [`transact`](Self::transact).
     ///
     /// # Errors
     /// [`SaveError`]. The slot is then unchanged.
@@ -235,8 +238,8 @@ pub enum Attempt {
     Saved(SessionDict, Saved),
     /// The session was deleted: logged out, expired, or moved to a new id. Nothing was written.
     Gone,
-    /// Another request was faster, and nothing was written. This is its record with the session's own changes replayed; the
-    /// slot now refers to that record.
+    /// Another request was faster, and nothing was written. This is its record with the session's
+    /// own changes replayed; the slot now refers to that record.
     Conflict(SessionDict),
 }
 

@@ -1,8 +1,9 @@
 //! Queues of the requests of one process that met a conflict.
 //!
-//! When many requests compete for one record, one wins each round, and a request that compares with old data never does. So
-//! a request that met a conflict waits for those of its process that met one before, and continues from the record that the
-//! last of them wrote. Processes still compete, each with one queued request and those that have not met a conflict yet.
+//! When many requests compete for one record, one wins each round, and a request that compares with
+//! old data never does. So a request that met a conflict waits for those of its process that met
+//! one before, and continues from the record that the last of them wrote. Processes still compete,
+//! each with one queued request and those that have not met a conflict yet.
 
 use core::mem;
 use std::collections::HashMap;
@@ -67,8 +68,9 @@ impl RetryQueues {
 }
 
 impl RetryTurn<'_> {
-    /// Waits for this save's turn; returns at once if it has come already. Returns the record of the save before, which is
-    /// most likely the current one, but may be older than what the caller has read.
+    /// Waits for this save's turn; returns at once if it has come already. Returns the record of
+    /// the save before, which is most likely the current one, but may be older than what the caller
+    /// has read.
     pub(super) async fn wait(&mut self, key: &Key) -> Option<Stored> {
         if self.held.is_some() || self.is_alone {
             return None;
@@ -99,8 +101,8 @@ impl RetryTurn<'_> {
 impl Drop for QueueEntry<'_> {
     fn drop(&mut self) {
         let mut queues = self.queues.lock();
-        // The references of the table and of this entry: no other save is in the queue, and none can enter while the table
-        // is locked.
+        // The references of the table and of this entry: no other save is in the queue, and none
+        // can enter while the table is locked.
         if Arc::strong_count(&self.queue) <= 2 {
             queues.remove(&self.key);
         }

@@ -18,7 +18,8 @@ use crate::store::{Created, Deleted, Key, RecordKind, Replaced, Store, StoreErro
 
 /// Sessions in a store: loads them, and saves them by the [protocol](super).
 ///
-/// An application has one, shared by its requests. A [`Slot`](super::Slot) next to each session remembers its origin.
+/// An application has one, shared by its requests. A [`Slot`](super::Slot) next to each session
+/// remembers its origin.
 pub struct ServerSessions {
     pub(super) store: Arc<dyn Store>,
     pub(super) ids: Ids,
@@ -32,8 +33,8 @@ pub struct ServerSessions {
 }
 
 impl ServerSessions {
-    /// Keeps sessions in `store`, which expire `lifetime` after they were last used. Records have the format that
-    /// Flask-Session uses in this kind of store.
+    /// Keeps sessions in `store`, which expire `lifetime` after they were last used. Records have
+    /// the format that Flask-Session uses in this kind of store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, ids: Ids, lifetime: Duration) -> Self {
         let format = match store.describe().records {
@@ -70,15 +71,16 @@ impl ServerSessions {
         self
     }
 
-    /// Sets whether records in pickle are read, which they are by default. Without them a record that is neither msgpack nor
-    /// JSON is [unreadable](super::Opened::Unreadable).
+    /// Sets whether records in pickle are read, which they are by default. Without them a record
+    /// that is neither msgpack nor JSON is [unreadable](super::Opened::Unreadable).
     #[must_use]
     pub const fn with_pickles(mut self, read: bool) -> Self {
         self.reads_pickles = read;
         self
     }
 
-    /// Sets the maximum number of attempts of a save while other requests change the session: 1000 by default.
+    /// Sets the maximum number of attempts of a save while other requests change the session: 1000
+    /// by default.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
@@ -230,8 +232,9 @@ impl fmt::Debug for ServerSessions {
     }
 }
 
-/// The maximum number of attempts of a save. Each failed attempt means that another request has saved, and with a hundred
-/// competing processes each one is almost certain to win within this number.
+/// The maximum number of attempts of a save. Each failed attempt means that another request has
+/// saved, and with a hundred competing processes each one is almost certain to win within this
+/// number.
 const ATTEMPTS: u32 = 1000;
 
 const _: () = {

@@ -54,8 +54,9 @@ impl Slot {
         self.destroy = true;
     }
 
-    /// Deletes the session's record when it is saved. If the session is not empty then, its content is stored under a new id.
-    /// Callers clear the session first, so that this is only what was set since.
+    /// Deletes the session's record when it is saved. If the session is not empty then, its content
+    /// is stored under a new id. Callers clear the session first, so that this is only what was set
+    /// since.
     pub const fn restart(&mut self) {
         self.restart = true;
     }
@@ -70,7 +71,8 @@ impl Slot {
         self.proposed = Some(id);
     }
 
-    /// Sets the originals of values that the session only shows in part: for a front that reads Python's own values.
+    /// Sets the originals of values that the session only shows in part: for a front that reads
+    /// Python's own values.
     pub fn set_opaque(&mut self, opaque: OpaqueValues) {
         self.opaque = opaque;
     }
@@ -87,8 +89,9 @@ impl Slot {
         self.destroy || self.restart || self.regenerate
     }
 
-    /// Returns `true` if the record was deleted although the session has content: [`Saved::Gone`](super::Saved::Gone). The
-    /// session is not stored again unless [`restart`](Self::restart) is called.
+    /// Returns `true` if the record was deleted although the session has content:
+    /// [`Saved::Gone`](super::Saved::Gone). The session is not stored again unless
+    /// [`restart`](Self::restart) is called.
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
         self.deleted && !self.restart

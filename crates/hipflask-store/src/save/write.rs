@@ -26,8 +26,8 @@ pub(super) struct Write<'a> {
 
 /// Another request's record with this session's changes replayed on it; empty without a conflict.
 ///
-/// The [`LoadedRecord`] stays unchanged until something was written, because after a failed write the next attempt starts
-/// from it.
+/// The [`LoadedRecord`] stays unchanged until something was written, because after a failed write
+/// the next attempt starts from it.
 #[derive(Default)]
 pub(super) struct Newest {
     pub(super) dict: Option<Dict>,
@@ -71,7 +71,8 @@ impl Write<'_> {
         Ok(Newest { dict: Some(dict), seen: Some((current, opaque)) })
     }
 
-    /// Returns the session with its changes replayed on another request's record, which becomes the loaded one.
+    /// Returns the session with its changes replayed on another request's record, which becomes the
+    /// loaded one.
     pub(super) fn rebase(
         &self,
         loaded: &mut LoadedRecord,
@@ -152,9 +153,9 @@ impl Write<'_> {
         self.sessions.refresh && is_touch_due(stored.expires, self.sessions.lifetime, self.now)
     }
 
-    /// Creates a record under a new id, then deletes the old one if it is unchanged. Otherwise copies another request's
-    /// changes to the new one first. Until the old record is deleted nobody knows the new id, so the new record is removed
-    /// again if that fails.
+    /// Creates a record under a new id, then deletes the old one if it is unchanged. Otherwise
+    /// copies another request's changes to the new one first. Until the old record is deleted
+    /// nobody knows the new id, so the new record is removed again if that fails.
     pub(super) async fn regenerate(
         &self,
         loaded: &mut LoadedRecord,
@@ -181,8 +182,8 @@ impl Write<'_> {
         }
     }
 
-    /// Deletes the old record once the new one has all of its content, and returns that content; `None` if the old record was
-    /// already missing.
+    /// Deletes the old record once the new one has all of its content, and returns that content;
+    /// `None` if the old record was already missing.
     async fn end_old(
         &self,
         old: &LoadedRecord,

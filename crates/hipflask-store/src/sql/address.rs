@@ -49,8 +49,8 @@ impl Default for Settings {
 }
 
 impl Address {
-    /// Parses a URL. The scheme is `sqlite`, `postgres`, `postgresql`, `mysql` or `mariadb`; the driver after a `+` in
-    /// SQLAlchemy's URLs makes no difference.
+    /// Parses a URL. The scheme is `sqlite`, `postgres`, `postgresql`, `mysql` or `mariadb`; the
+    /// driver after a `+` in SQLAlchemy's URLs makes no difference.
     pub(super) fn parse(url: &str) -> Result<Self, SqlError> {
         let (scheme, rest) = url.split_once(':').ok_or(SqlError::NoScheme)?;
         let scheme = scheme.split('+').next().unwrap_or(scheme).to_ascii_lowercase();
@@ -104,7 +104,8 @@ fn decoded(name: &str) -> Result<String, SqlError> {
     decode(name).ok_or_else(|| SqlError::BadName { name: name.chars().take(80).collect() })
 }
 
-/// Returns the file of `app.db`, `/srv/app.db`, and SQLAlchemy's `///app.db` (relative) and `////srv/app.db` (absolute).
+/// Returns the file of `app.db`, `/srv/app.db`, and SQLAlchemy's `///app.db` (relative) and
+/// `////srv/app.db` (absolute).
 fn sqlite_file(rest: &str) -> Result<PathBuf, SqlError> {
     let path = match rest.strip_prefix("//") {
         // `app.db` in `sqlite://app.db` could be a host or a file.

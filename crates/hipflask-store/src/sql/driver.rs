@@ -26,8 +26,8 @@ pub(super) trait Driver: Send + Sync {
     /// Runs a statement and returns the number of rows that it matched.
     fn execute<'a>(&'a self, statement: &'a Statement, values: Values<'a>) -> Answer<'a, u64>;
 
-    /// Runs a statement for each of these values in one transaction, and returns the number of rows that each matched; 0 for
-    /// a key that exists.
+    /// Runs a statement for each of these values in one transaction, and returns the number of rows
+    /// that each matched; 0 for a key that exists.
     fn execute_all<'a>(&'a self, statement: &'a Statement, values: &'a [Values<'a>]) -> Answer<'a, Vec<u64>>;
 
     /// Returns the record that a statement finds: data, and expiry as text.
@@ -318,8 +318,8 @@ impl<D: Dialect> fmt::Debug for Connected<D> {
     }
 }
 
-/// Returns `true` if the connection broke or the server closed it: PostgreSQL's class 57P, "operator intervention", and
-/// the common class 08, "connection exception".
+/// Returns `true` if the connection broke or the server closed it: PostgreSQL's class 57P,
+/// "operator intervention", and the common class 08, "connection exception".
 fn is_lost(failure: &Failure) -> bool {
     let code = failure.said().and_then(|said| said.code());
     let is_closing =

@@ -9,8 +9,9 @@
 //! | `data` | `BLOB` | `BYTEA` | `LONGBLOB` (SQLAlchemy creates a `BLOB` of 64 KiB) |
 //! | `expiry`, UTC | text, `2026-12-21 10:20:07.459353` | `TIMESTAMP` | `DATETIME` |
 //!
-//! A change is one `UPDATE .. WHERE data = <the data that was read>`. It costs one round trip and needs neither a lock nor a
-//! version column. Each call is one statement that commits by itself. No connection is reserved while a request is handled.
+//! A change is one `UPDATE .. WHERE data = <the data that was read>`. It costs one round trip and
+//! needs neither a lock nor a version column. Each call is one statement that commits by itself. No
+//! connection is reserved while a request is handled.
 //!
 //! | | here | in Flask-Session |
 //! | --- | --- | --- |
@@ -38,13 +39,14 @@
 //! | `timeout` | seconds for a connection, and for a reply | 5 |
 //! | `wal` | SQLite's write-ahead log, which allows reads during a write; not for network disks | unchanged |
 //!
-//! Behind a pooler that gives a connection to another client after each statement, add `statement-cache-capacity=0`.
+//! Behind a pooler that gives a connection to another client after each statement, add
+//! `statement-cache-capacity=0`.
 //!
 //! # Limits
 //!
-//! The column `id` counts to 2 147 483 647, as in Flask-Session. A site with more logins can widen it
-//! (`ALTER TABLE sessions ALTER COLUMN id TYPE bigint`); Flask-Session still works then. `expiry` has no index, so a purge
-//! reads the whole table; it only locks the rows that it deletes.
+//! The column `id` counts to 2 147 483 647, as in Flask-Session. A site with more logins can widen
+//! it (`ALTER TABLE sessions ALTER COLUMN id TYPE bigint`); Flask-Session still works then.
+//! `expiry` has no index, so a purge reads the whole table; it only locks the rows that it deletes.
 
 mod address;
 mod driver;
@@ -359,8 +361,8 @@ impl SqlStoreBuilder {
         self
     }
 
-    /// Sets the sequence that numbers the rows: `SESSION_SQLALCHEMY_SEQUENCE`. For PostgreSQL and MariaDB; SQLite ignores it,
-    /// as in SQLAlchemy.
+    /// Sets the sequence that numbers the rows: `SESSION_SQLALCHEMY_SEQUENCE`. For PostgreSQL and
+    /// MariaDB; SQLite ignores it, as in SQLAlchemy.
     #[doc(alias = "SESSION_SQLALCHEMY_SEQUENCE")]
     pub fn sequence(mut self, name: impl Into<String>) -> Self {
         self.settings.sequence = Some(name.into());
@@ -379,7 +381,8 @@ impl SqlStoreBuilder {
         self
     }
 
-    /// Sets whether a missing table is created, which is the default. For SQLite this includes a missing file.
+    /// Sets whether a missing table is created, which is the default. For SQLite this includes a
+    /// missing file.
     pub const fn make_table(mut self, make_table: bool) -> Self {
         self.settings.make_table = make_table;
         self

@@ -27,8 +27,8 @@ pub(super) fn words(table: String, sequence: Option<String>) -> Words {
     let id = if sequence.is_some() { "INTEGER NOT NULL" } else { "INTEGER NOT NULL AUTO_INCREMENT" };
     let mut make: Vec<String> =
         sequence.iter().map(|sequence| format!("CREATE SEQUENCE IF NOT EXISTS {sequence}")).collect();
-    // SQLAlchemy creates a BLOB, which is limited to 64 KiB, and ids that ignore case. Flask-Session works with these types as
-    // well.
+    // SQLAlchemy creates a BLOB, which is limited to 64 KiB, and ids that ignore case.
+    // Flask-Session works with these types as well.
     make.push(format!(
         "CREATE TABLE IF NOT EXISTS {table} (id {id}, \
          session_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, data LONGBLOB, expiry DATETIME, \

@@ -1,7 +1,8 @@
 //! A pool of connections to one database.
 //!
-//! sqlx's own pool pings the server after each use and again before the next: three round trips instead of one. This pool
-//! pings only after a pause. It closes a connection that failed, or whose caller was cancelled during a reply.
+//! sqlx's own pool pings the server after each use and again before the next: three round trips
+//! instead of one. This pool pings only after a pause. It closes a connection that failed, or whose
+//! caller was cancelled during a reply.
 
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};

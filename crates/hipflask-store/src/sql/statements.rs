@@ -17,8 +17,8 @@ pub(super) struct Words {
     pub(super) id: &'static str,
     /// The length of `data` in bytes, as a 64-bit number.
     pub(super) length: &'static str,
-    /// The clause that makes an INSERT of an existing key insert nothing; empty if the database has none, and the INSERT
-    /// fails.
+    /// The clause that makes an INSERT of an existing key insert nothing; empty if the database has
+    /// none, and the INSERT fails.
     pub(super) on_duplicate: &'static str,
     /// The expression for the next id, if the table does not number its rows.
     pub(super) next_id: Option<String>,
@@ -44,7 +44,8 @@ pub(super) struct Statements {
     pub(super) expired_ids: Statement,
     /// Without its list of ids: see [`Statements::purge`].
     purge: (String, bool, &'static str),
-    /// They change nothing, and fail if the table is missing, has other columns, or is read-only for the user.
+    /// They change nothing, and fail if the table is missing, has other columns, or is read-only
+    /// for the user.
     pub(super) probes: Vec<Statement>,
     pub(super) make: Vec<Statement>,
 }
@@ -98,8 +99,8 @@ impl Statements {
         }
     }
 
-    /// Returns a statement that deletes the rows with these ids if they have still expired: another writer may have reused
-    /// one meanwhile.
+    /// Returns a statement that deletes the rows with these ids if they have still expired: another
+    /// writer may have reused one meanwhile.
     pub(super) fn purge(&self, ids: &[i64]) -> Statement {
         let (table, numbered, time) = &self.purge;
         let mut list = String::with_capacity(ids.len() * 12);

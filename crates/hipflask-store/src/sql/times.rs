@@ -2,8 +2,8 @@
 
 use hipflask_core::time::{DateTime, UnixTime};
 
-/// Formats a time as `2026-12-21 10:20:07.000000` in UTC, as SQLAlchemy does for SQLite; every database reads it whatever its
-/// date style. A time after the year 9999 becomes its last second.
+/// Formats a time as `2026-12-21 10:20:07.000000` in UTC, as SQLAlchemy does for SQLite; every
+/// database reads it whatever its date style. A time after the year 9999 becomes its last second.
 pub(super) fn to_text(time: UnixTime) -> String {
     let time = time.min(UnixTime::from_secs(LAST_SECOND));
     // Always succeeds after `min`.
@@ -14,11 +14,11 @@ pub(super) fn to_text(time: UnixTime) -> String {
     }
 }
 
-/// Returns the first whole second at which a record with this expiry has expired; `None` if the text is not a date, such as
-/// PostgreSQL's `infinity`.
+/// Returns the first whole second at which a record with this expiry has expired; `None` if the
+/// text is not a date, such as PostgreSQL's `infinity`.
 ///
-/// Flask-Session writes microseconds and Hipflask counts whole seconds. Because of the rounding up, `expires <= now` here
-/// equals `expiry <= now` in the database.
+/// Flask-Session writes microseconds and Hipflask counts whole seconds. Because of the rounding up,
+/// `expires <= now` here equals `expiry <= now` in the database.
 pub(super) fn from_text(text: &str) -> Option<UnixTime> {
     let micros = DateTime::parse_iso(&format!("{text}+00:00"))?.unix_micros();
     let micros = u64::try_from(micros).unwrap_or(0);

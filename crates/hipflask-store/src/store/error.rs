@@ -7,13 +7,15 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The backend failed: network, disk, permission. Never a visitor's fault, and no answer about a record.
 ///
-/// Says what happened and what to do, and keeps the cause as its [`source`](std::error::Error::source). Holds neither a key
-/// nor data, and neither does its source.
+/// Says what happened and what to do, and keeps the cause as its
+/// [`source`](std::error::Error::source). Holds neither a key nor data, and neither does its
+/// source.
 ///
 /// ```
 /// use hipflask_store::{ErrorKind, StoreError};
 /// let error = StoreError::new("redis", ErrorKind::Timeout, "no answer within 2s");
-/// assert_eq!(error.to_string(), "redis store: no answer within 2s; check its load and the network, or allow it more time");
+/// let text = "redis store: no answer within 2s; check its load and the network, or allow it more time";
+/// assert_eq!(error.to_string(), text);
 /// assert!(error.at("redis://127.0.0.1/0").to_string().starts_with("redis store at redis://127.0.0.1/0: no answer"));
 /// ```
 #[derive(Debug)]
@@ -25,8 +27,9 @@ pub struct StoreError {
     source: Option<BoxError>,
 }
 
-/// The message of a driver or server, without keys, values and passwords: the [source](std::error::Error::source) of a
-/// [`StoreError`] if the driver's own error may contain them.
+/// The message of a driver or server, without keys, values and passwords: the
+/// [source](std::error::Error::source) of a [`StoreError`] if the driver's own error may contain
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DriverMessage(String);
@@ -74,8 +77,8 @@ impl ErrorKind {
 }
 
 impl StoreError {
-    /// Creates an error of the store named `store`. `what` says in a few words what happened, without a key, a value or a
-    /// password.
+    /// Creates an error of the store named `store`. `what` says in a few words what happened,
+    /// without a key, a value or a password.
     #[must_use]
     pub fn new(store: &'static str, kind: ErrorKind, what: impl Into<String>) -> Self {
         Self { store, address: None, kind, what: what.into(), source: None }
@@ -88,7 +91,8 @@ impl StoreError {
         self
     }
 
-    /// Adds the store's address, which is that of its [`Description`](super::Description): without a password.
+    /// Adds the store's address, which is that of its [`Description`](super::Description): without
+    /// a password.
     #[must_use]
     pub fn at(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());

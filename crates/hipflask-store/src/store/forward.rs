@@ -2,9 +2,10 @@
 
 /// Implements the methods of [`Store`](crate::Store) with async methods of the type.
 ///
-/// The type has inherent methods `load`, `create`, `replace`, `touch`, `delete`, `delete_if`, `scan`, `purge_expired` and
-/// `ready`. They take the same arguments as those of the trait, but without its lifetimes, and return
-/// `Result<_, StoreError>`. Inside `impl Store` the macro boxes their futures; `describe` is left to write.
+/// The type has inherent methods `load`, `create`, `replace`, `touch`, `delete`, `delete_if`,
+/// `scan`, `purge_expired` and `ready`. They take the same arguments as those of the trait, but
+/// without its lifetimes, and return `Result<_, StoreError>`. Inside `impl Store` the macro boxes
+/// their futures; `describe` is left to write.
 ///
 /// A missing method would call itself; the compiler warns about that (`unconditional_recursion`).
 ///
@@ -12,7 +13,8 @@
 /// use std::time::Duration;
 /// use hipflask_core::time::UnixTime;
 /// use hipflask_store::{
-///     Created, Deleted, DeletedIf, Description, ErrorKind, Key, Page, Replaced, Scan, Store, StoreError, Stored, Touched,
+///     Created, Deleted, DeletedIf, Description, ErrorKind, Key, Page, Replaced, Scan, Store,
+///     StoreError, Stored, Touched,
 /// };
 ///
 /// /// A store that is always empty and takes nothing.
@@ -27,7 +29,9 @@
 ///         Err(StoreError::new("empty", ErrorKind::Full, "nothing fits"))
 ///     }
 ///     // And so on.
-/// #   async fn replace(&self, _: &Key, _: &Stored, _: &[u8], _: Duration, _: UnixTime) -> Result<Replaced, StoreError> {
+/// #   async fn replace(
+/// #       &self, _: &Key, _: &Stored, _: &[u8], _: Duration, _: UnixTime,
+/// #   ) -> Result<Replaced, StoreError> {
 /// #       Ok(Replaced::Gone)
 /// #   }
 /// #   async fn touch(&self, _: &Key, _: Duration, _: UnixTime) -> Result<Touched, StoreError> { Ok(Touched::Gone) }
@@ -55,8 +59,9 @@ macro_rules! async_store_methods {
     };
 }
 
-/// Writes each method of [`Store`](crate::Store) with a body from the macro `$body`, which gets `self`, the
-/// [`StoreMethod`](crate::StoreMethod) and the call. `open`, `create_many`, `skipped` and `describe` are left to write.
+/// Writes each method of [`Store`](crate::Store) with a body from the macro `$body`, which gets
+/// `self`, the [`StoreMethod`](crate::StoreMethod) and the call. `open`, `create_many`, `skipped`
+/// and `describe` are left to write.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __store_methods {

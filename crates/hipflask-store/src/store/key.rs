@@ -8,8 +8,9 @@ use crate::hex::hex;
 
 /// The key of a record: prefix and session id, `session:VE5rPIvv2sw…`.
 ///
-/// 1 to 250 visible ASCII characters without a space. Every backend takes these, and none of them can end a line, leave a
-/// directory or start a command. `Debug` prints a short hash, which identifies the key in logs.
+/// 1 to 250 visible ASCII characters without a space. Every backend takes these, and none of them
+/// can end a line, leave a directory or start a command. `Debug` prints a short hash, which
+/// identifies the key in logs.
 ///
 /// ```
 /// use hipflask_store::Key;
@@ -32,7 +33,8 @@ impl Key {
     /// Creates the key of a session id.
     ///
     /// # Errors
-    /// [`BadKey`] if prefix and id together are empty, longer than 250 bytes, or contain anything but visible ASCII.
+    /// [`BadKey`] if prefix and id together are empty, longer than 250 bytes, or contain anything
+    /// but visible ASCII.
     pub fn new(prefix: &str, id: &str) -> Result<Self, BadKey> {
         let mut text = String::with_capacity(prefix.len() + id.len());
         text.push_str(prefix);
@@ -40,7 +42,8 @@ impl Key {
         Self::checked(text, false)
     }
 
-    /// Creates the key of a record that its store knows only by another name, such as a file named after a digest of the key.
+    /// Creates the key of a record that its store knows only by another name, such as a file named
+    /// after a digest of the key.
     ///
     /// It is valid only in that store. The original key cannot be recovered from it.
     ///
@@ -62,24 +65,26 @@ impl Key {
         &self.text
     }
 
-    /// Returns `true` if it is the store's own name for the record instead of prefix and id. A store without such names
-    /// finds nothing under it.
+    /// Returns `true` if it is the store's own name for the record instead of prefix and id. A
+    /// store without such names finds nothing under it.
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
         self.at_rest
     }
 
-    /// Returns eight hex digits that identify the key in logs and listings. The key cannot be recovered from them.
+    /// Returns eight hex digits that identify the key in logs and listings. The key cannot be
+    /// recovered from them.
     ///
-    /// A name [`at_rest`](Self::at_rest) that is the SHA-256 digest of the key, as in the file store, has the same digits as
-    /// the key.
+    /// A name [`at_rest`](Self::at_rest) that is the SHA-256 digest of the key, as in the file
+    /// store, has the same digits as the key.
     #[must_use]
     pub fn short_hash(&self) -> String {
         let is_digest = self.at_rest && self.text.len() == 64 && self.text.bytes().all(is_hex);
         if is_digest { self.text[..8].to_owned() } else { hex(&Sha256::digest(self.text.as_bytes())[..4]) }
     }
 
-    /// Returns the session id after `prefix`; `None` if the key has another prefix or is [`at_rest`](Self::at_rest).
+    /// Returns the session id after `prefix`; `None` if the key has another prefix or is
+    /// [`at_rest`](Self::at_rest).
     #[must_use]
     pub fn id(&self, prefix: &str) -> Option<&str> {
         if self.at_rest { None } else { self.text.strip_prefix(prefix) }

@@ -25,29 +25,34 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// A backend that maps keys to records until they expire.
 ///
-/// Times to live count in whole seconds. Less than one second counts as one, so that no backend takes it for "never
-/// expires"; [`expiry`] does that arithmetic.
+/// Times to live count in whole seconds. Less than one second counts as one, so that no backend
+/// takes it for "never expires"; [`expiry`] does that arithmetic.
 ///
 /// # Writing a store
 ///
-/// Write one struct and one `impl Store`, and run the contract suite of `hipflask-testkit` against it. A store that wraps
-/// another one implements [`StoreWrapper`] instead; [`async_store_methods`](crate::async_store_methods) lets you write plain
-/// async methods. The contract beyond the methods:
+/// Write one struct and one `impl Store`, and run the contract suite of `hipflask-testkit` against
+/// it. A store that wraps another one implements [`StoreWrapper`] instead;
+/// [`async_store_methods`](crate::async_store_methods) lets you write plain async methods. The
+/// contract beyond the methods:
 ///
 /// - **Bytes in, bytes out.** A store never reads or changes the data, which may be empty.
-/// - **Expired means missing.** A record whose [`expires`](Stored::expires) is at or before `now` is missing in every method,
-///   even if the backend has not removed it yet; [`create`](Self::create) then succeeds. Where the backend uses its own
-///   clock, the two clocks agree within a second. A test only moves `now` forwards.
-/// - **Outcomes are values.** [`Exists`](Created::Exists), [`Gone`](Replaced::Gone) and [`Conflict`](Replaced::Conflict) are
-///   results. `Err` means that the backend failed.
-/// - **Atomic steps.** `create`, `replace`, `delete_if` and `touch` each decide and act in one step, so that two callers can
-///   never both succeed. `replace` and `touch` never create a missing record.
-/// - **Cancellation is atomic.** Nothing happens before the future is polled. If the future is dropped, the step has either
-///   happened completely or not at all, and the next caller gets the answer to its own call.
-/// - **A failed write may have happened.** After `Err` the caller does not know. A store does not repeat a write by itself
-///   unless it knows that the first one did not arrive.
-/// - **No secrets in errors.** Neither the key nor the data appears in an error, a log line or `Debug` output. Some clients
-///   quote the key in their errors: the [source](StoreError::caused_by) must then be a text without it.
+/// - **Expired means missing.** A record whose [`expires`](Stored::expires) is at or before `now`
+///   is missing in every method, even if the backend has not removed it yet;
+///   [`create`](Self::create) then succeeds. Where the backend uses its own clock, the two clocks
+///   agree within a second. A test only moves `now` forwards.
+/// - **Outcomes are values.** [`Exists`](Created::Exists), [`Gone`](Replaced::Gone) and
+///   [`Conflict`](Replaced::Conflict) are results. `Err` means that the backend failed.
+/// - **Atomic steps.** `create`, `replace`, `delete_if` and `touch` each decide and act in one
+///   step, so that two callers can never both succeed. `replace` and `touch` never create a missing
+///   record.
+/// - **Cancellation is atomic.** Nothing happens before the future is polled. If the future is
+///   dropped, the step has either happened completely or not at all, and the next caller gets the
+///   answer to its own call.
+/// - **A failed write may have happened.** After `Err` the caller does not know. A store does not
+///   repeat a write by itself unless it knows that the first one did not arrive.
+/// - **No secrets in errors.** Neither the key nor the data appears in an error, a log line or
+///   `Debug` output. Some clients quote the key in their errors: the
+///   [source](StoreError::caused_by) must then be a text without it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,10 +71,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Returns the record of `key`, or `None` if it is missing or has expired.
     fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>>;
 
-    /// Same as [`load`](Self::load), for a caller that only needs to know if the record expires after `enough`. If it does,
-    /// the store may return an expiry that it cached for up to a minute; the record may have been extended since.
+    /// Same as [`load`](Self::load), for a caller that only needs to know if the record expires
+    /// after `enough`. If it does, the store may return an expiry that it cached for up to a
+    /// minute; the record may have been extended since.
     ///
-    /// This saves a command in a store that reads the expiry separately, such as Redis. Other stores keep the default.
+    /// This saves a command in a store that reads the expiry separately, such as Redis. Other
+    /// stores keep the default.
     fn open<'a>(&'a self, key: &'a Key, enough: UnixTime, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
         let _ = enough;
         self.load(key, now)
@@ -84,10 +91,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: UnixTime,
     ) -> StoreFuture<'a, Created>;
 
-    /// Stores several new records, each as [`create`](Self::create) does, and returns the outcomes in the same order.
+    /// Stores several new records, each as [`create`](Self::create) does, and returns the outcomes
+    /// in the same order.
     ///
-    /// For copies and imports. A store in which each write has a high cost (a commit, for example) writes them together, in
-    /// one long step: pass a few hundred at most. After an error some of the records may be stored and others not.
+    /// For copies and imports. A store in which each write has a high cost (a commit, for example)
+    /// writes them together, in one long step: pass a few hundred at most. After an error some of
+    /// the records may be stored and others not.
     fn create_many<'a>(
         &'a self,
         records: &'a [NewRecord<'a>],
@@ -106,11 +115,11 @@ pub trait Store: fmt::Debug + Send + Sync {
         Box::pin(async move { together(creations, AT_ONCE).await.into_iter().collect() })
     }
 
-    /// Replaces the record `expected` with `data`. `expected` came from `load` or from a conflict, or is what this caller
-    /// wrote; `ttl` counts from `now`.
+    /// Replaces the record `expected` with `data`. `expected` came from `load` or from a conflict,
+    /// or is what this caller wrote; `ttl` counts from `now`.
     ///
-    /// A record with equal data is `expected`, even if its expiry differs. (A store that compares versions may report a
-    /// conflict then; the caller merges, with the same result.)
+    /// A record with equal data is `expected`, even if its expiry differs. (A store that compares
+    /// versions may report a conflict then; the caller merges, with the same result.)
     fn replace<'a>(
         &'a self,
         key: &'a Key,
@@ -120,14 +129,15 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: UnixTime,
     ) -> StoreFuture<'a, Replaced>;
 
-    /// Sets the record's expiry to `ttl` from `now`. Never writes data, so that a touch cannot undo another request's change.
+    /// Sets the record's expiry to `ttl` from `now`. Never writes data, so that a touch cannot undo
+    /// another request's change.
     fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched>;
 
     /// Deletes the record, whatever it contains. After `Ok` no caller, on any connection, can load it.
     fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted>;
 
-    /// Deletes the record if it still is `expected`. A session that gets a new id deletes the old record this way, so that
-    /// another request's change is not lost.
+    /// Deletes the record if it still is `expected`. A session that gets a new id deletes the old
+    /// record this way, so that another request's change is not lost.
     fn delete_if<'a>(
         &'a self,
         key: &'a Key,
@@ -135,24 +145,24 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: UnixTime,
     ) -> StoreFuture<'a, DeletedIf>;
 
-    /// Returns a page of the records, for operators: in any order, without expired ones. A record that exists during the
-    /// whole listing is on at least one page. Slow; never part of a request.
+    /// Returns a page of the records, for operators: in any order, without expired ones. A record
+    /// that exists during the whole listing is on at least one page. Slow; never part of a request.
     ///
     /// Fails with [`ErrorKind::Unsupported`] if the backend cannot list.
     fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page>;
 
-    /// Removes expired records and returns their number; 0 if the backend removes them by itself. Never removes a live
-    /// record.
+    /// Removes expired records and returns their number; 0 if the backend removes them by itself.
+    /// Never removes a live record.
     fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64>;
 
-    /// Checks that the backend is reachable, accepts the account, and has everything that the store needs. Creates a missing
-    /// table if the store may do so. Applications call this once at startup, so that a wrong address fails there and not on
-    /// a request.
+    /// Checks that the backend is reachable, accepts the account, and has everything that the store
+    /// needs. Creates a missing table if the store may do so. Applications call this once at
+    /// startup, so that a wrong address fails there and not on a request.
     fn ready(&self) -> StoreFuture<'_, ()>;
 
     /// Returns how many unusable records [`load`](Self::load), [`scan`](Self::scan) and
-    /// [`purge_expired`](Self::purge_expired) have skipped through this handle: a pipe with the name of a session file, for
-    /// example. 0 if the backend cannot contain any.
+    /// [`purge_expired`](Self::purge_expired) have skipped through this handle: a pipe with the
+    /// name of a session file, for example. 0 if the backend cannot contain any.
     fn skipped(&self) -> u64 {
         0
     }
@@ -220,7 +230,8 @@ impl fmt::Debug for Stored {
 
 /// Identifies the version of a record that a caller has read.
 ///
-/// The data itself serves as the version: equal bytes are equal state, and Flask-Session's records have no version number.
+/// The data itself serves as the version: equal bytes are equal state, and Flask-Session's records
+/// have no version number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Token {
@@ -295,15 +306,16 @@ pub struct Description {
     pub address: String,
     /// The records that Flask-Session writes there.
     pub records: RecordKind,
-    /// The backend removes expired records by itself. Otherwise the application calls [`Store::purge_expired`] regularly.
+    /// The backend removes expired records by itself. Otherwise the application calls
+    /// [`Store::purge_expired`] regularly.
     pub expires_by_itself: bool,
     /// The maximum length of a record's data, if the backend has a limit.
     pub max_bytes: Option<usize>,
 }
 
 impl Description {
-    /// Describes a store of `kind` at `address` that has msgspec's records, removes expired ones by itself and takes any
-    /// length.
+    /// Describes a store of `kind` at `address` that has msgspec's records, removes expired ones by
+    /// itself and takes any length.
     #[must_use]
     pub fn new(kind: &'static str, address: impl Into<String>) -> Self {
         let (records, address) = (RecordKind::Msgspec, address.into());
@@ -342,7 +354,8 @@ pub fn whole_seconds(ttl: Duration) -> u64 {
     ttl.as_secs().max(1)
 }
 
-/// The number of records that one [`Store::create_many`] writes at the same time. A copy has four groups in progress.
+/// The number of records that one [`Store::create_many`] writes at the same time. A copy has four
+/// groups in progress.
 const AT_ONCE: usize = 16;
 
 const _: () = {

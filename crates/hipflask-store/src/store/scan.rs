@@ -9,8 +9,8 @@ use super::Key;
 /// The query for a page of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// Lists only keys with this prefix, such as `session:`. A store that does not know the keys (see [`Key::at_rest`])
-    /// lists all records.
+    /// Lists only keys with this prefix, such as `session:`. A store that does not know the keys
+    /// (see [`Key::at_rest`]) lists all records.
     pub prefix: String,
     /// The end of the previous page; `None` for the first page.
     pub after: Option<Cursor>,

@@ -37,9 +37,9 @@ macro_rules! wrapper_method {
 
 /// A store in front of another one: to count calls, measure them, log them, or fail them in tests.
 ///
-/// Every type that implements this is a [`Store`]. Each method calls the same method of [`inner`](Self::inner), through
-/// [`around`](Self::around); a wrapper overrides those that it changes. [`Store::create_many`] calls
-/// [`create`](Self::create) for each record.
+/// Every type that implements this is a [`Store`]. Each method calls the same method of
+/// [`inner`](Self::inner), through [`around`](Self::around); a wrapper overrides those that it
+/// changes. [`Store::create_many`] calls [`create`](Self::create) for each record.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

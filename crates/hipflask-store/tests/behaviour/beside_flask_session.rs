@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::*;
 
-/// They and we write, change and end sessions of each other. Returns a record as both write it, which lives under no id.
+/// They and we write, change and end sessions of each other. Returns a record as both write it,
+/// which lives under no id.
 pub(crate) async fn share_sessions(store: &AnyStore, flask: &mut FlaskSession) -> Vec<u8> {
     // They write, we read.
     let before = now();

@@ -359,7 +359,8 @@ async fn of_many_deleters_one_is_told(store: &AnyStore, trials: u32) {
     }
 }
 
-/// While a purge runs, somebody takes over the expired records one after the other: each that was taken over stays.
+/// While a purge runs, somebody takes over the expired records one after the other: each that was
+/// taken over stays.
 async fn a_purge_takes_nothing_that_lives(store: &AnyStore, records: u32) {
     let early = UnixTime::from_secs(now().as_secs() - 3600);
     for record in 0..records {

@@ -1,4 +1,5 @@
-//! Stores that each break one rule: the contract suite catches every one of them and names the method and the rule.
+//! Stores that each break one rule: the contract suite catches every one of them and names the
+//! method and the rule.
 
 use std::collections::HashMap;
 use std::fmt;

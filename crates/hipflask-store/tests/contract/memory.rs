@@ -1,4 +1,5 @@
-//! Rules of the memory store that no other store has to keep: its limits to the byte, its expiry to the second.
+//! Rules of the memory store that no other store has to keep: its limits to the byte, its expiry to
+//! the second.
 
 use std::time::Duration;
 

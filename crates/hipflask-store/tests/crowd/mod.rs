@@ -15,7 +15,8 @@ const NOW: UnixTime = UnixTime::from_secs(4_000_000_000);
 const CLIENTS: usize = 8;
 const TIMES: usize = 50;
 
-/// Eight clients, each of which adds one fifty times as fast as it can. `processes` share the session; a store each.
+/// Eight clients, each of which adds one fifty times as fast as it can. `processes` share the
+/// session; a store each.
 pub(crate) async fn nobody_starves(processes: Vec<Arc<dyn Store>>) {
     let sessions: Vec<_> = processes
         .into_iter()

@@ -1,4 +1,5 @@
-//! Processes that are killed, and processes that compete. Each is this test program again, told by a variable what to be.
+//! Processes that are killed, and processes that compete. Each is this test program again, told by
+//! a variable what to be.
 
 use std::env;
 use std::fs;

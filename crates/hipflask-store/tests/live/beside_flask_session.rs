@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{AnyStore, HOUR, ends_in, fresh, key, now};
 
-/// Returns the record once Flask-Session's last write has arrived: by default pymemcache does not wait for it.
+/// Returns the record once Flask-Session's last write has arrived: by default pymemcache does not
+/// wait for it.
 async fn settled(store: &AnyStore, id: &str, expected: Option<&[u8]>) -> Option<Stored> {
     for _ in 0..1000 {
         let found = store.load(&key(id), now()).await.unwrap();
@@ -27,7 +28,8 @@ pub(crate) async fn share_sessions(store: AnyStore, mut flask: FlaskSession) {
     let stored = settled(&store, &id, Some(&theirs)).await.expect("theirs is found");
     ends_in(&stored, HOUR);
 
-    // Reading in Python writes the same bytes again, which is not a conflict. Rust changes it and Python reads it.
+    // Reading in Python writes the same bytes again, which is not a conflict. Rust changes it and
+    // Python reads it.
     assert_eq!(flask.show(&id).unwrap().unwrap()["n"], 1);
     tokio::time::sleep(Duration::from_millis(50)).await;
     let ours = flask.record(&json!({"_permanent": true, "user": "ada", "n": 2})).unwrap();

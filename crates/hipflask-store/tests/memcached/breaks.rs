@@ -28,7 +28,8 @@ async fn killed_memcached_is_empty_and_reconnected_real_server() {
         let _ = created(&store, &id, b"one").await;
         server.kill();
         server.restart().unwrap();
-        // All connections are dead; what reads notices without an error, and the others are not tried any more.
+        // All connections are dead; what reads notices without an error, and the others are not
+        // tried any more.
         assert_eq!(store.load(&key(&id), now()).await.unwrap(), None);
         let _ = created(&store, &format!("{id}-again"), b"one").await;
     }

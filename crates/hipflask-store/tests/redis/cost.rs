@@ -75,7 +75,8 @@ async fn each_step_is_one_round_trip_real_server() {
     check("delete_if", &spent, &[("del", 1), ("evalsha", 1), ("get", 1)]);
 }
 
-/// A request that only reads is one command, and one that writes two: the comparison counts as the one that was sent.
+/// A request that only reads is one command, and one that writes two: the comparison counts as the
+/// one that was sent.
 #[tokio::test]
 async fn read_is_one_command_real_server() {
     let server = Redis::start().unwrap();

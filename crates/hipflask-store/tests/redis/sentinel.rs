@@ -26,7 +26,8 @@ async fn sentinel_keeps_the_contract_real_server() {
     assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout), "{kind:?}");
 }
 
-/// Writers go on while the master is killed. Only two kinds of failure are allowed, and replicated writes survive.
+/// Writers go on while the master is killed. Only two kinds of failure are allowed, and replicated
+/// writes survive.
 #[tokio::test(flavor = "multi_thread")]
 async fn failover_keeps_replicated_writes_real_server() {
     let mut servers = RedisSentinel::start().unwrap();

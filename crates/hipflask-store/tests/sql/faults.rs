@@ -105,7 +105,8 @@ async fn mariadb_says_what_is_wrong_real_server() {
     assert_eq!(kind, ErrorKind::Misconfigured, "{said}");
 }
 
-/// SQLAlchemy makes a BLOB of 64 KiB: a longer record is an error and never a cut one, also where the server would cut.
+/// SQLAlchemy makes a BLOB of 64 KiB: a longer record is an error and never a cut one, also where
+/// the server would cut.
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_never_cuts_a_record_real_server() {
     let server = MariaDb::shared().unwrap();
@@ -197,8 +198,8 @@ async fn silent_server_times_out_real_server() {
     }
 }
 
-/// Kills the server between any two steps: acknowledged writes survive, lost ones are errors, and the next call after the
-/// restart works.
+/// Kills the server between any two steps: acknowledged writes survive, lost ones are errors, and
+/// the next call after the restart works.
 async fn survives_kills(store: &AnyStore, mut kill: impl FnMut(), mut restart: impl FnMut()) {
     for round in 0..3 {
         let id = format!("kill-{round}");

@@ -91,8 +91,9 @@ pub(super) async fn all(bench: &Bench) {
     to_the_second(bench).await;
 }
 
-/// A record expires in the very second of its expiry, in every method alike. Only a store that goes by the time it is given can be
-/// seen to do so; nothing else may follow, because the time given here is ahead.
+/// A record expires in the very second of its expiry, in every method alike. Only a store that goes
+/// by the time it is given can be seen to do so; nothing else may follow, because the time given
+/// here is ahead.
 async fn to_the_second(bench: &Bench) {
     let (store, start) = (&bench.store, now());
     let names = ["load", "open", "replace", "touch", "delete", "delete-if", "create", "scan"];

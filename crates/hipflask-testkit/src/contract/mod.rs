@@ -8,8 +8,9 @@
 //! block_on(store_contract(async || MemoryStore::new()));
 //! ```
 //!
-//! The suite uses the real clock and waits some seconds for records to expire. It uses separate keys, so that other tests can use
-//! the same backend at the same time, except for [`purge_expired`](hipflask_store::Store::purge_expired).
+//! The suite uses the real clock and waits some seconds for records to expire. It uses separate
+//! keys, so that other tests can use the same backend at the same time, except for
+//! [`purge_expired`](hipflask_store::Store::purge_expired).
 
 mod basics;
 mod expiry;
@@ -30,8 +31,8 @@ use hipflask_store::{Created, Key, Store, Stored};
 
 pub use together::{block_on, give_way, together};
 
-/// Runs the whole suite on stores that `make` makes; they may share one backend. Panics with the method and the rule that it
-/// breaks: `load: an expired record is missing`.
+/// Runs the whole suite on stores that `make` makes; they may share one backend. Panics with the
+/// method and the rule that it breaks: `load: an expired record is missing`.
 ///
 /// # Panics
 /// If the store breaks a rule, or fails.

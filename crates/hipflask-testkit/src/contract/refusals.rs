@@ -218,8 +218,8 @@ const ACTS: [(&str, Act); 5] = [
     ("pop", |session, _| drop(session.remove("a"))),
 ];
 
-/// Each call of an act fails once. What was acknowledged is there; what was not is as it was, or done, or ended, but never
-/// half; and the request that failed can be tried again.
+/// Each call of an act fails once. What was acknowledged is there; what was not is as it was, or
+/// done, or ended, but never half; and the request that failed can be tried again.
 async fn failing_calls(bench: &Bench, (name, act): (&str, Act), when: When) {
     let (spy, sessions) = spied(bench);
     for place in 0.. {

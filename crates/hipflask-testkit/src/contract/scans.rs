@@ -40,7 +40,8 @@ pub(super) async fn all(bench: &Bench) {
     assert!(!format!("{lean:?}").contains(&bench.prefix), "Debug: a page shows no key");
 }
 
-/// Checks that a listing reports the expiry that a load finds. Where the backend keeps the time, each counts from its own.
+/// Checks that a listing reports the expiry that a load finds. Where the backend keeps the time,
+/// each counts from its own.
 fn assert_same_expiry(listed: Option<UnixTime>, loaded: Option<UnixTime>) {
     let is_same = match (listed, loaded) {
         (Some(listed), Some(loaded)) => listed.as_secs().abs_diff(loaded.as_secs()) <= 2,

@@ -1,7 +1,7 @@
 //! Real Flask as a judge: a Python process that signs, opens, parses and answers requests, in batches.
 //!
-//! It runs `wire/oracle.py` of the checkout with `target/flask-venv/bin/python`, or with the interpreter that the
-//! environment variable `HIPFLASK_PYTHON` names.
+//! It runs `wire/oracle.py` of the checkout with `target/flask-venv/bin/python`, or with the
+//! interpreter that the environment variable `HIPFLASK_PYTHON` names.
 
 mod answers;
 mod operations;
@@ -39,7 +39,8 @@ impl RealFlask {
     /// Starts the process.
     ///
     /// # Errors
-    /// [`OracleError::NoCheckout`] outside of a checkout, [`OracleError::NoFlask`] before `cargo xtask setup`.
+    /// [`OracleError::NoCheckout`] outside of a checkout, [`OracleError::NoFlask`] before
+    /// `cargo xtask setup`.
     pub fn start() -> Result<Self, OracleError> {
         let checkout = checkout::checkout().ok_or(OracleError::NoCheckout)?;
         let python = match std::env::var_os("HIPFLASK_PYTHON") {
@@ -68,7 +69,8 @@ impl RealFlask {
     /// The typed methods are thin covers of this one.
     ///
     /// # Errors
-    /// [`OracleError`] if the process is gone, could not carry out the question, or gave an answer of another shape.
+    /// [`OracleError`] if the process is gone, could not carry out the question, or gave an answer
+    /// of another shape.
     pub fn ask<T: DeserializeOwned>(
         &mut self,
         op: &str,

@@ -1,4 +1,5 @@
-//! The questions with their types. Every one is a batch, because a line to Python and back costs more than a cookie.
+//! The questions with their types. Every one is a batch, because a line to Python and back costs
+//! more than a cookie.
 
 use serde_json::{Map, Value};
 
@@ -97,7 +98,8 @@ impl RealFlask {
         self.ask("generate_headers", with_seed(Map::new(), seed, count))
     }
 
-    /// The `Set-Cookie` values that Werkzeug's `dump_cookie` makes of keyword arguments, the clock standing at `at`.
+    /// The `Set-Cookie` values that Werkzeug's `dump_cookie` makes of keyword arguments, the clock
+    /// standing at `at`.
     pub fn dump_cookie(
         &mut self,
         at: u64,
@@ -126,7 +128,8 @@ impl RealFlask {
         Ok(answers.into_iter().map(Outcome::into_result).collect())
     }
 
-    /// Requests in which a view takes steps on `flask.session`: each step's result and flags, and the headers.
+    /// Requests in which a view takes steps on `flask.session`: each step's result and flags, and
+    /// the headers.
     pub fn visit(&mut self, visits: &[Visit]) -> Result<Vec<Visited>, OracleError> {
         let cases = visits.iter().map(|visit| Value::Object(object(visit))).collect();
         self.ask("visit", Map::from_iter([("cases".to_owned(), cases)]))

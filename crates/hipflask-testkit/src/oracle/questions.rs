@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Keys, and the attributes of Flask's session interface that apps override; the default is Flask's with the key `k`.
+/// Keys, and the attributes of Flask's session interface that apps override; the default is Flask's
+/// with the key `k`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {

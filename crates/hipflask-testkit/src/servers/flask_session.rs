@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::process::{Process, ServerError};
 use crate::checkout;
 
-/// An application with Flask-Session 0.8 in a Python process, which sends requests as users do. Its sessions expire after an
-/// hour.
+/// An application with Flask-Session 0.8 in a Python process, which sends requests as users do. Its
+/// sessions expire after an hour.
 #[derive(Debug)]
 pub struct FlaskSession {
     child: Child,
@@ -23,7 +23,8 @@ pub struct FlaskSession {
 }
 
 impl FlaskSession {
-    /// Starts it on SQLAlchemy's `url`, with the table's name and schema if they differ from Flask-Session's defaults.
+    /// Starts it on SQLAlchemy's `url`, with the table's name and schema if they differ from
+    /// Flask-Session's defaults.
     ///
     /// # Errors
     /// [`ServerError`] if real Flask is not installed, or Flask-Session does not start.

@@ -52,7 +52,8 @@ impl MariaDb {
         format!("mysql://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs statements as the administrator, and returns their output: only values, with tabs between columns.
+    /// Runs statements as the administrator, and returns their output: only values, with tabs
+    /// between columns.
     ///
     /// # Errors
     /// [`ServerError::Failed`] with the server's message.

@@ -1,4 +1,5 @@
-//! Real servers for tests: child processes on free ports with their data in a temporary directory. They stop on drop.
+//! Real servers for tests: child processes on free ports with their data in a temporary directory.
+//! They stop on drop.
 //!
 //! If a server is not installed, the error names its package; no test passes by being skipped.
 

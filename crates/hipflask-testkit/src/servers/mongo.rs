@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::flask_session::serve;
 use super::process::{Process, ServerError, Shared, free_port};
 
-/// `wire/mongo_front.py`, which is not MongoDB. It shows that two drivers use the same documents. It has no TTL monitor, no
-/// write concern and no replicas, and runs one command at a time.
+/// `wire/mongo_front.py`, which is not MongoDB. It shows that two drivers use the same documents.
+/// It has no TTL monitor, no write concern and no replicas, and runs one command at a time.
 #[derive(Debug)]
 pub struct MongoFront {
     process: Option<Process>,

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use super::flask_session::serve;
 use super::process::{Process, ServerError, Shared, free_port};
 
-/// `wire/moto_server.py`: moto's server, which handles one request at a time and loses all data when it stops.
+/// `wire/moto_server.py`: moto's server, which handles one request at a time and loses all data
+/// when it stops.
 #[derive(Debug)]
 pub struct Moto {
     process: Option<Process>,

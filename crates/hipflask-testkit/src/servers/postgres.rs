@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::process::{Process, ServerError, Shared, free_port, is_root, run};
 
-/// A PostgreSQL server with the user `postgres`, which needs no password, and the database `postgres`. Everybody else needs one.
+/// A PostgreSQL server with the user `postgres`, which needs no password, and the database
+/// `postgres`. Everybody else needs one.
 #[derive(Debug)]
 pub struct Postgres {
     process: Option<Process>,

@@ -148,8 +148,8 @@ fn missing(error: io::Error, program: &str, package: &'static str) -> ServerErro
     }
 }
 
-/// Returns a free port below those of outgoing connections: with many parallel tests one of these would take it before the
-/// server listens.
+/// Returns a free port below those of outgoing connections: with many parallel tests one of these
+/// would take it before the server listens.
 pub(crate) fn free_port() -> Result<u16, ServerError> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Parallel test programs start at different ports.
@@ -167,7 +167,8 @@ pub(crate) fn free_port() -> Result<u16, ServerError> {
 }
 
 const FIRST_PORT: u16 = 12_000;
-/// A node of a Redis cluster also listens 10 000 ports higher: above all of these, and below those of outgoing connections.
+/// A node of a Redis cluster also listens 10 000 ports higher: above all of these, and below those
+/// of outgoing connections.
 const PORTS: u32 = 10_000;
 
 /// A server that all running tests share. It stops with the last of them.

@@ -8,7 +8,8 @@ use std::{io, thread};
 
 use super::process::ServerError;
 
-/// A proxy in front of a real server. It forwards requests, and delays, cuts or corrupts replies as configured.
+/// A proxy in front of a real server. It forwards requests, and delays, cuts or corrupts replies as
+/// configured.
 ///
 /// It works with every server on TCP, whatever its protocol.
 #[derive(Debug)]

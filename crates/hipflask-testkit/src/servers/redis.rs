@@ -1,4 +1,5 @@
-//! Redis, and Valkey, which is started in the same way: one server, a cluster, or a master with its Sentinels.
+//! Redis, and Valkey, which is started in the same way: one server, a cluster, or a master with its
+//! Sentinels.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +12,8 @@ use super::process::{Process, ServerError, Shared, free_port, run};
 
 /// One server on a port and a socket.
 ///
-/// It writes to disk before it acknowledges, so that [`kill`](Self::kill) and [`restart`](Self::restart) lose nothing.
+/// It writes to disk before it acknowledges, so that [`kill`](Self::kill) and
+/// [`restart`](Self::restart) lose nothing.
 #[derive(Debug)]
 pub struct Redis {
     process: Option<Process>,

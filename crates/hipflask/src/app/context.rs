@@ -1,4 +1,5 @@
-//! The request that an [`App`](super::App) is handling: what `url_for`, `render_template` and templates look at.
+//! The request that an [`App`](super::App) is handling: what `url_for`, `render_template` and
+//! templates look at.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -59,7 +60,8 @@ impl RequestContext {
         }
     }
 
-    /// Returns the host that the browser sent the request to. Empty if it is not written as hosts are, as in Flask.
+    /// Returns the host that the browser sent the request to. Empty if it is not written as hosts
+    /// are, as in Flask.
     pub(super) fn host(&self) -> &str {
         hosts::valid(self.named_host())
     }

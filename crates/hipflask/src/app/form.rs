@@ -14,9 +14,10 @@ use crate::repr::repr;
 
 /// The fields of a form, as a struct of yours: axum's `Form` with Flask's answers where something is missing.
 ///
-/// Where Flask has `request.form['username']`, a field without a default is needed: a request that does not have it is
-/// answered with 400 and the field's name. `#[serde(default)]` or an `Option` is `request.form.get('username')`. A form
-/// sent with `GET` is in the query, and is read from there.
+/// Where Flask has `request.form['username']`, a field without a default is needed: a request that
+/// does not have it is answered with 400 and the field's name. `#[serde(default)]` or an `Option`
+/// is `request.form.get('username')`. A form sent with `GET` is in the query, and is read from
+/// there.
 ///
 /// ```
 /// use hipflask::{Form, Session, SessionError};

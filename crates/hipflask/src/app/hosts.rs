@@ -42,7 +42,8 @@ fn name_of(host: &str) -> Option<&str> {
     (is_name && is_port).then_some(name)
 }
 
-/// Returns `true` if a host cannot be a domain: one of its labels is empty or too long. Werkzeug refuses it with a 400.
+/// Returns `true` if a host cannot be a domain: one of its labels is empty or too long. Werkzeug
+/// refuses it with a 400.
 pub(super) fn has_bad_label(host: &str) -> bool {
     let (before, last) = host.rsplit_once('.').map_or((None, host), |(before, last)| (Some(before), last));
     let is_bad = |label: &str| label.is_empty() || label.len() > 63;
@@ -61,7 +62,8 @@ struct Trusted {
 }
 
 impl TrustedHosts {
-    /// Reads `example.org`, `.example.org` for its subdomains as well, and either with a port, which is not looked at.
+    /// Reads `example.org`, `.example.org` for its subdomains as well, and either with a port,
+    /// which is not looked at.
     ///
     /// # Errors
     /// The first entry that is not a host name.

@@ -53,8 +53,8 @@ fn soft_limit(limits: &str) -> Option<usize> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The time for which a client may still keep the server waiting. Bytes that move earn time back, so that a large
-/// transfer may take long, but not by sending a byte now and then.
+/// The time for which a client may still keep the server waiting. Bytes that move earn time back,
+/// so that a large transfer may take long, but not by sending a byte now and then.
 #[derive(Debug)]
 pub(super) struct Patience {
     limit: Duration,

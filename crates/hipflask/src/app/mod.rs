@@ -49,8 +49,8 @@ use crate::settings::SessionsBuilder;
 use crate::templates::{TemplateError, Templates, TemplatesBuilder};
 use hipflask_core::signing::SecretKey;
 
-/// An app as Flask has it: named routes, sessions, templates and a server. A thin front on axum, whose handlers,
-/// extractors and layers work in it.
+/// An app as Flask has it: named routes, sessions, templates and a server. A thin front on axum,
+/// whose handlers, extractors and layers work in it.
 ///
 /// ```no_run
 /// use axum::routing::{get, post};
@@ -138,7 +138,8 @@ impl App {
         self.configure(|sessions| sessions.secret_key(key))
     }
 
-    /// Adds a route under a name, which [`url_for`] takes: Flask's `@app.route(path)` above a function of that name.
+    /// Adds a route under a name, which [`url_for`] takes: Flask's `@app.route(path)` above a
+    /// function of that name.
     ///
     /// The path is written as in axum: `/user/{name}`, `/files/{*path}`.
     pub fn route(mut self, name: impl Into<String>, path: &str, handler: MethodRouter) -> Self {
@@ -242,8 +243,9 @@ impl App {
         self
     }
 
-    /// Where the app is mounted, if it is not at the root of the site: the session's cookie goes to that path only, and
-    /// the URLs of [`url_for`] begin with it. The router that mounts it has to bring the requests there:
+    /// Where the app is mounted, if it is not at the root of the site: the session's cookie goes to
+    /// that path only, and the URLs of [`url_for`] begin with it. The router that mounts it has to
+    /// bring the requests there:
     /// `Router::new().nest_service("/shop", app.application_root("/shop").into_router()?)`.
     #[doc(alias = "APPLICATION_ROOT")]
     pub fn application_root(mut self, path: impl Into<String>) -> Self {
@@ -252,11 +254,12 @@ impl App {
         self.configure(|sessions| sessions.cookie_path(path))
     }
 
-    /// The hosts that requests may name in their `Host` header; all unless set. A name that begins with a dot includes its
-    /// subdomains; ports are not looked at. A request to any other host is answered with 400.
+    /// The hosts that requests may name in their `Host` header; all unless set. A name that begins
+    /// with a dot includes its subdomains; ports are not looked at. A request to any other host is
+    /// answered with 400.
     ///
-    /// Set it if the app builds URLs with `_external`, for mails for example: otherwise the sender of the request chooses
-    /// the host in them.
+    /// Set it if the app builds URLs with `_external`, for mails for example: otherwise the sender
+    /// of the request chooses the host in them.
     ///
     /// ```
     /// # use hipflask::App;
@@ -275,10 +278,10 @@ impl App {
         self
     }
 
-    /// Limits the connections that [`run`](Self::run) serves at once: 512 unless set, or half of the files that the process may
-    /// open (`ulimit -n`) if that is fewer, because stores and templates need file descriptors as well. Further visitors
-    /// wait until a connection ends, and a WebSocket is one until it ends. Behind a reverse proxy, allow as many as the
-    /// proxy opens.
+    /// Limits the connections that [`run`](Self::run) serves at once: 512 unless set, or half of
+    /// the files that the process may open (`ulimit -n`) if that is fewer, because stores and
+    /// templates need file descriptors as well. Further visitors wait until a connection ends, and
+    /// a WebSocket is one until it ends. Behind a reverse proxy, allow as many as the proxy opens.
     pub fn max_connections(mut self, connections: usize) -> Self {
         if connections == 0 {
             self.fail(AppError::ZeroLimit { limit: "max_connections" });
@@ -287,34 +290,37 @@ impl App {
         self
     }
 
-    /// Limits the time in which a client sends the head of a request to [`run`](Self::run), from its first byte, or from the
-    /// start of a new connection: 30 s unless set. That is enough for a slow phone, while a client that sends half a
-    /// head keeps its connection no longer.
+    /// Limits the time in which a client sends the head of a request to [`run`](Self::run), from
+    /// its first byte, or from the start of a new connection: 30 s unless set. That is enough for a
+    /// slow phone, while a client that sends half a head keeps its connection no longer.
     pub fn head_timeout(mut self, limit: Duration) -> Self {
         self.limits.head = self.time_limit("head_timeout", limit);
         self
     }
 
-    /// Limits the time for which [`run`](Self::run) keeps a connection without a request: 75 s unless set. A reverse
-    /// proxy must give up its idle connections sooner, or it sends requests into connections that are just being
-    /// closed; nginx and the load balancers of AWS do so after 60 s. Without a proxy a shorter time lets new visitors
-    /// in sooner when all connections are taken.
+    /// Limits the time for which [`run`](Self::run) keeps a connection without a request: 75 s
+    /// unless set. A reverse proxy must give up its idle connections sooner, or it sends requests
+    /// into connections that are just being closed; nginx and the load balancers of AWS do so after
+    /// 60 s. Without a proxy a shorter time lets new visitors in sooner when all connections are
+    /// taken.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.limits.idle = self.time_limit("idle_timeout", limit);
         self
     }
 
-    /// Limits the time for which [`run`](Self::run) waits for a client that sends a body, or takes a response: 30 s unless
-    /// set. Every 500 bytes earn back a second of it, so that a large file may take long. A request whose body is too
-    /// slow is answered with 408; a connection that does not take its response is closed. The time in which the app
-    /// itself reads or sends nothing does not count, and so streams and WebSockets may be silent.
+    /// Limits the time for which [`run`](Self::run) waits for a client that sends a body, or takes
+    /// a response: 30 s unless set. Every 500 bytes earn back a second of it, so that a large file
+    /// may take long. A request whose body is too slow is answered with 408; a connection that does
+    /// not take its response is closed. The time in which the app itself reads or sends nothing
+    /// does not count, and so streams and WebSockets may be silent.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.limits.body = self.time_limit("body_timeout", limit);
         self
     }
 
-    /// Drops the records of expired sessions when [`run`](Self::run) starts and after every `interval`. For sessions in
-    /// files and SQL tables, which keep them otherwise: see [`Sessions::purge_expired`].
+    /// Drops the records of expired sessions when [`run`](Self::run) starts and after every
+    /// `interval`. For sessions in files and SQL tables, which keep them otherwise: see
+    /// [`Sessions::purge_expired`].
     #[cfg(feature = "store")]
     #[doc(alias = "flask session_cleanup")]
     pub const fn purge_every(mut self, interval: Duration) -> Self {
@@ -329,16 +335,17 @@ impl App {
         limits::bounded(limit)
     }
 
-    /// Turns on debugging: failed requests get a page that explains the error, changed template files are read again, and
-    /// the [session inspector](crate::inspector) answers at `/_hipflask/session`. For development only; a release build
-    /// does not start with it.
+    /// Turns on debugging: failed requests get a page that explains the error, changed template
+    /// files are read again, and the [session inspector](crate::inspector) answers at
+    /// `/_hipflask/session`. For development only; a release build does not start with it.
     pub const fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self
     }
 
-    /// Lets a release build start with [`debug`](Self::debug), where nobody but developers can reach it: errors show what
-    /// is in the program, and the inspector shows the session's cookie to scripts.
+    /// Lets a release build start with [`debug`](Self::debug), where nobody but developers can
+    /// reach it: errors show what is in the program, and the inspector shows the session's cookie
+    /// to scripts.
     pub const fn danger_debug_in_release(mut self, allowed: bool) -> Self {
         self.debug_in_release = allowed;
         self
@@ -391,9 +398,10 @@ impl App {
         Ok((router.layer(middleware::from_fn_with_state(Arc::new(shared), in_context)), sessions))
     }
 
-    /// Serves the app on an address such as `127.0.0.1:5000` (port 0 takes a free one), prints where it listens, and ends
-    /// with Ctrl-C or SIGTERM, when the requests that run have been answered. It limits connections and the time of their
-    /// clients: see [`max_connections`](Self::max_connections), [`head_timeout`](Self::head_timeout),
+    /// Serves the app on an address such as `127.0.0.1:5000` (port 0 takes a free one), prints
+    /// where it listens, and ends with Ctrl-C or SIGTERM, when the requests that run have been
+    /// answered. It limits connections and the time of their clients: see
+    /// [`max_connections`](Self::max_connections), [`head_timeout`](Self::head_timeout),
     /// [`idle_timeout`](Self::idle_timeout) and [`body_timeout`](Self::body_timeout).
     ///
     /// # Errors
@@ -410,8 +418,8 @@ impl App {
         }
     }
 
-    /// [`run`](Self::run) on the address that the command line of the program asks for, as `flask run` does: `--host`,
-    /// `--port` and `--debug`; `--help` explains them.
+    /// [`run`](Self::run) on the address that the command line of the program asks for, as
+    /// `flask run` does: `--host`, `--port` and `--debug`; `--help` explains them.
     ///
     /// # Errors
     /// As [`run`](Self::run), and for arguments that make no sense.
@@ -507,7 +515,8 @@ fn parse(
 /// It is `async` because a session in a store has to be loaded before the template can use it.
 ///
 /// # Errors
-/// [`TemplateError`] if there is no such template, something in it fails, or no app is handling a request here.
+/// [`TemplateError`] if there is no such template, something in it fails, or no app is handling a
+/// request here.
 pub async fn render_template(
     name: &str,
     context: impl Into<Jinja>,
@@ -517,7 +526,8 @@ pub async fn render_template(
     app.shared.templates.render(name, context).map(Html)
 }
 
-/// Renders a template that is given as text: Flask's `render_template_string`. The text must be the program's own.
+/// Renders a template that is given as text: Flask's `render_template_string`. The text must be the
+/// program's own.
 ///
 /// # Errors
 /// As [`render_template`].
@@ -542,8 +552,8 @@ fn current_templates() -> std::result::Result<Arc<RequestContext>, TemplateError
     context::current().ok_or_else(TemplateError::outside_request)
 }
 
-/// The URL of a route of the app that handles the current request: Flask's `url_for`. With values it is the macro of
-/// the same name.
+/// The URL of a route of the app that handles the current request: Flask's `url_for`. With values
+/// it is the macro of the same name.
 ///
 /// ```
 /// use hipflask::url_for;
@@ -561,8 +571,8 @@ pub fn url_for(endpoint: &str) -> std::result::Result<String, UrlError> {
     url_for_with(endpoint, &[])
 }
 
-/// [`url_for`] with values: what the macro calls. Names that the path has no place for go into the query; `_anchor`,
-/// `_external` and `_scheme` mean what they mean in Flask.
+/// [`url_for`] with values: what the macro calls. Names that the path has no place for go into the
+/// query; `_anchor`, `_external` and `_scheme` mean what they mean in Flask.
 ///
 /// # Errors
 /// As [`url_for`].

@@ -85,7 +85,8 @@ pub(super) fn too_large() -> Response {
     page(StatusCode::PAYLOAD_TOO_LARGE, "The data value transmitted exceeds the capacity limit.")
 }
 
-/// Replaces what the app has made of a body that arrived too slowly; headers stay, such as the session's cookie.
+/// Replaces what the app has made of a body that arrived too slowly; headers stay, such as the
+/// session's cookie.
 pub(super) fn too_slow(response: Response) -> Response {
     let what = "The server closed the network connection because the browser didn't finish the request within the \
                 specified time.";

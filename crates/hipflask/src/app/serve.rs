@@ -65,7 +65,8 @@ pub(super) async fn serve_until(
     let (stopping, stops) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
     loop {
-        // A place is taken before the connection: one that waits in the system's queue costs no file descriptor.
+        // A place is taken before the connection: one that waits in the system's queue costs no
+        // file descriptor.
         let accepted = async {
             let place = take_place(&places, limits.connections).await?;
             Some((accept(&listener).await, place))
@@ -137,8 +138,8 @@ async fn connection(
     let service =
         service_fn(|request: Request<Incoming>| answer(router.clone(), request, requests.clone(), limits));
     let mut server = http1::Builder::new();
-    // The socket tells an idle connection from half a head. hyper, which counts both as one, ends what is left: half a
-    // head that came together with the request before.
+    // The socket tells an idle connection from half a head. hyper, which counts both as one, ends
+    // what is left: half a head that came together with the request before.
     server.timer(TokioTimer::new()).header_read_timeout(limits.idle.saturating_add(limits.head));
     let connection = server.serve_connection(TokioIo::new(socket), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -103,8 +103,8 @@ enum Awaited {
     Answer,
 }
 
-/// A client's socket. It ends like one that the client has closed when the client is silent for too long, and holds
-/// one of the server's places for connections until it is dropped.
+/// A client's socket. It ends like one that the client has closed when the client is silent for too
+/// long, and holds one of the server's places for connections until it is dropped.
 pub(super) struct Socket {
     socket: TcpStream,
     requests: Arc<Requests>,

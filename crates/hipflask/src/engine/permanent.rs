@@ -43,7 +43,8 @@ fn is_in(payload: &[u8]) -> bool {
     suspected != 0 && SPELLINGS.iter().any(|spelling| memmem::find(payload, spelling).is_some())
 }
 
-/// The letters that depend on nothing but `"_permanent"`, after 0, 1 and 2 octets more than a multiple of three.
+/// The letters that depend on nothing but `"_permanent"`, after 0, 1 and 2 octets more than a
+/// multiple of three.
 const SPELLINGS: [&[u8]; 3] = [b"Il9wZXJtYW5lbnQi", b"JfcGVybWFuZW50I", b"iX3Blcm1hbmVudC"];
 /// The first four letters of each spelling at a multiple of four.
 const FOURS: [[u8; 4]; 3] = [*b"Il9w", *b"cGVy", *b"X3Bl"];

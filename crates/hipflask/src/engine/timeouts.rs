@@ -1,5 +1,5 @@
-//! The timeouts of the strict profile: a session ends when it is not used for a while, and in any case some time after it
-//! began.
+//! The timeouts of the strict profile: a session ends when it is not used for a while, and in any
+//! case some time after it began.
 
 use std::time::Duration;
 
@@ -30,8 +30,9 @@ impl Timeouts {
         created.is_none_or(|created| now.as_secs().saturating_sub(created) > absolute.as_secs())
     }
 
-    /// Notes the start time in a session that is about to be saved, or removes the note if nothing else is left. In a store a
-    /// session with only `_permanent` counts as empty, in a cookie it does not.
+    /// Notes the start time in a session that is about to be saved, or removes the note if nothing
+    /// else is left. In a store a session with only `_permanent` counts as empty, in a cookie it
+    /// does not.
     pub(crate) fn settle(self, data: &mut SessionDict, stored: bool, now: UnixTime) {
         if self.absolute.is_none() || !data.is_modified() {
             return;

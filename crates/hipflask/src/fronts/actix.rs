@@ -14,8 +14,8 @@
 //! # Ok::<(), hipflask::ConfigError>(())
 //! ```
 //!
-//! Take `Session`, not `Option<Session>`: actix-web turns every failed extractor into `None`, so that a middleware that
-//! somebody forgot would look like an empty session.
+//! Take `Session`, not `Option<Session>`: actix-web turns every failed extractor into `None`, so
+//! that a middleware that somebody forgot would look like an empty session.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -42,10 +42,11 @@ use crate::session::Session;
 use crate::session::{SessionData, SessionKey};
 
 impl Sessions {
-    /// The actix-web middleware that gives each request its session and each response its cookie: [`layer`](Self::layer)
-    /// for `App::wrap`.
+    /// The actix-web middleware that gives each request its session and each response its cookie:
+    /// [`layer`](Self::layer) for `App::wrap`.
     ///
-    /// Every worker's app needs the same engine: build it before `HttpServer::new` and clone it into the factory.
+    /// Every worker's app needs the same engine: build it before `HttpServer::new` and clone it
+    /// into the factory.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
         SessionMiddleware { sessions: self.clone(), page: None }
@@ -63,8 +64,9 @@ pub struct SessionMiddleware {
 }
 
 impl SessionMiddleware {
-    /// Answers with `page` where the session could not be opened because its store failed, or could not be saved; without
-    /// this the response is bare. See [`SessionLayer::error_page`](crate::SessionLayer::error_page).
+    /// Answers with `page` where the session could not be opened because its store failed, or could
+    /// not be saved; without this the response is bare. See
+    /// [`SessionLayer::error_page`](crate::SessionLayer::error_page).
     ///
     /// ```
     /// use actix_web::HttpResponse;
@@ -378,7 +380,8 @@ impl ResponseError for SessionRejection {
     }
 }
 
-/// Lets handlers return the error with `?`: the error is logged, and the response is a bare 500, or 503 if a store failed.
+/// Lets handlers return the error with `?`: the error is logged, and the response is a bare 500, or
+/// 503 if a store failed.
 impl ResponseError for SessionError {
     fn status_code(&self) -> StatusCode {
         status(self.status())

@@ -21,7 +21,8 @@ impl IntoResponse for SessionRejection {
     }
 }
 
-/// Lets handlers return the error with `?`: the error is logged, and the response is a bare 500, or 503 if a store failed.
+/// Lets handlers return the error with `?`: the error is logged, and the response is a bare 500, or
+/// 503 if a store failed.
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let mut response = explain::error_with(&self, self.status());
@@ -44,8 +45,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// `None` if the session is empty, or holds only `_permanent` as a new session of Flask-Session does. A missing
-/// layer is an error here as well.
+/// `None` if the session is empty, or holds only `_permanent` as a new session of Flask-Session
+/// does. A missing layer is an error here as well.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 

@@ -29,7 +29,8 @@ pin_project! {
 }
 
 impl<F, A> Answering<F, A> {
-    /// Calls the handler as the one of this session, which is finished with its answer unless `finishes` is false.
+    /// Calls the handler as the one of this session, which is finished with its answer unless
+    /// `finishes` is false.
     pub(crate) fn call(session: RequestSession, finishes: bool, handler: impl FnOnce() -> F) -> Self {
         let mut session = Some(session);
         let inner = {
@@ -47,8 +48,8 @@ impl<F, A> Answering<F, A> {
 }
 
 impl<F: Future, A> Answering<F, A> {
-    /// The answer and the session's headers. `carries` separates an answer that carries a session from an error that goes at
-    /// once, and saves none.
+    /// The answer and the session's headers. `carries` separates an answer that carries a session
+    /// from an error that goes at once, and saves none.
     pub(crate) fn poll_answer<E>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -23,11 +23,13 @@ use crate::request::RequestSession;
 impl Sessions {
     /// The tower layer that gives each request its session and each response its cookie.
     ///
-    /// Put it outside of everything that uses sessions, and inside of what compresses and traces. What catches panics
-    /// decides by its place, as Flask's propagation of exceptions does: inside of the layer, the session is saved with the
-    /// 500; outside, it is not saved. Nor is it if the connection breaks before the head is ready.
+    /// Put it outside of everything that uses sessions, and inside of layers that compress or trace.
+    /// A layer that catches panics may be on either side. Inside, the session is saved with the
+    /// 500, as Flask does; outside, it is not saved. It is not saved either if the connection breaks
+    /// before the head is ready.
     ///
-    /// A second layer of the same cookie, inside of the first, does nothing: a response has one session cookie.
+    /// A second layer of the same cookie, inside of the first, does nothing: a response has one
+    /// session cookie.
     #[must_use]
     pub fn layer(&self) -> SessionLayer {
         SessionLayer { sessions: self.clone(), page: BarePage }
@@ -42,8 +44,9 @@ pub struct SessionLayer<P = BarePage> {
 }
 
 impl SessionLayer {
-    /// Answers with `page` where the session could not be opened because its store failed, or could not be saved; without
-    /// this the response is bare. The page has its own status: [`SessionError::status`] says which is right.
+    /// Answers with `page` where the session could not be opened because its store failed, or could
+    /// not be saved; without this the response is bare. The page has its own status:
+    /// [`SessionError::status`] says which is right.
     ///
     /// ```
     /// use axum::response::{Html, IntoResponse};
@@ -58,8 +61,8 @@ impl SessionLayer {
     /// # Ok::<(), hipflask::ConfigError>(())
     /// ```
     ///
-    /// It replaces the answers of handlers that fail with the session's error, by the extractor or by `?`. A handler
-    /// that makes a response of its own out of the error keeps it.
+    /// It replaces the answers of handlers that fail with the session's error, by the extractor or
+    /// by `?`. A handler that makes a response of its own out of the error keeps it.
     pub fn error_page<B, F>(self, page: F) -> SessionLayer<F>
     where
         F: Fn(&SessionError) -> Response<B> + Clone,

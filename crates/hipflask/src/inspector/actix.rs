@@ -39,7 +39,8 @@ use crate::request::RequestSession;
 impl Inspector {
     /// [`layer`](Self::layer) for `App::wrap` of actix-web, in place of `sessions.middleware()`.
     ///
-    /// Every worker's app needs the same inspector: make it before `HttpServer::new` and clone it into the factory.
+    /// Every worker's app needs the same inspector: make it before `HttpServer::new` and clone it
+    /// into the factory.
     #[must_use]
     pub fn middleware(&self, sessions: &Sessions) -> InspectorMiddleware {
         InspectorMiddleware { inspector: self.clone(), sessions: sessions.clone() }
@@ -117,7 +118,8 @@ fn response(own: Own) -> HttpResponse {
 }
 
 pin_project! {
-    /// Waits for the response and remembers it. An error that no inner middleware has made a response of is not remembered.
+    /// Waits for the response and remembers it. An error that no inner middleware has made a
+    /// response of is not remembered.
     pub struct ResponseFuture<F, B> {
         #[pin]
         doing: Doing<F, B>,

@@ -1,7 +1,8 @@
 //! The session inspector: what a session holds, and why its cookie was sent or not. For developers only.
 //!
-//! Put [`Inspector::layer`] where `sessions.layer()` would be; in an actix-web app `Inspector::middleware` where
-//! `sessions.middleware()` would be. For each browser it remembers the last responses, and shows them on pages of its own:
+//! Put [`Inspector::layer`] where `sessions.layer()` would be; in an actix-web app
+//! `Inspector::middleware` where `sessions.middleware()` would be. For each browser it remembers
+//! the last responses, and shows them on pages of its own:
 //!
 //! | path | what it is |
 //! | --- | --- |
@@ -25,17 +26,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Of a session in a store it shows the record as well: where it is, its size and its end, what is in it, and what the request
-//! did to it. The key is shown as the short hash that stands for it in logs.
+//! Of a session in a store it shows the record as well: where it is, its size and its end, what is
+//! in it, and what the request did to it. The key is shown as the short hash that stands for it in
+//! logs.
 //!
 //! # Who sees what
 //!
-//! A visitor sees what went to and from their own browser and nothing else. The browser is known by a cookie with a
-//! random id, which counts only together with the session cookie that the browser was last seen to hold. So an id that
-//! somebody planted in another browser shows nothing of what that browser does after a login.
+//! A visitor sees what went to and from their own browser and nothing else. The browser is known by
+//! a cookie with a random id, which counts only together with the session cookie that the browser
+//! was last seen to hold. So an id that somebody planted in another browser shows nothing of what
+//! that browser does after a login.
 //!
-//! The page shows the session cookie, which `HttpOnly` hides from scripts otherwise. That is why an inspector does not
-//! start in a release build unless [`danger_even_in_release`](Inspector::danger_even_in_release) asks for it.
+//! The page shows the session cookie, which `HttpOnly` hides from scripts otherwise. That is why an
+//! inspector does not start in a release build unless
+//! [`danger_even_in_release`](Inspector::danger_even_in_release) asks for it.
 
 #[cfg(feature = "actix")]
 pub mod actix;
@@ -70,8 +74,8 @@ impl Inspector {
         if cfg!(debug_assertions) { Ok(Self::start()) } else { Err(InspectorError::Release) }
     }
 
-    /// An inspector in any build. With it every script of the site's own pages can read the session cookie, whatever
-    /// `HttpOnly` says: one hole in a page is then enough to take over a login.
+    /// An inspector in any build. With it every script of the site's own pages can read the session
+    /// cookie, whatever `HttpOnly` says: one hole in a page is then enough to take over a login.
     #[must_use]
     pub fn danger_even_in_release() -> Self {
         Self::start()

@@ -1,6 +1,7 @@
 //! JSON laid out for people.
 
-/// Lays out JSON that is known to be valid: a member a line, two spaces a level. Texts and numbers stay as they are spelled.
+/// Lays out JSON that is known to be valid: a member a line, two spaces a level. Texts and numbers
+/// stay as they are spelled.
 pub(super) fn indented(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0;

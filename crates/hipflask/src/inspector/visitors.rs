@@ -21,8 +21,9 @@ pub(super) struct Visitors {
 
 #[derive(Default)]
 struct Browser {
-    /// The session cookies that it may come with. Only its id and one of these together make it this browser, so an
-    /// id that was planted elsewhere, or copied, is of no use once somebody has logged in.
+    /// The session cookies that it may come with. Only its id and one of these together make it
+    /// this browser, so an id that was planted elsewhere, or copied, is of no use once somebody has
+    /// logged in.
     holds: Vec<Option<String>>,
     exchanges: VecDeque<(u64, Exchange)>,
     last: u64,
@@ -35,8 +36,8 @@ impl Visitors {
         browser.map_or_else(Vec::new, |browser| browser.exchanges.iter().rev().cloned().collect())
     }
 
-    /// Remembers an exchange. Returns the id that the browser must be given, if it has none that counts; ids are only
-    /// ever made by `new_id`.
+    /// Remembers an exchange. Returns the id that the browser must be given, if it has none that
+    /// counts; ids are only ever made by `new_id`.
     pub(super) fn record(
         &mut self,
         id: Option<&str>,

@@ -1,7 +1,7 @@
 //! [`CookieLine`]: the raw `Cookie` headers of a request.
 
-/// A `Cookie` line of a request, as it came. A header value of the `http` crate, of actix-web, or text becomes one; the
-/// first two without a copy.
+/// A `Cookie` line of a request, as it came. A header value of the `http` crate, of actix-web, or
+/// text becomes one; the first two without a copy.
 #[derive(Clone)]
 pub struct CookieLine(Line);
 

@@ -14,12 +14,12 @@ use crate::error::SessionError;
 
 /// The session of a request: Flask's dict. Clones are handles of the same session.
 ///
-/// Take it as an argument of your handler, or get it with [`session()`](crate::session()). Values are anything that
-/// serde can serialize. Changes are saved with the response.
+/// Take it as an argument of your handler, or get it with [`session()`](crate::session()). Values
+/// are anything that serde can serialize. Changes are saved with the response.
 ///
-/// Every use counts as access, so that the response says `Vary: Cookie`. The same operations count as changes as in
-/// Flask. Methods lock the session for a moment; only [`transact`](Self::transact) and [`save_now`](Self::save_now)
-/// wait for a store.
+/// Every use counts as access, so that the response says `Vary: Cookie`. The same operations count
+/// as changes as in Flask. Methods lock the session for a moment; only [`transact`](Self::transact)
+/// and [`save_now`](Self::save_now) wait for a store.
 ///
 /// ```
 /// # use hipflask::{Session, SessionError};
@@ -47,8 +47,8 @@ impl Session {
     /// [`SessionError::InUse`], or panics if the method does not return a `Result`. The same is true of
     /// [`edit`](Self::edit).
     ///
-    /// A change after the response head was sent is lost, with a warning that names its keys. If the session is in a
-    /// store, [`save_now`](Self::save_now) can still save it.
+    /// A change after the response head was sent is lost, with a warning that names its keys. If
+    /// the session is in a store, [`save_now`](Self::save_now) can still save it.
     ///
     /// ```
     /// # fn two_steps(session: hipflask::Session) -> Result<(), hipflask::SessionError> {
@@ -223,8 +223,8 @@ impl Session {
         self.change(|data| data.insert(key, value))
     }
 
-    /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`. Removing a missing key does
-    /// not count as a change.
+    /// Removes `key` and returns its value as a Rust type: Python's `session.pop(key, None)`.
+    /// Removing a missing key does not count as a change.
     ///
     /// # Errors
     /// [`SessionError::Value`] if the value has another type; the key stays then.
@@ -250,8 +250,8 @@ impl Session {
         self.with(SessionDict::pop_item)
     }
 
-    /// Removes all keys. Counts as a change even if the session is empty. A session in a store keeps `_permanent`, as in
-    /// Flask-Session.
+    /// Removes all keys. Counts as a change even if the session is empty. A session in a store
+    /// keeps `_permanent`, as in Flask-Session.
     ///
     /// # Panics
     /// As [`with`](Self::with).
@@ -382,7 +382,8 @@ impl Session {
         self.change(|data| data.flash_as(category, message))
     }
 
-    /// Takes the flashed messages out of the session. Every call in the same request returns the same messages.
+    /// Takes the flashed messages out of the session. Every call in the same request returns the
+    /// same messages.
     ///
     /// # Panics
     /// As [`with`](Self::with).
@@ -402,8 +403,8 @@ impl Session {
         self.with(|data| data.is_permanent())
     }
 
-    /// Sets if the session outlives the browser, for the configured lifetime. Sets the key `_permanent`, so it counts as
-    /// a change.
+    /// Sets if the session outlives the browser, for the configured lifetime. Sets the key
+    /// `_permanent`, so it counts as a change.
     ///
     /// # Panics
     /// As [`with`](Self::with).
@@ -469,11 +470,11 @@ impl Session {
         }
     }
 
-    /// Destroys the session, for example at logout. Its record is deleted, whatever other requests do with it,
-    /// and the cookie is removed.
+    /// Destroys the session, for example at logout. Its record is deleted, whatever other requests
+    /// do with it, and the cookie is removed.
     ///
-    /// The handler goes on with an empty session. If it sets something there, such as a farewell message, that
-    /// begins a new session under a new id.
+    /// The handler goes on with an empty session. If it sets something there, such as a farewell
+    /// message, that begins a new session under a new id.
     ///
     /// ```
     /// # use hipflask::{Session, SessionError};
@@ -508,7 +509,8 @@ impl Session {
     ///
     /// # Errors
     /// The closure's error, and nothing is saved; [`SessionError::Store`] if the store failed;
-    /// [`SessionError::ResponseStarted`] for a session in a cookie or a new one, after the response head was sent.
+    /// [`SessionError::ResponseStarted`] for a session in a cookie or a new one, after the response
+    /// head was sent.
     pub async fn transact<R>(
         &self,
         change: impl FnMut(&mut SessionDict) -> Result<R, EntryError>,
@@ -525,13 +527,13 @@ impl Session {
     /// Saves the session before the response is sent, if it is in a store. The cookie of a new session is
     /// still sent with the response.
     ///
-    /// The returned future can be dropped, by a timeout for example: a save that has begun runs to its end, and
-    /// other saves of this request wait for it.
+    /// The returned future can be dropped, by a timeout for example: a save that has begun runs to
+    /// its end, and other saves of this request wait for it.
     ///
     /// # Errors
-    /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if the store
-    /// failed; [`SessionError::ResponseStarted`] for a session that needs a new cookie, after the response head
-    /// was sent.
+    /// [`SessionError::SavedWithResponse`] for a session in a cookie; [`SessionError::Store`] if
+    /// the store failed; [`SessionError::ResponseStarted`] for a session that needs a new cookie,
+    /// after the response head was sent.
     pub async fn save_now(&self) -> Result<(), SessionError> {
         match self.0.stored() {
             Some(stored) => stored::save_now(&self.0, stored).await,

@@ -1,4 +1,5 @@
-//! A mutex that notices when the thread that holds it asks for it again, which would otherwise wait for itself forever.
+//! A mutex that notices when the thread that holds it asks for it again, which would otherwise wait
+//! for itself forever.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

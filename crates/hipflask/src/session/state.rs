@@ -38,7 +38,8 @@ pub(crate) struct State {
     pub(crate) closed: bool,
     /// `true` if the response says `Vary: Cookie`. Only used once the head was decided.
     pub(crate) varies: bool,
-    /// `true` if a session in a store was changed after the head. The change is lost unless the handler saves it.
+    /// `true` if a session in a store was changed after the head. The change is lost unless the
+    /// handler saves it.
     pub(crate) is_late: bool,
     pub(crate) stored: StoredState,
 }

@@ -149,19 +149,21 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets the lifetime of a cookie after it was signed, which is also how long a permanent session outlives the
-    /// browser. In whole seconds, at least one. The default is 31 days, or 30 minutes in the strict profile.
+    /// Sets the lifetime of a cookie after it was signed, which is also how long a permanent
+    /// session outlives the browser. In whole seconds, at least one. The default is 31 days, or 30
+    /// minutes in the strict profile.
     #[doc(alias = "PERMANENT_SESSION_LIFETIME")]
     pub const fn permanent_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
         self
     }
 
-    /// Sets the lifetime of a session from its start, however much it is used. The default is unlimited, or 12 hours
-    /// in the strict profile. It cannot be shorter than [`permanent_lifetime`](Self::permanent_lifetime).
+    /// Sets the lifetime of a session from its start, however much it is used. The default is
+    /// unlimited, or 12 hours in the strict profile. It cannot be shorter than
+    /// [`permanent_lifetime`](Self::permanent_lifetime).
     ///
-    /// The session then has its start time under the key `_created`, and a session without it is refused. So this is
-    /// for services that do not share sessions with Flask.
+    /// The session then has its start time under the key `_created`, and a session without it is
+    /// refused. So this is for services that do not share sessions with Flask.
     pub const fn absolute_lifetime(mut self, lifetime: Duration) -> Self {
         self.absolute = Some(lifetime);
         self
@@ -173,16 +175,16 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sends a permanent session's cookie again with every response, so that it stays alive while it is used. The
-    /// default is `true`.
+    /// Sends a permanent session's cookie again with every response, so that it stays alive while
+    /// it is used. The default is `true`.
     #[doc(alias = "SESSION_REFRESH_EACH_REQUEST")]
     pub const fn refresh_each_request(mut self, refresh: bool) -> Self {
         self.refresh_each_request = refresh;
         self
     }
 
-    /// Sets the profile. The default is compatible with Flask. [`Profile::Strict`] is for services that do not share
-    /// sessions with Flask:
+    /// Sets the profile. The default is compatible with Flask. [`Profile::Strict`] is for services
+    /// that do not share sessions with Flask:
     ///
     /// - The cookie is called `__Host-session`, is `Secure` and `SameSite=Lax`.
     /// - A response that sets it says `Cache-Control: no-store`.
@@ -238,9 +240,9 @@ impl SessionsBuilder {
         self
     }
 
-    /// Allows the strict profile to send a cookie without `Secure`, `HttpOnly` or `SameSite`, or with `SameSite=None`, if
-    /// the settings say so. Plain http then shows the session to the network, scripts can read it, and other sites can
-    /// send requests that carry it.
+    /// Allows the strict profile to send a cookie without `Secure`, `HttpOnly` or `SameSite`, or
+    /// with `SameSite=None`, if the settings say so. Plain http then shows the session to the
+    /// network, scripts can read it, and other sites can send requests that carry it.
     ///
     /// Without `Secure`, browsers refuse the default name `__Host-session`, so set
     /// [`cookie_name`](Self::cookie_name) as well.
@@ -256,8 +258,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets the size in bytes of a complete `Set-Cookie` value beyond which a warning is logged. The default is 4093;
-    /// 0 means no limit.
+    /// Sets the size in bytes of a complete `Set-Cookie` value beyond which a warning is logged.
+    /// The default is 4093; 0 means no limit.
     #[doc(alias = "MAX_COOKIE_SIZE")]
     pub fn max_cookie_size(mut self, bytes: usize) -> Self {
         self.cookie = self.cookie.max_size(bytes);

@@ -60,9 +60,9 @@ fn all() -> impl Iterator<Item = &'static Setting> {
 const KEY: &str = "text; in an environment variable a key of digits needs JSON quotes: '\"123\"'";
 
 impl Sessions {
-    /// The configuration that Flask's `app.config.from_prefixed_env(prefix)` would load: `FLASK_SECRET_KEY`,
-    /// `FLASK_SESSION_COOKIE_SAMESITE` and so on. Values are read as JSON, and as text where they are none. If they may ask
-    /// for a store, use `connect_env`.
+    /// The configuration that Flask's `app.config.from_prefixed_env(prefix)` would load:
+    /// `FLASK_SECRET_KEY`, `FLASK_SESSION_COOKIE_SAMESITE` and so on. Values are read as JSON, and
+    /// as text where they are none. If they may ask for a store, use `connect_env`.
     ///
     /// # Errors
     /// [`ConfigError`] for whatever is missing or cannot work.
@@ -129,7 +129,8 @@ impl SessionsBuilder {
     /// Takes over a TOML text with Flask's names as keys.
     ///
     /// # Errors
-    /// [`ConfigError`] for text that is no TOML, a value that does not fit, or a name that is nearly one of Flask's.
+    /// [`ConfigError`] for text that is no TOML, a value that does not fit, or a name that is
+    /// nearly one of Flask's.
     pub fn toml(self, text: &str) -> Result<Self, ConfigError> {
         let settings: Dict = toml::from_str(text).map_err(|error| {
             // The message and the line number, never the line itself: it may hold a key.
@@ -140,8 +141,8 @@ impl SessionsBuilder {
         self.settings(&settings)
     }
 
-    /// Takes over settings under Flask's names, in Flask's order of precedence. Names that have nothing to do with sessions
-    /// are passed over.
+    /// Takes over settings under Flask's names, in Flask's order of precedence. Names that have
+    /// nothing to do with sessions are passed over.
     ///
     /// # Errors
     /// [`ConfigError`] for a value that does not fit, or a name that is nearly one of Flask's.
@@ -171,7 +172,8 @@ fn not_utf8(name: String) -> ConfigError {
     ConfigError::WrongType { name, found: "not valid UTF-8".into(), wanted: "text in UTF-8" }
 }
 
-/// Returns `true` if a name is one of our settings or a misspelled one. `DB_SECRET_KEY`, which only ends like one, is not.
+/// Returns `true` if a name is one of our settings or a misspelled one. `DB_SECRET_KEY`, which only
+/// ends like one, is not.
 fn looks_like_ours(name: &str) -> bool {
     let begin = |name: &str| name.get(..4).map(str::to_ascii_uppercase);
     let is_alike = |known: &&str| begin(known) == begin(name) && letters_apart(known, name) <= 2;

@@ -11,7 +11,8 @@ use crate::engine::Sessions;
 use crate::error::Cause;
 
 impl Sessions {
-    /// [`from_env`](Self::from_env) for sessions in a store as well: with Flask-Session's `SESSION_TYPE`, it is connected to.
+    /// [`from_env`](Self::from_env) for sessions in a store as well: with Flask-Session's
+    /// `SESSION_TYPE`, it is connected to.
     ///
     /// # Errors
     /// [`ConfigError`] for whatever is missing or cannot work, and for a store that cannot be reached.
@@ -42,8 +43,8 @@ impl Sessions {
 }
 
 impl SessionsBuilder {
-    /// Keeps sessions in the store at `url`, which is connected to now: `redis://127.0.0.1/0`, `file:./flask_session` and
-    /// whatever else [`hipflask_store::connect`] knows.
+    /// Keeps sessions in the store at `url`, which is connected to now: `redis://127.0.0.1/0`,
+    /// `file:./flask_session` and whatever else [`hipflask_store::connect`] knows.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -63,7 +64,8 @@ impl SessionsBuilder {
         Ok(self.store(store))
     }
 
-    /// Connects to the store that `SESSION_TYPE` in the settings before this asks for. Does nothing if it asks for none.
+    /// Connects to the store that `SESSION_TYPE` in the settings before this asks for. Does nothing
+    /// if it asks for none.
     ///
     /// | `SESSION_TYPE` | where it is |
     /// | --- | --- |

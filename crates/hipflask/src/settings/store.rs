@@ -11,7 +11,8 @@ use super::builder::SessionsBuilder;
 use crate::engine::{FailureHook, OnStoreFailure, Spawner};
 
 impl SessionsBuilder {
-    /// Keeps sessions in `store`, as Flask-Session does. The cookie carries only an id, and no secret key is needed.
+    /// Keeps sessions in `store`, as Flask-Session does. The cookie carries only an id, and no
+    /// secret key is needed.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -48,11 +49,11 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets the format of new records: [`Format::Msgpack`], the default, or [`Format::Json`]. Both are read in any
-    /// case.
+    /// Sets the format of new records: [`Format::Msgpack`], the default, or [`Format::Json`]. Both
+    /// are read in any case.
     ///
-    /// A directory keeps pickles instead, as in Flask-Session. In the strict profile it keeps this format, and pickles
-    /// are not read.
+    /// A directory keeps pickles instead, as in Flask-Session. In the strict profile it keeps this
+    /// format, and pickles are not read.
     #[doc(alias = "SESSION_SERIALIZATION_FORMAT")]
     pub fn serialization_format(mut self, format: Format) -> Self {
         self.store.format = format;
@@ -68,8 +69,9 @@ impl SessionsBuilder {
 
     /// Runs saves that outlive their request with `spawn`, for runtimes other than tokio.
     ///
-    /// A save that has begun always runs to its end. If it has to wait for the store, a task finishes it, by default on
-    /// tokio. Outside of tokio and without this setting, the next save of the same request finishes it.
+    /// A save that has begun always runs to its end. If it has to wait for the store, a task
+    /// finishes it, by default on tokio. Outside of tokio and without this setting, the next save
+    /// of the same request finishes it.
     pub fn spawn_saves_with(
         mut self,
         spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,

@@ -20,8 +20,9 @@ pub(crate) use self::format::{escaped, printed};
 
 /// The templates of a program. Cheap to clone.
 ///
-/// In every template stand `session` and `get_flashed_messages`, as in Flask. The session is that of the request being
-/// handled; a template that does not use it does not touch it, and what a template changes is saved.
+/// In every template stand `session` and `get_flashed_messages`, as in Flask. The session is that
+/// of the request being handled; a template that does not use it does not touch it, and what a
+/// template changes is saved.
 ///
 /// ```
 /// use hipflask::templates::{Templates, context};

@@ -1,4 +1,5 @@
-//! The objects that templates get besides values. `session` gives them their behaviour, `format` their printed form.
+//! The objects that templates get besides values. `session` gives them their behaviour, `format`
+//! their printed form.
 
 /// Flask's `session` proxy: finds the session of the current request at each use, and touches nothing before.
 ///

@@ -19,10 +19,12 @@ use crate::engine::Sessions;
 use crate::error::SessionError;
 use crate::session::Session;
 
-/// A browser without a screen: sends requests to a tower service, such as an axum `Router`, and keeps its cookies.
+/// A browser without a screen: sends requests to a tower service, such as an axum `Router`, and
+/// keeps its cookies.
 ///
-/// See the [module](super) for an example. What cannot be sent or answered is a panic, because it is for tests. A service
-/// of another request body than `Full<Bytes>` is made to fit with tower's `map_request`.
+/// See the [module](super) for an example. What cannot be sent or answered is a panic, because it
+/// is for tests. A service of another request body than `Full<Bytes>` is made to fit with tower's
+/// `map_request`.
 #[derive(Clone)]
 pub struct TestClient<S> {
     service: S,

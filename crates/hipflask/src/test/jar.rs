@@ -86,9 +86,9 @@ impl CookieJar {
     /// Opens the session, as a request would, and saves it if it was changed.
     ///
     /// # Errors
-    /// The closure's error, and nothing is saved; otherwise an error of saving, such as a cookie too large for the strict
-    /// profile. [`SessionError::NotLoaded`] if a store does not answer at once: use
-    /// [`session_transaction`](Self::session_transaction) then.
+    /// The closure's error, and nothing is saved; otherwise an error of saving, such as a cookie
+    /// too large for the strict profile. [`SessionError::NotLoaded`] if a store does not answer at
+    /// once: use [`session_transaction`](Self::session_transaction) then.
     pub fn session<R>(
         &mut self,
         work: impl FnOnce(&Session) -> Result<R, SessionError>,

@@ -33,8 +33,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! With a session in a store that has to be waited for, such as Redis, [`session_transaction`](TestClient::session_transaction) does
-//! what `session` and `with` do. With actix-web:
+//! With a session in a store that has to be waited for, such as Redis,
+//! [`session_transaction`](TestClient::session_transaction) does what `session` and `with` do. With
+//! actix-web:
 //!
 #![cfg_attr(feature = "actix", doc = "```")]
 #![cfg_attr(not(feature = "actix"), doc = "```ignore")]
@@ -46,8 +47,9 @@
 //! # }
 //! # actix_web::rt::System::new().block_on(async {
 //! # let sessions = Sessions::builder().secret_key("a secret key for tests").build().unwrap();
-//! let app = test::init_service(App::new().wrap(sessions.middleware()).route("/", web::get().to(index))).await;
-//! assert_eq!(TestClient::new(actix(&app), &sessions).with("username", "ada").get("/").await.text(), "Hello ada");
+//! let app = test::init_service(App::new().wrap(sessions.middleware()).route("/",
+//! web::get().to(index))).await; assert_eq!(TestClient::new(actix(&app),
+//! &sessions).with("username", "ada").get("/").await.text(), "Hello ada");
 //! # });
 //! ```
 //!

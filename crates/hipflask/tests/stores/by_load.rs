@@ -28,7 +28,8 @@ async fn increments_all_count(address: SocketAddr) {
     assert_eq!(ask(address, "/show", &cookie).await.body, "50 0 0");
 }
 
-/// Two requests that have both read before one of them saves, each of which sets a key of its own; how many trials lost one.
+/// Two requests that have both read before one of them saves, each of which sets a key of its own;
+/// how many trials lost one.
 async fn lost_writes(address: SocketAddr, trials: u64) -> u64 {
     let cookie = logged_in(address).await;
     let mut lost = 0;
@@ -98,7 +99,7 @@ async fn overlapping_requests_lose_nothing_memcached_real_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_overlap_by_http_lose_nothing_in_sqlite() {
+async fn overlapping_http_requests_lose_nothing_in_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     loses_nothing(&format!("sqlite:{}/app.db?timeout=30", directory.path().display())).await;
 }

@@ -1,5 +1,5 @@
-//! Requests that are dropped in the middle, on real stores: no session gets a second id, no logout is undone, nothing counts
-//! twice.
+//! Requests that are dropped in the middle, on real stores: no session gets a second id, no logout
+//! is undone, nothing counts twice.
 
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};

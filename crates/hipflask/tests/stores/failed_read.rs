@@ -1,5 +1,5 @@
-//! A load that fails, in every store: whatever the handler does then, and though the store is well again by the time that it
-//! ends, nothing is written.
+//! A load that fails, in every store: whatever the handler does then, and though the store is well
+//! again by the time that it ends, nothing is written.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -51,8 +51,8 @@ const CHANGES: [fn(&Session); 7] = [
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// `store` is the one that fails; `witness` reads the same records without failing, and `writes` tells what the server has
-/// counted, where it counts.
+/// `store` is the one that fails; `witness` reads the same records without failing, and `writes`
+/// tells what the server has counted, where it counts.
 async fn nothing_is_written(
     store: Arc<dyn Store>,
     witness: Arc<dyn Store>,
@@ -142,7 +142,7 @@ async fn failed_read_writes_nothing_in_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_written_to_sqlite_after_a_failed_read() {
+async fn failed_reads_write_nothing_to_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&format!("sqlite:{}/app.db", directory.path().display())).await.unwrap();
     nothing_is_written_within(store).await;

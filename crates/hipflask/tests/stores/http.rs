@@ -17,8 +17,8 @@ pub(crate) struct Server {
     pub(crate) meeting: Meeting,
 }
 
-/// Where two wait for each other: two requests with `/with-another`, a request and the test twice with `/late`. The session
-/// is open by then and not saved yet.
+/// Where two wait for each other: two requests with `/with-another`, a request and the test twice
+/// with `/late`. The session is open by then and not saved yet.
 #[derive(Clone)]
 pub(crate) struct Meeting(Arc<Barrier>);
 

@@ -1,4 +1,5 @@
-//! Our own process, killed between any two steps of its saving. It is this test program again, told by a variable what to be.
+//! Our own process, killed between any two steps of its saving. It is this test program again, told
+//! by a variable what to be.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -20,8 +21,8 @@ fn text(number: u64) -> String {
     number.to_string().repeat(3000)
 }
 
-/// Counts in the session and says each number once it is saved; between two numbers a session of another visitor begins and
-/// ends, and its cookie is said then.
+/// Counts in the session and says each number once it is saved; between two numbers a session of
+/// another visitor begins and ends, and its cookie is said then.
 async fn write_for_ever(url: &str, cookie: &str) {
     let sessions = engine(url).await;
     let say = |word: &str, what: &str| {

@@ -187,7 +187,8 @@ fn real_flask_tutorial_3_shares_one_login() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
 }
 
-/// In tutorial 3: what does not look into the session, where Flask-Session sends the cookie again and we do not.
+/// In tutorial 3: what does not look into the session, where Flask-Session sends the cookie again
+/// and we do not.
 fn touches_no_session(number: &str, step: &Step, reply: &Reply) -> bool {
     number == "3" && (reply.status >= 400 || *step == get("/set_session"))
 }

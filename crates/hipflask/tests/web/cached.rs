@@ -7,8 +7,8 @@ use hipflask_testkit::rng::TestRng;
 
 use crate::front::{Answer, Ask, FRONTS, Front, View, builder, cookie, sessions, view};
 
-/// A cache as greedy as the rules let it be: it keeps every GET with status 200 that does not say otherwise, with its
-/// `Set-Cookie`, without asking again.
+/// A cache as greedy as the rules let it be: it keeps every GET with status 200 that does not say
+/// otherwise, with its `Set-Cookie`, without asking again.
 #[derive(Default)]
 struct Cache {
     kept: HashMap<&'static str, Vec<(Ask, Answer)>>,

@@ -1,5 +1,6 @@
-//! The cells of the page for those who come from Flask: each one stands here, is compiled, and is tried where that is
-//! possible, with the client of the feature `test-client`. The last test holds the page to this file.
+//! The cells of the page for those who come from Flask: each one stands here, is compiled, and is
+//! tried where that is possible, with the client of the feature `test-client`. The last test holds
+//! the page to this file.
 
 use std::time::Duration;
 

@@ -137,9 +137,10 @@ impl Answer {
 
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The view at `/` for GET, HEAD and POST; it gets the number of the request. It is below a middleware that obeys the
-/// request headers `x-stop` (answers 401 instead of the view, having set `stopped`) and `x-after` (sets `after` when the
-/// view has answered). At `/extracted` a view takes `Session` as its argument and tells `username`.
+/// The view at `/` for GET, HEAD and POST; it gets the number of the request. It is below a
+/// middleware that obeys the request headers `x-stop` (answers 401 instead of the view, having set
+/// `stopped`) and `x-after` (sets `after` when the view has answered). At `/extracted` a view takes
+/// `Session` as its argument and tells `username`.
 pub(crate) type View = Arc<dyn Fn(usize) -> Boxed<Result<Reply, SessionError>> + Send + Sync>;
 
 pub(crate) fn view<F, R>(run: impl Fn(usize) -> F + Send + Sync + 'static) -> View

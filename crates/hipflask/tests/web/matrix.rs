@@ -3,8 +3,8 @@
 use hipflask::{Session, Value};
 use hipflask_testkit::oracle::serde_json::{Value as Json, json};
 
-/// A way to call a method: its name, the steps of `wire/judge.py` and `wire/answer.py` that are the same in Flask, and
-/// the call. An error of ours is an exception of Flask's; both views swallow it.
+/// A way to call a method: its name, the steps of `wire/judge.py` and `wire/answer.py` that are the
+/// same in Flask, and the call. An error of ours is an exception of Flask's; both views swallow it.
 pub(crate) struct Call {
     pub(crate) method: &'static str,
     pub(crate) flask: fn() -> Vec<Json>,

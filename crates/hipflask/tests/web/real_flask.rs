@@ -144,7 +144,8 @@ fn real_flask_header_matrix() {
     );
 }
 
-/// Compares status, `Set-Cookie` and `Vary` to the byte, but for a payload that Flask has deflated: there, what is in it.
+/// Compares status, `Set-Cookie` and `Vary` to the byte, but for a payload that Flask has deflated:
+/// there, what is in it.
 fn agree(sessions: &Sessions, ours: &Answer, theirs: &Answered, what: &str) -> bool {
     let deflated = |line: &&str| line.starts_with(&format!("{}=.", sessions.cookie().name()));
     let Some(line) = theirs.all("set-cookie").into_iter().find(deflated) else {

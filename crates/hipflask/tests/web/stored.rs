@@ -228,7 +228,8 @@ fn transact_and_save_now_save_before_the_response() {
     });
 }
 
-/// Flask keeps the messages that were taken with the request: later calls give the same ones, whatever is saved between.
+/// Flask keeps the messages that were taken with the request: later calls give the same ones,
+/// whatever is saved between.
 #[test]
 fn taken_messages_stay_after_an_early_save() {
     let (sessions, _) = engine();

@@ -10,7 +10,8 @@ use super::size_row;
 use crate::clock::{date, span};
 use crate::human::Page;
 
-/// Explains why `value` was refused. `digest` is that of the signature, if it was checked. Does not show the value.
+/// Explains why `value` was refused. `digest` is that of the signature, if it was checked. Does not
+/// show the value.
 pub(crate) fn refused(page: &mut Page, value: &str, error: &OpenError, digest: Option<Digest>) {
     match error {
         OpenError::Signature(SignatureError::BadSignature { issued_at, .. }) => {
@@ -81,7 +82,8 @@ fn without_session(page: &mut Page, value: &str, error: &OpenError, digest: Opti
     page.points("Possible causes", &points);
 }
 
-/// Describes a bad payload. The texts of the library claim that the signature is good, which may not have been checked.
+/// Describes a bad payload. The texts of the library claim that the signature is good, which may
+/// not have been checked.
 fn unreadable(error: &OpenError) -> String {
     match error {
         OpenError::Payload(PayloadError::NotBase64) => "the payload is not base64".to_owned(),

@@ -20,7 +20,8 @@ use crate::lines;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Decode {
-    /// The cookie's value, or a whole `Cookie` or `Set-Cookie` line; `-` reads from standard input, one per line
+    /// The cookie's value, or a whole `Cookie` or `Set-Cookie` line; `-` reads from standard input,
+    /// one per line
     value: OsString,
     #[command(flatten)]
     form: Form,

@@ -2,8 +2,8 @@
 
 use hipflask_core::signing::split_unverified;
 
-/// Returns the value of the session cookie in `text`: a whole `Cookie` or `Set-Cookie` line, with or without the header's
-/// name. Everything else is taken for the value itself.
+/// Returns the value of the session cookie in `text`: a whole `Cookie` or `Set-Cookie` line, with
+/// or without the header's name. Everything else is taken for the value itself.
 pub(super) fn session_cookie(text: &str) -> &str {
     let header = ["cookie:", "set-cookie:"].into_iter().find_map(|name| {
         let front = text.trim_start().get(..name.len())?;
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_line_stays_as_it_is() {
+    fn other_text_stays_as_it_is() {
         for text in ["", "=", ";", "a=", "eyJh==.b.c", "a.b.c=", "Cookie:", "Cookie: a=b; c", "é=x"] {
             assert_eq!(session_cookie(text), text);
         }

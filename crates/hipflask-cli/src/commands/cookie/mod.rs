@@ -42,7 +42,8 @@ impl CookieArgs {
     }
 }
 
-/// Hides options without effect. All three commands accept the same options, so that one command line works for all.
+/// Hides options without effect. All three commands accept the same options, so that one command
+/// line works for all.
 pub(crate) fn polish(command: Command) -> Command {
     let hide = |command: Command, options: &[&'static str]| {
         options.iter().fold(command, |command, &option| command.mut_arg(option, |arg| arg.hide(true)))

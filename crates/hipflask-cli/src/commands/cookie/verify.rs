@@ -22,7 +22,8 @@ use crate::lines;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
-    /// The cookie's value, or a whole `Cookie` or `Set-Cookie` line; `-` reads from standard input, one per line
+    /// The cookie's value, or a whole `Cookie` or `Set-Cookie` line; `-` reads from standard input,
+    /// one per line
     value: OsString,
     #[command(flatten)]
     key: CurrentKey,
@@ -39,7 +40,8 @@ pub(crate) struct Verify {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Time")]
 struct Time {
-    /// The greatest age: `31d`, `12h`, `30m`, `90s` or seconds (PERMANENT_SESSION_LIFETIME), or `none` for any age
+    /// The greatest age: `31d`, `12h`, `30m`, `90s` or seconds (PERMANENT_SESSION_LIFETIME), or
+    /// `none` for any age
     #[arg(long, value_name = "TIME", default_value_t = MaxAge(Some(Span(DEFAULT_LIFETIME.as_secs()))))]
     max_age: MaxAge,
     /// The time that a cookie may be ahead of the clock, because clocks of servers differ; 0 as in Flask

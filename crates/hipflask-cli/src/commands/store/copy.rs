@@ -32,9 +32,10 @@ use summary::CopySummary;
 
 /// Copy sessions from one store to another, with their ids and their expiry
 ///
-/// The source is never changed. Each session is written in the format of the destination (pickle in files, else msgpack). It
-/// never replaces another session there. Then the source is read again, so that a session that was changed or deleted
-/// meanwhile is also changed or deleted at the destination. You can stop the command at any time and run it again to continue.
+/// The source is never changed. Each session is written in the format of the destination (pickle in
+/// files, else msgpack). It never replaces another session there. Then the source is read again, so
+/// that a session that was changed or deleted meanwhile is also changed or deleted at the
+/// destination. You can stop the command at any time and run it again to continue.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Copy {
@@ -47,12 +48,13 @@ pub(crate) struct Copy {
     /// The prefix of the keys at the destination, if it is another one
     #[arg(long, value_name = "TEXT", help_heading = "Where")]
     to_prefix: Option<String>,
-    /// The file that records which sessions were copied. With it, the next run updates sessions that have changed at the source
-    /// since, and does not copy sessions again that were deleted at the destination. It does not contain secrets
+    /// The file that records which sessions were copied. With it, the next run updates sessions
+    /// that have changed at the source since, and does not copy sessions again that were deleted at
+    /// the destination. It does not contain secrets
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// With --journal: delete the sessions at the destination that an earlier run copied, that have not changed since, and
-    /// that were deleted at the source
+    /// With --journal: delete the sessions at the destination that an earlier run copied, that have
+    /// not changed since, and that were deleted at the source
     #[arg(long, requires = "journal", conflicts_with_all = ["ids_from", "conditions", "expires_before", "expires_after"])]
     delete_missing: bool,
     /// The format of the records at the destination, if the app there does not use the default of its store
@@ -71,8 +73,8 @@ pub(crate) struct Copy {
     /// The lifetime at the destination of sessions that never expire at the source, such as `31d`
     #[arg(long, value_name = "TIME")]
     endless_lifetime: Option<Span>,
-    /// Only the sessions with these ids or cookies, one per line; `-` for standard input. Needed for a file store, which does
-    /// not know its ids
+    /// Only the sessions with these ids or cookies, one per line; `-` for standard input. Needed
+    /// for a file store, which does not know its ids
     #[arg(long, value_name = "FILE", help_heading = "Which sessions")]
     ids_from: Option<OsString>,
     #[command(flatten)]

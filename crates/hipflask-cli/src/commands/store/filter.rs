@@ -13,8 +13,8 @@ use crate::clock::Span;
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Which sessions")]
 pub(super) struct Filter {
-    /// Only sessions with this value under this key, or with this key; if repeated, all conditions must match. `user_id=7`
-    /// matches the number and the text, `user_id="7"` only the text
+    /// Only sessions with this value under this key, or with this key; if repeated, all conditions
+    /// must match. `user_id=7` matches the number and the text, `user_id="7"` only the text
     #[arg(long = "where", value_name = "KEY[=VALUE]")]
     conditions: Vec<Condition>,
     /// Only sessions that expire before: `3d`, `12h`, `30m`, `90s` from now, or seconds since 1970

@@ -14,8 +14,8 @@ use crate::human;
 
 /// List sessions with their expiry, sizes and keys
 ///
-/// A session is shown as a short hash, the same as in the app's log. Its id is a secret: with it, anybody can log in as the
-/// user.
+/// A session is shown as a short hash, the same as in the app's log. Its id is a secret: with it,
+/// anybody can log in as the user.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Ls {

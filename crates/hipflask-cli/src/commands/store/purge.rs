@@ -13,7 +13,8 @@ use crate::human::{self, Page};
 
 /// Delete expired sessions
 ///
-/// Files and SQL tables keep expired sessions, so run this once a day. The other stores delete them automatically.
+/// Files and SQL tables keep expired sessions, so run this once a day. The other stores delete them
+/// automatically.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Purge {

@@ -24,8 +24,9 @@ use crate::human;
 
 /// Delete sessions, which logs their users out with the next request
 ///
-/// SESSION is a short hash from `ls` or the app's log, an id, or the value of a session cookie. Without SESSION, a filter or
-/// --all selects the sessions, after a confirmation. A session that changes meanwhile is deleted only if it still matches.
+/// SESSION is a short hash from `ls` or the app's log, an id, or the value of a session cookie.
+/// Without SESSION, a filter or --all selects the sessions, after a confirmation. A session that
+/// changes meanwhile is deleted only if it still matches.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Rm {

@@ -20,8 +20,9 @@ use crate::human::{self, Page};
 
 /// Show sessions, and hide the values of keys that look secret
 ///
-/// SESSION is a short hash from `ls` or the app's log, an id, or the value of a session cookie. An id is a secret, and
-/// everybody on this machine can read the arguments of a command: use `-` to read it from standard input.
+/// SESSION is a short hash from `ls` or the app's log, an id, or the value of a session cookie. An
+/// id is a secret, and everybody on this machine can read the arguments of a command: use `-` to
+/// read it from standard input.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {

@@ -19,8 +19,8 @@ fn begin(from: &str, to: &str, options: &[&str]) -> Child {
     command(&arguments).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// Kills copies at random moments until all is there; how many of them in the middle. Every fourth dies in its first
-/// milliseconds, the others once something is there that was not before.
+/// Kills copies at random moments until all is there; how many of them in the middle. Every fourth
+/// dies in its first milliseconds, the others once something is there that was not before.
 fn killed_again_and_again(from: &Filled, to: &Filled, options: &[&str]) -> usize {
     let mut rng = TestRng::fresh();
     let (mut in_the_middle, mut before) = (0, 0);
@@ -146,7 +146,8 @@ fn a_lost_real_server_is_reported_and_retried() {
     alike(&Filled::at(url).all(), &from.all());
 }
 
-/// Visitors change, leave and come at the source all the while; what they did last is what the destination has in the end.
+/// Visitors change, leave and come at the source all the while; what they did last is what the
+/// destination has in the end.
 #[test]
 fn a_busy_real_server_copy_loses_no_change() {
     let (from, to) = (Redis::start().unwrap(), Redis::start().unwrap());

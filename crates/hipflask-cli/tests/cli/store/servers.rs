@@ -5,7 +5,8 @@ use hipflask_testkit::servers;
 use super::copying::copy;
 use super::{DAY, Filled, alike, counts, id, key, lines, store, user};
 
-/// Lists, looks, counts, copies to and fro, and ends. `by_itself` says whether the server drops what has expired.
+/// Lists, looks, counts, copies to and fro, and ends. `by_itself` says whether the server drops
+/// what has expired.
 fn serves_an_operator(url: &str, by_itself: bool) {
     let filled = Filled::at(url);
     for number in 0..30 {

@@ -49,7 +49,8 @@ struct Machine<'d> {
     /// The height of the stack at each MARK.
     marks: Vec<usize>,
     memo: HashMap<u64, NodeId>,
-    /// Every step counts the bytes that it allocates or copies, so that a short pickle cannot copy a long list many times.
+    /// Every step counts the bytes that it allocates or copies, so that a short pickle cannot copy
+    /// a long list many times.
     budget: Budget,
 }
 

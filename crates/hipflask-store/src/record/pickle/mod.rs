@@ -1,7 +1,8 @@
-//! Python's pickle: read in all protocols with a closed list of opcodes and never executed, written in protocol 4.
+//! Python's pickle: read in all protocols with a closed list of opcodes and never executed, written
+//! in protocol 4.
 //!
-//! The machine has its own stack and builds all values in one arena, so that deep, shared or cyclic structures cannot exhaust
-//! the thread's stack or the memory.
+//! The machine has its own stack and builds all values in one arena, so that deep, shared or cyclic
+//! structures cannot exhaust the thread's stack or the memory.
 
 mod globals;
 mod machine;

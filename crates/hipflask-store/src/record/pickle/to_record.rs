@@ -64,7 +64,8 @@ impl Converter<'_> {
         }
     }
 
-    /// Converts a value that contains no others. A separate function, because its variables take space on the stack.
+    /// Converts a value that contains no others. A separate function, because its variables take
+    /// space on the stack.
     fn scalar(&mut self, node: &Node) -> Result<Value, RecordError> {
         Ok(match node {
             Node::None => Value::None,
@@ -131,7 +132,8 @@ impl Converter<'_> {
         Ok(Value::Dict(dict))
     }
 
-    /// Returns the original of a node that [`value`](Self::value) has converted, so that its depth is bounded.
+    /// Returns the original of a node that [`value`](Self::value) has converted, so that its depth
+    /// is bounded.
     fn original(&mut self, id: NodeId) -> Result<PythonValue, RecordError> {
         let node = self.arena.get(id);
         self.count(node)?;

@@ -27,7 +27,8 @@ pub(super) fn write(dict: &Dict, opaque: &OpaqueValues) -> Result<Vec<u8>, Encod
     Ok(out.out)
 }
 
-/// Compares by written bytes, except that the order of sets does not matter: it differs between Python processes.
+/// Compares by written bytes, except that the order of sets does not matter: it differs between
+/// Python processes.
 impl PartialEq for PythonValue {
     fn eq(&self, other: &Self) -> bool {
         matches!((fingerprint(self), fingerprint(other)), (Ok(ours), Ok(theirs)) if ours == theirs)

@@ -102,7 +102,8 @@ fn without_store(stored: &Stored, error: StoreError) -> Result<Loaded, SessionEr
     }
 }
 
-/// Finishes a request: saves its session and returns the response's headers, at once if nothing has to be saved.
+/// Finishes a request: saves its session and returns the response's headers, at once if nothing has
+/// to be saved.
 pub(crate) fn finish(shared: &Arc<Shared>, stored: &Stored) -> Finish {
     if let Some(result) = finish_unsaved(shared, stored).transpose() {
         return Finish::Now(result);

@@ -33,7 +33,8 @@ impl StoredState {
     }
 }
 
-/// A save that has begun. It owns everything that it needs, so that it can end without the future that began it.
+/// A save that has begun. It owns everything that it needs, so that it can end without the future
+/// that began it.
 pub(crate) type SaveTask = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// A finished [`SaveTask`].
@@ -131,7 +132,8 @@ impl Saves {
         self.more().orphan = Some(orphan);
     }
 
-    /// Adds a future to those that wait for the save. Returns them all, and the save itself if no task runs it.
+    /// Adds a future to those that wait for the save. Returns them all, and the save itself if no
+    /// task runs it.
     pub(crate) fn wait(&mut self, waker: &Waker) -> (Arc<Waiting>, Option<Orphan>) {
         let more = self.more();
         more.waiting.add(waker);
