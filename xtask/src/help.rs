@@ -27,6 +27,9 @@ const OPTIONS: &[(&str, &str, &str)] = &[
         "--abi3",
         "installs the wheel for every CPython from 3.9 on, in place of the faster one for this Python alone",
     ),
+    ("check", "--keep-going", "runs the other steps as well if one fails"),
+    ("test", "--keep-going", "runs the other steps as well if one fails"),
+    ("full", "--keep-going", "runs the other steps as well if one fails"),
     ("release", "--dry-run", "is required: the commands that publish are printed, for a person to run"),
 ];
 
@@ -111,7 +114,9 @@ mod tests {
     #[test]
     fn words_after_a_command_are_refused() {
         let complaint = complaint("test", &["--fast"]);
-        assert_eq!(complaint, "`cargo xtask test` takes nothing after it, but got: --fast");
+        assert_eq!(complaint, "`cargo xtask test` takes at most --keep-going after it, but got: --fast");
+        let complaint = super::complaint("wire", &["x"]);
+        assert_eq!(complaint, "`cargo xtask wire` takes nothing after it, but got: x");
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod workspace;
 use std::process::ExitCode;
 
 use failure::Failure;
-use report::run_steps;
+use report::AfterFailure;
 use workspace::Workspace;
 
 fn main() -> ExitCode {
@@ -36,9 +36,9 @@ fn main() -> ExitCode {
     let workspace = Workspace::find();
     match words.as_slice() {
         ["setup"] => finish(set_up(&workspace)),
-        ["check"] => run_steps("check", steps::CHECK, &workspace),
-        ["test"] => run_steps("test", steps::TEST, &workspace),
-        ["full"] => run_steps("full", steps::FULL, &workspace),
+        ["check", options @ ..] if is_keep_going(options) => run("check", steps::CHECK, options, &workspace),
+        ["test", options @ ..] if is_keep_going(options) => run("test", steps::TEST, options, &workspace),
+        ["full", options @ ..] if is_keep_going(options) => run("full", steps::FULL, options, &workspace),
         ["fuzz"] => finish(fuzz::every_parser(&workspace).map(|note| println!("{note}"))),
         ["mutants"] => finish(mutants::all_are_noticed(&workspace).map(|note| println!("{note}"))),
         ["store-mutants"] => {
@@ -65,6 +65,16 @@ fn main() -> ExitCode {
         [] => misuse(None),
         [command, rest @ ..] => misuse(Some(help::complaint(command, rest))),
     }
+}
+
+/// Returns `true` if `options` are none or `--keep-going`.
+fn is_keep_going(options: &[&str]) -> bool {
+    matches!(options, [] | ["--keep-going"])
+}
+
+fn run(command: &str, steps: &[report::Step], options: &[&str], workspace: &Workspace) -> ExitCode {
+    let after_failure = if options.is_empty() { AfterFailure::Stop } else { AfterFailure::Continue };
+    report::run_steps(command, steps, after_failure, workspace)
 }
 
 /// Installs what `test` needs in addition to Rust.

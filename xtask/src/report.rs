@@ -16,9 +16,21 @@ pub(crate) struct Step {
     pub(crate) run: fn(&Workspace) -> Result<String, Failure>,
 }
 
-/// Runs `steps` in order and stops at the first that fails; a table of what ran closes the output.
-pub(crate) fn run_steps(command: &str, steps: &[Step], workspace: &Workspace) -> ExitCode {
-    let mut rows = Vec::new();
+/// After a step that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterFailure {
+    Stop,
+    Continue,
+}
+
+/// Runs `steps` in order; a table of the steps that ran closes the output.
+pub(crate) fn run_steps(
+    command: &str,
+    steps: &[Step],
+    after_failure: AfterFailure,
+    workspace: &Workspace,
+) -> ExitCode {
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for (number, step) in steps.iter().enumerate() {
         println!("\n=== {}/{} {} ===", number + 1, steps.len(), step.name);
         let start = Instant::now();
@@ -30,14 +42,18 @@ pub(crate) fn run_steps(command: &str, steps: &[Step], workspace: &Workspace) ->
             Ok(note) => rows.push(row(step.name, "ok", took, &note)),
             Err(failure) => {
                 rows.push(row(step.name, "FAILED", took, ""));
-                println!("{}", table(command, &rows, steps.len()));
-                eprintln!("\n{}", failure.in_step(step.name, step.remedy));
-                return ExitCode::FAILURE;
+                failures.push(failure.in_step(step.name, step.remedy));
+                if after_failure == AfterFailure::Stop {
+                    break;
+                }
             }
         }
     }
     println!("{}", table(command, &rows, steps.len()));
-    ExitCode::SUCCESS
+    for failure in &failures {
+        eprintln!("\n{failure}");
+    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn row(name: &str, state: &str, took: Duration, note: &str) -> String {
