@@ -27,6 +27,13 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String, Failure> {
             lost.join(", ")
         )));
     }
+    let troubleshooting = read(&workspace.path(TROUBLESHOOTING));
+    let unknown = unknown_messages(&troubleshooting, &sources);
+    if !unknown.is_empty() {
+        return Err(Failure::new(format!(
+            "{TROUBLESHOOTING} explains messages that no source has: {unknown:?}"
+        )));
+    }
     let untested = rows.iter().filter(|row| !row.contains('`')).count();
     let note = format!("{} documents, {} differences", documents.len(), rows.len());
     Ok(if untested == 0 { note } else { format!("{note}, {untested} of them without a test yet") })
@@ -56,6 +63,18 @@ fn named_tests<'t>(rows: &'t [&str]) -> impl Iterator<Item = &'t str> {
 /// Returns `true` if a test of this name exists, in Rust or, with pytest's prefix, in Python.
 fn defines(sources: &str, test: &str) -> bool {
     sources.contains(&format!("fn {test}(")) || sources.contains(&format!("def test_{test}("))
+}
+
+/// The messages in the headings of `page` that are not in `sources`.
+fn unknown_messages<'p>(page: &'p str, sources: &str) -> Vec<&'p str> {
+    // A text over several lines of Rust is joined as the compiler does.
+    let joined: String = sources
+        .split("\\\n")
+        .enumerate()
+        .map(|(number, part)| if number == 0 { part } else { part.trim_start() })
+        .collect();
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
+    headings.filter(|message| !joined.contains(message)).collect()
 }
 
 fn broken_links(root: &Path, document: &Path) -> Vec<String> {
@@ -94,11 +113,12 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
+const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
 const COMPATIBILITY: &str = "COMPATIBILITY.md";
 
 #[cfg(test)]
 mod tests {
-    use super::{compatibility_rows, named_tests};
+    use super::{compatibility_rows, named_tests, unknown_messages};
 
     #[test]
     fn tests_are_backticked_in_the_last_column() {
@@ -107,5 +127,12 @@ mod tests {
         );
         assert_eq!(rows, ["`one`, `two`", "not yet"]);
         assert_eq!(named_tests(&rows).collect::<Vec<_>>(), ["one", "two"]);
+    }
+
+    #[test]
+    fn messages_of_several_lines_are_found() {
+        let sources = "warn!(\n    \"the first half \\\n     and the second\"\n)";
+        assert!(unknown_messages("### `half and the`\n", sources).is_empty());
+        assert_eq!(unknown_messages("### `half and no`\n", sources), ["half and no"]);
     }
 }
