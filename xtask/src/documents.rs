@@ -97,6 +97,10 @@ fn files(root: &Path, extension: &str) -> Vec<PathBuf> {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name();
+            // A link leads to a file that is found in its own place.
+            if path.is_symlink() {
+                continue;
+            }
             if path.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == extension) {

@@ -5,6 +5,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("check", "quick, before every commit: format, lints, docs, tests that need no Python"),
     ("test", "everything, as CI runs it; makes the machine ready first"),
     ("full", "the long runs that `test` shortens or leaves out; takes hours, before a release"),
+    ("step", "runs the one step of `test` or `full` with the given text in its name, such as `documents`"),
     ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
     ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
     ("store-mutants", "changes the memory store one operator at a time and checks that a test notices"),

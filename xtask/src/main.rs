@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let workspace = Workspace::find();
     match words.as_slice() {
+        ["step", name] => run_step(name, &workspace),
         ["setup"] => finish(set_up(&workspace)),
         ["check", options @ ..] if is_keep_going(options) => run("check", steps::CHECK, options, &workspace),
         ["test", options @ ..] if is_keep_going(options) => run("test", steps::TEST, options, &workspace),
@@ -75,6 +76,23 @@ fn is_keep_going(options: &[&str]) -> bool {
 fn run(command: &str, steps: &[report::Step], options: &[&str], workspace: &Workspace) -> ExitCode {
     let after_failure = if options.is_empty() { AfterFailure::Stop } else { AfterFailure::Continue };
     report::run_steps(command, steps, after_failure, workspace)
+}
+
+/// Runs the only step of `test` or `full` whose name contains `name`.
+fn run_step(name: &str, workspace: &Workspace) -> ExitCode {
+    let all = || steps::TEST.iter().chain(steps::FULL);
+    let found: Vec<&report::Step> = all().filter(|step| step.name.contains(name)).collect();
+    match found.iter().find(|step| step.name == name).or(found.first()) {
+        Some(step) if found.len() == 1 || step.name == name => {
+            finish((step.run)(workspace).map(|note| println!("{}: ok {note}", step.name)))
+        }
+        Some(_) => misuse(Some(format!("`{name}` is in the names of: {}", names(found.into_iter())))),
+        None => misuse(Some(format!("`{name}` is in no name of a step: {}", names(all())))),
+    }
+}
+
+fn names<'s>(steps: impl Iterator<Item = &'s report::Step>) -> String {
+    steps.map(|step| step.name).collect::<Vec<_>>().join("; ")
 }
 
 /// Installs what `test` needs in addition to Rust.
