@@ -25,19 +25,20 @@ impl SessionDict {
         self.push_value(FLASHES.into(), Value::Tuple(vec![Value::Str(category.into()), message]))
     }
 
-    /// The messages that were flashed, which are thereby taken from the session.
-    ///
-    /// As in Flask the first call takes them all and every further call of the request gives the
-    /// same ones: a message flashed after the first call shows in the next request. An entry that
-    /// is not a pair of category and message is left Takes the flashed messages from the session
-    /// and returns them.
+    /// Takes the flashed messages from the session and returns them.
     ///
     /// As in Flask, the first call takes them all, and every further call of the request returns
     /// the same ones. A message that is flashed after the first call is shown in the next request.
-    /// An entry that is not a pair of category and message is skipped. session.flash("Welcome
-    /// back")?; session.flash_as("error", "No such page")?; let errors: Vec<_> =
-    /// session.flashed_messages().iter().filter(|m| m.category == "error").collect();
-    /// assert_eq!(errors[0].text(), "No such page"); assert!(session.is_empty());
+    /// An entry that is not a pair of category and message is skipped.
+    ///
+    /// ```
+    /// use hipflask_core::session::SessionDict;
+    /// let mut session = SessionDict::new();
+    /// session.flash("Welcome back")?;
+    /// session.flash_as("error", "No such page")?;
+    /// let errors: Vec<_> = session.flashed_messages().iter().filter(|m| m.category == "error").collect();
+    /// assert_eq!(errors[0].text(), "No such page");
+    /// assert!(session.is_empty());
     /// # Ok::<(), hipflask_core::session::EntryError>(())
     /// ```
     #[doc(alias = "get_flashed_messages")]

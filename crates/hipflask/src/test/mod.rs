@@ -47,9 +47,10 @@
 //! # }
 //! # actix_web::rt::System::new().block_on(async {
 //! # let sessions = Sessions::builder().secret_key("a secret key for tests").build().unwrap();
-//! let app = test::init_service(App::new().wrap(sessions.middleware()).route("/",
-//! web::get().to(index))).await; assert_eq!(TestClient::new(actix(&app),
-//! &sessions).with("username", "ada").get("/").await.text(), "Hello ada");
+//! let app = App::new().wrap(sessions.middleware()).route("/", web::get().to(index));
+//! let app = test::init_service(app).await;
+//! let mut client = TestClient::new(actix(&app), &sessions).with("username", "ada");
+//! assert_eq!(client.get("/").await.text(), "Hello ada");
 //! # });
 //! ```
 //!
