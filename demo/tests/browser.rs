@@ -117,7 +117,7 @@ async fn real_browser_shows_every_tutorial_on_a_phone() {
         story.fits_in_the_width().await;
         story.screenshot("phone").await;
         story.go_to("Sessions in files").await;
-        story.page_says("the cookie carries only its id").await;
+        story.page_says("the cookie contains only its id").await;
     })
     .await;
 }

@@ -246,7 +246,7 @@ mod tests {
         let error = parse("[N;T]").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no description of a session value: expected `,` or the closing bracket at byte 2"
+            "not a description of a session value: expected `,` or the closing bracket at byte 2"
         );
     }
 }
