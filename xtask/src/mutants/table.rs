@@ -58,7 +58,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant { removes: "an empty key is refused", file: SIGNER, tests: SIGNING,
         from: ".position(|key| key.is_empty())", to: ".position(|_| false)" },
     Mutant { removes: "a key is not shown", file: KEY, tests: SIGNING,
-        from: "f.write_str(\"SecretKey(..)\")", to: "f.write_str(&String::from_utf8_lossy(&self.0))" },
+        from: "f.write_str(\"SecretKey(..)\")", to: "f.write_str(&String::from_utf8_lossy(&self.bytes))" },
     // a signed value
     Mutant { removes: "a signature is verified", file: SIGNER, tests: SIGNING,
         from: "let Some(key) = self.verify(value, signature)", to: "let Some(key) = self.verify(value, signature).or(Some(0))" },

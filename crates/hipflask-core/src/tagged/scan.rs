@@ -366,6 +366,16 @@ mod tests {
         Ok(())
     }
 
+    /// Two tags in one object make it a dict, whose second value need not fit the first tag.
+    #[test]
+    fn two_tags_in_one_object_are_a_dict() {
+        for inner in [r#"{" b":"eA=="," t":[1]}"#, r#"{" d":"Thu, 01 Jan 1970 00:00:00 GMT"," b":"!"}"#] {
+            let text = format!(r#"{{"k":{{" t":{inner}}}}}"#);
+            assert!(from_str(&text).is_ok(), "{text}");
+            agrees_with_reader_and_writer(&text).unwrap();
+        }
+    }
+
     #[test]
     fn members_are_canonical_if_we_would_write_them() {
         let canonical = [
