@@ -80,7 +80,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     patterns
 });
 
-/// How a file's lines are read.
+/// The rules by which the lines of a file are read.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     /// Only comments and lines with a string literal are text.

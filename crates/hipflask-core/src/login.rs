@@ -184,22 +184,22 @@ impl RememberTokens {
     /// Returns the cookie's value for a user.
     #[must_use]
     pub fn sign(&self, user_id: &str) -> String {
-        format!("{user_id}|{}", hex::encode(&self.mac(user_id).finalize().into_bytes()))
+        format!("{user_id}|{}", self.signature(user_id))
     }
 
     /// Returns the id of the user if the value is signed with our key.
     #[must_use]
     pub fn verify<'v>(&self, value: &'v str) -> Option<&'v str> {
         let (user_id, signature) = value.rsplit_once('|')?;
-        let expected = hex::encode(&self.mac(user_id).finalize().into_bytes());
+        let expected = self.signature(user_id);
         let is_ours: bool = subtle::ConstantTimeEq::ct_eq(expected.as_bytes(), signature.as_bytes()).into();
         is_ours.then_some(user_id)
     }
 
-    fn mac(&self, user_id: &str) -> Hmac<Sha512> {
+    fn signature(&self, user_id: &str) -> String {
         let mut mac = Hmac::<Sha512>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
         mac.update(user_id.as_bytes());
-        mac
+        hex::encode(&mac.finalize().into_bytes())
     }
 }
 
