@@ -4,7 +4,7 @@
     {"ok": [{"cookie": "eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74"}]}
 
 A request that the oracle itself cannot carry out is answered with {"error": text}. The operations are in judge.py,
-the random ones in generate.py, that of templates in render.py. Only ASCII is sent, so that a lone surrogate cannot break the line.
+the random ones in generate.py, that of templates in render.py, those of logins and forms in login.py. Only ASCII is sent, so that a lone surrogate cannot break the line.
 """
 
 import json
@@ -14,6 +14,7 @@ import traceback
 import answer
 import generate
 import judge
+import login
 import records
 import render
 
@@ -23,6 +24,7 @@ OPERATIONS = {
     **answer.OPERATIONS,
     **records.OPERATIONS,
     **render.OPERATIONS,
+    **login.OPERATIONS,
 }
 
 
