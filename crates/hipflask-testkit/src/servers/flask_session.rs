@@ -164,7 +164,7 @@ pub(crate) fn serve(program: &str, port: u16, directory: &Path) -> Result<Proces
 }
 
 /// Returns a program of the checkout, with the Python that has real Flask.
-fn python(program: &str) -> Result<Command, ServerError> {
+pub(crate) fn python(program: &str) -> Result<Command, ServerError> {
     let checkout = checkout::checkout().ok_or_else(no_flask)?;
     let python = std::env::var_os("HIPFLASK_PYTHON").map_or_else(
         || checkout.join("target/flask-venv/bin/python"),

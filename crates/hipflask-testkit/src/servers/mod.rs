@@ -4,6 +4,7 @@
 //! If a server is not installed, the error names its package; no test passes by being skipped.
 
 mod flask_session;
+mod http_program;
 mod mariadb;
 mod memcached;
 mod mongo;
@@ -14,6 +15,7 @@ mod proxy;
 mod redis;
 
 pub use flask_session::FlaskSession;
+pub use http_program::HttpProgram;
 pub use mariadb::MariaDb;
 pub use memcached::Memcached;
 pub use mongo::MongoFront;
