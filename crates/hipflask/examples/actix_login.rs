@@ -42,6 +42,6 @@ async fn login(session: Session, login: Form<Login>) -> Result<Redirect, Session
 }
 
 async fn logout(session: Session) -> Result<Redirect, SessionError> {
-    session.clear();
+    session.clear()?;
     Ok(Redirect::to("/").see_other())
 }

@@ -47,6 +47,6 @@ async fn login(session: Session, Form(login): Form<Login>) -> Result<Redirect, S
 }
 
 async fn logout(session: Session) -> Result<Redirect, SessionError> {
-    session.clear();
+    session.clear()?;
     Ok(Redirect::to("/"))
 }

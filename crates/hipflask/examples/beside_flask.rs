@@ -58,7 +58,7 @@ async fn login(form: Form<Login>) -> Result<Response> {
 }
 
 async fn logout() -> Result<Response> {
-    session().await?.clear();
+    session().await?.clear()?;
     Ok(redirect(url_for("index")?))
 }
 

@@ -40,10 +40,10 @@ async fn session_data() -> Result<String> {
     let session = session().await?;
     let mut name = String::new();
     let mut lastname = String::new();
-    if session.contains("name") {
+    if session.contains("name")? {
         name = session.get("name")?.unwrap_or_default();
     }
-    if session.contains("lastname") {
+    if session.contains("lastname")? {
         lastname = session.get("lastname")?.unwrap_or_default();
     }
     Ok(format!("Session Data: {name} {lastname}"))

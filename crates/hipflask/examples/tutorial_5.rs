@@ -52,7 +52,7 @@ async fn home() -> Result<Html<String>> {
 
 /// `print(session.get('msg'))`
 async fn get_msg() -> Result<String> {
-    let msg = session().await?.value("msg").unwrap_or(Value::None);
+    let msg = session().await?.value("msg")?.unwrap_or(Value::None);
     Ok(print([shown(&msg)]))
 }
 
@@ -61,16 +61,16 @@ async fn update() -> Result<String> {
     let session = session().await?;
     session.set("msg", "Hello")?;
     // Not needed, here as in Flask: `set` counts as a change.
-    session.set_modified(true);
+    session.set_modified(true)?;
     session.set("msg", "Hello, Soumitra")?;
-    Ok(print([shown(&session.value("msg").unwrap_or(Value::None))]))
+    Ok(print([shown(&session.value("msg")?.unwrap_or(Value::None))]))
 }
 
 /// Removes a key. In Flask a second `session.pop('msg')` is a KeyError; here it gives nothing.
 async fn pop() -> Result<String> {
     let session = session().await?;
-    session.remove("msg");
-    Ok(print([shown(&session.value("msg").unwrap_or(Value::None))]))
+    session.remove("msg")?;
+    Ok(print([shown(&session.value("msg")?.unwrap_or(Value::None))]))
 }
 
 /// Several keys.
@@ -83,13 +83,13 @@ async fn several() -> Result<String> {
 
 /// `for key, val in session.items(): print(key, ' -> ', val)`, which puts two spaces on each side.
 async fn items() -> Result<String> {
-    let items = session().await?.items();
+    let items = session().await?.items()?;
     Ok(print(items.iter().map(|(key, val)| format!("{key}  ->  {}", shown(val)))))
 }
 
 /// Removes everything.
 async fn clear() -> Result<String> {
-    session().await?.clear();
+    session().await?.clear()?;
     Ok(print([]))
 }
 
@@ -121,8 +121,8 @@ async fn item_pop_name() -> Result<String> {
 /// Removes the whole value, and once more with a default.
 async fn item_pop() -> Result<String> {
     let session = session().await?;
-    session.remove("item");
-    session.remove("item");
+    session.remove("item")?;
+    session.remove("item")?;
     items().await
 }
 

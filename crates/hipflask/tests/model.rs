@@ -75,7 +75,7 @@ fn add(session: &Session) {
 async fn act(sessions: Sessions, cookie: String, actor: Actor) -> Outcome {
     let request = sessions.begin([cookie.as_str()]);
     let session = request.open().await.unwrap();
-    if session.is_new() {
+    if session.is_new().unwrap() {
         return Outcome::default();
     }
     let mut added = (0, 0);

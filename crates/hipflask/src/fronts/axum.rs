@@ -52,7 +52,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, SessionRejection> {
         let session = <Self as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        let is_blank = session.with(|data| data.is_blank());
+        let is_blank = session.with(|data| data.is_blank())?;
         Ok((!is_blank).then_some(session))
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use actix_web::{App, web};
-//! use hipflask::{Session, Sessions, inspector::Inspector};
+//! use hipflask::{Session, SessionError, Sessions, inspector::Inspector};
 //!
-//! async fn index(session: Session) -> String {
-//!     format!("{} keys", session.len())
+//! async fn index(session: Session) -> Result<String, SessionError> {
+//!     Ok(format!("{} keys", session.len()?))
 //! }
 //!
 //! let sessions = Sessions::builder().secret_key("the SECRET_KEY of the Flask app").build()?;

@@ -12,10 +12,10 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use hipflask::{Session, Sessions, inspector::Inspector};
+//! use hipflask::{Session, SessionError, Sessions, inspector::Inspector};
 //!
-//! async fn index(session: Session) -> String {
-//!     format!("{} keys", session.len())
+//! async fn index(session: Session) -> Result<String, SessionError> {
+//!     Ok(format!("{} keys", session.len()?))
 //! }
 //!
 //! let sessions = Sessions::builder().secret_key("the SECRET_KEY of the Flask app").build()?;

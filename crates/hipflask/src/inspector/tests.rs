@@ -61,7 +61,10 @@ mod on_actix {
         let app = App::new()
             .wrap(Inspector::danger_even_in_release().middleware(sessions))
             .route("/", web::get().to(|| async { "untouched" }))
-            .route("/read", web::get().to(|session: Session| async move { session.len().to_string() }))
+            .route(
+                "/read",
+                web::get().to(|session: Session| async move { session.len().unwrap().to_string() }),
+            )
             .route("/login", web::get().to(login))
             .route("/keep", web::get().to(keep))
             .route("/logout", web::get().to(logout));
@@ -88,12 +91,12 @@ mod on_actix {
     }
 
     async fn keep(session: Session) -> &'static str {
-        session.set_permanent(true);
+        session.set_permanent(true).unwrap();
         ""
     }
 
     async fn logout(session: Session) -> &'static str {
-        session.clear();
+        session.clear().unwrap();
         ""
     }
 }
@@ -145,7 +148,7 @@ fn sessions(keys: &[&str]) -> Sessions {
 fn router(sessions: &Sessions) -> Router {
     let router = Router::new()
         .route("/", get(|| async { "untouched" }))
-        .route("/read", get(|session: Session| async move { session.len().to_string() }))
+        .route("/read", get(|session: Session| async move { session.len().unwrap().to_string() }))
         .route("/login", get(|session: Session| async move { session.set("user", "<b>ada</b>").unwrap() }))
         .route("/keep", get(|session: Session| async move { session.set_permanent(true) }))
         .route("/logout", get(|session: Session| async move { session.clear() }));

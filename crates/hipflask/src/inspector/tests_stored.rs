@@ -102,7 +102,7 @@ async fn merged_gone_and_moved_sessions_are_distinguished() {
         let other = sessions.begin([headers["cookie"].to_str().unwrap()]);
         let theirs = other.open().await?;
         if end {
-            theirs.clear()
+            theirs.clear()?
         } else {
             theirs.increment("theirs", 1).map(drop)?
         }

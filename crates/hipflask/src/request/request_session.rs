@@ -45,7 +45,7 @@ impl RequestSession {
             State { data: Some(data), closed: false, .. } => data.set_accessed(true),
             _ => {
                 drop(state);
-                Session::new(self.0.clone()).try_with(|_| ())?;
+                Session::new(self.0.clone()).with(|_| ())?;
             }
         }
         Ok(Session::new(self.0.clone()))

@@ -29,8 +29,8 @@ use crate::error::SessionError;
 ///     cart.update(|cart| cart.items.push("pear".into()))
 /// }
 ///
-/// async fn empty(cart: SessionData<Cart>) {
-///     cart.remove();
+/// async fn empty(cart: SessionData<Cart>) -> Result<(), SessionError> {
+///     cart.remove().map(drop)
 /// }
 /// ```
 pub struct SessionData<T> {
@@ -75,11 +75,11 @@ impl<T: SessionKey + Serialize> SessionData<T> {
 impl<T: SessionKey> SessionData<T> {
     /// Removes the key from the session and returns the data.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`Session::with`].
-    pub fn remove(self) -> T {
-        self.session.remove(T::KEY);
-        self.data
+    pub fn remove(self) -> Result<T, SessionError> {
+        self.session.remove(T::KEY)?;
+        Ok(self.data)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::error::SessionError;
 /// # use hipflask::{Session, SessionError};
 /// async fn login(session: Session) -> Result<(), SessionError> {
 ///     session.set("username", "ada")?;
-///     session.set_permanent(true);
+///     session.set_permanent(true)?;
 ///     session.flash("Welcome back")
 /// }
 ///
@@ -44,8 +44,7 @@ impl Session {
     /// Runs `work` on the session's data under one lock, to combine several steps or to borrow a value.
     ///
     /// Use only the closure's argument inside of it. The `Session` itself is locked: calling it fails with
-    /// [`SessionError::InUse`], or panics if the method does not return a `Result`. The same is true of
-    /// [`edit`](Self::edit).
+    /// [`SessionError::InUse`]. The same is true of [`edit`](Self::edit).
     ///
     /// A change after the response head was sent is lost, with a warning that names its keys. If
     /// the session is in a store, [`save_now`](Self::save_now) can still save it.
@@ -55,18 +54,15 @@ impl Session {
     /// session.with(|data| match data.contains("basket") {
     ///     true => Ok(()),
     ///     false => data.set("basket", ["pear"]),
-    /// })?;
+    /// })??;
     /// # Ok(())
     /// # }
     /// ```
     ///
-    /// # Panics
-    /// If the closure of `with` or `edit` on the same session is running on this thread.
-    pub fn with<R>(&self, work: impl FnOnce(&mut SessionDict) -> R) -> R {
-        self.try_with(work).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    pub(crate) fn try_with<R>(&self, work: impl FnOnce(&mut SessionDict) -> R) -> Result<R, SessionError> {
+    /// # Errors
+    /// [`SessionError::InUse`] if the closure of `with` or `edit` on the same session is running on this
+    /// thread; [`SessionError::NotLoaded`] if the session is in a store and was not loaded.
+    pub fn with<R>(&self, work: impl FnOnce(&mut SessionDict) -> R) -> Result<R, SessionError> {
         let mut state = self.0.lock()?;
         let State { data, closed, varies, .. } = &mut *state;
         let data = match data {
@@ -93,7 +89,7 @@ impl Session {
         &self,
         work: impl FnOnce(&mut SessionDict) -> Result<R, E>,
     ) -> Result<R, SessionError> {
-        self.try_with(work)?.map_err(Into::into)
+        self.with(work)?.map_err(Into::into)
     }
 
     /// Changes the session, unless it is read-only in this request.
@@ -132,74 +128,66 @@ impl Session {
 
     /// Returns a copy of the value of `key`.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    #[must_use]
-    pub fn value(&self, key: impl AsKey) -> Option<Value> {
+    pub fn value(&self, key: impl AsKey) -> Result<Option<Value>, SessionError> {
         self.with(|data| data.value(key).cloned())
     }
 
     /// Returns `true` if the session has `key`: Python's `in`.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
     #[doc(alias = "in")]
-    #[must_use]
-    pub fn contains(&self, key: impl AsKey) -> bool {
+    pub fn contains(&self, key: impl AsKey) -> Result<bool, SessionError> {
         self.with(|data| data.contains(key))
     }
 
     /// Returns the number of keys.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn len(&self) -> Result<usize, SessionError> {
         self.with(|data| data.len())
     }
 
     /// Returns `true` if the session has no keys.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> Result<bool, SessionError> {
         self.with(|data| data.is_empty())
     }
 
     /// Returns the keys. Those in the cookie come first, in alphabetical order, then new ones.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    #[must_use]
-    pub fn keys(&self) -> Vec<Text> {
+    pub fn keys(&self) -> Result<Vec<Text>, SessionError> {
         self.with(|data| data.keys().cloned().collect())
     }
 
     /// Returns copies of the values, in the order of [`keys`](Self::keys).
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    #[must_use]
-    pub fn values(&self) -> Vec<Value> {
+    pub fn values(&self) -> Result<Vec<Value>, SessionError> {
         self.with(|data| data.values().cloned().collect())
     }
 
     /// Returns copies of the keys and values, in the order of [`keys`](Self::keys).
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    #[must_use]
-    pub fn items(&self) -> Vec<(Text, Value)> {
+    pub fn items(&self) -> Result<Vec<(Text, Value)>, SessionError> {
         self.with(|data| data.items().map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     /// Returns a copy of the whole session: Python's `dict(session)`.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    #[must_use]
-    pub fn to_dict(&self) -> Dict {
+    pub fn to_dict(&self) -> Result<Dict, SessionError> {
         self.with(|data| data.to_dict())
     }
 
@@ -234,28 +222,28 @@ impl Session {
 
     /// Removes `key` and returns its value. Removing a missing key does not count as a change.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
     #[doc(alias = "del")]
-    pub fn remove(&self, key: impl AsKey) -> Option<Value> {
+    pub fn remove(&self, key: impl AsKey) -> Result<Option<Value>, SessionError> {
         self.with(|data| data.remove(key))
     }
 
     /// Removes and returns the last key and its value: Python's `popitem`.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
     #[doc(alias = "popitem")]
-    pub fn pop_item(&self) -> Option<(Text, Value)> {
+    pub fn pop_item(&self) -> Result<Option<(Text, Value)>, SessionError> {
         self.with(SessionDict::pop_item)
     }
 
     /// Removes all keys. Counts as a change even if the session is empty. A session in a store
     /// keeps `_permanent`, as in Flask-Session.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    pub fn clear(&self) {
+    pub fn clear(&self) -> Result<(), SessionError> {
         let stored = self.0.engine().is_stored();
         self.with(|data| {
             let permanent =
@@ -264,7 +252,7 @@ impl Session {
             if let Some(permanent) = permanent {
                 data.set_permanent(permanent);
             }
-        });
+        })
     }
 
     /// Sets `key` if it is missing, and returns its value: Python's `setdefault`.
@@ -385,58 +373,54 @@ impl Session {
     /// Takes the flashed messages out of the session. Every call in the same request returns the
     /// same messages.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
     #[doc(alias = "get_flashed_messages")]
-    #[must_use]
-    pub fn flashed_messages(&self) -> Vec<Flash> {
+    pub fn flashed_messages(&self) -> Result<Vec<Flash>, SessionError> {
         self.with(|data| data.flashed_messages().to_vec())
     }
 
     /// Returns `true` if the session outlives the browser.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
     #[doc(alias = "permanent")]
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
+    pub fn is_permanent(&self) -> Result<bool, SessionError> {
         self.with(|data| data.is_permanent())
     }
 
     /// Sets if the session outlives the browser, for the configured lifetime. Sets the key
     /// `_permanent`, so it counts as a change.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    pub fn set_permanent(&self, permanent: bool) {
-        self.with(|data| data.set_permanent(permanent));
+    pub fn set_permanent(&self, permanent: bool) -> Result<(), SessionError> {
+        self.with(|data| data.set_permanent(permanent))
     }
 
     /// Returns `true` if the session was changed, so that the response saves it.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
     #[doc(alias = "modified")]
-    #[must_use]
-    pub fn is_modified(&self) -> bool {
+    pub fn is_modified(&self) -> Result<bool, SessionError> {
         self.with(|data| data.is_modified())
     }
 
     /// Overrides the modified flag. `false` suppresses the save.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
-    pub fn set_modified(&self, modified: bool) {
-        self.with(|data| data.set_modified(modified));
+    pub fn set_modified(&self, modified: bool) -> Result<(), SessionError> {
+        self.with(|data| data.set_modified(modified))
     }
 
     /// Returns `true` if the request came without a valid session.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`with`](Self::with).
     #[doc(alias = "new")]
-    #[must_use]
-    pub fn is_new(&self) -> bool {
+    pub fn is_new(&self) -> Result<bool, SessionError> {
         self.with(|data| data.is_new())
     }
 
@@ -463,7 +447,7 @@ impl Session {
             return Err(SessionError::ResponseStarted);
         }
         let (timeouts, now) = (self.0.engine().timeouts(), self.0.now());
-        self.try_with(|data| timeouts.restart(data, now))?;
+        self.with(|data| timeouts.restart(data, now))?;
         match self.0.stored() {
             Some(stored) => stored::regenerate(&self.0, stored),
             None => Ok(()),
@@ -488,8 +472,8 @@ impl Session {
     /// [`SessionError::InUse`], [`SessionError::ReadOnly`].
     pub fn destroy(&self) -> Result<(), SessionError> {
         self.0.check_writable()?;
-        let Some(stored) = self.0.stored() else { return self.try_with(SessionDict::clear) };
-        self.try_with(|data| stored::empty(stored, data))?;
+        let Some(stored) = self.0.stored() else { return self.with(SessionDict::clear) };
+        self.with(|data| stored::empty(stored, data))?;
         stored::destroy(&self.0, stored)
     }
 
@@ -521,7 +505,7 @@ impl Session {
         if self.0.lock()?.closed {
             return Err(SessionError::ResponseStarted);
         }
-        Ok(self.try_with(change)??)
+        Ok(self.with(change)??)
     }
 
     /// Saves the session before the response is sent, if it is in a store. The cookie of a new session is

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use hipflask_core::session::SessionDict;
 use minijinja::value::{Enumerator, Kwargs, Object, Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value as Jinja};
 
@@ -30,20 +31,23 @@ fn or_stop(value: Result<Option<Jinja>, Error>) -> Option<Jinja> {
 fn item(key: &Jinja) -> Result<Option<Jinja>, Error> {
     let session = current_session()?;
     // A key that is not text is in no session, but asking for it is a touch.
-    Ok(session.with(|data| data.value(key.as_str()?).map(to_jinja)))
+    session.with(|data| data.value(key.as_str()?).map(to_jinja)).map_err(failed)
 }
 
 fn attribute(name: &str) -> Result<Option<Jinja>, Error> {
-    Ok(match name {
-        "permanent" => Some(current_session()?.is_permanent().into()),
-        "modified" => Some(current_session()?.is_modified().into()),
-        "new" => Some(current_session()?.is_new().into()),
-        "accessed" => Some(current_session()?.with(|data| data.is_accessed()).into()),
+    let read = |read: fn(&mut SessionDict) -> bool| current_session()?.with(read).map_err(failed);
+    Ok(Some(match name {
+        "permanent" => read(|data| data.is_permanent())?.into(),
+        "modified" => read(|data| data.is_modified())?.into(),
+        "new" => read(|data| data.is_new())?.into(),
+        "accessed" => read(|data| data.is_accessed())?.into(),
         name => match METHODS.iter().find(|method| **method == name) {
-            Some(method) => current_session()?.with(|_| Some(Jinja::from_object(BoundMethod(method)))),
-            None => item(&Jinja::from(name))?,
+            Some(method) => {
+                current_session()?.with(|_| Jinja::from_object(BoundMethod(method))).map_err(failed)?
+            }
+            None => return item(&Jinja::from(name)),
         },
-    })
+    }))
 }
 
 impl Object for SessionObject {
@@ -56,18 +60,18 @@ impl Object for SessionObject {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        match current_session() {
-            Ok(session) => Enumerator::Values(session.keys().iter().map(convert::text).collect()),
+        match current_session().and_then(|session| session.keys().map_err(failed)) {
+            Ok(keys) => Enumerator::Values(keys.iter().map(convert::text).collect()),
             Err(error) => Enumerator::Values(vec![Jinja::from(error)]),
         }
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        current_session().ok().map(|session| session.len())
+        current_session().ok()?.len().ok()
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
-        current_session().is_ok_and(|session| !session.is_empty())
+        current_session().is_ok_and(|session| session.is_empty() == Ok(false))
     }
 
     fn call_method(
@@ -103,7 +107,7 @@ fn call(name: &str, args: &[Jinja]) -> Result<Jinja, Error> {
     match name {
         "items" | "keys" | "values" => {
             let () = from_args(args)?;
-            let pairs = session.items();
+            let pairs = session.items().map_err(failed)?;
             let pairs = pairs.iter().map(|(key, value)| (convert::text(key), to_jinja(value)));
             View::of(name, pairs).ok_or_else(|| Error::from(ErrorKind::UnknownMethod))
         }
@@ -113,12 +117,13 @@ fn call(name: &str, args: &[Jinja]) -> Result<Jinja, Error> {
         }
         "pop" => {
             let (key, default) = key_and_default(args)?;
-            let popped = session.remove(convert::key_text(key)?).as_ref().map(to_jinja);
+            let popped = session.remove(convert::key_text(key)?).map_err(failed)?.as_ref().map(to_jinja);
             popped.or(default).ok_or_else(|| no_key(&key.to_string()))
         }
         "popitem" => {
             let () = from_args(args)?;
-            let (key, value) = session.pop_item().ok_or_else(|| no_key("popitem(): dictionary is empty"))?;
+            let popped = session.pop_item().map_err(failed)?;
+            let (key, value) = popped.ok_or_else(|| no_key("popitem(): dictionary is empty"))?;
             Ok(Tuple::from([convert::text(&key), to_jinja(&value)]).into())
         }
         "setdefault" => {
@@ -133,12 +138,11 @@ fn call(name: &str, args: &[Jinja]) -> Result<Jinja, Error> {
         "update" => update(&session, args).map(|()| none()),
         "clear" => {
             let () = from_args(args)?;
-            session.clear();
-            Ok(none())
+            session.clear().map(|()| none()).map_err(failed)
         }
         "copy" => {
             let () = from_args(args)?;
-            Ok(to_jinja(&session.to_dict().into()))
+            Ok(to_jinja(&session.to_dict().map_err(failed)?.into()))
         }
         // Not a method: perhaps a key that holds something to call.
         _ => Err(Error::new(ErrorKind::UnknownMethod, format!("the session has no method {name}"))),
@@ -198,7 +202,7 @@ pub(super) fn get_flashed_messages(
     let filter = category_filter.or(named.get("category_filter")?).filter(Jinja::is_true);
     named.assert_all_used()?;
     let mut messages = Vec::new();
-    for flash in current_session()?.flashed_messages() {
+    for flash in current_session()?.flashed_messages().map_err(failed)? {
         let category = convert::text(&flash.category);
         if let Some(filter) = &filter
             && !is_in(&category, filter)?

@@ -100,8 +100,8 @@ async fn without_a_secret_key_only_reading_works() {
         Ok(format!(
             "{:?} {:?} {}",
             session.get::<String>("a")?,
-            session.flashed_messages(),
-            session.is_permanent()
+            session.flashed_messages()?,
+            session.is_permanent()?
         ))
     }
     async fn writes() -> Result<&'static str> {

@@ -30,7 +30,7 @@ async fn is_reached_by(url: &str, kind: &str) {
     assert_eq!(session.get::<u8>("visits").unwrap(), Some(1), "{url}");
     session.destroy().unwrap();
     assert!(request.finish().await.unwrap().set_cookie.unwrap().starts_with("session=;"));
-    assert!(other.begin([cookie]).open().await.unwrap().is_new(), "{url}");
+    assert!(other.begin([cookie]).open().await.unwrap().is_new().unwrap(), "{url}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

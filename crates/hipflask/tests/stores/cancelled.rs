@@ -148,7 +148,7 @@ async fn act(
 ) -> Result<Option<String>, SessionError> {
     let request = sessions.begin([cookie.as_str()]);
     let session = request.open().await?;
-    if session.is_new() {
+    if session.is_new().unwrap() {
         return Ok(None);
     }
     let mut unsaved = 0;
@@ -371,7 +371,7 @@ async fn timeout_does_not_clone_stolen_session_real_server() {
     proxy.set(Answers::ArriveLate(Duration::from_millis(1)));
     let engine = Engine::on(store);
     let limited = async |session: Session| {
-        if session.is_new() {
+        if session.is_new().unwrap() {
             return "logged out".to_owned();
         }
         let work = async {

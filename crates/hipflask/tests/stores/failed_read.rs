@@ -38,15 +38,15 @@ async fn goes_on(State(fails): State<Fails>) -> String {
     session.is_read_only().to_string()
 }
 
-/// Every change that a handler can ask for; some have no way to say that they do nothing.
+/// Every change that a handler can ask for.
 const CHANGES: [fn(&Session); 7] = [
     |session| drop(session.set("n", 9)),
     |session| drop(session.increment("n", 1)),
     |session| drop(session.flash("hello")),
     |session| drop(session.regenerate()),
     |session| drop(session.destroy()),
-    Session::clear,
-    |session| session.set_permanent(false),
+    |session| drop(session.clear()),
+    |session| drop(session.set_permanent(false)),
 ];
 
 const DAY: Duration = Duration::from_secs(86_400);

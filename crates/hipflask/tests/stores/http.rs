@@ -52,7 +52,7 @@ pub(crate) async fn serve(sessions: &Sessions) -> Server {
         session.set("late", true)
     }
     async fn logout(session: Session) {
-        session.clear();
+        session.clear().unwrap();
     }
     let app = Router::new()
         .route("/increment", get(increment))

@@ -111,7 +111,10 @@ async fn loses_nothing_when_it_is_killed(url: &str) {
         saved = found;
     }
     for other in &ended {
-        assert!(sessions.begin([other.as_str()]).open().await.unwrap().is_new(), "an ended session is back");
+        assert!(
+            sessions.begin([other.as_str()]).open().await.unwrap().is_new().unwrap(),
+            "an ended session is back"
+        );
     }
     eprintln!("{url}: {saved} saves and {} ends over 25 kills", ended.len());
 }

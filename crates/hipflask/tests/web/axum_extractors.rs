@@ -27,12 +27,12 @@ async fn look(cart: SessionData<Cart>) -> String {
 }
 
 async fn take(cart: SessionData<Cart>) -> String {
-    assert!(cart.session().contains("cart"));
-    cart.remove().items.join(",")
+    assert!(cart.session().contains("cart").unwrap());
+    cart.remove().unwrap().items.join(",")
 }
 
 async fn optional(session: Option<Session>) -> String {
-    session.map_or("nobody".into(), |session| session.len().to_string())
+    session.map_or("nobody".into(), |session| session.len().unwrap().to_string())
 }
 
 async fn whatever(session: Result<Session, SessionRejection>) -> String {

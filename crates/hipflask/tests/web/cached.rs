@@ -56,14 +56,14 @@ fn app(asks: Vec<Ask>) -> View {
             let session = hipflask::session().await?;
             Ok(match act {
                 "/?get" => session.get::<String>("username")?.unwrap_or_default(),
-                "/?contains" => session.contains("username").to_string(),
-                "/?len" => session.len().to_string(),
+                "/?contains" => session.contains("username").unwrap().to_string(),
+                "/?len" => session.len().unwrap().to_string(),
                 "/?write" => {
                     session.increment("n", 1)?;
                     session.get::<String>("username")?.unwrap_or_default()
                 }
                 _ => {
-                    session.clear();
+                    session.clear().unwrap();
                     "signed out".to_owned()
                 }
             })

@@ -15,11 +15,11 @@ fn app(clock: &SetClock) -> (Router, Sessions) {
         Ok(session.get::<String>("username")?.unwrap_or("nobody".into()))
     }
     async fn login(session: Session, Form(form): Form<Vec<(String, String)>>) -> Result<(), SessionError> {
-        session.set_permanent(true);
+        session.set_permanent(true).unwrap();
         form.into_iter().try_for_each(|(name, value)| session.set(name, value))
     }
     async fn logout(session: Session) {
-        session.clear();
+        session.clear().unwrap();
     }
     let sessions =
         Sessions::builder().secret_key("a secret key for tests").clock(clock.clone()).build().unwrap();
@@ -63,12 +63,13 @@ fn failed_session_transaction_saves_nothing() {
     });
     assert!(matches!(failed, Err(SessionError::Value(_))));
     assert_eq!(block_on(client.get("/")).text(), "ada");
-    let read = client
-        .session(|session| session.get::<u8>("n").map(|n| (n, session.is_modified(), session.is_new())));
+    let read = client.session(|session| {
+        session.get::<u8>("n").map(|n| (n, session.is_modified().unwrap(), session.is_new().unwrap()))
+    });
     assert_eq!(read, Ok((Some(1), false, false)));
     client
         .session(|session| {
-            session.clear();
+            session.clear().unwrap();
             Ok(())
         })
         .unwrap();

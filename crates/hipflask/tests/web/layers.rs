@@ -65,7 +65,7 @@ fn second_layer_of_one_cookie_does_nothing() {
         for view in [
             writing(),
             with_session(|session| {
-                session.clear();
+                session.clear().unwrap();
                 Ok(())
             }),
         ] {

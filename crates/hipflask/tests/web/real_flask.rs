@@ -174,7 +174,7 @@ fn run(plan: Vec<(usize, &'static [&'static str])>) -> View {
             let session = hipflask::session().await?;
             for what in before {
                 match *what {
-                    "permanent" => session.set_permanent(true),
+                    "permanent" => session.set_permanent(true)?,
                     _ => session.set("m", 1)?,
                 }
             }

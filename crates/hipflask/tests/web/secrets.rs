@@ -126,7 +126,8 @@ fn debug_of_a_stored_session_shows_no_secret() {
     let page = block_on(store.scan(&hipflask::store::Scan::new("session:"), now)).unwrap();
     let stored = block_on(store.load(&page.entries[0].key, now)).unwrap();
     let converted = Format::Json.convert(&stored.as_ref().unwrap().data).unwrap();
-    let parts: Vec<_> = session.with(|data| data.parts().map(|(_, part)| format!("{part:?}")).collect());
+    let parts: Vec<_> =
+        session.with(|data| data.parts().map(|(_, part)| format!("{part:?}")).collect()).unwrap();
     let record = Format::read(&stored.as_ref().unwrap().data).unwrap();
     shows_nothing(
         &cookie,
