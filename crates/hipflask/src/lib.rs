@@ -42,12 +42,18 @@
 
 #[cfg(feature = "app")]
 mod app;
+#[cfg(feature = "csrf")]
+pub mod csrf;
 mod engine;
 mod error;
 mod explain;
 mod fronts;
 #[cfg(feature = "inspector")]
 pub mod inspector;
+#[cfg(feature = "login")]
+pub mod login;
+#[cfg(any(feature = "app", feature = "login"))]
+mod quote;
 mod repr;
 mod request;
 mod session;
@@ -68,6 +74,10 @@ pub use engine::{Clock, SessionHeaders, Sessions, Stats, SystemClock};
 pub use error::{Cause, SessionError, SessionRejection, VerifyError, WriteError};
 #[cfg(feature = "actix")]
 pub use fronts::actix;
+#[cfg(feature = "csrf")]
+pub use fronts::csrf::{CsrfFuture, CsrfLayer, CsrfService};
+#[cfg(feature = "login")]
+pub use fronts::login::{LoginFuture, LoginLayer, LoginService};
 pub use fronts::{BarePage, ErrorPage, ResponseFuture, SessionLayer, SessionService};
 /// The crate below: values, signing, the grammar of cookies, for programs that need only a part.
 pub use hipflask_core;
@@ -79,7 +89,7 @@ pub use hipflask_core::signing::{Compression, Derivation, Digest, KeyRing, Secre
 pub use hipflask_core::time::UnixTime;
 pub use hipflask_core::value::{AsKey, Dict, Int, Text, Value, ValueError};
 pub use repr::repr;
-pub use request::{RequestSession, current, session};
+pub use request::{RequestInfo, RequestSession, current, session};
 pub use session::{CookieLine, Session, SessionData, SessionKey};
 pub use settings::{ConfigError, SessionsBuilder};
 #[cfg(feature = "templates")]

@@ -639,7 +639,7 @@ impl SessionDict {
     #[doc(alias = "permanent")]
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        self.value(PERMANENT).is_some_and(is_true)
+        self.value(PERMANENT).is_some_and(Value::is_true)
     }
 
     /// Sets the key `_permanent`, so that the session outlives the browser for the configured
@@ -697,21 +697,6 @@ fn check_value(key: &Text, value: &Value, inside: usize) -> Result<(), EntryErro
 fn mismatch(key: &Text, found: &Value, wanted: &str) -> EntryError {
     let problem = ValueError::Mismatch { found: found.kind(), wanted: wanted.into() };
     EntryError::new(key.as_bytes(), problem)
-}
-
-/// Converts as Python's `bool(value)`.
-fn is_true(value: &Value) -> bool {
-    match value {
-        Value::None => false,
-        Value::Bool(value) => *value,
-        Value::Int(number) => number.as_i64() != Some(0),
-        Value::Float(number) => *number != 0.0,
-        Value::Str(text) | Value::Markup(text) => !text.is_empty(),
-        Value::Bytes(bytes) => !bytes.is_empty(),
-        Value::List(items) | Value::Tuple(items) => !items.is_empty(),
-        Value::Dict(dict) => !dict.is_empty(),
-        Value::DateTime(_) | Value::Uuid(_) => true,
-    }
 }
 
 /// Reads all values in the JSON of a session.

@@ -96,6 +96,22 @@ impl Value {
         }
     }
 
+    /// Returns `true` if Python treats the value as true in a condition.
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Bool(value) => *value,
+            Self::Int(number) => number.as_i64() != Some(0),
+            Self::Float(number) => *number != 0.0,
+            Self::Str(text) | Self::Markup(text) => !text.is_empty(),
+            Self::Bytes(bytes) => !bytes.is_empty(),
+            Self::List(items) | Self::Tuple(items) => !items.is_empty(),
+            Self::Dict(dict) => !dict.is_empty(),
+            Self::DateTime(_) | Self::Uuid(_) => true,
+        }
+    }
+
     /// Returns the `bool`.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {

@@ -8,11 +8,14 @@ use std::task::{Context, Poll};
 
 use axum::extract::{MatchedPath, OriginalUri, Request};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, Method, Uri};
 use pin_project_lite::pin_project;
 
-use super::hosts::{self, TrustedHosts};
+use super::hosts::TrustedHosts;
 use super::urls::Urls;
+use crate::engine::Sessions;
+use crate::fronts::request_info;
+use crate::request::RequestInfo;
 use crate::templates::Templates;
 
 thread_local! {
@@ -28,6 +31,7 @@ pub(super) struct Shared {
     /// The app's mount point, if the request does not name it.
     pub(super) root: String,
     pub(super) trusted_hosts: TrustedHosts,
+    pub(super) sessions: Sessions,
 }
 
 /// One request. Its headers have cookies in them, so it cannot be printed.
@@ -40,6 +44,7 @@ pub(super) struct RequestContext {
     pub(super) prefix: String,
     pub(super) matched: Option<String>,
     pub(super) headers: HeaderMap,
+    pub(super) info: RequestInfo,
 }
 
 impl RequestContext {
@@ -56,6 +61,7 @@ impl RequestContext {
             prefix,
             matched: extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
             headers: request.headers().clone(),
+            info: request_info(&shared.sessions, request),
             shared,
         }
     }
@@ -63,22 +69,16 @@ impl RequestContext {
     /// Returns the host that the browser sent the request to. Empty if it is not written as hosts
     /// are, as in Flask.
     pub(super) fn host(&self) -> &str {
-        hosts::valid(self.named_host())
+        self.info.host()
     }
 
     /// Returns what the request names as its host, without the standard port of the scheme.
     pub(super) fn named_host(&self) -> &str {
-        let mut headers = self.headers.get_all(header::HOST).iter();
-        let host = match (headers.next(), headers.next()) {
-            (Some(host), None) => host.to_str().unwrap_or_default(),
-            (Some(_), Some(_)) => "",
-            (None, _) => self.uri.authority().map_or("localhost", |authority| authority.as_str()),
-        };
-        hosts::without_standard_port(self.scheme(), host)
+        self.info.named_host()
     }
 
     pub(super) fn scheme(&self) -> &str {
-        self.uri.scheme_str().unwrap_or("http")
+        self.info.scheme()
     }
 
     /// Returns `true` if the app trusts the host that the request names.

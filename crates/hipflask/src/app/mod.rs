@@ -44,6 +44,7 @@ use self::serve::Caught;
 use self::urls::{Urls, Values};
 use crate::engine::Sessions;
 use crate::inspector::Inspector;
+use crate::quote::quote;
 use crate::settings::ConfigError;
 use crate::settings::SessionsBuilder;
 use crate::templates::{TemplateError, Templates, TemplatesBuilder};
@@ -384,7 +385,14 @@ impl App {
         let templates = self.templates.reload(self.debug);
         let templates = templates.global("request", Jinja::from_object(request::RequestObject));
         let templates = templates.global("url_for", Jinja::from_function(request::url_for)).build()?;
-        let shared = Shared { urls: self.urls, templates, debug: self.debug, root: self.root, trusted_hosts };
+        let shared = Shared {
+            urls: self.urls,
+            templates,
+            debug: self.debug,
+            root: self.root,
+            trusted_hosts,
+            sessions: sessions.clone(),
+        };
         let router = self.router.method_not_allowed_fallback(pages::method_not_allowed);
         let router = if self.has_fallback { router } else { router.fallback(pages::not_found) };
         let router = self.layers.into_iter().fold(router, |router, layer| layer(router));
@@ -619,7 +627,7 @@ fn build_url(endpoint: &str, mut values: Values) -> std::result::Result<String, 
     url.push_str(path.trim_start_matches('/'));
     if let Some(anchor) = anchor {
         url.push('#');
-        urls::quote(&mut url, &anchor, b"%!#$&'()*+,/:;=?@");
+        quote(&mut url, &anchor, b"%!#$&'()*+,/:;=?@");
     }
     Ok(url)
 }

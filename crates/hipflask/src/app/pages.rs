@@ -4,8 +4,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::urls::quote;
 use crate::explain::Explanation;
+use crate::fronts;
+use crate::quote::quote;
 use crate::repr::repr;
 use crate::templates::escaped;
 
@@ -47,12 +48,7 @@ fn uri(location: &str) -> String {
 
 /// Flask's page for an HTTP error.
 fn page(status: StatusCode, description: &str) -> Response {
-    let name = status.canonical_reason().unwrap_or_default();
-    let page = format!(
-        "<!doctype html>\n<html lang=en>\n<title>{code} {name}</title>\n<h1>{name}</h1>\n<p>{description}</p>\n",
-        code = status.as_u16(),
-    );
-    (status, Html(page)).into_response()
+    (status, Html(fronts::page(status, description))).into_response()
 }
 
 pub(super) async fn not_found() -> Response {

@@ -1,6 +1,11 @@
 //! Paths of named routes: Flask's `url_for`.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+
+use crate::quote::{quote, quote_plus};
+
+/// The characters that Werkzeug does not encode in a query.
+const QUERY: &[u8] = b"!$'()*,/:;?@";
 
 /// The named routes of an app.
 #[derive(Debug, Clone, Default)]
@@ -102,9 +107,9 @@ impl Rule {
         for (name, values) in &values.0 {
             for value in values {
                 url.push(if url.contains('?') { '&' } else { '?' });
-                quote_plus(&mut url, name);
+                quote_plus(&mut url, name, QUERY);
                 url.push('=');
-                quote_plus(&mut url, value);
+                quote_plus(&mut url, value, QUERY);
             }
         }
         url
@@ -122,25 +127,6 @@ fn parts(path: &str) -> Vec<Part> {
     }
     parts.push(Part::Text(rest.to_owned()));
     parts
-}
-
-/// Percent-encodes UTF-8, all but letters, digits, `_.-~` and what is safe in this part of a URL.
-pub(super) fn quote(url: &mut String, text: &str, safe: &[u8]) {
-    for byte in text.bytes() {
-        match byte {
-            byte if byte.is_ascii_alphanumeric() || b"_.-~".contains(&byte) || safe.contains(&byte) => {
-                url.push(char::from(byte));
-            }
-            byte => drop(write!(url, "%{byte:02X}")),
-        }
-    }
-}
-
-fn quote_plus(url: &mut String, text: &str) {
-    for (at, word) in text.split(' ').enumerate() {
-        url.push_str(if at > 0 { "+" } else { "" });
-        quote(url, word, b"!$'()*,/:;?@");
-    }
 }
 
 /// A URL cannot be built.

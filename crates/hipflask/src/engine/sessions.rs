@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::headers::SessionHeaders;
 use super::permanent;
 use super::stored::Stored;
+use super::surroundings::Surroundings;
 use super::timeouts::Timeouts;
 use crate::error::{SessionError, VerifyError, WriteError};
 
@@ -39,6 +40,7 @@ struct Engine {
     lifetime: Duration,
     timeouts: Timeouts,
     clock: Box<dyn Clock>,
+    surroundings: Surroundings,
     counters: Counters,
     bad_signatures: BadSignatures,
 }
@@ -63,6 +65,7 @@ impl Sessions {
         lifetime: Duration,
         timeouts: Timeouts,
         clock: Box<dyn Clock>,
+        surroundings: Surroundings,
     ) -> Self {
         Self(Arc::new(Engine {
             kind,
@@ -71,6 +74,7 @@ impl Sessions {
             lifetime,
             timeouts,
             clock,
+            surroundings,
             counters: Counters::default(),
             bad_signatures: BadSignatures::default(),
         }))
@@ -143,6 +147,10 @@ impl Sessions {
             Kind::Cookie(codec) => Ok(codec.open(value.as_bytes(), self.now())?.session),
             Kind::Stored(_) | Kind::Keyless => Err(VerifyError::NotInCookie),
         }
+    }
+
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.0.surroundings
     }
 
     pub(crate) fn rules(&self) -> Rules {

@@ -17,6 +17,11 @@
 //! Take `Session`, not `Option<Session>`: actix-web turns every failed extractor into `None`, so
 //! that a middleware that somebody forgot would look like an empty session.
 
+#[cfg(feature = "csrf")]
+pub use super::csrf::actix::{CsrfFuture, CsrfMiddleware, CsrfService};
+#[cfg(feature = "login")]
+pub use super::login::actix::{ExtractedLogin, LoginFuture, LoginMiddleware, LoginService};
+
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -33,11 +38,12 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse,
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
+use super::actix_info::request_info;
 use super::response::Answering;
 use crate::engine::Sessions;
 use crate::engine::{SessionHeaders, Vary};
 use crate::error::{SessionError, SessionRejection};
-use crate::request::RequestSession;
+use crate::request::{RequestInfo, RequestSession};
 use crate::session::Session;
 use crate::session::{SessionData, SessionKey};
 
@@ -334,6 +340,16 @@ impl FromRequest for Session {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request_session(request);
         Extracted(Box::pin(async move { Ok(request.ok_or(SessionRejection::NoLayer)?.open().await?) }))
+    }
+}
+
+impl FromRequest for RequestInfo {
+    type Error = SessionRejection;
+    type Future = Ready<Result<Self, SessionRejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let session = request_session(request).ok_or(SessionRejection::NoLayer);
+        ready(session.map(|session| request_info(session.sessions(), request)))
     }
 }
 

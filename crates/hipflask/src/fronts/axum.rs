@@ -6,9 +6,10 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error_page::Failed;
+use super::info::info;
 use crate::error::{SessionError, SessionRejection};
 use crate::explain;
-use crate::request::RequestSession;
+use crate::request::{RequestInfo, RequestSession};
 use crate::session::Session;
 use crate::session::{SessionData, SessionKey};
 
@@ -42,6 +43,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
         Ok(request_session(parts).ok_or(SessionRejection::NoLayer)?.open().await?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
+        let sessions = request_session(parts).ok_or(SessionRejection::NoLayer)?.sessions();
+        Ok(info(sessions, &parts.uri, &parts.headers, &parts.extensions))
     }
 }
 

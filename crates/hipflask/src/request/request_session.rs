@@ -137,9 +137,9 @@ impl RequestSession {
         Some(found)
     }
 
-    /// The state of the session, for the inspector.
-    #[cfg(feature = "inspector")]
-    pub(crate) fn shared(&self) -> &Shared {
+    /// The state of the session.
+    #[cfg(any(feature = "inspector", feature = "login"))]
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.0
     }
 

@@ -4,12 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use hipflask_core::session::{DEFAULT_CATEGORY, Editor, EntryError, FLASHES, Flash, SessionDict};
+#[cfg(any(feature = "csrf", feature = "login"))]
+use hipflask_core::time::UnixTime;
 use hipflask_core::value::{AsKey, Dict, Int, Text, Value, ValueError, to_value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::state::{Shared, State};
 use super::stored;
+#[cfg(any(feature = "csrf", feature = "login"))]
+use crate::engine::Sessions;
 use crate::error::SessionError;
 
 /// The session of a request: Flask's dict. Clones are handles of the same session.
@@ -39,6 +43,24 @@ pub struct Session(Arc<Shared>);
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self(shared)
+    }
+
+    /// The state that all handles of the session share.
+    #[cfg(feature = "login")]
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    /// The engine of the session.
+    #[cfg(any(feature = "csrf", feature = "login"))]
+    pub(crate) fn engine(&self) -> &Sessions {
+        self.0.engine()
+    }
+
+    /// The time of the request.
+    #[cfg(any(feature = "csrf", feature = "login"))]
+    pub(crate) fn now(&self) -> UnixTime {
+        self.0.now()
     }
 
     /// Runs `work` on the session's data under one lock, to combine several steps or to borrow a value.

@@ -1,5 +1,7 @@
 //! The state of one request, which its handles share.
 
+#[cfg(feature = "login")]
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -24,6 +26,9 @@ pub(crate) struct Shared {
     /// `true` once `state` was locked. An untouched session needs no lock at the end.
     is_touched: AtomicBool,
     state: Lock<State>,
+    /// The login of the request, if a login layer is around the handler. Only that layer knows its type.
+    #[cfg(feature = "login")]
+    pub(crate) login: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// The session of the layer around this one, which is in another cookie.
     pub(crate) outer: OnceLock<Arc<Shared>>,
 }
@@ -78,6 +83,8 @@ impl Shared {
             now: AtomicU64::new(UNKNOWN),
             is_touched: AtomicBool::new(false),
             state: Lock::default(),
+            #[cfg(feature = "login")]
+            login: OnceLock::new(),
             outer: OnceLock::new(),
         }
     }
@@ -110,6 +117,18 @@ impl Shared {
     /// Returns `true` if the session was opened. A closure that holds it has opened it.
     pub(crate) fn is_opened(&self) -> bool {
         self.lock().map_or(true, |state| state.data.is_some())
+    }
+
+    /// Returns `true` if the session was used in any way.
+    #[cfg(feature = "login")]
+    pub(crate) fn is_touched(&self) -> bool {
+        self.is_touched.load(Ordering::Relaxed)
+    }
+
+    /// Looks at an opened session, without counting as access. `None` if it is not opened.
+    #[cfg(feature = "login")]
+    pub(crate) fn peek<R>(&self, look: impl FnOnce(&SessionDict) -> R) -> Option<R> {
+        self.lock().ok()?.data.as_ref().map(look)
     }
 
     /// Returns `true` if no other handle of the session exists.

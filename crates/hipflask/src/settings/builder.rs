@@ -12,7 +12,7 @@ use hipflask_core::tagged::KeyOrder;
 use super::engine_settings::EngineSettings;
 use super::error::ConfigError;
 use super::store_settings::StoreSettings;
-use crate::engine::{Clock, Kind, Sessions, SystemClock, Timeouts};
+use crate::engine::{Clock, Kind, Proxies, Sessions, Surroundings, SystemClock, Timeouts};
 
 /// The name of the strict profile's cookie.
 const STRICT_NAME: &str = "__Host-session";
@@ -73,6 +73,9 @@ pub struct SessionsBuilder {
     clock: Box<dyn Clock>,
     /// The hosts in `TRUSTED_HOSTS`, for an app.
     pub(crate) trusted_hosts: Vec<String>,
+    /// The reverse proxies in `TRUSTED_PROXIES`.
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) surroundings: Surroundings,
     pub(crate) store: StoreSettings,
 }
 
@@ -100,6 +103,8 @@ impl Default for SessionsBuilder {
             insecure_allowed: false,
             clock: Box::new(SystemClock),
             trusted_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            surroundings: Surroundings::default(),
             store: StoreSettings::default(),
         }
     }
@@ -266,6 +271,27 @@ impl SessionsBuilder {
         self
     }
 
+    /// Sets the reverse proxies in front of the server: addresses and networks such as `10.0.0.0/8`.
+    /// Their headers `X-Forwarded-For` and `X-Forwarded-Proto` name the client's address and scheme;
+    /// the same headers of all other clients are not believed. None unless set.
+    ///
+    /// Form tokens and logins use the address and the scheme; see
+    /// [`RequestInfo`](crate::RequestInfo).
+    ///
+    /// ```
+    /// # use hipflask::Sessions;
+    /// let sessions = Sessions::builder()
+    ///     .secret_key("a secret key for the docs")
+    ///     .trusted_proxies(["127.0.0.1", "10.0.0.0/8"])
+    ///     .build()?;
+    /// # Ok::<(), hipflask::ConfigError>(())
+    /// ```
+    #[doc(alias = "ProxyFix")]
+    pub fn trusted_proxies<P: Into<String>>(mut self, proxies: impl IntoIterator<Item = P>) -> Self {
+        self.trusted_proxies = proxies.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets the clock. The default is the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
@@ -286,7 +312,7 @@ impl SessionsBuilder {
         self.build_as(Keys::Optional)
     }
 
-    fn build_as(mut self, keys: Keys) -> Result<Sessions, ConfigError> {
+    fn build_as(mut self, need: Keys) -> Result<Sessions, ConfigError> {
         let ring = self.ring();
         let stored = std::mem::take(&mut self.store).build(&EngineSettings {
             ring: ring.clone().ok_or_else(|| self.no_secret_key()),
@@ -304,16 +330,31 @@ impl SessionsBuilder {
         }
         let cookie = self.cookie()?;
         // The keys are checked for every kind of session.
+        let keys = ring.clone();
         let codec = ring.map(|ring| self.codec(ring, &cookie)).transpose()?;
-        let kind = match (stored, codec, keys) {
+        let kind = match (stored, codec, need) {
             (Some(stored), ..) => Kind::Stored(stored),
             (None, Some(codec), _) => Kind::Cookie(codec),
             (None, None, Keys::Optional) => Kind::Keyless,
             (None, None, Keys::Required) => return Err(self.no_secret_key()),
         };
+        let surroundings = self.surroundings(keys)?;
         let rules = Rules { refresh_each_request: self.refresh_each_request, profile: self.profile };
         let (lifetime, timeouts) = (self.idle_lifetime(), self.timeouts());
-        Ok(Sessions::new(kind, cookie, rules, lifetime, timeouts, self.clock))
+        Ok(Sessions::new(kind, cookie, rules, lifetime, timeouts, self.clock, surroundings))
+    }
+
+    fn surroundings(&mut self, keys: Option<KeyRing>) -> Result<Surroundings, ConfigError> {
+        let mut surroundings = std::mem::take(&mut self.surroundings);
+        let proxies = std::mem::take(&mut self.trusted_proxies);
+        surroundings.proxies = Proxies::new(proxies).map_err(|entry| ConfigError::TrustedProxy { entry })?;
+        surroundings.leeway = self.leeway;
+        #[cfg(feature = "csrf")]
+        {
+            surroundings.csrf = surroundings.csrf.with_signer(keys.as_ref())?;
+        }
+        surroundings.keys = keys;
+        Ok(surroundings)
     }
 
     fn codec(&self, ring: KeyRing, cookie: &CookieConfig) -> Result<SessionCodec, ConfigError> {

@@ -74,6 +74,30 @@ pub enum ConfigError {
         /// The setting that switched it off.
         setting: &'static str,
     },
+    /// Logins without a function that loads users.
+    #[cfg(feature = "login")]
+    #[error("logins need a function that finds a user by id: call `FlaskLoginBuilder::load`")]
+    NoUserLoader,
+    /// The secret key cannot sign remember cookies.
+    #[cfg(feature = "login")]
+    #[error(transparent)]
+    RememberKey(hipflask_core::login::RememberKeyError),
+    /// The page to log in at is not a path.
+    #[cfg(feature = "login")]
+    #[error("the login page {view:?} is not a path; write \"/login\"")]
+    LoginView {
+        /// The page.
+        view: String,
+    },
+    /// An entry of the trusted proxies is neither an address nor a network.
+    #[error(
+        "{entry:?} in the trusted proxies (TRUSTED_PROXIES) is neither an IP address nor a network; write \"127.0.0.1\" or \
+         \"10.0.0.0/8\""
+    )]
+    TrustedProxy {
+        /// The entry.
+        entry: String,
+    },
     /// A key or the signing settings cannot be used.
     #[error(transparent)]
     Signer(#[from] SignerConfigError),

@@ -1,15 +1,12 @@
 //! Configuration from outside the program: environment variables and TOML, under Flask's names.
 
-use std::time::Duration;
-
-use hipflask_core::cookie::SameSite;
 use hipflask_core::tagged;
 use hipflask_core::value::{Dict, Value};
 
 use super::builder::SessionsBuilder;
 use super::error::ConfigError;
-use super::flask_session;
-use super::value::{Setting, text, truth};
+use super::value::{Setting, same_site, seconds, text, texts, truth};
+use super::{flask_login, flask_session, flask_wtf};
 use crate::engine::Sessions;
 
 const SETTINGS: &[Setting] = &[
@@ -36,7 +33,11 @@ const SETTINGS: &[Setting] = &[
     ("SESSION_COOKIE_HTTPONLY", |b, name, value| Ok(b.cookie_http_only(truth(name, value)?))),
     ("SESSION_COOKIE_SECURE", |b, name, value| Ok(b.cookie_secure(truth(name, value)?))),
     ("TRUSTED_HOSTS", |mut b, name, value| {
-        b.trusted_hosts = hosts(name, value)?;
+        b.trusted_hosts = texts(name, value, "a list of host names: [\"example.org\"]")?;
+        Ok(b)
+    }),
+    ("TRUSTED_PROXIES", |mut b, name, value| {
+        b.trusted_proxies = texts(name, value, "a list of addresses: [\"127.0.0.1\"]")?;
         Ok(b)
     }),
     ("SESSION_COOKIE_SAMESITE", |b, name, value| Ok(b.cookie_same_site(same_site(name, value)?))),
@@ -54,7 +55,7 @@ const SETTINGS: &[Setting] = &[
 ];
 
 fn all() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(&flask_session::SETTINGS)
+    SETTINGS.iter().chain(&flask_session::SETTINGS).chain(&flask_login::SETTINGS).chain(&flask_wtf::SETTINGS)
 }
 
 const KEY: &str = "text; in an environment variable a key of digits needs JSON quotes: '\"123\"'";
@@ -198,36 +199,9 @@ fn wrong(name: &str, value: &Value, wanted: &'static str) -> ConfigError {
     ConfigError::wrong(name, value, wanted)
 }
 
-fn seconds(name: &str, value: &Value) -> Result<Duration, ConfigError> {
-    let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
-    number.map(Duration::from_secs).ok_or_else(|| wrong(name, value, "a number of seconds, 0 or more"))
-}
-
 fn size(name: &str, value: &Value) -> Result<usize, ConfigError> {
     let number = value.as_i64().and_then(|number| usize::try_from(number).ok());
     number.ok_or_else(|| wrong(name, value, "a number of bytes, 0 for no limit"))
-}
-
-fn same_site(name: &str, value: &Value) -> Result<Option<SameSite>, ConfigError> {
-    const WANTED: &str = "'Strict', 'Lax', 'None' in quotes, or null";
-    match value {
-        Value::None => Ok(None),
-        value => text(name, value, WANTED)?.parse().map(Some).map_err(|_| ConfigError::WrongType {
-            name: name.into(),
-            found: format!("{:?}", value.as_str().unwrap_or_default()),
-            wanted: WANTED,
-        }),
-    }
-}
-
-fn hosts(name: &str, value: &Value) -> Result<Vec<String>, ConfigError> {
-    const WANTED: &str = "a list of host names: [\"example.org\"]";
-    let host = |host: &Value| text(name, host, WANTED).map(ToOwned::to_owned);
-    match (value, value.as_items()) {
-        (Value::None, _) => Ok(Vec::new()),
-        (_, Some(hosts)) => hosts.iter().map(host).collect(),
-        (one, None) => host(one).map(|host| vec![host]),
-    }
 }
 
 fn fallbacks(name: &str, value: &Value) -> Result<Vec<hipflask_core::signing::SecretKey>, ConfigError> {
@@ -249,6 +223,10 @@ fn fallbacks(name: &str, value: &Value) -> Result<Vec<hipflask_core::signing::Se
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use hipflask_core::cookie::SameSite;
+
     use super::*;
 
     fn from(variables: &[(&str, &str)]) -> Result<Sessions, ConfigError> {

@@ -1,6 +1,8 @@
 //! Templates as Flask renders them, by minijinja.
 
 mod convert;
+#[cfg(feature = "csrf")]
+mod csrf;
 mod format;
 mod objects;
 mod session;
@@ -141,6 +143,8 @@ fn environment() -> Environment<'static> {
     environment.add_filter("count", |value: &Jinja| format::length(value));
     environment.add_global("session", Jinja::from_object(objects::SessionObject));
     environment.add_function("get_flashed_messages", session::get_flashed_messages);
+    #[cfg(feature = "csrf")]
+    csrf::add_to(&mut environment);
     environment
 }
 
@@ -165,6 +169,10 @@ fn python_method(
         "update",
         "add",
     ];
+    #[cfg(feature = "csrf")]
+    if let Some(result) = csrf::method(name, args) {
+        return result;
+    }
     if let (ValueKind::Map, Some(object), true) = (value.kind(), value.as_object(), args.is_empty()) {
         let pairs = object.try_iter_pairs().into_iter().flatten();
         if let Some(view) = convert::View::of(name, pairs) {

@@ -13,13 +13,13 @@ use crate::error::SessionError;
 use crate::request;
 use crate::session::Session;
 
-fn current_session() -> Result<Session, Error> {
+pub(super) fn current_session() -> Result<Session, Error> {
     request::current()
         .map(|request| request.open_cookie())
         .ok_or_else(|| failed(SessionError::OutsideRequest))
 }
 
-fn failed(error: SessionError) -> Error {
+pub(super) fn failed(error: SessionError) -> Error {
     refuse(error.to_string()).with_source(error)
 }
 
