@@ -1,5 +1,5 @@
-//! The Pythons of newer Debian suites, each unpacked with its libraries into a folder. The system
-//! stays as it is.
+//! Other Debians in folders: the Pythons of newer suites, and a bare system for a chroot. The
+//! machine stays as it is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,50 @@ impl UnpackedPython {
     }
 }
 
+/// Creates a minimal Debian of this machine's suite with `packages`, or returns the one from an
+/// earlier run, and returns its folder.
+///
+/// # Errors
+/// [`Failure`] if this machine is not a Debian, or debootstrap fails, which needs root.
+pub(crate) fn bare_system(workspace: &Workspace, packages: &str) -> Result<PathBuf, Failure> {
+    let root = workspace.path("target/debian/bare");
+    let is_complete = workspace.path("target/debian/bare.txt");
+    if fs::read_to_string(&is_complete).is_ok_and(|installed| installed == packages) {
+        return Ok(root);
+    }
+    let _ = fs::remove_dir_all(&root);
+    let tool = workspace.path("target/debian/debootstrap");
+    fs::create_dir_all(&tool).map_err(|error| Failure::new(format!("target/debian: {error}")))?;
+    run(workspace.command("apt-get").current_dir(&tool).args(["--quiet=2", "download", "debootstrap"]))?;
+    for archive in files(&tool).filter(|file| has_extension(file, "deb")) {
+        run(workspace.command("dpkg").arg("-x").args([&archive, &tool]))?;
+    }
+    let mut debootstrap = workspace.command("sh");
+    debootstrap.env("DEBOOTSTRAP_DIR", tool.join("usr/share/debootstrap"));
+    debootstrap.arg(tool.join("usr/sbin/debootstrap")).arg("--variant=minbase");
+    debootstrap.arg(format!("--include={packages}")).arg(suite()?).arg(&root).arg(mirror(workspace)?);
+    run(&mut debootstrap)?;
+    fs::write(is_complete, packages).map_err(|error| Failure::new(format!("target/debian: {error}")))?;
+    Ok(root)
+}
+
+/// This machine's suite.
+fn suite() -> Result<String, Failure> {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    match codename {
+        Some(codename) if release.lines().any(|line| line == "ID=debian") => Ok(codename.to_owned()),
+        _ => Err(Failure::new("this machine is not a Debian")),
+    }
+}
+
+fn mirror(workspace: &Workspace) -> Result<String, Failure> {
+    let targets = ["indextargets", "--format", "$(REPO_URI)", "Origin: Debian"];
+    let mirrors = read(workspace.command("apt-get").args(targets)).unwrap_or_default();
+    let mirror = mirrors.lines().find(|mirror| !mirror.contains("security"));
+    mirror.map(str::to_owned).ok_or_else(|| Failure::new("apt does not know a mirror of Debian"))
+}
+
 /// apt with its own lists, and without installed packages, so that it fetches everything that a
 /// package needs.
 struct Apt<'a> {
@@ -73,10 +117,7 @@ struct Apt<'a> {
 
 impl<'a> Apt<'a> {
     fn new(workspace: &'a Workspace, folder: &Path, suite: &str) -> Result<Self, Failure> {
-        let targets = ["indextargets", "--format", "$(REPO_URI)", "Origin: Debian"];
-        let mirrors = read(workspace.command("apt-get").args(targets)).unwrap_or_default();
-        let mirror = mirrors.lines().find(|mirror| !mirror.contains("security"));
-        let mirror = mirror.ok_or_else(|| Failure::new("apt does not know a mirror of Debian"))?;
+        let mirror = mirror(workspace)?;
         let write = |name: &str, text: &str| {
             fs::write(folder.join(name), text)
                 .map_err(|error| Failure::new(format!("{} cannot be written: {error}", folder.display())))

@@ -17,6 +17,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("stores", "tests the Python package on PostgreSQL, MariaDB, MongoDB and DynamoDB"),
     ("words", "finds names and sentences that are not plain English"),
     ("book", "builds the pages under docs/ as a book in target/book, and checks its links"),
+    ("deb", "builds the Debian package of the command in target/deb"),
     ("release", "with --dry-run: builds packages and wheels and checks the version; publishes nothing"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];

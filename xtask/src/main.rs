@@ -3,6 +3,7 @@
 
 mod book;
 mod cargo_tools;
+mod deb;
 mod debian;
 mod documents;
 mod environment;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         ["wheel", "--abi3"] => finish(install_wheel(&workspace, wheel::Choice::Abi3)),
         ["release", "--dry-run"] => finish(release::dry_run(&workspace).map(|note| println!("{note}"))),
         ["words"] => finish(words::are_plain(&workspace).map(|note| println!("{note}"))),
+        ["deb"] => finish(deb::build(&workspace).map(|note| println!("{note}"))),
         ["book"] => finish(book::build(&workspace).map(|note| println!("{note}"))),
         ["release"] => {
             misuse(Some("`cargo xtask release` publishes nothing itself and needs --dry-run".into()))

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::report::Step;
 use crate::workspace::run;
 use crate::{
-    book, cargo_tools, documents, flask, fuzz, mutants, packages, rings, rules, tools, wheel, words,
+    book, cargo_tools, deb, documents, flask, fuzz, mutants, packages, rings, rules, tools, wheel, words,
 };
 
 /// The quick steps, which need nothing but Rust.
@@ -49,6 +49,7 @@ pub(crate) const FULL: &[Step] = &[
     STORE_MUTANTS,
     FEATURE_PAIRS,
     PACKAGES_ALONE,
+    DEBIAN_PACKAGE,
     PYTHON_SERVERS,
     PYTHON_VERSIONS,
 ];
@@ -139,6 +140,12 @@ const PACKAGES_ALONE: Step = Step {
     name: "packages alone",
     remedy: "a package may use nothing outside its folder: see `exclude` in its Cargo.toml",
     run: packages::work_alone,
+};
+
+const DEBIAN_PACKAGE: Step = Step {
+    name: "debian package",
+    remedy: "run xtask/debian/installed.sh by hand: `chroot target/debian/bare sh -x /installed.sh`",
+    run: deb::works_where_it_is_installed,
 };
 
 const TESTS: Step = Step {

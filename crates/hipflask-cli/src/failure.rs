@@ -119,6 +119,14 @@ pub(crate) enum Failure {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// The man pages cannot be written.
+    #[error("cannot write the man pages to {folder}")]
+    ManPages {
+        /// The folder, as it was given.
+        folder: String,
+        /// The error of the system.
+        source: io::Error,
+    },
     /// The runtime cannot be started.
     #[error("cannot start the runtime that waits for the store")]
     Runtime(#[source] io::Error),

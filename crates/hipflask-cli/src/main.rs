@@ -57,9 +57,10 @@ fn main() -> ExitCode {
 /// Runs the command. Returns `true` if nothing was refused.
 fn run() -> Result<bool, Failure> {
     keys::refuse_on_the_command_line(std::env::args_os().skip(1))?;
-    let matches = commands::polish(Cli::command()).try_get_matches();
+    let whole = || commands::polish(Cli::command());
+    let matches = whole().try_get_matches();
     match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli.command.run(),
+        Ok(cli) => cli.command.run(whole),
         Err(error) => Err(commands::explain(error, std::env::args_os().skip(1))),
     }
 }

@@ -130,7 +130,7 @@ async fn make(url: &str, make: bool) -> Result<Arc<dyn Store>, StoreError> {
         Kind::Redis => Ok(Arc::new(crate::redis::RedisStore::from_url(url)?)),
         #[cfg(feature = "redis-tls")]
         Kind::RedisTls => Ok(Arc::new(crate::redis::RedisStore::from_url(url)?)),
-        #[cfg(feature = "memcached")]
+        #[cfg(all(unix, feature = "memcached"))]
         Kind::Memcached => Ok(Arc::new(crate::memcached::MemcachedStore::from_url(url)?)),
         #[cfg(feature = "mongodb")]
         Kind::MongoDb => Ok(Arc::new(crate::mongodb::MongoDbStore::from_url(url).await?)),
@@ -195,8 +195,12 @@ impl Kind {
     }
 
     fn not_compiled_in(self) -> StoreError {
-        if cfg!(not(unix)) && self == Self::File {
-            return StoreError::new("file", ErrorKind::Unsupported, "it needs Unix file locks");
+        let reason = match self {
+            Self::File => "it needs Unix file locks",
+            _ => "its client needs Unix sockets",
+        };
+        if cfg!(not(unix)) && matches!(self, Self::File | Self::Memcached) {
+            return StoreError::new(self.feature(), ErrorKind::Unsupported, reason);
         }
         let feature = self.feature();
         let store = if self == Self::RedisTls { "redis" } else { feature };
@@ -357,7 +361,7 @@ mod tests {
         }
     }
 
-    #[cfg(all(feature = "sqlite", feature = "redis", feature = "memcached"))]
+    #[cfg(all(unix, feature = "sqlite", feature = "redis", feature = "memcached"))]
     #[tokio::test]
     async fn every_scheme_leads_to_its_store() {
         for (url, kind) in [

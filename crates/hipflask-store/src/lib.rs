@@ -29,7 +29,7 @@ mod together;
 pub mod copy;
 
 #[cfg(any(
-    feature = "memcached",
+    all(unix, feature = "memcached"),
     feature = "mongodb",
     feature = "redis",
     feature = "sqlite",
@@ -38,14 +38,14 @@ pub mod copy;
 ))]
 mod unreachable;
 #[cfg(any(
-    feature = "memcached",
+    all(unix, feature = "memcached"),
     feature = "redis",
     feature = "sqlite",
     feature = "postgres",
     feature = "mysql"
 ))]
 #[cfg_attr(
-    not(any(feature = "memcached", feature = "redis")),
+    not(any(all(unix, feature = "memcached"), feature = "redis")),
     allow(
         dead_code,
         reason = "SQL stores decode the parts of their URLs, and leave the rest to the drivers"
@@ -58,7 +58,7 @@ pub mod dynamodb;
 #[cfg(all(unix, feature = "file"))]
 pub mod file;
 pub mod id;
-#[cfg(feature = "memcached")]
+#[cfg(all(unix, feature = "memcached"))]
 pub mod memcached;
 pub mod memory;
 #[cfg(feature = "mongodb")]

@@ -23,6 +23,7 @@
 //! - `axum` (on by default): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The
 //!   tower layer needs no feature.
 //! - `actix`: middleware and extractors for actix-web 4. Adds actix-web without its default features.
+//! - `toml`: settings from a TOML text under Flask's names: `Sessions::from_toml`. Adds toml.
 //! - `templates`: `hipflask::templates`, minijinja with Flask's `session` and
 //!   `get_flashed_messages` in every template. Adds minijinja and the Python methods of
 //!   minijinja-contrib.

@@ -1,7 +1,9 @@
 //! The commands: one module each.
 
+mod completions;
 mod cookie;
 mod key;
+mod man;
 mod store;
 
 use std::ffi::{OsStr, OsString};
@@ -22,15 +24,21 @@ pub(crate) enum Commands {
     Key(key::KeyArgs),
     /// List, show, delete, count and copy the sessions in a store
     Store(store::StoreArgs),
+    Completions(completions::Completions),
+    Man(man::ManPages),
 }
 
 impl Commands {
     /// Runs the command. Returns `true` if nothing was refused.
-    pub(crate) fn run(self) -> Result<bool, Failure> {
+    ///
+    /// `whole` describes the whole command.
+    pub(crate) fn run(self, whole: impl FnOnce() -> Command) -> Result<bool, Failure> {
         match self {
             Self::Cookie(arguments) => arguments.run(),
             Self::Key(arguments) => arguments.run(),
             Self::Store(arguments) => arguments.run(),
+            Self::Completions(arguments) => arguments.run(&mut whole()),
+            Self::Man(arguments) => arguments.run(whole()),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod help;
 mod keys;
+mod packaging;
 mod people;
 mod real_flask;
 mod store;

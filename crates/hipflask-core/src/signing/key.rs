@@ -16,13 +16,26 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// let key = SecretKey::from("a long random text");
 /// assert_eq!(format!("{key:?}"), "SecretKey(..)");
 /// ```
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct SecretKey {
     bytes: Vec<u8>,
     /// Flask-Login encodes a text as Latin-1, where everything else uses UTF-8.
-    #[zeroize(skip)]
     is_text: bool,
 }
+
+impl Zeroize for SecretKey {
+    fn zeroize(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+impl Drop for SecretKey {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for SecretKey {}
 
 impl SecretKey {
     /// Returns `true` if the key has no bytes. A signer cannot be built with such a key.

@@ -116,7 +116,7 @@ impl FromStr for Derivation {
 }
 
 /// An HMAC with a precomputed key state.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub(super) enum Mac {
     Sha1(Pads<[u32; 5]>),
     Sha256(Pads<[u32; 8]>),
@@ -175,10 +175,16 @@ impl fmt::Debug for Mac {
 }
 
 /// The result of a hash or HMAC. The code wipes it if it is a key; a signature is public.
-#[derive(Zeroize)]
 pub(super) struct Tag {
     bytes: [u8; LONGEST_TAG],
     len: usize,
+}
+
+impl Zeroize for Tag {
+    fn zeroize(&mut self) {
+        self.bytes.zeroize();
+        self.len.zeroize();
+    }
 }
 
 impl Tag {
@@ -187,12 +193,27 @@ impl Tag {
     }
 }
 
-/// The states after the inner and the outer padded key.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+/// The states after the inner and the outer padded key. It wipes itself when dropped.
+#[derive(Clone)]
 pub(super) struct Pads<S: Zeroize> {
     inner: S,
     outer: S,
 }
+
+impl<S: Zeroize> Zeroize for Pads<S> {
+    fn zeroize(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+impl<S: Zeroize> Drop for Pads<S> {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl<S: Zeroize> ZeroizeOnDrop for Pads<S> {}
 
 impl<S: Copy + Zeroize> Pads<S> {
     fn new<H: Hash<BLOCK, State = S>, const BLOCK: usize>(key: &[u8]) -> Self {

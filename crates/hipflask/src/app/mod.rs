@@ -205,6 +205,7 @@ impl App {
 
     /// Takes over the settings of a TOML text, under Flask's names.
     #[doc(alias = "from_file")]
+    #[cfg(feature = "toml")]
     pub fn toml(self, text: &str) -> Self {
         self.try_configure(|sessions| sessions.toml(text))
     }

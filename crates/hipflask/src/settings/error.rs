@@ -163,6 +163,7 @@ pub enum ConfigError {
     #[error("{}", WithCauses(.0))]
     Connect(#[source] Cause),
     /// The TOML cannot be read.
+    #[cfg(feature = "toml")]
     #[error("invalid TOML: {}{message}", line.map_or_else(String::new, |line| format!("line {line}: ")))]
     Toml {
         /// The line of the error, from 1.

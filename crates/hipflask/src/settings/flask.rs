@@ -1,4 +1,5 @@
-//! Configuration from outside the program: environment variables and TOML, under Flask's names.
+//! Configuration from outside the program under Flask's names: environment variables, and what else
+//! gives a dict.
 
 use hipflask_core::tagged;
 use hipflask_core::value::{Dict, Value};
@@ -70,23 +71,6 @@ impl Sessions {
     pub fn from_env(prefix: &str) -> Result<Self, ConfigError> {
         Self::builder().env(prefix)?.build()
     }
-
-    /// The configuration of a TOML text, with Flask's names as keys.
-    ///
-    /// ```
-    /// let sessions = hipflask::Sessions::from_toml(r#"
-    ///     SECRET_KEY = "a key of your own"
-    ///     SESSION_COOKIE_SAMESITE = "Lax"
-    ///     PERMANENT_SESSION_LIFETIME = 604800
-    /// "#)?;
-    /// # Ok::<(), hipflask::ConfigError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ConfigError`] for whatever is missing or cannot work.
-    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        Self::builder().toml(text)?.build()
-    }
 }
 
 impl SessionsBuilder {
@@ -125,21 +109,6 @@ impl SessionsBuilder {
         });
         self.variable_of_key = Some(format!("{prefix}_SECRET_KEY"));
         self.settings(&ours.collect())
-    }
-
-    /// Takes over a TOML text with Flask's names as keys.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for text that is no TOML, a value that does not fit, or a name that is
-    /// nearly one of Flask's.
-    pub fn toml(self, text: &str) -> Result<Self, ConfigError> {
-        let settings: Dict = toml::from_str(text).map_err(|error| {
-            // The message and the line number, never the line itself: it may hold a key.
-            let before = error.span().and_then(|span| text.get(..span.start));
-            let line = before.map(|before| before.matches('\n').count() + 1);
-            ConfigError::Toml { line, message: error.message().to_owned() }
-        })?;
-        self.settings(&settings)
     }
 
     /// Takes over settings under Flask's names, in Flask's order of precedence. Names that have

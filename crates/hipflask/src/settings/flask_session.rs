@@ -19,27 +19,6 @@ impl Sessions {
     pub async fn connect_env(prefix: &str) -> Result<Self, ConfigError> {
         Self::builder().env(prefix)?.connect().await?.build()
     }
-
-    /// [`from_toml`](Self::from_toml) for sessions in a store as well.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), hipflask::ConfigError> {
-    /// let sessions = hipflask::Sessions::connect_toml(r#"
-    ///     SESSION_TYPE = "memory:"
-    ///     SESSION_PERMANENT = false
-    ///     SESSION_KEY_PREFIX = "shop:"
-    /// "#).await?;
-    /// assert!(sessions.is_stored());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`connect_env`](Self::connect_env).
-    pub async fn connect_toml(text: &str) -> Result<Self, ConfigError> {
-        Self::builder().toml(text)?.connect().await?.build()
-    }
 }
 
 impl SessionsBuilder {

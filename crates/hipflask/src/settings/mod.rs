@@ -16,6 +16,8 @@ mod store;
 mod store_settings;
 #[cfg(feature = "store")]
 mod store_url;
+#[cfg(feature = "toml")]
+mod toml;
 mod value;
 
 pub use builder::SessionsBuilder;
