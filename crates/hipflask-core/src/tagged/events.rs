@@ -86,6 +86,15 @@ pub enum JsonStr<'t> {
     Escaped(Text),
 }
 
+impl From<JsonStr<'_>> for Text {
+    fn from(text: JsonStr<'_>) -> Self {
+        match text {
+            JsonStr::Plain(text) => Self::new(text),
+            JsonStr::Escaped(text) => text,
+        }
+    }
+}
+
 /// The result of [`EventReader::end_tuple`].
 #[derive(Debug)]
 #[must_use]
@@ -300,7 +309,7 @@ mod tests {
             Event::Bool(value) => Value::Bool(value),
             Event::Int(number) => Value::Int(number.into()),
             Event::Float(number) => Value::Float(number),
-            Event::Str(text) => Value::Str(text_of(text)),
+            Event::Str(text) => Value::Str(text.into()),
             Event::List => Value::List(items(json)?),
             Event::Tuple => {
                 let items = items(json)?;
@@ -317,7 +326,7 @@ mod tests {
             Event::Dict => {
                 let mut dict = Dict::new();
                 while let Some(key) = json.key()? {
-                    dict.insert(text_of(key), value(json)?);
+                    dict.insert(Text::from(key), value(json)?);
                 }
                 Value::Dict(dict)
             }
@@ -331,13 +340,6 @@ mod tests {
             items.push(value(json)?);
         }
         Ok(items)
-    }
-
-    fn text_of(text: JsonStr<'_>) -> Text {
-        match text {
-            JsonStr::Plain(text) => Text::new(text),
-            JsonStr::Escaped(text) => text,
-        }
     }
 
     #[test]
