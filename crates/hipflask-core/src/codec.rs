@@ -96,7 +96,7 @@ pub enum OpenError {
     /// The signature is good, but the payload is not the JSON of a session. Flask answers 500 until
     /// the cookie is deleted.
     #[error("the signature is good, but the payload is not a session: {0}")]
-    Json(JsonError),
+    Json(#[source] JsonError),
 }
 
 impl OpenError {
@@ -360,6 +360,13 @@ mod tests {
         let mut payload = String::new();
         PayloadCodec::new(Compression::Never).encode_into(json.as_bytes(), &mut payload);
         signer.sign(&payload, NOW)
+    }
+
+    #[test]
+    fn payload_error_has_the_json_error_as_source() {
+        let error = codec().open(sign_payload("[1").as_bytes(), NOW).unwrap_err();
+        let source = core::error::Error::source(&error).and_then(|source| source.downcast_ref::<JsonError>());
+        assert!(source.is_some_and(|source| error.to_string().ends_with(&source.to_string())), "{error}");
     }
 
     /// Flask 3.1.3, SECRET_KEY "k", clock 1700000000, inside an app context.

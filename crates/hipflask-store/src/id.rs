@@ -102,6 +102,7 @@ impl Ids {
 
     /// Returns the key of an id's record.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "cannot panic: prefix and id were checked before")]
     pub fn key(&self, id: &SessionId) -> Key {
         let key = if self.hashed {
             Key::new(&self.prefix, &URL_SAFE_NO_PAD.encode_to_string(Sha256::digest(id.0.as_bytes())))

@@ -16,8 +16,8 @@ impl Explanation {
             lines.push(error.to_string());
             cause = error.source();
         }
-        // A transparent error has the same text as its cause.
-        lines.dedup();
+        // An error may already show the text of its cause.
+        lines.dedup_by(|cause, error| error.contains(&**cause));
         Self(lines)
     }
 }
@@ -47,4 +47,22 @@ pub(crate) fn error_with(
     let mut response = internal_error(error);
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{SessionError, WriteError};
+
+    #[test]
+    fn explanation_shows_each_cause_once() {
+        let mismatch = hipflask_core::value::to_value(&u8::MAX)
+            .and_then(|value| hipflask_core::value::from_value::<String>(&value))
+            .unwrap_err();
+        let entry = hipflask_core::session::EntryError::about("n".into(), mismatch.clone());
+        assert_eq!(entry.source().unwrap().downcast_ref(), Some(&mismatch));
+        let error = SessionError::NotWritten(WriteError::encoding(entry.clone()));
+        assert_eq!(Explanation::of(&error).0, [error.to_string()]);
+        assert_eq!(Explanation::of(&SessionError::Value(entry.clone())).0, [entry.to_string()]);
+    }
 }

@@ -11,6 +11,7 @@ pub struct EntryError {
     /// The key.
     pub key: Text,
     /// The error of its value.
+    #[source]
     pub problem: ValueError,
 }
 

@@ -201,10 +201,10 @@ pub enum LoadError {
     Payload(#[from] PayloadError),
     /// It was signed by us, but is not JSON.
     #[error("the signature is good, but the payload is not JSON: {0}")]
-    Json(JsonError),
+    Json(#[source] JsonError),
     /// It is JSON, but not of the requested type.
     #[error("the signature is good, but the payload is of another type: {0}")]
-    Value(ValueError),
+    Value(#[source] ValueError),
 }
 
 impl LoadError {

@@ -430,6 +430,7 @@ pub struct EncodeError {
     /// The format of the records.
     pub format: Format,
     /// The reason.
+    #[source]
     pub problem: Problem,
 }
 

@@ -249,7 +249,7 @@ pub enum Attempt {
 pub enum TransactError<E = EntryError> {
     /// The closure returned an error.
     #[error("{0}")]
-    Refused(E),
+    Refused(#[source] E),
     /// The session was deleted: logged out, expired, or moved to a new id.
     #[error("the session was deleted, so it cannot be changed; ask the user to log in again")]
     Gone,

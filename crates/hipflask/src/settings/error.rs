@@ -103,7 +103,7 @@ pub enum ConfigError {
     Signer(#[from] SignerConfigError),
     /// The cookie's settings cannot work in a browser.
     #[error("{error}{here}", error = .0, here = in_settings(.0))]
-    Cookie(CookieConfigError),
+    Cookie(#[source] CookieConfigError),
     /// A setting has a value of the wrong type.
     #[error("{name} is {found}, but must be {wanted}")]
     WrongType {
