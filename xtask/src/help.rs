@@ -7,14 +7,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("full", "the long runs that `test` shortens or leaves out; takes hours, before a release"),
     ("step", "runs the one step of `test` or `full` with the given text in its name, such as `documents`"),
     ("setup", "makes the machine ready: real Flask in target/flask-venv, to compare with, and Chromium"),
-    ("fuzz", "runs every parser on random input, 20 s each or HIPFLASK_FUZZ_SECONDS"),
-    ("store-mutants", "changes the memory store one operator at a time and checks that a test notices"),
-    ("mutants", "takes each check out of the verify path and sees that a test notices"),
     (
         "wheel",
         "builds the wheels of the Python package and installs one into target/wheel-venv, for its tests",
     ),
-    ("stores", "tests the Python package on PostgreSQL, MariaDB, MongoDB and DynamoDB"),
     ("words", "finds names and sentences that are not plain English"),
     ("book", "builds the pages under docs/ as a book in target/book, and checks its links"),
     ("deb", "builds the Debian package of the command in target/deb"),
@@ -136,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_command_has_its_line_in_help() {
-        for name in ["check", "test", "full", "setup", "fuzz", "mutants", "wheel", "stores", "wire"] {
+        for name in ["check", "test", "full", "step", "setup", "wheel", "wire"] {
             assert!(text().lines().any(|line| line.trim_start().starts_with(name)), "{name}");
         }
     }

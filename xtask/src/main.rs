@@ -41,12 +41,6 @@ fn main() -> ExitCode {
         ["check", options @ ..] if is_keep_going(options) => run("check", steps::CHECK, options, &workspace),
         ["test", options @ ..] if is_keep_going(options) => run("test", steps::TEST, options, &workspace),
         ["full", options @ ..] if is_keep_going(options) => run("full", steps::FULL, options, &workspace),
-        ["fuzz"] => finish(fuzz::every_parser(&workspace).map(|note| println!("{note}"))),
-        ["mutants"] => finish(mutants::all_are_noticed(&workspace).map(|note| println!("{note}"))),
-        ["store-mutants"] => {
-            finish(mutants::store::all_are_noticed(&workspace).map(|note| println!("{note}")))
-        }
-        ["stores"] => finish(wheel::works_with_every_store(&workspace).map(|note| println!("{note}"))),
         ["wheel"] => finish(install_wheel(&workspace, wheel::Choice::Pip)),
         ["wheel", "--abi3"] => finish(install_wheel(&workspace, wheel::Choice::Abi3)),
         ["release", "--dry-run"] => finish(release::dry_run(&workspace).map(|note| println!("{note}"))),

@@ -226,7 +226,7 @@ const PYTHON: Step = Step {
 
 const PYTHON_STORES: Step = Step {
     name: "python package, every store",
-    remedy: "run it alone: `cargo xtask stores`",
+    remedy: "run it alone: `cargo xtask step 'every store'`",
     run: wheel::works_with_every_store,
 };
 
@@ -272,14 +272,18 @@ const INSTRUCTIONS: Step = Step {
     },
 };
 
-const MUTANTS: Step =
-    Step { name: "mutants", remedy: "run it alone: `cargo xtask mutants`", run: mutants::all_are_noticed };
+const MUTANTS: Step = Step {
+    name: "mutants",
+    remedy: "run it alone: `cargo xtask step mutants`",
+    run: mutants::all_are_noticed,
+};
 
-const FUZZ: Step = Step { name: "fuzz", remedy: "run it alone: `cargo xtask fuzz`", run: fuzz::every_parser };
+const FUZZ: Step =
+    Step { name: "fuzz", remedy: "run it alone: `cargo xtask step fuzz`", run: fuzz::every_parser };
 
 const STORE_MUTANTS: Step = Step {
     name: "mutants of the memory store",
-    remedy: "run it alone: `cargo xtask store-mutants`",
+    remedy: "run it alone: `cargo xtask step 'memory store'`",
     run: mutants::store::all_are_noticed,
 };
 

@@ -1,6 +1,8 @@
 //! Lower-case hex digits.
 
-pub(crate) fn encode(bytes: &[u8]) -> String {
+/// Encodes each byte as two lower-case digits.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()

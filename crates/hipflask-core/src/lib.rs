@@ -47,7 +47,7 @@ mod base64;
 pub mod codec;
 pub mod cookie;
 pub mod csrf;
-mod hex;
+pub mod hex;
 pub mod log_limit;
 pub mod login;
 pub mod plan;

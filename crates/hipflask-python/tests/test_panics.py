@@ -1,6 +1,6 @@
 """No panic of Rust reaches Python as `PanicException`, which is not an `Exception`, and would end the worker of a server.
 
-The wheel of `cargo xtask stores` can plant a panic in each entry point; every other wheel must not be able to.
+The wheel of `cargo xtask step "every store"` can plant a panic in each entry point; every other wheel must not be able to.
 """
 
 import contextlib
@@ -88,7 +88,7 @@ def test_only_the_test_wheel_can_plant_panics(request):
     assert CAN_PLANT == is_wheel_of_tests
 
 
-@pytest.mark.skipif(not CAN_PLANT, reason="this wheel cannot plant panics: see `cargo xtask stores`")
+@pytest.mark.skipif(not CAN_PLANT, reason="this wheel cannot plant panics: see `cargo xtask step 'every store'`")
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_panics_in_entry_points_are_exceptions(name):
     call = called(name)
@@ -102,7 +102,7 @@ def test_panics_in_entry_points_are_exceptions(name):
     assert type(raised.value) is (hipflask.errors.SessionStoreError if stored else hipflask.errors.InternalError)
 
 
-@pytest.mark.skipif(not CAN_PLANT, reason="this wheel cannot plant panics: see `cargo xtask stores`")
+@pytest.mark.skipif(not CAN_PLANT, reason="this wheel cannot plant panics: see `cargo xtask step 'every store'`")
 @pytest.mark.parametrize("name", ["StoredSessions.open", "StoredSessions.save"])
 def test_a_request_whose_session_panics_is_a_503(tmp_path, name):
     app = flask.Flask("app")

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use base64_simd::URL_SAFE_NO_PAD;
+use hipflask_core::hex;
 use hipflask_core::signing::{Derivation, Digest, KeyRing, SignatureError, Signer, SignerConfigError};
 use sha2::{Digest as _, Sha256};
 
-use crate::hex::hex;
 use crate::store::Key;
 
 /// The id of a session: a secret that logs its holder in.
@@ -26,7 +26,7 @@ impl SessionId {
 /// Shows a short hash.
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId(#{})", hex(&Sha256::digest(self.0.as_bytes())[..4]))
+        write!(f, "SessionId(#{})", hex::encode(&Sha256::digest(self.0.as_bytes())[..4]))
     }
 }
 

@@ -23,7 +23,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod connect;
-mod hex;
 mod together;
 
 pub mod copy;

@@ -3,7 +3,6 @@
 use core::fmt;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hipflask_core::time::UnixTime;
@@ -11,7 +10,7 @@ use hipflask_core::time::UnixTime;
 use crate::record::{Format, MsgpackEvent, MsgpackReader};
 use crate::store::{
     Created, Cursor, Deleted, DeletedIf, Description, Entry, ErrorKind, Key, Page, Replaced, Scan, Store,
-    StoreError, StoreFuture, Stored, Token, Touched, expiry,
+    StoreError, Stored, Token, Touched, expiry,
 };
 
 /// Records in the memory of one process: for development, tests, and services that run as one
@@ -133,7 +132,11 @@ impl MemoryStore {
         if is_anonymous { ttl.min(self.anonymous_lifetime) } else { ttl }
     }
 
-    fn create_now(
+    async fn load(&self, key: &Key, now: UnixTime) -> Result<Option<Stored>, StoreError> {
+        Ok(self.lock().live(key, now).map(Record::stored))
+    }
+
+    async fn create(
         &self,
         key: &Key,
         data: &[u8],
@@ -149,7 +152,7 @@ impl MemoryStore {
         Ok(Created::Created(Token::Data))
     }
 
-    fn replace_now(
+    async fn replace(
         &self,
         key: &Key,
         expected: &Stored,
@@ -169,40 +172,40 @@ impl MemoryStore {
         }
     }
 
-    fn touch_now(&self, key: &Key, ttl: Duration, now: UnixTime) -> Touched {
+    async fn touch(&self, key: &Key, ttl: Duration, now: UnixTime) -> Result<Touched, StoreError> {
         let mut inner = self.lock();
-        let Some(record) = inner.live(key, now) else { return Touched::Gone };
+        let Some(record) = inner.live(key, now) else { return Ok(Touched::Gone) };
         let ttl = self.lifetime(ttl, record.anonymous.is_some());
         let (old, new) = (record.expires, expiry(now, ttl));
-        let Some((text, record)) = inner.records.remove_entry(key.as_str()) else { return Touched::Gone };
+        let Some((text, record)) = inner.records.remove_entry(key.as_str()) else { return Ok(Touched::Gone) };
         inner.expiries.remove(&(old, text.clone()));
         inner.expiries.insert((new, text.clone()));
         inner.records.insert(text, Record { expires: new, ..record });
-        Touched::Touched
+        Ok(Touched::Touched)
     }
 
-    fn delete_now(&self, key: &Key, now: UnixTime) -> Deleted {
+    async fn delete(&self, key: &Key, now: UnixTime) -> Result<Deleted, StoreError> {
         let mut inner = self.lock();
         let was_live = inner.live(key, now).is_some();
         if !key.is_at_rest() {
             inner.remove(key.as_str());
         }
-        if was_live { Deleted::Deleted } else { Deleted::Gone }
+        Ok(if was_live { Deleted::Deleted } else { Deleted::Gone })
     }
 
-    fn delete_if_now(&self, key: &Key, expected: &Stored, now: UnixTime) -> DeletedIf {
+    async fn delete_if(&self, key: &Key, expected: &Stored, now: UnixTime) -> Result<DeletedIf, StoreError> {
         let mut inner = self.lock();
         match inner.live(key, now) {
-            None => DeletedIf::Gone,
-            Some(record) if record.data != expected.data => DeletedIf::Conflict(record.stored()),
+            None => Ok(DeletedIf::Gone),
+            Some(record) if record.data != expected.data => Ok(DeletedIf::Conflict(record.stored())),
             Some(_) => {
                 inner.remove(key.as_str());
-                DeletedIf::Deleted
+                Ok(DeletedIf::Deleted)
             }
         }
     }
 
-    fn scan_now(&self, scan: &Scan, now: UnixTime) -> Page {
+    async fn scan(&self, scan: &Scan, now: UnixTime) -> Result<Page, StoreError> {
         let inner = self.lock();
         let after = scan.after.as_ref().map_or("", Cursor::as_str);
         let mut found: Vec<(&Arc<str>, &Record)> = inner
@@ -222,7 +225,15 @@ impl MemoryStore {
                 data: scan.with_data.then(|| record.data.clone()),
             })
         });
-        Page { entries: entries.collect(), next }
+        Ok(Page { entries: entries.collect(), next })
+    }
+
+    async fn purge_expired(&self, now: UnixTime) -> Result<u64, StoreError> {
+        Ok(self.lock().purge(now))
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 
@@ -308,59 +319,7 @@ impl Default for MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn load<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Option<Stored>> {
-        Box::pin(async move { Ok(self.lock().live(key, now).map(Record::stored)) })
-    }
-
-    fn create<'a>(
-        &'a self,
-        key: &'a Key,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Created> {
-        Box::pin(async move { self.create_now(key, data, ttl, now) })
-    }
-
-    fn replace<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        data: &'a [u8],
-        ttl: Duration,
-        now: UnixTime,
-    ) -> StoreFuture<'a, Replaced> {
-        Box::pin(async move { self.replace_now(key, expected, data, ttl, now) })
-    }
-
-    fn touch<'a>(&'a self, key: &'a Key, ttl: Duration, now: UnixTime) -> StoreFuture<'a, Touched> {
-        Box::pin(async move { Ok(self.touch_now(key, ttl, now)) })
-    }
-
-    fn delete<'a>(&'a self, key: &'a Key, now: UnixTime) -> StoreFuture<'a, Deleted> {
-        Box::pin(async move { Ok(self.delete_now(key, now)) })
-    }
-
-    fn delete_if<'a>(
-        &'a self,
-        key: &'a Key,
-        expected: &'a Stored,
-        now: UnixTime,
-    ) -> StoreFuture<'a, DeletedIf> {
-        Box::pin(async move { Ok(self.delete_if_now(key, expected, now)) })
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan, now: UnixTime) -> StoreFuture<'a, Page> {
-        Box::pin(async move { Ok(self.scan_now(scan, now)) })
-    }
-
-    fn purge_expired(&self, now: UnixTime) -> StoreFuture<'_, u64> {
-        Box::pin(async move { Ok(self.lock().purge(now)) })
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        Box::pin(ready(Ok(())))
-    }
+    crate::async_store_methods!();
 
     fn describe(&self) -> Description {
         Description::new(KIND, "memory:")

@@ -1,5 +1,6 @@
 //! Keys in hex, as JSON carries them.
 
+pub(crate) use hipflask_core::hex::encode;
 use serde::de::Error as _;
 use serde::ser::SerializeSeq as _;
 use serde::{Deserialize as _, Deserializer, Serializer};
@@ -29,10 +30,6 @@ fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<u8>>, D::E
     let texts = Vec::<String>::deserialize(deserializer)?;
     let keys = texts.iter().map(|text| decode(text));
     keys.collect::<Option<_>>().ok_or_else(|| D::Error::custom("a key is not hex"))
-}
-
-pub(crate) fn encode(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {

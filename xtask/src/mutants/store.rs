@@ -30,7 +30,7 @@ struct Equivalent {
 
 const EQUIVALENT: &[Equivalent] = &[
     Equivalent {
-        text: "let Some((text, record)) = inner.records.remove_entry(key.as_str()) else { return Touched::Touched };",
+        text: "let Some((text, record)) = inner.records.remove_entry(key.as_str()) else { return Ok(Touched::Touched) };",
         because: "the record was found under the same lock, so it is never missing here",
     },
     Equivalent {

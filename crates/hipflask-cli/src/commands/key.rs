@@ -1,9 +1,9 @@
 //! `hipflask key`: secret keys.
 
-use std::fmt::Write as _;
 use std::io;
 
 use clap::{Args, Subcommand};
+use hipflask_core::hex;
 use hipflask_core::signing::SecretKey;
 
 use crate::failure::Failure;
@@ -45,10 +45,7 @@ impl KeyArgs {
         }
         let mut key = vec![0; bytes];
         getrandom::fill(&mut key).map_err(Failure::NoRandomness)?;
-        let mut text = String::with_capacity(2 * bytes + 1);
-        for byte in key {
-            let _ = write!(text, "{byte:02x}");
-        }
+        let mut text = hex::encode(&key);
         text.push('\n');
         lines::print(io::stdout(), text.as_bytes())?;
         if human::is_reading() {

@@ -7,10 +7,10 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hipflask_core::hex;
 use hipflask_core::time::UnixTime;
 use sha2::{Digest, Sha256};
 
-use crate::hex::hex;
 use crate::store::Key;
 
 /// The sessions that earlier runs copied to the destination, so that a later run can detect which
@@ -100,7 +100,12 @@ impl Journal {
     pub(super) fn note(&self, name: KeyDigest, left: Leftover) -> io::Result<()> {
         let mut inner = self.lock();
         if inner.left.insert(name, left) != Some(left) {
-            let line = format!("{} {} {:020}\n", hex(&name.0), hex(&left.digest), left.ends.as_secs());
+            let line = format!(
+                "{} {} {:020}\n",
+                hex::encode(&name.0),
+                hex::encode(&left.digest),
+                left.ends.as_secs()
+            );
             inner.file.write_all(line.as_bytes())?;
         }
         Ok(())
@@ -215,7 +220,7 @@ fn digest(parts: &[&[u8]]) -> [u8; 16] {
 }
 
 fn short(parts: &[&[u8]]) -> String {
-    hex(&digest(parts))
+    hex::encode(&digest(parts))
 }
 
 /// Two digests in hex, twenty digits, and two spaces.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
+use hipflask_core::hex;
 use hipflask_core::time::UnixTime;
 use md5::Md5;
 use rustix::fs::OFlags;
@@ -15,7 +16,6 @@ use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
 use super::trust::Trust;
-use crate::hex::hex;
 use crate::record::MAX_BYTES;
 use crate::store::{Key, Stored};
 
@@ -31,7 +31,7 @@ pub(super) fn names(key: &Key) -> Vec<String> {
     if key.is_at_rest() {
         return if is_record_name(text) { vec![text.to_owned()] } else { Vec::new() };
     }
-    vec![hex(&Sha256::digest(text)), hex(&Md5::digest(text))]
+    vec![hex::encode(&Sha256::digest(text)), hex::encode(&Md5::digest(text))]
 }
 
 /// Returns `true` if a file of this name contains a record: the name is a digest in hex, but not

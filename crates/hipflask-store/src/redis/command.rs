@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use ::redis::{Cmd, Pipeline, RedisError, Value};
+use hipflask_core::hex;
 use hipflask_core::time::UnixTime;
 use sha1::{Digest as _, Sha1};
 
 use super::connection::{Request, malformed_reply};
-use crate::hex::hex;
 use crate::store::{Stored, whole_seconds};
 
 /// Reads the record without its expiry.
@@ -125,7 +125,7 @@ impl Script {
     }
 
     fn new(code: &'static str) -> Self {
-        Self { code, sha1: hex(&Sha1::digest(code)) }
+        Self { code, sha1: hex::encode(&Sha1::digest(code)) }
     }
 
     /// Runs it by its digest, which the server may not know.

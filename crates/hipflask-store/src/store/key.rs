@@ -2,9 +2,8 @@
 
 use core::fmt;
 
+use hipflask_core::hex;
 use sha2::{Digest, Sha256};
-
-use crate::hex::hex;
 
 /// The key of a record: prefix and session id, `session:VE5rPIvv2sw…`.
 ///
@@ -80,7 +79,11 @@ impl Key {
     #[must_use]
     pub fn short_hash(&self) -> String {
         let is_digest = self.at_rest && self.text.len() == 64 && self.text.bytes().all(is_hex);
-        if is_digest { self.text[..8].to_owned() } else { hex(&Sha256::digest(self.text.as_bytes())[..4]) }
+        if is_digest {
+            self.text[..8].to_owned()
+        } else {
+            hex::encode(&Sha256::digest(self.text.as_bytes())[..4])
+        }
     }
 
     /// Returns the session id after `prefix`; `None` if the key has another prefix or is
@@ -114,7 +117,7 @@ mod tests {
     #[test]
     fn file_name_has_the_keys_short_hash() {
         let key = Key::new("session:", "VE5rPIvv2sw").unwrap();
-        let name = Key::at_rest(hex(&Sha256::digest(key.as_str()))).unwrap();
+        let name = Key::at_rest(hex::encode(&Sha256::digest(key.as_str()))).unwrap();
         assert_eq!(name.short_hash(), key.short_hash());
         let other = Key::at_rest("79bc207ee04a581ab2348ca1f3494e64").unwrap();
         assert_ne!(other.short_hash(), "79bc207e", "a digest of another kind is a name like any other");

@@ -1,6 +1,6 @@
 //! A request from its begin to its end, as the inspector follows it under every framework.
 
-use hipflask_core::cookie;
+use hipflask_core::{cookie, hex};
 
 use super::Inspector;
 use super::exchange::{Answer, Came, Exchange, Goes};
@@ -56,7 +56,7 @@ impl Watch {
 fn random_id() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex::encode(&bytes))
 }
 
 const COOKIE_NAME: &str = "_hipflask_inspector";
