@@ -27,7 +27,7 @@ zcat /usr/share/doc/hipflask/licences.gz | expect licences "== clap "
 bash -c 'source /usr/share/bash-completion/bash_completion; _completion_loader hipflask; complete -p hipflask' |
     expect "completion in bash" "_hipflask"
 fish -c 'complete -C "hipflask store co"' | expect "completion in fish" "^count"
-# Without a terminal zsh cannot be asked to complete: the function must be found and loaded.
+# Without a terminal zsh does not complete: check that it finds and loads the function.
 zsh -f -c 'autoload -Uz compinit; compinit -u -D; print $_comps[hipflask]; autoload +X _hipflask; functions' |
     expect "completion in zsh" "_hipflask__store_commands\|_hipflask__subcmd__store_commands"
 

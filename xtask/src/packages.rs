@@ -63,7 +63,8 @@ fn complaint(listed: &str) -> Option<String> {
     }
 }
 
-const PUBLISHED: [&str; 5] = ["hipflask-core", "hipflask-store", "hipflask-testkit", "hipflask", COMMAND];
+const PUBLISHED: [&str; 6] =
+    ["hipflask-core", "hipflask-explain", "hipflask-store", "hipflask-testkit", "hipflask", COMMAND];
 /// It has no library, so it has no examples in its docs.
 const COMMAND: &str = "hipflask-cli";
 const REQUIRED: [&str; 4] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "Cargo.toml"];

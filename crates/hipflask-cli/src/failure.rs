@@ -119,6 +119,15 @@ pub(crate) enum Failure {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// The page cannot be served.
+    #[cfg(feature = "play")]
+    #[error("cannot listen on port {port} of this machine; `--port 0` takes a free one")]
+    Port {
+        /// The requested port.
+        port: u16,
+        /// The error of the system.
+        source: io::Error,
+    },
     /// The man pages cannot be written.
     #[error("cannot write the man pages to {folder}")]
     ManPages {

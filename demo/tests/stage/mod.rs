@@ -1,41 +1,30 @@
 //! The demo, a browser in front of it, and what a visitor can do.
 
+mod browser;
+
 use std::future::Future;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::wd::Capabilities;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
+use fantoccini::{Client, Locator};
 
-/// Starts the demo and a browser, opens a tutorial and lets `tell` use it. The browser is closed
-/// whatever happens.
+use browser::{Server, with_browser};
+
+/// Starts the demo and a browser, opens a tutorial and lets `tell` use it.
 pub(crate) async fn story<F>(tutorial: u8, tell: impl FnOnce(Story) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let demo = Server::start(env!("CARGO_BIN_EXE_hipflask-demo"), &["--port", "0"], "Listening on ");
-    let driver = Server::start("chromedriver", &["--port=0"], "started successfully on port ");
-    let profile = tempfile::tempdir().unwrap();
-    let client = browser(&driver, profile.path()).await;
-    client.goto(&format!("{}/#tutorial-{tutorial}", demo.said)).await.unwrap();
-    let told = tokio::spawn(tell(Story { client: client.clone(), tutorial })).await;
-    client.close().await.unwrap();
-    if let Err(panic) = told {
-        std::panic::resume_unwind(panic.into_panic());
-    }
-}
-
-async fn browser(driver: &Server, profile: &Path) -> Client {
-    let profile = format!("--user-data-dir={}", profile.display());
-    let arguments: Vec<&str> = FLAGS.iter().copied().chain([profile.as_str()]).collect();
-    let mut capabilities = Capabilities::new();
-    capabilities.insert("goog:chromeOptions".into(), serde_json::json!({ "args": arguments }));
-    let mut builder = ClientBuilder::new(HttpConnector::new());
-    let address = format!("http://127.0.0.1:{}", driver.said.trim_end_matches('.'));
-    builder.capabilities(capabilities).connect(&address).await.expect(MISSING)
+    let page = format!("{}/#tutorial-{tutorial}", demo.said);
+    with_browser(|client| {
+        let told = tell(Story { client: client.clone(), tutorial });
+        async move {
+            client.goto(&page).await.unwrap();
+            told.await;
+        }
+    })
+    .await;
 }
 
 /// A tutorial that is open in a browser.
@@ -129,51 +118,5 @@ impl Story {
     }
 }
 
-/// A program that says where it listens, and is ended with the test.
-struct Server {
-    child: Child,
-    /// The text that follows the awaited words.
-    said: String,
-    /// A program that prints and is not listened to may end.
-    _output: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(program: &str, arguments: &[&str], words: &str) -> Self {
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}. {MISSING}"));
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let lines = output.by_ref().lines().map_while(Result::ok);
-        let said = { lines }.find_map(|line| Some(line.split_once(words)?.1.trim().to_owned()));
-        let said = said.unwrap_or_else(|| panic!("{program} ended and never said {words:?}"));
-        Self { child, said, _output: output }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The longest time to wait for something to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-const MISSING: &str = "These tests need the Debian packages chromium, chromium-driver and fonts-dejavu-core; \
-                       `cargo xtask setup` installs them as root";
-
-/// As root in a container, without the services that a browser likes to call.
-const FLAGS: [&str; 10] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--window-size=1280,1000",
-];

@@ -4,6 +4,8 @@ mod completions;
 mod cookie;
 mod key;
 mod man;
+#[cfg(feature = "play")]
+mod play;
 mod store;
 
 use std::ffi::{OsStr, OsString};
@@ -24,6 +26,8 @@ pub(crate) enum Commands {
     Key(key::KeyArgs),
     /// List, show, delete, count and copy the sessions in a store
     Store(store::StoreArgs),
+    #[cfg(feature = "play")]
+    Play(play::Play),
     Completions(completions::Completions),
     Man(man::ManPages),
 }
@@ -37,6 +41,8 @@ impl Commands {
             Self::Cookie(arguments) => arguments.run(),
             Self::Key(arguments) => arguments.run(),
             Self::Store(arguments) => arguments.run(),
+            #[cfg(feature = "play")]
+            Self::Play(arguments) => arguments.run(),
             Self::Completions(arguments) => arguments.run(&mut whole()),
             Self::Man(arguments) => arguments.run(whole()),
         }

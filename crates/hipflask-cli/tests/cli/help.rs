@@ -11,6 +11,7 @@ fn help_teaches_on_every_level() {
         ("hipflask-cookie-verify", &["cookie", "verify", "--help"]),
         ("hipflask-cookie-sign", &["cookie", "sign", "--help"]),
         ("hipflask-completions", &["completions", "--help"]),
+        ("hipflask-play", &["play", "--help"]),
         ("hipflask-key", &["key", "--help"]),
         ("hipflask-key-new", &["key", "new", "--help"]),
         ("hipflask-store", &["store", "--help"]),

@@ -1,4 +1,4 @@
-//! What packages install next to the command: completions and man pages.
+//! Completions and man pages, which packages install next to the command.
 
 use std::process::Command;
 

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 
 use clap::Args;
 use hipflask_core::codec::{OpenError, SessionCodec, Unverified};
+use hipflask_explain::advice::{facts, sizes};
+use hipflask_explain::header::session_cookie;
+use hipflask_explain::times::{date, distance};
 
-use super::header::session_cookie;
-use super::{Signing, advice, json, session_rows, size_row};
-use crate::clock::{Clock, date, distance};
+use super::{Signing, json, refuse};
+use crate::clock::Clock;
 use crate::commands::{Answer, Form, answer};
 use crate::failure::Failure;
 use crate::human::Page;
@@ -64,7 +66,7 @@ impl Answer for Decode {
                 true
             }
             Err(error) => {
-                advice::refused(page, text, &error, None);
+                refuse(page, text, &error, None);
                 false
             }
         }
@@ -86,8 +88,8 @@ fn show(page: &mut Page, text: &str, claim: &Unverified, json: &[u8]) {
         }
         None => page.row("issued", "the timestamp cannot be read"),
     }
-    size_row(page, text);
-    session_rows(page, &claim.session);
+    page.rows(&sizes(text));
+    page.rows(&facts(&claim.session));
     page.json(json);
 }
 

@@ -1,8 +1,6 @@
 //! `hipflask cookie`: session cookies.
 
-mod advice;
 mod decode;
-mod header;
 mod sign;
 mod verify;
 
@@ -10,8 +8,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Command, Subcommand};
 use hipflask_core::codec::{OpenError, SessionCodec, SessionCodecBuilder};
 use hipflask_core::session::SessionDict;
-use hipflask_core::signing::{Compression, Derivation, Digest, split_unverified};
+use hipflask_core::signing::{Compression, Derivation, Digest};
 use hipflask_core::tagged::KeyOrder;
+use hipflask_explain::advice::{Wording, refused};
 
 use crate::failure::Failure;
 use crate::human::{self, Page};
@@ -102,36 +101,13 @@ fn json(session: &SessionDict) -> Result<Vec<u8>, OpenError> {
     session.to_json(KeyOrder::Insertion).map_err(OpenError::Json)
 }
 
-/// The sizes of a cookie's parts.
-fn size_row(page: &mut Page, value: &str) {
-    let Some(parts) = split_unverified(value.as_bytes(), b'.') else { return };
-    let timestamp = parts.timestamp_text.map_or(0, <[u8]>::len);
-    let (payload, signature) = (parts.value.len(), parts.signature.len());
-    let deflated = if parts.value.starts_with(b".") { " (deflated)" } else { "" };
-    let sizes = format!(
-        "{} bytes: payload {payload}{deflated}, timestamp {timestamp}, signature {signature}",
-        value.len()
-    );
-    page.row("size", &sizes);
-    if value.len() > BROWSERS_KEEP {
-        page.row("", "Browsers drop a cookie of more than 4093 bytes, name and attributes included.");
-    }
+/// Shows why `value` was refused. `digest` is that of the signature, if it was checked.
+fn refuse(page: &mut Page, value: &str, error: &OpenError, digest: Option<Digest>) {
+    let refusal = refused(value, error, digest, Wording::COMMAND);
+    page.bad(refusal.title);
+    page.rows(&refusal.rows);
+    page.points(refusal.heading, &refusal.points);
 }
-
-/// The rows of the session and its flags.
-fn session_rows(page: &mut Page, session: &SessionDict) {
-    let permanent = match (session.contains("_permanent"), session.is_permanent()) {
-        (_, true) => "yes (_permanent): the browser keeps the cookie",
-        (true, false) => "no (_permanent is false): expires with the browser",
-        (false, false) => "no: expires with the browser",
-    };
-    page.row("permanent", permanent);
-    let keys = session.len();
-    page.row("session", &format!("{keys} {}", if keys == 1 { "key" } else { "keys" }));
-}
-
-/// The largest cookie that browsers keep, in bytes. Flask warns of larger ones.
-const BROWSERS_KEEP: usize = 4093;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,9 +6,11 @@ use clap::Args;
 use hipflask_core::codec::SessionCodec;
 use hipflask_core::session::SessionDict;
 use hipflask_core::tagged::JsonError;
+use hipflask_explain::advice::{facts, sizes};
+use hipflask_explain::times::{LAST_SECOND, date};
 
-use super::{Signing, session_rows, size_row};
-use crate::clock::{Clock, LAST_SECOND, date};
+use super::Signing;
+use crate::clock::Clock;
 use crate::commands::{Answer, Form, answer};
 use crate::failure::Failure;
 use crate::human::Page;
@@ -83,8 +85,8 @@ impl Answer for SessionSigner {
                 page.good("Signed");
                 page.copyable(&cookie);
                 page.row("issued", &date(self.clock.now()));
-                size_row(page, &cookie);
-                session_rows(page, &session);
+                page.rows(&sizes(&cookie));
+                page.rows(&facts(&session));
                 true
             }
             Err(error) => {

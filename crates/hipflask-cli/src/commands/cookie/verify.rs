@@ -6,10 +6,12 @@ use std::str::FromStr;
 
 use clap::Args;
 use hipflask_core::codec::{DEFAULT_LEEWAY, DEFAULT_LIFETIME, OpenError, Opened, SessionCodec};
+use hipflask_explain::advice::{facts, sizes};
+use hipflask_explain::header::session_cookie;
+use hipflask_explain::times::{LAST_SECOND, Span, date, distance, span};
 
-use super::header::session_cookie;
-use super::{Signing, advice, json, session_rows, size_row};
-use crate::clock::{Clock, LAST_SECOND, Span, date, distance, span};
+use super::{Signing, json, refuse};
+use crate::clock::Clock;
 use crate::commands::{Answer, Form, answer};
 use crate::failure::Failure;
 use crate::human::Page;
@@ -123,8 +125,8 @@ impl Verifier<'_> {
             }
             None => page.row("expires", "never (--max-age none)"),
         }
-        size_row(page, text);
-        session_rows(page, &opened.session);
+        page.rows(&sizes(text));
+        page.rows(&facts(&opened.session));
         page.json(json);
     }
 }
@@ -154,7 +156,7 @@ impl Answer for Verifier<'_> {
                 true
             }
             Err(error) => {
-                advice::refused(page, text, &error, Some(self.arguments.signing.digest));
+                refuse(page, text, &error, Some(self.arguments.signing.digest));
                 false
             }
         }

@@ -24,10 +24,11 @@ use super::place::{Prefix, existing, is_same, ready};
 use super::progress::counter;
 use super::reference::{candidates, lines_of_input};
 use super::stop::Stop;
-use crate::clock::{Clock, Span};
+use crate::clock::Clock;
 use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human;
+use hipflask_explain::times::Span;
 use summary::CopySummary;
 
 /// Copy sessions from one store to another, with their ids and their expiry

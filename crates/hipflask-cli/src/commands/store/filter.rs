@@ -7,7 +7,7 @@ use hipflask_core::tagged;
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Dict, Value};
 
-use crate::clock::Span;
+use hipflask_explain::times::Span;
 
 /// Conditions that all must match.
 #[derive(Debug, Default, Args)]

@@ -10,10 +10,10 @@ use hipflask_store::{Entry, Key};
 use owo_colors::OwoColorize as _;
 
 use super::listing;
-use crate::clock::until;
 use crate::commands::Form;
 use crate::failure::Failure;
 use crate::{human, lines};
+use hipflask_explain::times::until;
 
 /// Standard output, written in large pieces.
 pub(super) struct Output {

@@ -13,10 +13,11 @@ use super::output::{Json, Output, unreadable, word};
 use super::place::Place;
 use super::reference::{Found, find, names};
 use super::stop::Stop;
-use crate::clock::{Clock, date, until};
+use crate::clock::Clock;
 use crate::commands::Form;
 use crate::failure::Failure;
 use crate::human::{self, Page};
+use hipflask_explain::times::{date, until};
 
 /// Show sessions, and hide the values of keys that look secret
 ///

@@ -1,12 +1,11 @@
 //! Pages for people: aligned, coloured where it helps, 60 columns wide.
 
-mod json;
-
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
 use hipflask_core::tagged;
 use hipflask_core::value::{Text, Value};
+use hipflask_explain::layout::{self, Word};
 use owo_colors::{OwoColorize as _, Style};
 
 use crate::failure::Failure;
@@ -47,6 +46,11 @@ impl Page {
         }
     }
 
+    /// Adds rows, each a label and its text.
+    pub(crate) fn rows(&mut self, rows: &[(&str, String)]) {
+        rows.iter().for_each(|(label, text)| self.row(label, text));
+    }
+
     /// Adds a list of points with a heading.
     pub(crate) fn points(&mut self, heading: &str, points: &[String]) {
         let _ = writeln!(self.text, "\n{}", heading.bold());
@@ -65,9 +69,9 @@ impl Page {
     /// Adds the session's JSON, indented, with an explanation of its tags.
     pub(crate) fn json(&mut self, json: &[u8]) {
         self.text.push('\n');
-        json::write(&mut self.text, &String::from_utf8_lossy(json));
+        layout::write(&mut self.text, &String::from_utf8_lossy(json), &coloured);
         self.text.push('\n');
-        let tags = json::tags(json);
+        let tags = layout::tags(json);
         if !tags.is_empty() {
             let _ = writeln!(self.text, "\n{}", format_args!("Flask's tags: {}", tags.join(", ")).dimmed());
         }
@@ -119,11 +123,20 @@ fn aside(text: &str, mark: &str, style: Style) {
     let _ = writeln!(anstream::AutoStream::auto(error), "{indent}{lines}");
 }
 
+fn coloured(word: Word, text: &str) -> String {
+    let style = match word {
+        Word::Key => Style::new().cyan(),
+        Word::Text => Style::new().green(),
+        Word::Other => Style::new().yellow(),
+    };
+    text.style(style).to_string()
+}
+
 /// The name of a session's key, with control characters escaped.
 pub(crate) fn plain(name: &Text) -> String {
     // Only nested values can fail.
     let json = tagged::to_string(&Value::Str(name.clone())).unwrap_or_default();
-    json::readable(json.get(1..json.len().saturating_sub(1)).unwrap_or_default())
+    layout::readable(json.get(1..json.len().saturating_sub(1)).unwrap_or_default())
 }
 
 /// `1 session`, `12 000 sessions`.

@@ -4,7 +4,8 @@ use hipflask_core::signing::split_unverified;
 
 /// Returns the value of the session cookie in `text`: a whole `Cookie` or `Set-Cookie` line, with
 /// or without the header's name. Everything else is taken for the value itself.
-pub(super) fn session_cookie(text: &str) -> &str {
+#[must_use]
+pub fn session_cookie(text: &str) -> &str {
     let header = ["cookie:", "set-cookie:"].into_iter().find_map(|name| {
         let front = text.trim_start().get(..name.len())?;
         front.eq_ignore_ascii_case(name).then(|| &text.trim_start()[name.len()..])
