@@ -17,4 +17,4 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 #[cfg(feature = "login")]
 pub(crate) const UNAUTHORIZED: &str = "The server could not verify that you are authorized to access the URL requested. \
                                        You either supplied the wrong credentials (e.g. a bad password), or your browser \
-                                       doesn't understand how to supply the credentials required.";
+                                       doesn&#39;t understand how to supply the credentials required.";

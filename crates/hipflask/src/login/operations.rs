@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hipflask_core::login::{FRESH, IDENTIFIER, REMEMBER, REMEMBER_SECONDS, USER_ID};
+use hipflask_core::login::{FRESH, IDENTIFIER, REMEMBER_SECONDS, USER_ID};
 use hipflask_core::plan::Profile;
 use hipflask_core::session::SessionDict;
 use hipflask_core::value::Text;
@@ -207,7 +207,7 @@ impl Session {
 
 /// Removes what a login has put into the session.
 fn remove_login(data: &mut SessionDict) -> Result<(), hipflask_core::session::EntryError> {
-    for key in [USER_ID, FRESH, IDENTIFIER, REMEMBER, AUTHENTICATED_AT] {
+    for key in [USER_ID, FRESH, IDENTIFIER, AUTHENTICATED_AT] {
         data.remove(key);
     }
     Ok(())

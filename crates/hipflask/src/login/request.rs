@@ -190,7 +190,7 @@ impl LoginRequest {
         let session = Session::new(request.shared().clone());
         if in_session.is_some() {
             // A name that only Flask-Login knows must not stay in the session. It was just read, so it
-            // can be removed, too.
+            // can also be removed.
             drop(session.remove(REMEMBER));
         }
         let refresh = remember.refresh_each_request && self.may_refresh(request);

@@ -154,7 +154,7 @@ impl RequestInfo {
         self.referrer.as_ref().map(HeaderValue::as_bytes)
     }
 
-    /// The header `X-Forwarded-For`, whoever sent it. Do not trust it: use [`address`](Self::address).
+    /// The header `X-Forwarded-For`. Any client can send it: use [`address`](Self::address) instead.
     #[must_use]
     pub fn forwarded_for(&self) -> Option<&[u8]> {
         self.forwarded_for.as_ref().map(HeaderValue::as_bytes)

@@ -65,7 +65,7 @@ where
     }
 }
 
-/// What decides the remember cookie when the handler has returned.
+/// Decides the remember cookie when the handler has returned.
 pub(super) struct Ending {
     login: Arc<LoginRequest>,
     session: RequestSession,
