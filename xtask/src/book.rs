@@ -3,6 +3,8 @@
 //! mdBook reads a copy, in which links that leave `docs/` lead to the repository. A page of the root,
 //! such as `SECURITY.md`, becomes a chapter if `docs/SUMMARY.md` lists it.
 
+mod wasm;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,12 +17,13 @@ pub(crate) fn build(workspace: &Workspace) -> Result<String, Failure> {
     TOOLS.ensure(workspace)?;
     let unwritable = |error| Failure::new(format!("{COPY} cannot be written: {error}"));
     fill_copy(workspace).map_err(unwritable)?;
+    let page = add_page_of_command(workspace);
     let mut mdbook = workspace.command(TOOLS.program(workspace, "mdbook"));
     run(mdbook.args(["build", COPY, "--dest-dir"]).arg(workspace.path(BOOK)))?;
     let pages = html_pages(&workspace.path(BOOK));
     let broken: Vec<String> = pages.iter().flat_map(|page| broken_links(page)).collect();
     if broken.is_empty() {
-        return Ok(format!("{} pages in {BOOK}/index.html", pages.len()));
+        return Ok(format!("{} pages in {BOOK}/index.html; {page}", pages.len()));
     }
     Err(Failure::new(format!("links that lead nowhere:\n{}", broken.join("\n"))))
 }
@@ -48,6 +51,24 @@ fn fill_copy(workspace: &Workspace) -> std::io::Result<()> {
         fs::write(file, in_book(&text, chapter, &chapters, &workspace.path("")))?;
     }
     fs::write(copy.join("src/SUMMARY.md"), summary.replace("](../", "]("))
+}
+
+/// Adds the page of `hipflask play`, which needs WebAssembly here, and says what came of it.
+fn add_page_of_command(workspace: &Workspace) -> String {
+    let folder = workspace.path(COPY).join("src/play");
+    let add = |from: PathBuf, name: &str| -> Result<u64, Failure> {
+        let to = folder.join(name);
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::copy(from, &to))
+            .map_err(|error| Failure::new(format!("{} cannot be written: {error}", to.display())))
+    };
+    let page = ["play.js", "play.css"].into_iter().try_for_each(|name| {
+        add(workspace.path(&format!("crates/hipflask-cli/src/commands/play/{name}")), name).map(drop)
+    });
+    match page.and_then(|()| add(wasm::build(workspace)?, "hipflask.wasm")) {
+        Ok(size) => format!("its WebAssembly has {} kB", size / 1000),
+        Err(failure) => format!("WebAssembly SKIPPED ({failure})"),
+    }
 }
 
 fn chapters(summary: &str) -> Vec<Chapter> {

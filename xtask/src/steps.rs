@@ -59,7 +59,8 @@ const FORMAT: Step = Step {
     remedy: "run `cargo fmt --all` and look at what it changed",
     run: |workspace| {
         passes(&mut workspace.cargo("fmt --all --check"))?;
-        passes(&mut workspace.cargo("fmt --manifest-path fuzz/Cargo.toml --check"))
+        passes(&mut workspace.cargo("fmt --manifest-path fuzz/Cargo.toml --check"))?;
+        passes(&mut workspace.cargo("fmt --manifest-path wasm/Cargo.toml --check"))
     },
 };
 

@@ -130,6 +130,29 @@ async fn real_browser_keeps_other_sites_out() {
     .await;
 }
 
+/// `cargo xtask book` builds the page for WebAssembly, where Debian's compiler for it can be had.
+#[tokio::test]
+async fn real_browser_uses_webassembly_in_the_book() {
+    let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/book");
+    if !Path::new(book).join("play/hipflask.wasm").exists() {
+        eprintln!("SKIPPED: `cargo xtask book` has built no WebAssembly");
+        return;
+    }
+    let arguments = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", book];
+    let server = Server::start("python3", &arguments, "Serving HTTP on ");
+    let address = server.said.split_once('(').unwrap().1.split_once(')').unwrap().0.to_owned();
+    with_browser(|client| async move {
+        client.goto(&format!("{address}play.html")).await.unwrap();
+        use_page(&client).await;
+        let asked =
+            "return performance.getEntriesByType('resource').some(({name}) => name.endsWith('/answer'));";
+        assert_eq!(client.execute(asked, Vec::new()).await.unwrap(), false, "no server answers");
+        let picture = client.screenshot().await.unwrap();
+        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("play-book.png"), picture).unwrap();
+    })
+    .await;
+}
+
 /// Sends a request as another program or site would, and returns the answer.
 fn send(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
