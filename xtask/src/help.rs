@@ -14,6 +14,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("words", "finds names and sentences that are not plain English"),
     ("book", "builds the pages under docs/ as a book in target/book, and checks its links"),
     ("deb", "builds the Debian package of the command in target/deb"),
+    ("shared-login", "serves one login that a Flask app and a Rust service share, behind nginx"),
     ("release", "with --dry-run: builds packages and wheels and checks the version; publishes nothing"),
     ("wire", "makes the recordings under wire/ again, with that Flask"),
 ];
@@ -28,15 +29,16 @@ const OPTIONS: &[(&str, &str, &str)] = &[
     ("check", "--keep-going", "runs the other steps as well if one fails"),
     ("test", "--keep-going", "runs the other steps as well if one fails"),
     ("full", "--keep-going", "runs the other steps as well if one fails"),
+    ("shared-login", "--actix", "takes the Rust half on actix-web in place of the one on axum"),
     ("release", "--dry-run", "is required: the commands that publish are printed, for a person to run"),
 ];
 
 pub(crate) fn text() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND\n\n");
     for (name, purpose) in COMMANDS {
-        text.push_str(&format!("  {name:<7} {purpose}\n"));
+        text.push_str(&format!("  {name:<13} {purpose}\n"));
         for (option, effect) in options(name) {
-            text.push_str(&format!("  {:<7} {option}  {effect}\n", ""));
+            text.push_str(&format!("  {:<13} {option}  {effect}\n", ""));
         }
     }
     text.push_str(

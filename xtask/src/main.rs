@@ -18,6 +18,7 @@ mod release;
 mod report;
 mod rings;
 mod rules;
+mod shared_login;
 mod steps;
 mod tools;
 mod wheel;
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
         ["release"] => {
             misuse(Some("`cargo xtask release` publishes nothing itself and needs --dry-run".into()))
         }
+        ["shared-login"] => finish(shared_login::serve(&workspace, shared_login::Half::Axum)),
+        ["shared-login", "--actix"] => finish(shared_login::serve(&workspace, shared_login::Half::Actix)),
         ["wire"] => finish(wire::record(&workspace).map(|note| println!("{note}"))),
         ["help" | "--help" | "-h"] => {
             println!("{}", help::text());

@@ -188,6 +188,11 @@ const TESTS_STORES: Step = Step {
     name: "tests, stores and web",
     remedy: "run it alone: `cargo test -p hipflask-store -p hipflask -p hipflask-cli --all-features NAME_OF_THE_TEST`",
     run: |workspace| {
+        // Tests start these two as programs.
+        passes(&mut workspace.cargo(
+            "build -p hipflask-store -p hipflask -p hipflask-cli --all-features --quiet \
+             --example shared_login --example shared_login_actix",
+        ))?;
         passes(&mut workspace.cargo(
             "test -p hipflask-store -p hipflask -p hipflask-cli --all-features \
              --lib --bins --tests --examples --no-fail-fast",

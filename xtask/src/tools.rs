@@ -9,7 +9,7 @@ use crate::workspace::{Workspace, read, run};
 /// A program and the Debian packages that contain it.
 struct Tool {
     name: &'static str,
-    /// Candidates for the executable: the first that answers to `--version` or `version` is used.
+    /// Candidates for the executable: the first that answers to `--version`, `version` or `-v` is used.
     programs: &'static [&'static str],
     packages: &'static [&'static str],
 }
@@ -39,6 +39,7 @@ const TOOLS: &[Tool] = &[
         programs: &["mariadbd", "/usr/sbin/mariadbd"],
         packages: &["mariadb-server-core", "mariadb-client-core"],
     },
+    Tool { name: "nginx", programs: &["nginx"], packages: &["nginx-light"] },
     Tool { name: "a C++ compiler, which libFuzzer is built with", programs: &["c++"], packages: &["g++"] },
     Tool { name: "valgrind, which counts instructions", programs: &["valgrind"], packages: &["valgrind"] },
 ];
@@ -86,7 +87,7 @@ fn is_there(workspace: &Workspace, tool: &Tool) -> bool {
         Some((above, below)) => has_version_below(Path::new(above), below),
         None => {
             let answers = |question| read(workspace.command(program).arg(question)).is_ok();
-            answers("--version") || answers("version")
+            answers("--version") || answers("version") || answers("-v")
         }
     })
 }

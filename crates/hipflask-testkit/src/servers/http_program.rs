@@ -31,11 +31,11 @@ impl HttpProgram {
     /// Starts an example of the checkout, which Cargo has built, and `environment` added to this one.
     ///
     /// # Errors
-    /// [`ServerError`] if it is not built (`cargo test --examples` does), or does not start.
+    /// [`ServerError`] if it is not built (`cargo build --examples` does), or does not start.
     pub fn example(name: &str, environment: &[(&str, &str)]) -> Result<Self, ServerError> {
         let program = examples()?.join(name);
         if !program.is_file() {
-            let said = "it is not built; `cargo test --all-features --examples` builds it".to_owned();
+            let said = "it is not built; `cargo build --all-features --examples` builds it".to_owned();
             return Err(ServerError::Failed { program: name.to_owned(), said });
         }
         Self::start(Command::new(program), environment)

@@ -49,6 +49,17 @@ impl Reply {
 pub(crate) struct Jar(BTreeMap<String, String>);
 
 impl Jar {
+    /// Keeps the cookies of a response.
+    pub(crate) fn take_all(&mut self, reply: &Reply) {
+        let cookies = reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        cookies.for_each(|(_, value)| self.take(value));
+    }
+
+    /// As when a browser is closed.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     fn take(&mut self, set_cookie: &str) {
         let (pair, attributes) = set_cookie.split_once(';').unwrap_or((set_cookie, ""));
         let (name, value) = pair.split_once('=').unwrap();
@@ -58,7 +69,8 @@ impl Jar {
         }
     }
 
-    fn line(&self) -> String {
+    /// The header with its line end; empty without cookies.
+    pub(crate) fn line(&self) -> String {
         let pairs: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if pairs.is_empty() { String::new() } else { format!("Cookie: {}\r\n", pairs.join("; ")) }
     }
@@ -74,11 +86,7 @@ pub(crate) fn send(address: &str, step: &Step, jar: &mut Jar) -> Reply {
         request += &format!("{kind}\r\nContent-Length: {}\r\n", form.len());
     }
     let reply = exchange(address, &format!("{request}\r\n{form}"));
-    reply
-        .headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
-        .for_each(|(_, value)| jar.take(value));
+    jar.take_all(&reply);
     reply
 }
 
