@@ -267,91 +267,42 @@ trait Hash<const BLOCK: usize> {
     fn is(state: &Self::State, given: &[u8]) -> bool;
 }
 
-struct Sha1;
+macro_rules! hashes {
+    ($($name:ident: [$word:ty; $words:literal], $block:literal, $length:literal, $compress:path, $initial:expr;)*) => {$(
+        struct $name;
 
-impl Hash<64> for Sha1 {
-    type State = [u32; 5];
-    const INITIAL: Self::State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
-    const LENGTH: usize = 8;
+        impl Hash<$block> for $name {
+            type State = [$word; $words];
+            const INITIAL: Self::State = $initial;
+            const LENGTH: usize = $length;
 
-    fn compress(state: &mut Self::State, blocks: &[[u8; 64]]) {
-        sha1::block_api::compress(state, blocks);
-    }
+            fn compress(state: &mut Self::State, blocks: &[[u8; $block]]) {
+                $compress(state, blocks);
+            }
 
-    fn write(state: &Self::State, out: &mut [u8]) -> usize {
-        write(state.map(u32::to_be_bytes).as_flattened(), out)
-    }
+            fn write(state: &Self::State, out: &mut [u8]) -> usize {
+                write(state.map(<$word>::to_be_bytes).as_flattened(), out)
+            }
 
-    fn is(state: &Self::State, given: &[u8]) -> bool {
-        let (words, rest) = given.as_chunks();
-        let differences =
-            state.iter().zip(words).fold(0, |all, (word, given)| all | word ^ u32::from_be_bytes(*given));
-        rest.is_empty() && words.len() == state.len() && differences.ct_eq(&0).into()
-    }
+            fn is(state: &Self::State, given: &[u8]) -> bool {
+                let (words, rest) = given.as_chunks();
+                let pairs = state.iter().zip(words);
+                let differences = pairs.fold(0, |all, (word, given)| all | word ^ <$word>::from_be_bytes(*given));
+                rest.is_empty() && words.len() == state.len() && differences.ct_eq(&0).into()
+            }
+        }
+    )*};
 }
 
-struct Sha256;
-
-impl Hash<64> for Sha256 {
-    type State = [u32; 8];
-    const INITIAL: Self::State = [
-        0x6a09_e667,
-        0xbb67_ae85,
-        0x3c6e_f372,
-        0xa54f_f53a,
-        0x510e_527f,
-        0x9b05_688c,
-        0x1f83_d9ab,
-        0x5be0_cd19,
+hashes! {
+    Sha1: [u32; 5], 64, 8, sha1::block_api::compress, [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+    Sha256: [u32; 8], 64, 8, sha2::block_api::compress256, [
+        0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ];
-    const LENGTH: usize = 8;
-
-    fn compress(state: &mut Self::State, blocks: &[[u8; 64]]) {
-        sha2::block_api::compress256(state, blocks);
-    }
-
-    fn write(state: &Self::State, out: &mut [u8]) -> usize {
-        write(state.map(u32::to_be_bytes).as_flattened(), out)
-    }
-
-    fn is(state: &Self::State, given: &[u8]) -> bool {
-        let (words, rest) = given.as_chunks();
-        let differences =
-            state.iter().zip(words).fold(0, |all, (word, given)| all | word ^ u32::from_be_bytes(*given));
-        rest.is_empty() && words.len() == state.len() && differences.ct_eq(&0).into()
-    }
-}
-
-struct Sha512;
-
-impl Hash<128> for Sha512 {
-    type State = [u64; 8];
-    const INITIAL: Self::State = [
-        0x6a09_e667_f3bc_c908,
-        0xbb67_ae85_84ca_a73b,
-        0x3c6e_f372_fe94_f82b,
-        0xa54f_f53a_5f1d_36f1,
-        0x510e_527f_ade6_82d1,
-        0x9b05_688c_2b3e_6c1f,
-        0x1f83_d9ab_fb41_bd6b,
-        0x5be0_cd19_137e_2179,
+    Sha512: [u64; 8], 128, 16, sha2::block_api::compress512, [
+        0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1,
+        0x510e_527f_ade6_82d1, 0x9b05_688c_2b3e_6c1f, 0x1f83_d9ab_fb41_bd6b, 0x5be0_cd19_137e_2179,
     ];
-    const LENGTH: usize = 16;
-
-    fn compress(state: &mut Self::State, blocks: &[[u8; 128]]) {
-        sha2::block_api::compress512(state, blocks);
-    }
-
-    fn write(state: &Self::State, out: &mut [u8]) -> usize {
-        write(state.map(u64::to_be_bytes).as_flattened(), out)
-    }
-
-    fn is(state: &Self::State, given: &[u8]) -> bool {
-        let (words, rest) = given.as_chunks();
-        let differences =
-            state.iter().zip(words).fold(0, |all, (word, given)| all | word ^ u64::from_be_bytes(*given));
-        rest.is_empty() && words.len() == state.len() && differences.ct_eq(&0).into()
-    }
 }
 
 /// Hashes `message` and wipes it, because it contains a secret key.

@@ -8,7 +8,8 @@ use super::{Text, Value};
 use crate::steps;
 
 /// Up to this many entries are searched one by one, which is faster than hashing and needs one
-/// allocation.
+/// allocation. If all dicts were hashed, the bench row `decode-all/M` would take 54 % more
+/// instructions and `open-last-key/M` 32 %. With a limit of 8, `open-last-key/L` would take 11 % more.
 const FEW: usize = 24;
 
 /// A Python `dict` whose keys are `str`: it preserves the order of insertion and finds a key fast
