@@ -117,8 +117,8 @@ pub fn gate() -> Result<bool, String> {
         println!(
             "The counts depend on the tools as well. Baseline: {}. Here: {}.\n\
              If nothing else has changed, that is why: accept the new counts.",
-            baseline.made_with.told(),
-            now.made_with.told()
+            baseline.made_with.to_text(),
+            now.made_with.to_text()
         );
     }
     Ok(false)
@@ -134,7 +134,7 @@ pub fn accept() -> Result<(), String> {
 }
 
 impl MadeWith {
-    fn told(&self) -> String {
+    fn to_text(&self) -> String {
         format!("{}, {}, {}", self.rustc, self.libc, self.valgrind)
     }
 }

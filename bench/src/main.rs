@@ -57,11 +57,11 @@ fn main() -> ExitCode {
             Ok(true)
         }
         options => match times(options) {
-            Err(Wrong::Usage(complaint)) => {
+            Err(Failure::Usage(complaint)) => {
                 eprintln!("{complaint}\n\n{HELP}");
                 return ExitCode::from(2);
             }
-            Err(Wrong::Failed(complaint)) => Err(complaint),
+            Err(Failure::Failed(complaint)) => Err(complaint),
             Ok(()) => Ok(true),
         },
     };
@@ -75,27 +75,27 @@ fn main() -> ExitCode {
     }
 }
 
-enum Wrong {
+enum Failure {
     Usage(String),
     #[cfg_attr(not(feature = "peers"), expect(dead_code, reason = "only timing can fail in this way"))]
     Failed(String),
 }
 
 #[cfg(not(feature = "peers"))]
-fn times(_: &[&str]) -> Result<(), Wrong> {
-    Err(Wrong::Usage("this build has no peers: leave out `--no-default-features`".to_owned()))
+fn times(_: &[&str]) -> Result<(), Failure> {
+    Err(Failure::Usage("this build has no peers: leave out `--no-default-features`".to_owned()))
 }
 
 #[cfg(feature = "peers")]
-fn times(options: &[&str]) -> Result<(), Wrong> {
+fn times(options: &[&str]) -> Result<(), Failure> {
     use measure::{Plan, measure};
 
-    let options = Options::parse(options).map_err(Wrong::Usage)?;
-    let flask = if options.flask { Some(flask::Flask::start().map_err(Wrong::Failed)?) } else { None };
+    let options = Options::parse(options).map_err(Failure::Usage)?;
+    let flask = if options.flask { Some(flask::Flask::start().map_err(Failure::Failed)?) } else { None };
     let mut rows = rows(flask.as_ref());
     rows.retain(|row| row.name.contains(&options.only));
     if rows.is_empty() {
-        return Err(Wrong::Usage(format!("no row's name contains `{}`; `list` shows all", options.only)));
+        return Err(Failure::Usage(format!("no row's name contains `{}`; `list` shows all", options.only)));
     }
     if options.list {
         rows.iter().for_each(|row| println!("{}", row.name));
@@ -104,7 +104,7 @@ fn times(options: &[&str]) -> Result<(), Wrong> {
     let plan = Plan { rounds: options.rounds, batch: if options.quick { 200_000 } else { 1_000_000 } };
     measure(&mut rows, plan, |round| {
         if round % 10 == 0 {
-            eprint!("\r{} rows, round {round} of {} ", rows_told(&options), plan.rounds);
+            eprint!("\r{} rows, round {round} of {} ", row_filter(&options), plan.rounds);
         }
     });
     eprintln!("\r{:<40}\r", "");
@@ -142,7 +142,7 @@ fn rows(flask: Option<&flask::Flask>) -> Vec<measure::Row> {
 }
 
 #[cfg(feature = "peers")]
-fn rows_told(options: &Options) -> &str {
+fn row_filter(options: &Options) -> &str {
     if options.only.is_empty() { "all" } else { &options.only }
 }
 

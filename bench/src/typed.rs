@@ -77,7 +77,7 @@ macro_rules! session_of {
 
         impl $name {
             /// The number of keys, and the sum of the cart.
-            fn told(&self) -> (usize, u64) {
+            fn summary(&self) -> (usize, u64) {
                 let there = [
                     self.flashes.is_some(),
                     self.cart.is_some(),
@@ -137,7 +137,7 @@ impl Ours {
 
     pub fn check(&self, payload: Payload) {
         let flash = self.flashes.as_ref().and_then(|flashes| flashes.get(1)).map(|(_, text)| text.as_str());
-        assert_told(self.told(), flash, self.user_id.as_ref().or(self.username.as_ref()), payload);
+        assert_summary(self.summary(), flash, self.user_id.as_ref().or(self.username.as_ref()), payload);
     }
 }
 
@@ -146,17 +146,17 @@ impl Theirs {
     pub fn check(&self, payload: Payload) {
         let flash =
             self.flashes.as_ref().and_then(|flashes| flashes.get(1)).map(|flash| flash.content.1.as_str());
-        assert_told(self.told(), flash, self.user_id.as_ref().or(self.username.as_ref()), payload);
+        assert_summary(self.summary(), flash, self.user_id.as_ref().or(self.username.as_ref()), payload);
     }
 }
 
-fn assert_told(told: (usize, u64), flash: Option<&str>, last: Option<&String>, payload: Payload) {
+fn assert_summary(summary: (usize, u64), flash: Option<&str>, last: Option<&String>, payload: Payload) {
     let pieces = match payload.name {
         "S" => 0,
         "M" => 3,
         _ => 36,
     };
-    assert_eq!(told, (payload.keys, pieces));
+    assert_eq!(summary, (payload.keys, pieces));
     assert_eq!(flash, payload.has_flashes().then_some(SECOND_FLASH));
     assert_eq!(last.map(String::as_str), Some(payload.last.1));
 }

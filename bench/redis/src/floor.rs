@@ -15,10 +15,10 @@ use hipflask::store::record::Format;
 use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
 
-use crate::asked::{UNTOUCHED, WRITE, fill_path, read_path};
+use crate::minimal_layer::{READ, Sends, SessionUse, Sharing, WRITTEN};
+use crate::operations::{UNTOUCHED, WRITE, fill_path, read_path};
 use crate::payload::ALL;
 use crate::peer::{LIFETIME, contents};
-use crate::placed::{Place, READ, Sends, Sharing, WRITTEN};
 
 /// The cookie that our engine sends for permanent sessions, with a constant date.
 pub const PERMANENT: Sends =
@@ -62,13 +62,13 @@ impl Floor {
 pub async fn app(url: &str, sends: Sends) -> Router {
     async fn write(
         State(mut floor): State<Floor>,
-        Extension(place): Extension<Place>,
+        Extension(session): Extension<SessionUse>,
         headers: HeaderMap,
     ) -> String {
         let key = key(&headers);
         let record = floor.read(&key).await;
         floor.replace(&key, &record).await;
-        place.set(WRITTEN);
+        session.set(WRITTEN);
         (floor.visits.fetch_add(1, Ordering::Relaxed) + 1).to_string()
     }
     let client = redis::Client::open(url).expect("the URL is a Redis URL");
@@ -83,10 +83,10 @@ pub async fn app(url: &str, sends: Sends) -> Router {
                 &read_path(payload),
                 get(
                     async move |State(mut floor): State<Floor>,
-                                Extension(place): Extension<Place>,
+                                Extension(session): Extension<SessionUse>,
                                 headers: HeaderMap| {
                         floor.read(&key(&headers)).await;
-                        place.set(READ);
+                        session.set(READ);
                         payload.last.1.to_owned()
                     },
                 ),

@@ -1,7 +1,5 @@
 //! The Redis benchmark. `--help` explains how to use it.
 
-#[path = "../../web/src/asked.rs"]
-mod asked;
 #[path = "../../web/src/cores.rs"]
 mod cores;
 mod floor;
@@ -9,14 +7,16 @@ mod floor;
 mod load;
 #[path = "../../web/src/machine.rs"]
 mod machine;
+#[path = "../../web/src/minimal_layer.rs"]
+mod minimal_layer;
 mod on_actix;
 mod on_axum;
+#[path = "../../web/src/operations.rs"]
+mod operations;
 #[path = "../../src/payload.rs"]
 #[expect(dead_code, reason = "the cookie benchmark uses more of it")]
 mod payload;
 mod peer;
-#[path = "../../web/src/placed.rs"]
-mod placed;
 #[path = "../../web/src/reply.rs"]
 #[expect(dead_code, reason = "the web server benchmark uses more of it")]
 mod reply;

@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, get};
 use hipflask::SessionError;
 
-use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
+use crate::operations::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{ALL, Payload};
 use crate::peer::contents;
 

@@ -17,8 +17,8 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions_redis_store::RedisStore;
 use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
-use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::floor;
+use crate::operations::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::ALL;
 use crate::peer::{LIFETIME, Peer, contents};
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::asked::Operation;
 use crate::machine;
+use crate::operations::Operation;
 use crate::payload::{ALL, Payload};
 use crate::peer::Peer;
 use crate::run::Row;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::Options;
-use crate::asked::{Operation, fill_path};
 use crate::cores::{pin_to, two_cores};
 use crate::load::{self, CONNECTIONS};
+use crate::operations::{Operation, fill_path};
 use crate::payload::{ALL, Payload};
 use crate::peer::Peer;
 use crate::reply::Expected;

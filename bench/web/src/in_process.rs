@@ -12,10 +12,10 @@ use axum::routing::RouterIntoService;
 use http_body_util::BodyExt as _;
 use tower_service::Service as _;
 
-use crate::asked::{Operation, fill_path};
 use crate::measure::{Plan, Row, measure, processor_time};
 use crate::on_actix::with_app;
 use crate::on_axum;
+use crate::operations::{Operation, fill_path};
 use crate::payload::{M, Payload, S};
 use crate::peer::{Peer, is_wanted};
 use crate::visit::{Reply, Visitor};

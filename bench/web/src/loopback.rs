@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::asked::{Operation, fill_path};
 use crate::cores::{listen, pin_to, two_cores};
 use crate::load;
 use crate::on_actix::with_app;
 use crate::on_axum;
+use crate::operations::{Operation, fill_path};
 use crate::payload::{M, Payload, S};
 use crate::peer::{Keeps, Peer, is_wanted};
 use crate::visit::Visitor;
@@ -96,8 +96,8 @@ pub fn run(plan: Plan, only: &str) -> Result<Vec<Served>, String> {
     let wanted = |peer, operation, payload| is_wanted(only, operation, payload, peer);
     let mut servers = Vec::new();
     for peer in Peer::ALL {
-        let is_asked = Operation::ALL.iter().any(|&o| [S, M].into_iter().any(|p| wanted(peer, o, p)));
-        if is_asked {
+        let is_wanted = Operation::ALL.iter().any(|&o| [S, M].into_iter().any(|p| wanted(peer, o, p)));
+        if is_wanted {
             servers.push(Server::start(peer, servers_core)?);
         }
     }

@@ -1,6 +1,5 @@
 //! The web server benchmark. `--help` explains how to use it.
 
-mod asked;
 mod cores;
 mod in_process;
 mod load;
@@ -9,13 +8,14 @@ mod machine;
 #[path = "../../src/measure.rs"]
 #[expect(dead_code, reason = "the rows there have names and check their answers")]
 mod measure;
+mod minimal_layer;
 mod on_actix;
 mod on_axum;
+mod operations;
 #[path = "../../src/payload.rs"]
 #[expect(dead_code, reason = "the cookie benchmark uses more of it")]
 mod payload;
 mod peer;
-mod placed;
 mod reply;
 mod report;
 mod visit;
@@ -60,34 +60,34 @@ fn main() -> ExitCode {
             Peer::ALL.iter().for_each(|peer| println!("{}", peer.name()));
             Ok(())
         }
-        ["serve", peer, core] => loopback::serve(peer, core).map_err(Wrong::Failed),
+        ["serve", peer, core] => loopback::serve(peer, core).map_err(Failure::Failed),
         ["in-process", options @ ..] => Options::parse(options, 300).and_then(in_process),
         ["loopback", options @ ..] => Options::parse(options, 20).and_then(over_loopback),
-        [] => Err(Wrong::Usage("missing command: in-process or loopback".to_owned())),
-        [other, ..] => Err(Wrong::Usage(format!("unknown command `{other}`"))),
+        [] => Err(Failure::Usage("missing command: in-process or loopback".to_owned())),
+        [other, ..] => Err(Failure::Usage(format!("unknown command `{other}`"))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Wrong::Usage(complaint)) => {
+        Err(Failure::Usage(complaint)) => {
             eprintln!("{complaint}\n\n{HELP}");
             ExitCode::from(2)
         }
-        Err(Wrong::Failed(complaint)) => {
+        Err(Failure::Failed(complaint)) => {
             eprintln!("{complaint}");
             ExitCode::FAILURE
         }
     }
 }
 
-enum Wrong {
+enum Failure {
     Usage(String),
     Failed(String),
 }
 
-fn in_process(options: Options) -> Result<(), Wrong> {
+fn in_process(options: Options) -> Result<(), Failure> {
     let batch = if options.quick { 200_000 } else { 1_000_000 };
     let plan = measure::Plan { rounds: options.rounds.unwrap_or(options.usual), batch };
-    let report = report::InProcess(in_process::run(plan, &options.only).map_err(Wrong::Failed)?);
+    let report = report::InProcess(in_process::run(plan, &options.only).map_err(Failure::Failed)?);
     match options.form {
         Form::Text => report.print(),
         Form::Json => report.print_json(),
@@ -96,10 +96,10 @@ fn in_process(options: Options) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn over_loopback(options: Options) -> Result<(), Wrong> {
+fn over_loopback(options: Options) -> Result<(), Failure> {
     let time = Duration::from_millis(if options.quick { 100 } else { 200 });
     let plan = loopback::Plan { rounds: options.rounds.unwrap_or(options.usual), time };
-    let report = report::Loopback(loopback::run(plan, &options.only).map_err(Wrong::Failed)?);
+    let report = report::Loopback(loopback::run(plan, &options.only).map_err(Failure::Failed)?);
     match options.form {
         Form::Text => report.print(),
         Form::Json => report.print_json(),
@@ -124,12 +124,12 @@ struct Options {
 }
 
 impl Options {
-    fn parse(words: &[&str], usual: u32) -> Result<Self, Wrong> {
+    fn parse(words: &[&str], usual: u32) -> Result<Self, Failure> {
         let mut options = Self { quick: false, form: Form::Text, rounds: None, usual, only: String::new() };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value =
-                || words.next().ok_or_else(|| Wrong::Usage(format!("option `{word}` needs a value")));
+                || words.next().ok_or_else(|| Failure::Usage(format!("option `{word}` needs a value")));
             match word {
                 "--quick" => (options.quick, options.usual) = (true, usual / 20),
                 "--json" => options.form = Form::Json,
@@ -138,12 +138,12 @@ impl Options {
                 "--rounds" => {
                     let rounds = value()?;
                     let number = rounds.parse().ok().filter(|&rounds| rounds > 0);
-                    options.rounds = Some(
-                        number
-                            .ok_or_else(|| Wrong::Usage(format!("`{rounds}` is not a number of rounds")))?,
-                    );
+                    options.rounds =
+                        Some(number.ok_or_else(|| {
+                            Failure::Usage(format!("`{rounds}` is not a number of rounds"))
+                        })?);
                 }
-                other => return Err(Wrong::Usage(format!("unknown option `{other}`"))),
+                other => return Err(Failure::Usage(format!("unknown option `{other}`"))),
             }
         }
         Ok(options)

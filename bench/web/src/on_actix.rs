@@ -11,7 +11,7 @@ use actix_web::web::{ServiceConfig, get};
 use hipflask::SessionError;
 use hipflask::hipflask_core::session::SessionDict;
 
-use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
+use crate::operations::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{M, Payload, S};
 
 /// Runs `$body` with `$make`, which makes the app for `$peer`. Each app has its own type.

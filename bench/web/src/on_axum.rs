@@ -16,10 +16,10 @@ use serde_json::{Map, Value};
 use tower_service::Service;
 use tower_sessions::{MemoryStore, SessionManagerLayer};
 
-use crate::asked::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
+use crate::minimal_layer::{READ, Sends, SessionUse, Sharing, WRITTEN};
+use crate::operations::{UNTOUCHED, VISITS, WRITE, fill_path, members, read_path};
 use crate::payload::{M, S};
 use crate::peer::Peer;
-use crate::placed::{Place, READ, Sends, Sharing, WRITTEN};
 use crate::visit::sessions;
 
 const LONG_KEY: [u8; 64] = [7; 64];
@@ -40,7 +40,9 @@ pub async fn app(peer: Peer) -> Router {
         }
         Peer::SignedJar => signed_jar().with_state(JarKey(Key::from(&LONG_KEY))),
         Peer::EmptyLayer => alone().layer(tower_layer::layer_fn(Nothing)),
-        Peer::PlaceAndHeaders => placed().layer(tower_layer::layer_fn(|inner| Sharing::new(inner, SENDS))),
+        Peer::PlaceAndHeaders => {
+            extension_alone().layer(tower_layer::layer_fn(|inner| Sharing::new(inner, SENDS)))
+        }
         _ => alone(),
     }
 }
@@ -89,14 +91,14 @@ fn alone() -> Router {
 }
 
 /// The same with an extension that each handler reads.
-fn placed() -> Router {
+fn extension_alone() -> Router {
     let visits = Arc::new(AtomicU64::new(0));
     let mut router = Router::new().route(UNTOUCHED, get(untouched)).route(
         WRITE,
-        get(move |Extension(place): Extension<Place>| {
+        get(move |Extension(session): Extension<SessionUse>| {
             let visits = visits.clone();
             async move {
-                place.set(WRITTEN);
+                session.set(WRITTEN);
                 (visits.fetch_add(1, Ordering::Relaxed) + 1).to_string()
             }
         }),
@@ -105,8 +107,8 @@ fn placed() -> Router {
         router = router
             .route(
                 &read_path(payload),
-                get(async move |Extension(place): Extension<Place>| {
-                    place.set(READ);
+                get(async move |Extension(session): Extension<SessionUse>| {
+                    session.set(READ);
                     payload.last.1.to_owned()
                 }),
             )

@@ -1,6 +1,6 @@
 //! The peers that are measured.
 
-use crate::asked::Operation;
+use crate::operations::Operation;
 use crate::payload::Payload;
 
 /// A framework, without sessions or with a session library.

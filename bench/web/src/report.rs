@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::asked::Operation;
 use crate::in_process::Timed;
 use crate::loopback::Served;
 use crate::machine;
+use crate::operations::Operation;
 use crate::payload::{M, Payload, S};
 use crate::peer::Peer;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hipflask::Sessions;
 use hipflask::hipflask_core::session::SessionDict;
 
-use crate::asked::Operation;
+use crate::operations::Operation;
 use crate::payload::{KEY, Payload};
 use crate::peer::{Keeps, Peer};
 pub use crate::reply::{Expected, Reply};

@@ -15,12 +15,12 @@ use tower_service::Service;
 
 /// The extension in which a handler notes how it would use the session.
 #[derive(Clone)]
-pub struct Place(Arc<AtomicU8>);
+pub struct SessionUse(Arc<AtomicU8>);
 
 pub const READ: u8 = 1;
 pub const WRITTEN: u8 = 2;
 
-impl Place {
+impl SessionUse {
     pub fn set(&self, done: u8) {
         self.0.store(done, Ordering::Relaxed);
     }
@@ -57,37 +57,37 @@ where
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Kept<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let place = Place(Arc::default());
-        request.extensions_mut().insert(place.clone());
+        let session_use = SessionUse(Arc::default());
+        request.extensions_mut().insert(session_use.clone());
         let cookie = request.headers().get(COOKIE).cloned();
-        Kept { inner: self.inner.call(request), place, cookie, sends: self.sends }
+        ResponseFuture { inner: self.inner.call(request), session_use, cookie, sends: self.sends }
     }
 }
 
 pin_project! {
-    pub struct Kept<F> {
+    pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        place: Place,
+        session_use: SessionUse,
         cookie: Option<HeaderValue>,
         sends: Sends,
     }
 }
 
-impl<F: Future<Output = Result<Response, E>>, E> Future for Kept<F> {
+impl<F: Future<Output = Result<Response, E>>, E> Future for ResponseFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        let done = this.place.0.load(Ordering::Relaxed);
+        let done = this.session_use.0.load(Ordering::Relaxed);
         if done >= READ {
             response.headers_mut().insert(VARY, HeaderValue::from_static("Cookie"));
         }
