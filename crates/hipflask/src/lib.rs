@@ -20,10 +20,13 @@
 //!
 //! # Features
 //!
-//! - `axum` (on by default): [`Session`] and [`SessionData`] as extractors. Adds axum-core. The
-//!   tower layer needs no feature.
+//! - `axum` (on by default): [`Session`] and [`SessionData`] as extractors. Adds axum with its feature
+//!   `tokio`. The tower layer needs no feature.
 //! - `actix`: middleware and extractors for actix-web 4. Adds actix-web without its default features.
 //! - `toml`: settings from a TOML text under Flask's names: `Sessions::from_toml`. Adds toml.
+//! - `csrf`: `hipflask::csrf`, form tokens as Flask-WTF makes and checks them. Adds getrandom,
+//!   http-body-util and serde_urlencoded.
+//! - `login`: `hipflask::login`, logins as Flask-Login keeps them.
 //! - `templates`: `hipflask::templates`, minijinja with Flask's `session` and
 //!   `get_flashed_messages` in every template. Adds minijinja and the Python methods of
 //!   minijinja-contrib.
@@ -66,8 +69,8 @@ pub mod test;
 
 #[cfg(feature = "app")]
 pub use app::{
-    App, AppError, BadForm, Error, Form, Response, Result, UrlError, redirect, render_template,
-    render_template_string, url_for, url_for_with,
+    App, AppError, BadForm, Error, Form, Response, Result, UrlError, fresh_login_required, login_required,
+    redirect, render_template, render_template_string, url_for, url_for_with,
 };
 #[cfg(feature = "store")]
 pub use engine::OnStoreFailure;

@@ -6,8 +6,10 @@ use std::io;
 
 use axum::response::{IntoResponse, Response};
 
+use crate::csrf::CsrfRejection;
 use crate::error::SessionError;
 use crate::explain;
+use crate::login::LoginError;
 use crate::settings::ConfigError;
 use crate::templates::TemplateError;
 
@@ -35,7 +37,15 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        match self.0.downcast::<SessionError>() {
+        let error = match self.0.downcast::<SessionError>() {
+            Ok(error) => return error.into_response(),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<LoginError>() {
+            Ok(error) => return error.into_response(),
+            Err(error) => error,
+        };
+        match error.downcast::<CsrfRejection>() {
             Ok(error) => error.into_response(),
             Err(error) => explain::internal_error(&*error),
         }
@@ -90,6 +100,12 @@ pub enum AppError {
     TrustedHost {
         /// The entry.
         entry: String,
+    },
+    /// The login view is not the name of a route.
+    #[error("the login view {view:?} is neither a path nor the name of a route")]
+    LoginView {
+        /// The name.
+        view: String,
     },
     /// A limit of zero, with which the server could not answer any request.
     #[error("{limit} is 0, with which no request could be answered; leave it out for the default")]

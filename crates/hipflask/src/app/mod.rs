@@ -6,6 +6,7 @@ mod error;
 mod form;
 mod hosts;
 mod limits;
+mod login;
 mod pages;
 mod request;
 mod serve;
@@ -33,6 +34,7 @@ use tower_service::Service;
 
 pub use self::error::{AppError, Error, Result};
 pub use self::form::{BadForm, Form};
+pub use self::login::{fresh_login_required, login_required};
 pub use self::pages::redirect;
 pub use self::urls::UrlError;
 pub use axum::response::Response;
@@ -42,8 +44,10 @@ use self::hosts::TrustedHosts;
 use self::limits::Limits;
 use self::serve::Caught;
 use self::urls::{Urls, Values};
+use crate::csrf::Csrf;
 use crate::engine::Sessions;
 use crate::inspector::Inspector;
+use crate::login::{FlaskLoginBuilder, preload};
 use crate::quote::quote;
 use crate::settings::ConfigError;
 use crate::settings::SessionsBuilder;
@@ -102,9 +106,14 @@ pub struct App {
     debug: bool,
     debug_in_release: bool,
     inspector: Option<Inspector>,
+    csrf: Option<Change<Csrf>>,
+    login: Option<Change<FlaskLoginBuilder>>,
     /// The first thing that was wrong.
     problem: Option<AppError>,
 }
+
+/// A function that changes settings when the app is built.
+type Change<T> = Box<dyn FnOnce(T) -> T + Send>;
 
 /// The default limit of a body's size.
 const MAX_CONTENT_LENGTH: usize = 2 * 1024 * 1024;
@@ -129,6 +138,8 @@ impl App {
             debug: false,
             debug_in_release: false,
             inspector: None,
+            csrf: None,
+            login: None,
             problem: None,
         }
     }
@@ -194,6 +205,49 @@ impl App {
     #[doc(alias = "config")]
     pub fn configure(mut self, change: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Self {
         self.sessions = change(self.sessions);
+        self
+    }
+
+    /// Refuses forms without a valid token, as Flask-WTF's `CSRFProtect(app)` does. Templates have
+    /// `{{ form.hidden_tag() }}` and `{{ csrf_token() }}`. See [`csrf`](crate::csrf).
+    #[doc(alias = "CSRFProtect")]
+    pub fn csrf(self) -> Self {
+        self.configure_csrf(|csrf| csrf)
+    }
+
+    /// [`csrf`](Self::csrf) with other settings: `app.configure_csrf(|csrf| csrf.exempt("/hooks/"))`.
+    pub fn configure_csrf(mut self, change: impl FnOnce(Csrf) -> Csrf + Send + 'static) -> Self {
+        self.csrf = Some(match self.csrf {
+            Some(before) => Box::new(|csrf| change(before(csrf))),
+            None => Box::new(change),
+        });
+        self
+    }
+
+    /// Shares logins with Flask-Login. The login view is the name of a route. Templates have
+    /// `current_user`. See [`login`](crate::login).
+    ///
+    /// ```
+    /// use hipflask::App;
+    ///
+    /// async fn load_user(id: String) -> Option<String> {
+    ///     Some(id) // An app asks its database.
+    /// }
+    ///
+    /// # use axum::routing::get;
+    /// let app = App::new("shop")
+    ///     .secret_key("the SECRET_KEY of the Flask app")
+    ///     .login(|login| login.load(load_user).login_view("login"))
+    ///     .route("login", "/login", get(async || "the form"));
+    /// # app.into_router()?;
+    /// # Ok::<(), hipflask::AppError>(())
+    /// ```
+    #[doc(alias = "LoginManager")]
+    pub fn login(
+        mut self,
+        change: impl FnOnce(FlaskLoginBuilder) -> FlaskLoginBuilder + Send + 'static,
+    ) -> Self {
+        self.login = Some(Box::new(change));
         self
     }
 
@@ -386,6 +440,16 @@ impl App {
         let templates = self.templates.reload(self.debug);
         let templates = templates.global("request", Jinja::from_object(request::RequestObject));
         let templates = templates.global("url_for", Jinja::from_function(request::url_for)).build()?;
+        let login =
+            self.login.map(|change| login::build(&sessions, change, &self.urls, &self.root)).transpose()?;
+        let router = match self.csrf {
+            Some(change) => {
+                let csrf = change(sessions.csrf()?);
+                let limit = csrf.form_limit().min(self.max_content_length);
+                self.router.layer(csrf.body_limit(limit).layer())
+            }
+            None => self.router,
+        };
         let shared = Shared {
             urls: self.urls,
             templates,
@@ -394,9 +458,14 @@ impl App {
             trusted_hosts,
             sessions: sessions.clone(),
         };
-        let router = self.router.method_not_allowed_fallback(pages::method_not_allowed);
+        // Added after the check of form tokens: missing routes and methods are reported first.
+        let router = router.method_not_allowed_fallback(pages::method_not_allowed);
         let router = if self.has_fallback { router } else { router.fallback(pages::not_found) };
         let router = self.layers.into_iter().fold(router, |router, layer| layer(router));
+        let router = match login {
+            Some(login) => router.layer(login.layer()),
+            None => router,
+        };
         let router = router
             .layer(DefaultBodyLimit::max(self.max_content_length))
             .layer(middleware::from_fn(|request, next: Next| Caught { handler: next.run(request) }));
@@ -549,10 +618,14 @@ pub async fn render_template_string(
     app.shared.templates.render_string(source, context).map(Html)
 }
 
-/// Loads a session that is in a store, for templates cannot wait. Does not count as access.
+/// Loads a session that is in a store, and the user that is logged in, because templates cannot wait.
 async fn load_session() -> std::result::Result<(), TemplateError> {
     match crate::current() {
-        Some(request) => request.load().await.map_err(TemplateError::of_session),
+        Some(request) => {
+            request.load().await.map_err(TemplateError::of)?;
+            // Flask-Login loads the user of every page.
+            preload(&request).await.map_err(TemplateError::of)
+        }
         None => Ok(()),
     }
 }

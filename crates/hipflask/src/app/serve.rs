@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use hipflask_core::log_limit::AtMostEachMinute;
@@ -71,7 +72,7 @@ pub(super) async fn serve_until(
             let place = take_place(&places, limits.connections).await?;
             Some((accept(&listener).await, place))
         };
-        let (stream, place) = tokio::select! {
+        let ((stream, peer), place) = tokio::select! {
             accepted = accepted => match accepted {
                 Some(accepted) => accepted,
                 None => break,
@@ -80,7 +81,7 @@ pub(super) async fn serve_until(
         };
         let requests = Arc::new(Requests::default());
         let socket = Socket::new(stream, requests.clone(), limits, place);
-        tokio::spawn(connection(socket, requests, router.clone(), limits, stops.clone()));
+        tokio::spawn(connection(socket, peer, requests, router.clone(), limits, stops.clone()));
     }
     drop(listener);
     drop(stops);
@@ -105,10 +106,10 @@ async fn take_place(places: &Arc<Semaphore>, connections: usize) -> Option<Owned
 }
 
 /// Accepts a connection. Waits for a while if the system has no file descriptor for it.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) if ended_before_it_began(error.kind()) => {}
             Err(error) => {
                 tracing::error!(%error, "a connection cannot be accepted; trying again in a second");
@@ -130,13 +131,17 @@ const fn ended_before_it_began(error: io::ErrorKind) -> bool {
 
 async fn connection(
     socket: Socket,
+    peer: SocketAddr,
     requests: Arc<Requests>,
     router: Router,
     limits: Limits,
     mut stops: watch::Receiver<()>,
 ) {
-    let service =
-        service_fn(|request: Request<Incoming>| answer(router.clone(), request, requests.clone(), limits));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        // Logins depend on the address of the client.
+        request.extensions_mut().insert(ConnectInfo(peer));
+        answer(router.clone(), request, requests.clone(), limits)
+    });
     let mut server = http1::Builder::new();
     // The socket tells an idle connection from half a head. hyper, which counts both as one, ends
     // what is left: half a head that came together with the request before.

@@ -10,6 +10,8 @@ use hipflask_core::login::{Identifier, RememberTokens};
 use hipflask_core::plan::Profile;
 use hipflask_core::signing::KeyRing;
 
+#[cfg(feature = "templates")]
+use super::flask_login::Shown;
 use super::flask_login::{AnyUser, FlaskLogin, Identify, Loader, Settings, Views};
 use super::remember::RememberCookie;
 use crate::engine::{LoginSettings, Protection, Sessions};
@@ -26,6 +28,8 @@ pub struct FlaskLoginBuilder {
     identify: Identify,
     accept_fallbacks: bool,
     views: Views,
+    #[cfg(feature = "templates")]
+    shown: Option<Shown>,
 }
 
 impl FlaskLogin {
@@ -48,6 +52,8 @@ impl FlaskLogin {
             identify: Identify::FlaskLogin(Identifier::default()),
             accept_fallbacks: false,
             views,
+            #[cfg(feature = "templates")]
+            shown: None,
         }
     }
 }
@@ -110,6 +116,28 @@ impl FlaskLoginBuilder {
     /// redirected there; without it, the response is a 401.
     pub fn login_view(mut self, path: impl Into<String>) -> Self {
         self.views.login = Some(path.into());
+        self
+    }
+
+    /// Replaces the pages that are not paths.
+    #[cfg(feature = "app")]
+    pub(crate) fn resolve_views<E>(mut self, path_of: impl Fn(&str) -> Result<String, E>) -> Result<Self, E> {
+        for view in [&mut self.views.login, &mut self.views.refresh].into_iter().flatten() {
+            if !is_url(view) {
+                *view = path_of(view)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Shows users of type `U` in templates: `{{ current_user.name }}`. The function returns the part of
+    /// a user that templates can use. `current_user.is_authenticated` and `current_user.id` work without it.
+    #[cfg(feature = "templates")]
+    pub fn show<U: Send + Sync + 'static>(
+        mut self,
+        show: impl Fn(&U) -> minijinja::Value + Send + Sync + 'static,
+    ) -> Self {
+        self.shown = Some(Shown(Box::new(move |user| Some(show(user.downcast_ref()?)))));
         self
     }
 
@@ -191,6 +219,8 @@ impl FlaskLoginBuilder {
             identify: self.identify,
             remember,
             views: self.views,
+            #[cfg(feature = "templates")]
+            shown: self.shown,
         })))
     }
 }
@@ -205,9 +235,12 @@ fn tokens(sessions: &Sessions, accept_fallbacks: bool) -> Result<Vec<RememberTok
     tokens.map_err(ConfigError::RememberKey)
 }
 
+fn is_url(view: &str) -> bool {
+    ["/", "https://", "http://"].iter().any(|start| view.starts_with(start))
+}
+
 fn check_views(views: &Views) -> Result<(), ConfigError> {
-    let is_url = |view: &String| ["/", "https://", "http://"].iter().any(|start| view.starts_with(start));
-    match views.login.iter().chain(&views.refresh).find(|view| !is_url(view)) {
+    match views.login.iter().chain(&views.refresh).find(|view| !is_url(view.as_str())) {
         Some(view) => Err(ConfigError::LoginView { view: view.clone() }),
         None => Ok(()),
     }

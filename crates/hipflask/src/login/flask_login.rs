@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(super) identify: Identify,
     pub(super) remember: RememberCookie,
     pub(super) views: Views,
+    #[cfg(feature = "templates")]
+    pub(super) shown: Option<Shown>,
 }
 
 /// The pages for users that are not logged in.
@@ -45,6 +47,13 @@ pub(super) type Loading = Pin<Box<dyn Future<Output = Result<Option<AnyUser>, Ca
 
 /// The app's function that finds a user by id.
 pub(crate) struct Loader(pub(super) Box<dyn Fn(String) -> Loading + Send + Sync>);
+
+/// The app's function that shows a user in templates. `None` for a user of another type.
+#[cfg(feature = "templates")]
+pub(crate) struct Shown(pub(super) Box<Show>);
+
+#[cfg(feature = "templates")]
+type Show = dyn Fn(&AnyUser) -> Option<minijinja::Value> + Send + Sync;
 
 /// The way to identify a client.
 pub(crate) enum Identify {

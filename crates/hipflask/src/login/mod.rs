@@ -80,7 +80,11 @@ pub use self::flask_login::FlaskLogin;
 pub use self::operations::{LogOut, Login};
 pub use self::redirect::{Redirect, safe_next};
 pub use self::rejection::LoginRejection;
+#[cfg(feature = "templates")]
+pub(crate) use self::request::LoadedUser;
 pub(crate) use self::request::{Closing, LoginRequest};
 pub use self::user::{FreshLogin, LoginUser};
 pub(crate) use self::user::{fresh_user, optional_user, required_user};
+#[cfg(feature = "app")]
+pub(crate) use self::user::{preload, require};
 pub use crate::engine::Protection;

@@ -79,6 +79,12 @@ impl LoginRequest {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The part of a user that templates can use.
+    #[cfg(feature = "templates")]
+    pub(crate) fn shown(&self, user: &AnyUser) -> Option<minijinja::Value> {
+        (self.settings.shown.as_ref()?.0)(user)
+    }
+
     /// Orders a change of the remember cookie.
     pub(super) fn order(&self, order: Order) {
         self.progress().order = Some(order);

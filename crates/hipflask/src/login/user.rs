@@ -105,8 +105,31 @@ impl Opened {
     async fn user<U: Send + Sync + 'static>(&self) -> Result<Option<LoginUser<U>>, LoginError> {
         let Some(LoadedUser { id, user }) = self.login.user(&self.session).await? else { return Ok(None) };
         let user = user.downcast().map_err(|_| LoginError::OtherType { wanted: type_name::<U>() })?;
-        let is_fresh = self.session.with(|data| data.value(FRESH).is_some_and(Value::is_true))?;
-        Ok(Some(LoginUser { id, user, is_fresh }))
+        Ok(Some(LoginUser { id, user, is_fresh: self.is_fresh()? }))
+    }
+
+    fn is_fresh(&self) -> Result<bool, LoginError> {
+        Ok(self.session.with(|data| data.value(FRESH).is_some_and(Value::is_true))?)
+    }
+}
+
+/// Loads the user of a request, if a login layer is around the handler.
+#[cfg(feature = "app")]
+pub(crate) async fn preload(request: &RequestSession) -> Result<(), LoginError> {
+    match LoginRequest::of(request.shared()) {
+        Some(login) => login.user(&request.open().await?).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a request without a user, or with a login that is not fresh, whatever the type of users.
+#[cfg(feature = "app")]
+pub(crate) async fn require(request: Option<RequestSession>, fresh: bool) -> Result<(), LoginRejection> {
+    let opened = Opened::of(request).await?;
+    match opened.login.user(&opened.session).await? {
+        None => Err(LoginRejection::Unauthorized(Redirect::to_login(opened.session, opened.login))),
+        Some(_) if !fresh || opened.is_fresh()? => Ok(()),
+        Some(_) => Err(LoginRejection::NeedsRefresh(Redirect::to_refresh(opened.session, opened.login))),
     }
 }
 

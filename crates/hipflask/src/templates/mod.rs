@@ -4,6 +4,8 @@ mod convert;
 #[cfg(feature = "csrf")]
 mod csrf;
 mod format;
+#[cfg(feature = "login")]
+mod login;
 mod objects;
 mod session;
 
@@ -145,6 +147,8 @@ fn environment() -> Environment<'static> {
     environment.add_function("get_flashed_messages", session::get_flashed_messages);
     #[cfg(feature = "csrf")]
     csrf::add_to(&mut environment);
+    #[cfg(feature = "login")]
+    environment.add_global("current_user", Jinja::from_object(login::CurrentUser));
     environment
 }
 
@@ -221,7 +225,7 @@ impl TemplateError {
         ))
     }
 
-    pub(crate) fn of_session(error: crate::error::SessionError) -> Self {
+    pub(crate) fn of(error: impl StdError + Send + Sync + 'static) -> Self {
         Self(convert::refuse(error.to_string()).with_source(error))
     }
 }

@@ -2,6 +2,7 @@
 #![cfg(feature = "app")]
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
+mod login;
 mod urls;
 
 use std::time::Duration;

@@ -22,6 +22,7 @@ mod in_use;
 mod layers;
 mod log;
 mod login_flask;
+mod logins;
 mod matrix;
 mod proxy;
 mod purging;
