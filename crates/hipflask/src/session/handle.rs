@@ -347,6 +347,35 @@ impl Session {
         refused.map_or(result, Err)
     }
 
+    /// [`edit`](Self::edit) with a closure that returns your own error.
+    ///
+    /// ```
+    /// # use hipflask::{Session, SessionError, ValueError};
+    /// # #[derive(Debug)]
+    /// # enum ShopError { SoldOut, Session(SessionError) }
+    /// # impl From<SessionError> for ShopError { fn from(e: SessionError) -> Self { Self::Session(e) } }
+    /// # impl From<ValueError> for ShopError {
+    /// #     fn from(e: ValueError) -> Self { SessionError::Value(hipflask::EntryError::about("basket".into(), e)).into() }
+    /// # }
+    /// async fn take_pear(session: Session) -> Result<(), ShopError> {
+    ///     session.try_edit(|s| match s.at("basket")?.remove("pear")? {
+    ///         Some(_) => Ok(()),
+    ///         None => Err(ShopError::SoldOut),
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The closure's error, or that of [`edit`](Self::edit). Every key then has its old value.
+    pub fn try_edit<R, E: From<SessionError>>(
+        &self,
+        change: impl FnOnce(&mut Editor<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut own = None;
+        let result = self.edit(|editor| change(editor).map_err(|error| kept(&mut own, error)));
+        own.map_or(result.map_err(E::from), Err)
+    }
+
     /// Adds `by` to a number and returns the sum. A missing key counts as 0.
     ///
     /// # Errors
@@ -454,6 +483,27 @@ impl Session {
         self.0.check_writable().is_err_and(|error| error.is_store_failure())
     }
 
+    /// Returns eight hex digits that identify the session's record, for a support page and for your own log:
+    /// `hipflask store show HASH` finds it. The id cannot be recovered from them. They change when
+    /// [`regenerate`](Self::regenerate) has given the session another id and the response was sent.
+    ///
+    /// Returns `None` for a session in a cookie, which has no id, and for one that was not saved yet.
+    ///
+    /// ```
+    /// # use hipflask::{Session, SessionError};
+    /// async fn help_page(session: Session) -> Result<String, SessionError> {
+    ///     let hash = session.id_hash()?.unwrap_or_else(|| "none".into());
+    ///     Ok(format!("If you write to us, please mention session {hash}."))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SessionError::InUse`].
+    #[cfg(feature = "store")]
+    pub fn id_hash(&self) -> Result<Option<String>, SessionError> {
+        stored::id_hash(&self.0)
+    }
+
     /// Gives the session a new id with the response, so that an id that somebody planted or stole is
     /// worthless. Call it at login and wherever permissions change. Flask-Session's
     /// `session_interface.regenerate(session)`, but it also works on an empty session.
@@ -519,7 +569,7 @@ impl Session {
     /// head was sent.
     pub async fn transact<R>(
         &self,
-        change: impl FnMut(&mut SessionDict) -> Result<R, EntryError>,
+        mut change: impl FnMut(&mut SessionDict) -> Result<R, EntryError>,
     ) -> Result<R, SessionError> {
         if let Some(stored) = self.0.stored() {
             return stored::transact(&self.0, stored, change).await;
@@ -527,7 +577,42 @@ impl Session {
         if self.0.lock()?.closed {
             return Err(SessionError::ResponseStarted);
         }
-        Ok(self.with(change)??)
+        Ok(self.with(|data| {
+            let before = data.clone();
+            change(data).inspect_err(|_| *data = before)
+        })??)
+    }
+
+    /// [`transact`](Self::transact) with a closure that returns your own error.
+    ///
+    /// ```
+    /// # use hipflask::{EntryError, Session, SessionError};
+    /// # #[derive(Debug)]
+    /// # enum ShopError { SoldOut, Session(SessionError) }
+    /// # impl From<SessionError> for ShopError { fn from(e: SessionError) -> Self { Self::Session(e) } }
+    /// # impl From<EntryError> for ShopError { fn from(e: EntryError) -> Self { SessionError::from(e).into() } }
+    /// async fn buy(session: Session) -> Result<(), ShopError> {
+    ///     session
+    ///         .try_transact(|s| match s.get::<u32>("left")? {
+    ///             None | Some(0) => Err(ShopError::SoldOut),
+    ///             Some(left) => Ok(s.set("left", left - 1)?),
+    ///         })
+    ///         .await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The closure's error, and nothing is saved, or that of [`transact`](Self::transact).
+    pub async fn try_transact<R, E: From<SessionError>>(
+        &self,
+        mut change: impl FnMut(&mut SessionDict) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut own = None;
+        let result = self.transact(|data| {
+            change(data).map_err(|error| EntryError::about(Text::from(""), kept(&mut own, error)))
+        });
+        let result = result.await;
+        own.map_or(result.map_err(E::from), Err)
     }
 
     /// Saves the session before the response is sent, if it is in a store. The cookie of a new session is
@@ -546,6 +631,12 @@ impl Session {
             None => Err(SessionError::SavedWithResponse),
         }
     }
+}
+
+/// Keeps the error of a closure, and returns one that ends the change without being shown.
+fn kept<E>(own: &mut Option<E>, error: E) -> ValueError {
+    *own = Some(error);
+    ValueError::Custom(String::new())
 }
 
 fn warn_of_vary(varies: &mut bool) {

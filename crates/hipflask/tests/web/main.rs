@@ -24,6 +24,7 @@ mod log;
 mod login_flask;
 mod logins;
 mod matrix;
+mod own_errors;
 mod proxy;
 mod purging;
 mod real_flask;

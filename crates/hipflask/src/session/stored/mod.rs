@@ -13,9 +13,9 @@ use hipflask_core::plan::{CookieOp, Plan, SessionFlags, plan};
 use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::time::UnixTime;
 use hipflask_core::value::{Text, Value, ValueError};
-use hipflask_store::StoreError;
 use hipflask_store::id::IdError;
 use hipflask_store::save::{Opened, SaveError, Saved, Slot, StoreOp};
+use hipflask_store::{Key, StoreError};
 pub(crate) use transact::transact;
 
 use super::state::{Finish, Shared, State};
@@ -316,6 +316,12 @@ fn request(shared: &Shared, requested: Requested) -> Result<(), SessionError> {
     state.is_late |= state.closed;
     state.request(requested);
     Ok(())
+}
+
+/// Returns the short hash of the record that the request opened or saved.
+pub(crate) fn id_hash(shared: &Shared) -> Result<Option<String>, SessionError> {
+    let state = shared.lock()?;
+    Ok(state.stored.slot.as_deref().and_then(Slot::key).map(Key::short_hash))
 }
 
 /// Returns an error if the store's records cannot hold `value` under `key`.
