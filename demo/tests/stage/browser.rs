@@ -13,9 +13,17 @@ pub(crate) async fn with_browser<F>(tell: impl FnOnce(Client) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let driver = Server::start("chromedriver", &["--port=0"], "started successfully on port ");
     let profile = tempfile::tempdir().unwrap();
-    let client = browser(&driver, profile.path()).await;
+    with_profile(profile.path(), tell).await;
+}
+
+/// [`with_browser`] with the cookies that the browser left in `profile` when it was closed last.
+pub(crate) async fn with_profile<F>(profile: &Path, tell: impl FnOnce(Client) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let driver = Server::start("chromedriver", &["--port=0"], "started successfully on port ");
+    let client = browser(&driver, profile).await;
     let told = tokio::spawn(tell(client.clone())).await;
     client.close().await.unwrap();
     if let Err(panic) = told {

@@ -2,9 +2,13 @@
 //! cookie jar, over HTTP. Flask's half is real Flask-Login and Flask-WTF.
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
+mod story;
 mod visitor;
 mod walk;
 
+#[path = "../../../../demo/tests/stage/browser.rs"]
+#[expect(dead_code, reason = "other tests use all of it")]
+mod browser;
 #[path = "../tutorials/client.rs"]
 #[expect(dead_code, reason = "the tutorials use all of it")]
 mod client;
