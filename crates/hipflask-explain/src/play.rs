@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_cookie_is_explained_with_the_names_of_fields() {
+    fn refusals_name_the_fields_of_the_page() {
         let verify = |more: &str| ask(&format!("\"action\": \"verify\", \"cookie\": \"{COOKIE}\", {more}"));
         let answer = verify("\"keys\": [\"other\"]");
         assert_eq!(text(&answer, "title"), "Refused: bad signature");

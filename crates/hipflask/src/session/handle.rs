@@ -355,7 +355,9 @@ impl Session {
     /// # enum ShopError { SoldOut, Session(SessionError) }
     /// # impl From<SessionError> for ShopError { fn from(e: SessionError) -> Self { Self::Session(e) } }
     /// # impl From<ValueError> for ShopError {
-    /// #     fn from(e: ValueError) -> Self { SessionError::Value(hipflask::EntryError::about("basket".into(), e)).into() }
+    /// #     fn from(e: ValueError) -> Self {
+    /// #         SessionError::from(hipflask::EntryError::about("basket".into(), e)).into()
+    /// #     }
     /// # }
     /// async fn take_pear(session: Session) -> Result<(), ShopError> {
     ///     session.try_edit(|s| match s.at("basket")?.remove("pear")? {
