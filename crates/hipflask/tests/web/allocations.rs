@@ -51,8 +51,8 @@ fn untouched_request_allocates_alike_for_any_cookie() {
     assert_eq!(cost(&session(40)), first);
     assert_eq!(cost(&session(4000)), first);
     assert_eq!(cost(&["theme=dark".into()]), first);
-    // The session, three for the first extension of a request, and one to share a header that a
-    // test has made.
+    // The session with the place for its login, three for the first extension of a request, and one to
+    // share a header that a test has made.
     let (allocations, bytes) = first;
-    assert!(allocations <= 5 && bytes <= 528, "{allocations} allocations, {bytes} bytes");
+    assert!(allocations <= 5 && bytes <= 552, "{allocations} allocations, {bytes} bytes");
 }

@@ -8,12 +8,15 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _};
 use axum::routing::{get, post};
+use hipflask::csrf::{Csrf, CsrfError};
 use hipflask::hipflask_core::tagged::KeyOrder;
+use hipflask::login::{FlaskLogin, FreshLogin, Login, LoginUser, Protection, safe_next};
 use hipflask::test::TestClient;
 use hipflask::{
     App, ConfigError, Derivation, Digest, Form, Response, Result, SameSite, Session, SessionError, Sessions,
     context, redirect, render_template, render_template_string, url_for,
 };
+use hipflask::{RequestInfo, login_required};
 use serde::Deserialize;
 
 use crate::front::{Ask, FRONTS, sessions, view};
@@ -211,6 +214,100 @@ async fn not_run(app: App, url: &str, (new, old): (&'static str, &'static str)) 
         .await?;
     App::new("name").run_from_args().await?;
     Ok(())
+}
+
+struct User {
+    name: String,
+}
+
+async fn load_user(id: String) -> Option<User> {
+    Some(User { name: id })
+}
+
+async fn account(user: LoginUser<User>) -> String {
+    format!("{} {}", user.id(), user.is_fresh())
+}
+
+async fn anybody(user: Option<LoginUser<User>>) -> String {
+    user.map_or_else(String::new, |user| user.user().name.clone())
+}
+
+async fn fresh_only(user: FreshLogin<User>) -> String {
+    user.id().to_owned()
+}
+
+async fn changes_of_a_login(session: Session) -> Result<String> {
+    let (id, next) = ("7", "/account".to_owned());
+    session.log_in(Login::of(id).remember(true)).await?;
+    session.confirm().await?;
+    session.log_out().await?;
+    Ok(safe_next(&next).unwrap_or("/").to_owned())
+}
+
+async fn tokens_of_a_form(csrf: Csrf, session: Session, info: RequestInfo) -> Result<String> {
+    let (text, field) = (session.csrf_token()?, session.csrf_field()?);
+    let token = text.as_bytes();
+    csrf.verify(&session, Some(token), &info)?;
+    Ok(field)
+}
+
+/// The reason of a refusal, for a layer around the one that refuses.
+fn reason(response: &Response) -> Option<&CsrfError> {
+    response.extensions().get()
+}
+
+const LOGIN_SETTINGS: &str = r#"
+    SECRET_KEY = "a secret key for tests"
+    TRUSTED_PROXIES = ["127.0.0.1"]
+"#;
+
+#[tokio::test]
+async fn login_words_match_the_flask_page() {
+    fn build() -> std::result::Result<axum::Router, hipflask::ConfigError> {
+        let sessions = Sessions::builder().toml(LOGIN_SETTINGS)?.trusted_proxies(["127.0.0.1"]).build()?;
+        let login = FlaskLogin::builder(&sessions).load(load_user).build()?;
+        let other = FlaskLogin::builder(&sessions)
+            .load(load_user)
+            .login_view("/login")
+            .refresh_view("/login-again")
+            .protection(Protection::Strong)
+            .remember_duration(Duration::from_secs(60))
+            .remember_refresh_each_request(true)
+            .build()?;
+        let csrf = sessions.csrf()?.exempt("/hooks/").time_limit(None).ssl_strict(false).methods(["POST"]);
+        let form = async move |session: Session, info: RequestInfo| {
+            tokens_of_a_form(csrf.clone(), session, info).await
+        };
+        Ok(axum::Router::new()
+            .route("/account", get(account))
+            .route("/anybody", get(anybody))
+            .route("/fresh", get(fresh_only))
+            .route("/changes", get(changes_of_a_login))
+            .route("/form", get(form))
+            .layer(sessions.csrf()?.layer())
+            .layer(login.layer())
+            .layer(other.layer())
+            .layer(sessions.layer()))
+    }
+    let sessions = Sessions::from_toml(LOGIN_SETTINGS).unwrap();
+    let mut client = TestClient::new(build().unwrap(), &sessions);
+    assert_eq!(client.get("/changes").await.text(), "/account");
+    assert_eq!(client.get("/anybody").await.text(), "");
+    assert_eq!(client.get("/fresh").await.status, 302);
+    assert!(client.get("/form").await.text().starts_with("<input"));
+
+    let app = App::csrf(App::new("name"))
+        .sessions(sessions.clone())
+        .login(|login| login.load(load_user).login_view("login"))
+        .login(|login| login.load(load_user).show(|user: &User| context! { name => &user.name }))
+        .template("page.html", "{{ current_user.is_authenticated }}{{ current_user.id }}")
+        .route("account", "/account", login_required(get(account)))
+        .route("form", "/form", post(async || "sent"));
+    let mut client = TestClient::new(app.into_router().unwrap(), &sessions);
+    assert_eq!(client.get("/account").await.status, 401);
+    let refused = client.post_form("/form", &[]).await;
+    assert!(refused.text().contains(&CsrfError::TokenMissing.to_string()));
+    assert_eq!(reason(&Response::default()), None);
 }
 
 #[tokio::test]
