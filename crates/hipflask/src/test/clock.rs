@@ -9,6 +9,10 @@ use hipflask_core::time::UnixTime;
 use crate::engine::Clock;
 
 /// A clock that a test sets. Clones show the same time.
+///
+/// Cookies, the memory store and Hipflask's own timeouts follow it. A server such as Redis keeps its own
+/// time and deletes a record when its own clock says so: this clock can then only show what the app does
+/// with a record that still exists. Test the expiry itself with the memory store.
 #[derive(Debug, Clone)]
 pub struct SetClock(Arc<AtomicU64>);
 
