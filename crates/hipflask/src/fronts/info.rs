@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use http::{Extensions, Request, Uri};
+#[cfg(any(feature = "csrf", feature = "login"))]
+use http::Request;
+use http::{Extensions, Uri};
 
 use crate::engine::Sessions;
 use crate::request::RequestInfo;
 
 /// The facts of a request that forms and logins use.
+#[cfg(any(feature = "csrf", feature = "login"))]
 pub(crate) fn request_info<B>(sessions: &Sessions, request: &Request<B>) -> RequestInfo {
     info(sessions, request.uri(), request.headers(), request.extensions())
 }

@@ -9,9 +9,12 @@ mod axum;
 #[cfg(feature = "csrf")]
 pub(crate) mod csrf;
 mod error_page;
+#[cfg(any(feature = "axum", feature = "csrf", feature = "login"))]
 mod info;
 #[cfg(feature = "login")]
 pub(crate) mod login;
+#[cfg(any(feature = "csrf", feature = "login"))]
+#[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "extractors need a framework"))]
 mod page;
 mod response;
 mod tower;

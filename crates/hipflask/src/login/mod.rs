@@ -66,10 +66,12 @@ mod error;
 mod flask_login;
 mod operations;
 mod protection;
+#[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "extractors need a framework"))]
 mod redirect;
 mod rejection;
 mod remember;
 mod request;
+#[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "extractors need a framework"))]
 mod user;
 
 pub use hipflask_core::login::{Identifier, RememberKeyError};
@@ -84,6 +86,7 @@ pub use self::rejection::LoginRejection;
 pub(crate) use self::request::LoadedUser;
 pub(crate) use self::request::{Closing, LoginRequest};
 pub use self::user::{FreshLogin, LoginUser};
+#[cfg_attr(not(feature = "axum"), allow(unused_imports, reason = "extractors need a framework"))]
 pub(crate) use self::user::{fresh_user, optional_user, required_user};
 #[cfg(feature = "app")]
 pub(crate) use self::user::{preload, require};

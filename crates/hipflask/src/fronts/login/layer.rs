@@ -59,7 +59,7 @@ where
         let session = request.extensions().get::<RequestSession>().cloned();
         let ending = session.map(|session| {
             let info = request_info(session.sessions(), &request);
-            Ending { login: LoginRequest::begin(&self.login, &session, info), session }
+            Ending::new(LoginRequest::begin(&self.login, &session, info), session)
         });
         LoginFuture { inner: self.inner.call(request), ending, opening: None }
     }
