@@ -44,7 +44,7 @@ fn app(sessions: &Sessions) -> Router {
 }
 
 #[test]
-fn login_renews_the_id_and_drops_the_form_token() {
+fn login_renews_the_id_and_drops_the_token() {
     block_on(async {
         let sessions = builder().store_url("memory:").await.unwrap().build().unwrap();
         let mut client = TestClient::new(app(&sessions), &sessions).with("cart", 1).with("csrf_token", "raw");
@@ -62,7 +62,7 @@ fn login_renews_the_id_and_drops_the_form_token() {
 }
 
 #[test]
-fn strict_logout_ends_the_session_unless_keys_are_kept() {
+fn strict_logout_ends_all_but_kept_keys() {
     let sessions = strict().build().unwrap();
     for (path, cart) in [("/logout", None), ("/logout-keeping", Some(1))] {
         let mut client = TestClient::new(app(&sessions), &sessions).with("cart", 1);
@@ -135,7 +135,7 @@ fn good_header_passes_beside_a_bad_field() {
 }
 
 #[test]
-fn large_forms_are_refused_and_exemptions_end_at_a_slash() {
+fn large_forms_are_refused_and_exemptions_are_prefixes() {
     let sessions = builder().build().unwrap();
     let form = |headers: &[(&str, &str)], body: &str| status(&sessions, headers, body.to_owned(), 200);
     assert_eq!(form(&[], "csrf_token=TOKEN"), 200);
