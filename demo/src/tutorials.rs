@@ -2,6 +2,9 @@
 
 use hipflask::App;
 
+#[path = "../../crates/hipflask/examples/app_login.rs"]
+#[expect(dead_code, reason = "each program has its own main")]
+mod app_login;
 #[path = "../../crates/hipflask/examples/tutorial_1.rs"]
 #[expect(dead_code, reason = "each program has its own main")]
 mod tutorial_1;
@@ -80,7 +83,7 @@ const fn field(name: &'static str, label: &'static str, value: &'static str) -> 
     Field { name, label, value }
 }
 
-pub(crate) const ALL: [Tutorial; 5] = [
+pub(crate) const ALL: [Tutorial; 6] = [
     Tutorial {
         number: 1,
         title: "The session itself",
@@ -157,6 +160,28 @@ pub(crate) const ALL: [Tutorial; 5] = [
         app: tutorial_5::app,
         stored: false,
     },
+    Tutorial {
+        number: 6,
+        title: "Who is logged in",
+        about: "Flask-Login and Flask-WTF: a login that the browser remembers, a page that needs a fresh login, and a \
+                form with a token. Lose the session, as when the browser is closed: the second cookie brings the user \
+                back, but not for the page that needs a fresh login.",
+        actions: &[
+            post(
+                "Log in",
+                "/login",
+                &[field("user", "User name", "ada"), field("remember", "Remember me", "yes")],
+            ),
+            get("Who am I?", "/"),
+            get("Open the form", "/form"),
+            post("Send without a token", "/form", &[]),
+            get("Needs a fresh login", "/fresh"),
+            get("Lose the session", "/lose-session"),
+            get("Log out", "/logout"),
+        ],
+        app: || app_login::app("a key of the demo alone".into()),
+        stored: false,
+    },
 ];
 
 #[cfg(test)]
@@ -165,8 +190,8 @@ mod tests {
 
     use axum::body::Body;
     use hipflask::store::memory::MemoryStore;
-    use http::Request;
     use http::header::CONTENT_TYPE;
+    use http::{Request, StatusCode};
     use tower::ServiceExt;
 
     use super::{ALL, Method};
@@ -190,8 +215,14 @@ mod tests {
                         .body(fields.join("&").into()),
                 };
                 let status = router.clone().oneshot(request.unwrap()).await.unwrap().status();
-                // The program may refuse to remove a key from a dict that does not exist yet.
-                assert!(!status.is_client_error(), "{}: {status}", action.path);
+                // The program may refuse to remove a key from a dict that does not exist yet, and a
+                // visitor who is not logged in.
+                let is_refused = [StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED].contains(&status);
+                assert!(
+                    is_refused && tutorial.number == 6 || !status.is_client_error(),
+                    "{}: {status}",
+                    action.path
+                );
             }
         }
     }

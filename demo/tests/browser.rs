@@ -109,6 +109,27 @@ async fn real_browser_sets_and_clears_in_tutorial_5() {
 }
 
 #[tokio::test]
+async fn real_browser_is_remembered_in_tutorial_6() {
+    story(6, |story| async move {
+        story.press("Needs a fresh login", "Unauthorized").await;
+        story.press("Log in", "Logged in as ada").await;
+        story.inspector_says("\"_user_id\": \"ada\"").await;
+        let remembered = story.cookie("remember_token").await.expect("the browser remembers the user");
+        assert!(remembered.starts_with("ada|"), "{remembered}");
+        story.press("Needs a fresh login", "ada has just logged in").await;
+        story.press("Send without a token", "The CSRF token is missing.").await;
+        story.press("Open the form", "ada has a form with a token").await;
+        story.press_in_answer("Send", "The form had the right token").await;
+        story.screenshot("tutorial-6").await;
+        story.press("Lose the session", "Remembered as ada, without a password").await;
+        story.press("Needs a fresh login", "Unauthorized").await;
+        story.press("Log out", "You are not logged in").await;
+        assert_eq!(story.cookie("remember_token").await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn real_browser_shows_every_tutorial_on_a_phone() {
     story(2, |story| async move {
         story.as_wide_as_a_phone().await;

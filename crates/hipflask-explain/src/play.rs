@@ -1,4 +1,4 @@
-//! What a page for trying out cookies needs: one function from JSON to JSON, without a clock, for a
+//! The logic of a page for trying out cookies: one function from JSON to JSON, without a clock, for a
 //! server and for WebAssembly.
 //!
 //! The session travels as text, because it may hold `NaN`, which JavaScript's `JSON.parse` refuses.
@@ -168,7 +168,7 @@ fn seconds(name: &str, text: &str) -> Result<Duration, String> {
     text.parse().map(Span::duration).map_err(|error| format!("the {name} is {text:?}: {error}"))
 }
 
-/// What the page shows.
+/// The parts of the answer that the page shows.
 #[derive(Default)]
 struct Shown {
     is_good: bool,

@@ -15,6 +15,8 @@ use hipflask::{RequestSession, Session, Sessions};
 use hipflask_testkit::pausing_store::PausingStore;
 use shuttle::future::{block_on, spawn, yield_now};
 use shuttle::rand::{Rng as _, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::{Config, Runner};
 
 /// The action of a request. Its future is dropped after some polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,11 +199,18 @@ fn pairs() -> impl Iterator<Item = [Actor; 2]> {
     (0..6).flat_map(|a| (a..6).map(move |b| [ALL[a], ALL[b]]))
 }
 
+/// Runs `model` with stacks that are large enough for the futures of a debug build.
+fn explore(scheduler: impl Scheduler + 'static, model: impl Fn() + Send + Sync + 'static) {
+    let mut config = Config::new();
+    config.stack_size = 1 << 18;
+    Runner::new(scheduler, config).run(model);
+}
+
 #[test]
 fn dropped_futures_of_two_requests_lose_nothing() {
     for actors in pairs() {
-        shuttle::check_random(move || run(&actors, Runtime::Spawns), 150);
-        shuttle::check_pct(move || run(&actors, Runtime::Spawns), 150, 3);
+        explore(RandomScheduler::new(150), move || run(&actors, Runtime::Spawns));
+        explore(PctScheduler::new(3, 150), move || run(&actors, Runtime::Spawns));
     }
 }
 
@@ -209,8 +218,8 @@ fn dropped_futures_of_two_requests_lose_nothing() {
 #[test]
 fn dropped_futures_without_a_runtime_lose_nothing() {
     for actors in pairs().filter(|actors| !actors.contains(&Quitter)) {
-        shuttle::check_random(move || run(&actors, Runtime::IsMissing), 150);
-        shuttle::check_pct(move || run(&actors, Runtime::IsMissing), 150, 3);
+        explore(RandomScheduler::new(150), move || run(&actors, Runtime::IsMissing));
+        explore(PctScheduler::new(3, 150), move || run(&actors, Runtime::IsMissing));
     }
 }
 
@@ -222,8 +231,8 @@ fn dropped_futures_of_four_requests_lose_nothing() {
         [Mover, Mover, Transacter, Writer],
         [Destroyer, Juggler, Writer, Quitter],
     ] {
-        shuttle::check_random(move || run(&actors, Runtime::Spawns), 500);
-        shuttle::check_pct(move || run(&actors, Runtime::Spawns), 500, 4);
+        explore(RandomScheduler::new(500), move || run(&actors, Runtime::Spawns));
+        explore(PctScheduler::new(4, 500), move || run(&actors, Runtime::Spawns));
     }
 }
 
@@ -231,7 +240,7 @@ fn dropped_futures_of_four_requests_lose_nothing() {
 #[ignore = "long run: cargo xtask full"]
 fn long_model_of_dropped_futures() {
     for actors in pairs() {
-        shuttle::check_random(move || run(&actors, Runtime::Spawns), 20_000);
-        shuttle::check_pct(move || run(&actors, Runtime::Spawns), 20_000, 4);
+        explore(RandomScheduler::new(20_000), move || run(&actors, Runtime::Spawns));
+        explore(PctScheduler::new(4, 20_000), move || run(&actors, Runtime::Spawns));
     }
 }

@@ -53,6 +53,15 @@ impl Story {
         self.frame_says("answer", expected).await;
     }
 
+    /// Presses a button of the page that the server answered with, and waits for the next one.
+    pub(crate) async fn press_in_answer(&self, button: &str, expected: &str) {
+        self.enter("answer").await;
+        let path = format!("//button[text()='{button}']");
+        self.client.find(Locator::XPath(&path)).await.unwrap().click().await.unwrap();
+        self.page_says(expected).await;
+        self.client.enter_parent_frame().await.unwrap();
+    }
+
     /// Waits until the inspector says it.
     pub(crate) async fn inspector_says(&self, expected: &str) {
         self.frame_says("inspector", expected).await;

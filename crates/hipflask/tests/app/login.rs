@@ -59,7 +59,7 @@ async fn form() -> Result<axum::response::Html<String>> {
 }
 
 #[tokio::test]
-async fn app_logs_in_and_shows_the_user_in_templates() {
+async fn templates_show_the_user_who_logged_in() {
     let mut client = client();
     assert_eq!(client.get("/").await.text(), "nobody True");
     assert_eq!(client.get("/login").await.status, StatusCode::FOUND);
@@ -73,7 +73,7 @@ async fn app_logs_in_and_shows_the_user_in_templates() {
 }
 
 #[tokio::test]
-async fn app_redirects_to_the_login_view_with_a_message() {
+async fn login_view_gets_redirects_with_a_message() {
     let mut client = client();
     for path in ["/account?a=b", "/members"] {
         let response = client.get(path).await;
@@ -86,7 +86,7 @@ async fn app_redirects_to_the_login_view_with_a_message() {
 }
 
 #[tokio::test]
-async fn app_checks_tokens_after_it_has_found_the_route() {
+async fn tokens_are_checked_after_the_route_is_found() {
     let mut client = client();
     let refused = client.post_form("/form", &[("a", "b")]).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);

@@ -32,14 +32,14 @@ fn actix_agrees_with_real_flask_by_cookie() {
 }
 
 #[test]
-fn axum_agrees_with_real_flask_in_redis_real_server() {
+fn axum_agrees_with_real_flask_in_redis() {
     let redis = Redis::start().unwrap();
     walk("shared_login", &stored(&redis.url()), Place::Http);
     walk("shared_login", &stored(&redis.url()), Place::Https);
 }
 
 #[test]
-fn actix_agrees_with_real_flask_in_redis_real_server() {
+fn actix_agrees_with_real_flask_in_redis() {
     let redis = Redis::start().unwrap();
     walk("shared_login_actix", &stored(&redis.url()), Place::Http);
     walk("shared_login_actix", &stored(&redis.url()), Place::Https);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{Jar, Reply};
 use crate::visitor::Visitor;
 
-/// How visitors reach both halves.
+/// The way to both halves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Place {
     Http,
@@ -21,7 +21,7 @@ pub(crate) struct Walk {
     is_fresh: bool,
     remembered: Option<&'static str>,
     form: Option<Form>,
-    /// How often each kind of step was taken, by its place in `KINDS`.
+    /// The number of steps of each kind, by its place in `KINDS`.
     pub(crate) counts: [usize; KINDS.len()],
 }
 
@@ -159,7 +159,7 @@ impl Walk {
     }
 
     fn close_browser(&mut self, _: usize, _: &mut TestRng) {
-        self.visitor.jar.forget("session");
+        self.visitor.jar.0.remove("session");
         (self.user, self.is_fresh) = (self.remembered, false);
         if let Some(form) = &mut self.form {
             form.is_valid = false;

@@ -46,18 +46,13 @@ impl Reply {
 
 /// Cookies by name.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Jar(BTreeMap<String, String>);
+pub(crate) struct Jar(pub(crate) BTreeMap<String, String>);
 
 impl Jar {
     /// Keeps the cookies of a response.
     pub(crate) fn take_all(&mut self, reply: &Reply) {
         let cookies = reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
         cookies.for_each(|(_, value)| self.take(value));
-    }
-
-    /// As when a browser is closed.
-    pub(crate) fn forget(&mut self, name: &str) {
-        self.0.remove(name);
     }
 
     fn take(&mut self, set_cookie: &str) {
