@@ -3,6 +3,7 @@
 mod cores;
 mod in_process;
 mod load;
+mod login;
 mod loopback;
 mod machine;
 #[path = "../../src/measure.rs"]
@@ -32,10 +33,11 @@ Usage: cargo run --release -p hipflask-bench-web -- COMMAND [OPTIONS]      (in b
 
   in-process        the apps called as functions, without sockets; half a minute
   loopback          each app as a server on one core, a load generator on another; five minutes; needs two cores
+  login             what a user's login adds to a request that reads its session; half a minute
   peers             the names of the peers
 
       --quick       a few rounds, to check that it runs; do not quote its numbers
-      --rounds N    the number of rounds [in-process 300, loopback 20]
+      --rounds N    the number of rounds [in-process and login 300, loopback 20]
       --only TEXT   only rows whose name contains TEXT, such as read/M/ours or tower, and the bare frameworks
       --json        for programs
       --markdown    the tables of README.md
@@ -62,8 +64,9 @@ fn main() -> ExitCode {
         }
         ["serve", peer, core] => loopback::serve(peer, core).map_err(Failure::Failed),
         ["in-process", options @ ..] => Options::parse(options, 300).and_then(in_process),
+        ["login", options @ ..] => Options::parse(options, 300).and_then(logins),
         ["loopback", options @ ..] => Options::parse(options, 20).and_then(over_loopback),
-        [] => Err(Failure::Usage("missing command: in-process or loopback".to_owned())),
+        [] => Err(Failure::Usage("missing command: in-process, login or loopback".to_owned())),
         [other, ..] => Err(Failure::Usage(format!("unknown command `{other}`"))),
     };
     match outcome {
@@ -88,6 +91,18 @@ fn in_process(options: Options) -> Result<(), Failure> {
     let batch = if options.quick { 200_000 } else { 1_000_000 };
     let plan = measure::Plan { rounds: options.rounds.unwrap_or(options.usual), batch };
     let report = report::InProcess(in_process::run(plan, &options.only).map_err(Failure::Failed)?);
+    match options.form {
+        Form::Text => report.print(),
+        Form::Json => report.print_json(),
+        Form::Markdown => report.print_markdown(),
+    }
+    Ok(())
+}
+
+fn logins(options: Options) -> Result<(), Failure> {
+    let batch = if options.quick { 200_000 } else { 1_000_000 };
+    let plan = measure::Plan { rounds: options.rounds.unwrap_or(options.usual), batch };
+    let report = report::Logins(login::run(plan));
     match options.form {
         Form::Text => report.print(),
         Form::Json => report.print_json(),

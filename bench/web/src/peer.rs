@@ -13,7 +13,7 @@ pub enum Peer {
     /// response.
     ///
     /// This is the least cost of a session that handlers find on their request, without opening and
-    /// cookie_signer.
+    /// signing.
     PlaceAndHeaders,
     Ours,
     TowerSessions,

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::in_process::Timed;
+use crate::login::Kind;
 use crate::loopback::Served;
 use crate::machine;
 use crate::operations::Operation;
@@ -302,5 +303,61 @@ impl Loopback {
         let rows: Vec<Value> = self.0.iter().map(row).collect();
         let targets: Vec<Value> = self.verdicts().iter().map(Verdict::json).collect();
         println!("{:#}", json!({ "about": json_about(), "rows": rows, "targets": targets }));
+    }
+}
+
+/// What logins add, in nanoseconds per request.
+pub struct Logins(pub Vec<(Kind, Payload, f64)>);
+
+impl Logins {
+    fn ns(&self, kind: Kind, payload: Payload) -> f64 {
+        let found = self.0.iter().find(|(row, size, _)| *row == kind && size.name == payload.name);
+        found.map_or(f64::NAN, |(_, _, ns)| *ns)
+    }
+
+    /// The time beyond the bare framework.
+    fn added(&self, kind: Kind, payload: Payload) -> f64 {
+        self.ns(kind, payload) - self.ns(Kind::Axum, payload)
+    }
+
+    fn verdicts(&self) -> Vec<Verdict> {
+        let verdict = |payload: Payload| {
+            let ours = self.ns(Kind::OursWithUser, payload) - self.ns(Kind::Ours, payload);
+            let goal = format!(
+                "{} LoginUser on top of a read, relative to what axum-login and its store add",
+                payload.name
+            );
+            Verdict::at_most(goal, ours / self.added(Kind::AxumLogin, payload), 0.5)
+        };
+        PAYLOADS.map(verdict).into()
+    }
+
+    pub fn print(&self) {
+        print_about();
+        println!("\n{:<34} {:>10} {:>14}", "row", "ns", "beyond axum");
+        for (kind, payload, ns) in &self.0 {
+            let name = format!("{}/{}", payload.name, kind.name());
+            println!("{name:<34} {ns:>10.0} {:>14.0}", self.added(*kind, *payload));
+        }
+        Verdict::print(&self.verdicts());
+    }
+
+    pub fn print_markdown(&self) {
+        println!("| | S, us | M, us |\n|---|---|---|");
+        for kind in Kind::ALL {
+            let [s, m] = PAYLOADS.map(|payload| match kind {
+                Kind::Axum => format!("({:.2})", self.ns(kind, payload) / 1e3),
+                _ => format!("{:.2}", self.added(kind, payload) / 1e3),
+            });
+            println!("| {} | {s} | {m} |", kind.name());
+        }
+        Verdict::print_markdown(&self.verdicts());
+    }
+
+    pub fn print_json(&self) {
+        let row = |(kind, payload, ns): &(Kind, Payload, f64)| json!({ "row": kind.name(), "payload": payload.name, "ns": ns });
+        let rows: Vec<Value> = self.0.iter().map(row).collect();
+        let verdicts: Vec<Value> = self.verdicts().iter().map(Verdict::json).collect();
+        println!("{}", json!({ "about": json_about(), "rows": rows, "targets": verdicts }));
     }
 }

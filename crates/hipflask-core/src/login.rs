@@ -78,17 +78,21 @@ pub enum Identifier {
 /// ```
 #[must_use]
 pub fn identifier(version: Identifier, client: &Client<'_>) -> String {
-    let text = match version {
+    let mut text = Vec::with_capacity(TYPICAL_CLIENT);
+    match version {
         Identifier::V06 => {
             let address = client.forwarded_for.or(client.address);
             let first = address.map(|address| address.split(|byte| *byte == b',').next().unwrap_or(address));
-            let first = first.map(trim_python);
-            format!("{}|{}", PythonBytes(first), PythonBytes(client.user_agent))
+            push_bytes(&mut text, first.map(trim_python));
+            text.push(b'|');
+            push_bytes(&mut text, client.user_agent);
         }
         Identifier::V07 => {
-            format!("{}|{}", PythonText(client.address), PythonText(client.user_agent))
+            push_text(&mut text, client.address);
+            text.push(b'|');
+            push_text(&mut text, client.user_agent);
         }
-    };
+    }
     hex::encode(&Sha512::digest(text))
 }
 
@@ -108,46 +112,43 @@ fn trim_python(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A header in Python: WSGI reads its bytes as Latin-1. A missing one is `None`.
-struct PythonText<'r>(Option<&'r [u8]>);
+/// Longer than most addresses with their `User-Agent`.
+const TYPICAL_CLIENT: usize = 192;
 
-impl fmt::Display for PythonText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => f.write_str("None"),
-            Some(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{}", char::from(*byte))),
-        }
+/// Appends a header as a text of Python in UTF-8: WSGI reads its bytes as Latin-1. A missing one is `None`.
+fn push_text(text: &mut Vec<u8>, header: Option<&[u8]>) {
+    match header {
+        None => text.extend_from_slice(b"None"),
+        Some(bytes) => bytes.iter().for_each(|byte| text.extend_from_slice(utf8(*byte, &mut [0; 2]))),
     }
 }
 
-/// `repr(header.encode("utf-8"))` of Python, where the header was read as Latin-1. A missing one is
-/// `None`.
-struct PythonBytes<'r>(Option<&'r [u8]>);
+/// The character of Latin-1 in UTF-8.
+fn utf8(byte: u8, buffer: &mut [u8; 2]) -> &[u8] {
+    char::from(byte).encode_utf8(buffer).as_bytes()
+}
 
-impl fmt::Display for PythonBytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(bytes) = self.0 else { return f.write_str("None") };
-        let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
-        write!(f, "b{quote}")?;
-        for byte in bytes {
-            match *byte {
-                b'\\' => f.write_str("\\\\")?,
-                b'\t' => f.write_str("\\t")?,
-                b'\n' => f.write_str("\\n")?,
-                b'\r' => f.write_str("\\r")?,
-                byte if char::from(byte) == quote => write!(f, "\\{quote}")?,
-                byte @ 0x20..=0x7e => write!(f, "{}", char::from(byte))?,
-                byte @ 0x80.. => {
-                    let mut utf8 = [0; 2];
-                    for byte in char::from(byte).encode_utf8(&mut utf8).bytes() {
-                        write!(f, "\\x{byte:02x}")?;
-                    }
-                }
-                byte => write!(f, "\\x{byte:02x}")?,
-            }
+/// Appends `repr(header.encode("utf-8"))` of Python, where the header was read as Latin-1. A missing one
+/// is `None`.
+fn push_bytes(text: &mut Vec<u8>, header: Option<&[u8]>) {
+    let Some(bytes) = header else { return text.extend_from_slice(b"None") };
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { b'"' } else { b'\'' };
+    text.extend_from_slice(&[b'b', quote]);
+    for byte in bytes {
+        match *byte {
+            b'\\' => text.extend_from_slice(b"\\\\"),
+            b'\t' => text.extend_from_slice(b"\\t"),
+            b'\n' => text.extend_from_slice(b"\\n"),
+            b'\r' => text.extend_from_slice(b"\\r"),
+            byte if byte == quote => text.extend_from_slice(&[b'\\', quote]),
+            byte @ 0x20..=0x7e => text.push(byte),
+            byte => utf8(byte, &mut [0; 2]).iter().for_each(|byte| {
+                text.extend_from_slice(b"\\x");
+                text.extend_from_slice(hex::encode(&[*byte]).as_bytes());
+            }),
         }
-        write!(f, "{quote}")
     }
+    text.push(quote);
 }
 
 /// Signs and verifies the value of the remember cookie: `id|HMAC-SHA512`.

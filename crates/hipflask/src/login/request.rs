@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hipflask_core::login::{FRESH, REMEMBER, USER_ID};
-use hipflask_core::session::SessionDict;
+use hipflask_core::session::{EntryError, SessionDict};
 use hipflask_core::value::Value;
 
 use super::error::LoginError;
@@ -118,11 +118,12 @@ impl LoginRequest {
 
     /// Finds out who is logged in, in the order of Flask-Login's `_load_user`.
     async fn load(&self, session: &Session) -> Result<Option<LoadedUser>, LoginError> {
-        if self.protect(session)? == Verdict::Ended {
+        let (verdict, id) = self.protect(session)?;
+        if verdict == Verdict::Ended {
             self.order(Order::Clear);
             return Ok(None);
         }
-        if let Some(id) = session.with(|data| user_id(data))?
+        if let Some(id) = id
             && let Some(user) = self.ask(id).await?
         {
             return Ok(Some(user));
@@ -143,13 +144,15 @@ impl LoginRequest {
         self.ask(remembered.user_id).await
     }
 
-    fn protect(&self, session: &Session) -> Result<Verdict, LoginError> {
+    /// Protects the session against another client. Returns the id of the user that is left in it.
+    fn protect(&self, session: &Session) -> Result<(Verdict, Option<String>), LoginError> {
         let is_stored = session.engine().is_stored();
-        let verdict = session.with(|data| {
+        let protected = session.with(|data| {
             let is_empty = data.is_empty() || is_stored && data.is_blank();
-            protect(data, self.settings.protection, is_empty, || self.identifier())
+            let verdict = protect(data, self.settings.protection, is_empty, || self.identifier())?;
+            Ok::<_, EntryError>((verdict, user_id(data)))
         })?;
-        Ok(verdict.map_err(crate::error::SessionError::from)?)
+        Ok(protected.map_err(crate::error::SessionError::from)?)
     }
 
     /// The identifier of the client.

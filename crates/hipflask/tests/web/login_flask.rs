@@ -374,6 +374,6 @@ fn real_flask_login_agrees_on_random_requests() {
 
 #[test]
 #[ignore = "long run: cargo xtask full"]
-fn real_flask_login_agrees_on_many_random_requests() {
+fn long_real_flask_login_agrees_at_random() {
     compare(8000);
 }
