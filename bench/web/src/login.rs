@@ -1,4 +1,4 @@
-//! What a login adds to a request that reads one text of its session: axum apps, called as functions.
+//! The cost of a login on top of a request that reads one text of its session, in axum apps without sockets.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use crate::operations::members;
 use crate::payload::{M, Payload, S};
 use crate::visit::sessions;
 
-/// A row: the app that is asked.
+/// A row, named after its app.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Without sessions.

@@ -306,7 +306,7 @@ impl Loopback {
     }
 }
 
-/// What logins add, in nanoseconds per request.
+/// The cost of logins in nanoseconds per request.
 pub struct Logins(pub Vec<(Kind, Payload, f64)>);
 
 impl Logins {

@@ -1,6 +1,6 @@
 //! The methods of the session, each with what a Flask user writes instead.
 
-use hipflask::{Session, Value};
+use hipflask::{Session, SessionError, Value};
 use hipflask_testkit::oracle::serde_json::{Value as Json, json};
 
 /// A way to call a method: its name, the steps of `wire/judge.py` and `wire/answer.py` that are the
@@ -60,6 +60,9 @@ pub(crate) const CALLS: &[Call] = calls! {
     "edit": [["nested_append", "l", "i2"]] = |s| ignore(s.edit(|e| e.at("l")?.push(2)));
     "edit": [["get", "l"]] = |s| ignore(s.edit(|e| e.at("l").map(drop)));
     "edit": [["item", "zz"]] = |s| ignore(s.edit(|e| e.at("zz").map(drop)));
+    "try_edit": [["nested_append", "l", "i2"]] = |s| {
+        ignore(s.try_edit(|e| -> hipflask::Result<()> { Ok(e.at("l")?.push(2)?) }));
+    };
     "increment": [["increment", "a", 2]] = |s| ignore(s.increment("a", 2).unwrap());
     "increment": [["increment", "n", 1]] = |s| ignore(s.increment("n", 1).unwrap());
     "push": [["push", "l", "s78"]] = |s| s.push("l", "x").unwrap();
@@ -80,11 +83,16 @@ pub(crate) const CALLS: &[Call] = calls! {
     "set_modified": [["flag", "modified", false]] = |s| s.set_modified(false).unwrap();
     "is_new": [["read_flag", "new"]] = |s| ignore(s.is_new().unwrap());
     "is_read_only": [["touch"]] = |s| ignore(s.is_read_only());
+    "id_hash": [["touch"]] = |s| ignore(s.id_hash().unwrap());
     // Flask has none of these. With a session in a cookie, they change no more than their counterparts here.
     "regenerate": [["touch"]] = |s| s.regenerate().unwrap();
     "destroy": [["clear"]] = |s| s.destroy().unwrap();
     "transact": [["set", "b", "i1"]] = |s| {
         crate::front::block_on_inside(s.transact(|data| data.set("b", 1))).unwrap();
+    };
+    "try_transact": [["set", "b", "i1"]] = |s| {
+        let done = s.try_transact(|data| -> Result<(), SessionError> { Ok(data.set("b", 1)?) });
+        crate::front::block_on_inside(done).unwrap();
     };
     "save_now": [["touch"]] = |s| ignore(crate::front::block_on_inside(s.save_now()));
 };
