@@ -183,7 +183,7 @@ fn fallbacks(name: &str, value: &Value) -> Result<Vec<hipflask_core::signing::Se
         Some(key) => Ok(key.into()),
         None => Err(ConfigError::WrongType {
             name: name.into(),
-            found: format!("a list with {} in it", key.kind()),
+            found: format!("a list that contains {}", key.kind()),
             wanted: WANTED,
         }),
     };
@@ -259,7 +259,7 @@ mod tests {
         );
         assert_eq!(
             error(&[key, ("FLASK_SECRET_KEY_FALLBACKS", "[\"old\", 5]")]),
-            "SECRET_KEY_FALLBACKS is a list with int in it, but must be a list of keys: [\"old key\"]"
+            "SECRET_KEY_FALLBACKS is a list that contains int, but must be a list of keys: [\"old key\"]"
         );
         assert!(error(&[key, ("FLASK_SESSION_TYPE", "redis")]).contains("has to be connected to"));
     }
