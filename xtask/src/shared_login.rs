@@ -88,7 +88,8 @@ fn nginx(workspace: &Workspace, [front, flask, rust]: [u16; 3]) -> Result<Comman
         .map_err(|error| unusable("target/shared-login", &error))?;
     let mut command = workspace.command("nginx");
     command.arg("-p").arg(&directory).arg("-c").arg(&file);
-    command.args(["-e", "stderr", "-g", "daemon off; pid nginx.pid;"]);
+    // Without workers of its own, nothing is left when it is killed.
+    command.args(["-e", "stderr", "-g", "daemon off; master_process off; pid nginx.pid;"]);
     Ok(command)
 }
 

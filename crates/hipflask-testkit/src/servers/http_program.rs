@@ -52,7 +52,8 @@ impl HttpProgram {
         fs::write(&file, configuration.replace("{port}", &port.to_string()))?;
         let mut command = Command::new("nginx");
         command.arg("-p").arg(directory.path()).arg("-c").arg(file);
-        command.args(["-e", "stderr", "-g", "daemon off; pid nginx.pid;"]);
+        // Without workers of its own, nothing is left when it is killed.
+        command.args(["-e", "stderr", "-g", "daemon off; master_process off; pid nginx.pid;"]);
         Self::listening(command, port, directory, "nginx-light")
     }
 
