@@ -1,6 +1,7 @@
 //! A visitor in a real browser, behind nginx: the login and the form's page are Flask's, the rest is Rust's.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fantoccini::{Client, Locator};
 use hipflask_testkit::servers::HttpProgram;
@@ -43,12 +44,12 @@ async fn log_in_and_send_form(client: Client, site: String) {
     field.send_keys("ada").await.unwrap();
     client.find(Locator::Css("input[name=remember]")).await.unwrap().click().await.unwrap();
     client.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
+    page_says(&client, "\"ada\"").await;
     assert_eq!(answer(&client, "GET", "/me").await, r#"200 {"fresh":true,"user":"ada"}"#);
     client.goto(&format!("{site}/form")).await.unwrap();
     assert!(client.source().await.unwrap().contains("Made by Flask."));
     client.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
-    let page = client.find(Locator::Css("body")).await.unwrap().text().await.unwrap();
-    assert_eq!(page, "ok");
+    page_says(&client, "ok").await;
     assert!(answer(&client, "POST", "/form").await.contains("The CSRF token is missing."));
 }
 
@@ -59,6 +60,22 @@ async fn come_back(client: Client, site: String) {
     assert!(answer(&client, "GET", "/fresh").await.starts_with("401"));
     assert!(answer(&client, "GET", "/logout").await.starts_with(r#"200 {"fresh":false,"user":null}"#));
     assert!(client.get_all_cookies().await.unwrap().iter().all(|cookie| cookie.name() != "remember_token"));
+}
+
+/// Waits until the page says it: a click returns before the next page is there.
+async fn page_says(client: &Client, expected: &str) {
+    let start = Instant::now();
+    loop {
+        let text = match client.find(Locator::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        if text.contains(expected) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{expected:?} does not show in: {text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The status and the body of a request that the page sends; redirects are followed.
