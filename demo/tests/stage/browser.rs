@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fantoccini::wd::Capabilities;
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 
 /// Starts a browser and lets `tell` use it. The browser is closed whatever happens.
@@ -40,6 +41,26 @@ async fn browser(driver: &Server, profile: &Path) -> Client {
     let address = format!("http://127.0.0.1:{}", driver.said.trim_end_matches('.'));
     builder.capabilities(capabilities).connect(&address).await.expect(MISSING)
 }
+
+/// Waits until the page says it: a click returns before the next page is there.
+pub(crate) async fn page_says(client: &Client, expected: &str) {
+    let start = Instant::now();
+    loop {
+        // While one page replaces another, the document has no body.
+        let text = match client.find(Locator::Css("body")).await {
+            Ok(body) => body.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        if text.contains(expected) {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{expected:?} does not show in:\n{text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The longest time to wait for something to appear.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A program that says where it listens, and is ended with the test.
 pub(crate) struct Server {

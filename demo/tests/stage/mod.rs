@@ -4,11 +4,10 @@ mod browser;
 
 use std::future::Future;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use fantoccini::{Client, Locator};
 
-use browser::{Server, with_browser};
+use browser::{Server, page_says, with_browser};
 
 /// Starts the demo and a browser, opens a tutorial and lets `tell` use it.
 pub(crate) async fn story<F>(tutorial: u8, tell: impl FnOnce(Story) -> F)
@@ -80,19 +79,7 @@ impl Story {
 
     /// Waits until the page says it.
     pub(crate) async fn page_says(&self, expected: &str) {
-        let start = Instant::now();
-        loop {
-            // While one page replaces another, the document has no body.
-            let text = match self.client.find(Locator::Css("body")).await {
-                Ok(body) => body.text().await.unwrap_or_default(),
-                Err(_) => String::new(),
-            };
-            if text.contains(expected) {
-                return;
-            }
-            assert!(start.elapsed() < PATIENCE, "{expected:?} does not show in:\n{text}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        page_says(&self.client, expected).await;
     }
 
     /// The value of a cookie that the browser holds for the tutorial.
@@ -126,6 +113,3 @@ impl Story {
             .unwrap();
     }
 }
-
-/// The longest time to wait for something to appear.
-const PATIENCE: Duration = Duration::from_secs(20);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
 #[path = "../../../../demo/tests/stage/browser.rs"]
+#[expect(dead_code, reason = "other tests use all of it")]
 mod browser;
 
 use std::io::{Read as _, Write as _};

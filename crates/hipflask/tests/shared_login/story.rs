@@ -1,12 +1,11 @@
 //! A visitor in a real browser, behind nginx: the login and the form's page are Flask's, the rest is Rust's.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use fantoccini::{Client, Locator};
 use hipflask_testkit::servers::HttpProgram;
 
-use crate::browser::with_profile;
+use crate::browser::{page_says, with_profile};
 
 #[tokio::test]
 async fn axum_remembers_the_login_of_a_real_browser() {
@@ -60,22 +59,6 @@ async fn come_back(client: Client, site: String) {
     assert!(answer(&client, "GET", "/fresh").await.starts_with("401"));
     assert!(answer(&client, "GET", "/logout").await.starts_with(r#"200 {"fresh":false,"user":null}"#));
     assert!(client.get_all_cookies().await.unwrap().iter().all(|cookie| cookie.name() != "remember_token"));
-}
-
-/// Waits until the page says it: a click returns before the next page is there.
-async fn page_says(client: &Client, expected: &str) {
-    let start = Instant::now();
-    loop {
-        let text = match client.find(Locator::Css("body")).await {
-            Ok(body) => body.text().await.unwrap_or_default(),
-            Err(_) => String::new(),
-        };
-        if text.contains(expected) {
-            return;
-        }
-        assert!(start.elapsed() < Duration::from_secs(20), "{expected:?} does not show in: {text}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// The status and the body of a request that the page sends; redirects are followed.
